@@ -1,0 +1,136 @@
+"""Every error that fluence-watch raises on purpose.
+
+    FluenceWatchError
+    ├── ConfigError              settings that cannot be used; carries every problem at once
+    ├── StoreError               the state cannot be read or written
+    │   └── StoreLockedError     another daemon owns it
+    ├── NotifyError              a receiver did not accept a message
+    └── ApiError                 the Fluence API did not give what was asked for
+        ├── UnreachableError         no answer: DNS, TCP, TLS, timeout, connection cut
+        ├── UnauthorizedError        401 or 403: the key is missing, wrong or not allowed
+        ├── RateLimitedError         429, maybe with the seconds to wait
+        ├── ServerError              5xx
+        ├── RefusedError             any other status: 4xx, a redirect
+        └── UnexpectedPayloadError   the body is not what the guide describes; says where
+            └── BodyTooLargeError    the body is over the bound of `poll.max_body_mb`
+
+Texts are for people: what happened, where, what to do. They never contain a secret.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class FluenceWatchError(Exception):
+    """The root of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the configuration.
+
+    `where` is the key as the user would write it (`rules.low_balance.for`), `source` the file or
+    environment variable that it came from, `line` the line in that file where it is known.
+    """
+
+    where: str
+    what: str
+    source: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        return ": ".join(part for part in (place, self.where, self.what) if part)
+
+
+class ConfigError(FluenceWatchError):
+    """The settings cannot be used; `problems` lists all that is wrong, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class StoreError(FluenceWatchError):
+    """The state cannot be read or written; nothing of the transaction was kept."""
+
+
+class StoreLockedError(StoreError):
+    """Another daemon runs on the same store."""
+
+
+class NotifyError(FluenceWatchError):
+    """A receiver did not accept a message."""
+
+
+class ApiError(FluenceWatchError):
+    """The Fluence API did not give what was asked for.
+
+    `reason` is a short stable word for metrics and messages; `status` the HTTP status, where
+    there was one.
+    """
+
+    reason: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class UnreachableError(ApiError):
+    """No answer came: name lookup, connection, TLS, timeout, or the connection was cut."""
+
+    reason = "unreachable"
+
+
+class UnauthorizedError(ApiError):
+    """The API does not accept the key (401 or 403)."""
+
+    reason = "unauthorized"
+
+
+class RateLimitedError(ApiError):
+    """Too many requests (429); `retry_after` is in seconds where the API says how long to wait."""
+
+    reason = "rate_limited"
+
+    def __init__(
+        self, message: str, *, status: int | None = 429, retry_after: float | None = None
+    ) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, status=status)
+
+
+class ServerError(ApiError):
+    """The API failed on its side (5xx); `retry_after` as in `RateLimitedError`."""
+
+    reason = "server_error"
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, status=status)
+
+
+class RefusedError(ApiError):
+    """The API refused the request with a status that no retry can mend (other 4xx, redirects)."""
+
+    reason = "refused"
+
+
+class UnexpectedPayloadError(ApiError):
+    """The body is not what the API's guide describes; `where` is a path such as `[3].ports`."""
+
+    reason = "unexpected_payload"
+
+    def __init__(self, message: str, *, where: str = "", status: int | None = None) -> None:
+        self.where = where
+        super().__init__(f"{where}: {message}" if where else message, status=status)
+
+
+class BodyTooLargeError(UnexpectedPayloadError):
+    """The body, decompressed, is larger than the bound."""
+
+    reason = "body_too_large"

@@ -1,0 +1,1 @@
+"""What is watched: machines, money, snapshots. Pure, standard library only."""

@@ -1,0 +1,46 @@
+"""Durations as people write them: `"90s"`, `"15m"`, `"4h"`, `"2d"`."""
+
+import re
+from datetime import timedelta
+
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|[smhd])", re.ASCII)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `"90s"`, `"15m"`, `"4h"`, `"2d"` or `"500ms"`.
+
+    Raises:
+        ValueError: it is something else; a bare number has no unit, and is refused.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f'{text!r:.40} is not a duration: write "90s", "15m", "4h" or "2d"')
+    number, unit = match.groups()
+    seconds = float(number) / 1000 if unit == "ms" else float(number) * _UNITS[unit]
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"{text!r:.40} is too long a duration") from None
+
+
+def short(duration: timedelta) -> str:
+    """The duration in its largest exact unit, as `parse_duration` reads it: `90s`, `15m`, `2d`."""
+    if duration.microseconds:
+        return f"{duration / timedelta(milliseconds=1):g}ms"
+    seconds = int(duration.total_seconds())
+    unit, size = next(((u, n) for u, n in _UNITS.items() if seconds % n == 0), ("s", 1))
+    return f"{seconds // size}{unit}" if seconds else "0s"
+
+
+def rough(duration: timedelta) -> str:
+    """The duration for people, in its two largest units: `42 min`, `3 h 12 min`, `2 d 4 h`."""
+    seconds = int(abs(duration).total_seconds())
+    if seconds < _UNITS["m"]:
+        return f"{seconds} s"
+    parts = []
+    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        count, seconds = divmod(seconds, size)
+        parts.append((count, name))
+    first = next(i for i, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {name}" for count, name in parts[first : first + 2] if count)

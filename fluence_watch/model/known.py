@@ -1,0 +1,73 @@
+"""What is remembered of a VM between polls, and how a new snapshot changes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from fluence_watch.model.snapshot import Snapshot
+from fluence_watch.model.vm import Port, Vm
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVm:
+    """A VM that was in a list once.
+
+    `vm` is its last description, `baseline` the ports it had when first seen (`None` until the
+    API tells them). While it is missing, `missing_polls` counts the complete polls without it,
+    `last_seen_at` is the last good poll with it, and `missing_among` says how many VMs the
+    account had when it went, for telling one lost VM from a lost list.
+    """
+
+    vm: Vm
+    first_seen_at: datetime
+    baseline: tuple[Port, ...] | None = None
+    missing_polls: int = 0
+    missing_since: datetime | None = None
+    missing_among: int = 0
+    last_seen_at: datetime | None = None
+
+
+def track(
+    known: Mapping[str, KnownVm],
+    snapshot: Snapshot,
+    last_good_at: datetime | None,
+    forget_after: timedelta,
+) -> dict[str, KnownVm]:
+    """What is known after the snapshot; an entry that did not change is the same object.
+
+    A VM in the list, read or not, is not missing. In an incomplete snapshot no absence counts.
+    A VM that is missing for longer than `forget_after` is forgotten.
+    """
+    now, unread = snapshot.taken_at, snapshot.unread
+    present = sum(1 for entry in known.values() if entry.missing_since is None)
+    after = {key: _seen(known.get(key), vm, now) for key, vm in snapshot.vms.items()}
+    for key, entry in known.items():
+        if key in after:
+            continue
+        if key in unread or not snapshot.complete:
+            after[key] = entry
+        elif entry.missing_since is None or now - entry.missing_since <= forget_after:
+            after[key] = _missed(entry, now, present, last_good_at)
+    return after
+
+
+def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
+    if entry is None:
+        return KnownVm(vm, first_seen_at=now, baseline=vm.ports)
+    if entry.vm is vm and entry.missing_since is None:
+        return entry
+    baseline = vm.ports if entry.baseline is None else entry.baseline
+    after = KnownVm(vm, entry.first_seen_at, baseline)
+    return entry if after == entry else after
+
+
+def _missed(entry: KnownVm, now: datetime, present: int, last_good_at: datetime | None) -> KnownVm:
+    if entry.missing_since is not None:
+        return replace(entry, missing_polls=entry.missing_polls + 1)
+    return replace(
+        entry,
+        missing_polls=1,
+        missing_since=now,
+        missing_among=present,
+        last_seen_at=last_good_at or entry.first_seen_at,
+    )

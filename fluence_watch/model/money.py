@@ -1,0 +1,58 @@
+"""Exact money: whole micro-USDC, the six decimals that USDC has on chain.
+
+An amount is an `int` of micro-USDC from the wire to the exposition; no float ever holds one.
+Dialect `v2` writes micro-USDC already (`298160`, `"359440"`), `v3` decimal strings (`".30697"`).
+"""
+
+import re
+from typing import NewType
+
+MicroUsdc = NewType("MicroUsdc", int)
+
+ONE_USDC = MicroUsdc(1_000_000)
+
+_DECIMAL = re.compile(r"(-?)(\d*)(?:\.(\d*))?", re.ASCII)
+_INTEGER = re.compile(r"-?\d{1,30}", re.ASCII)
+_DECIMALS = 6
+_LONGEST = 40
+
+
+def micro_from_integer(value: int | str) -> MicroUsdc:
+    """Read an amount that is written in micro-USDC: `298160` or `"298160"`.
+
+    Raises:
+        ValueError: it is not a whole number.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return MicroUsdc(value)
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return MicroUsdc(int(value))
+    raise ValueError(f"{value!r:.40} is not a whole number of micro-USDC")
+
+
+def micro_from_decimal(text: str) -> MicroUsdc:
+    """Read an amount that is written in USDC: `"2.4352"`, `".30697"`, `"3"`.
+
+    Raises:
+        ValueError: it is not a plain decimal number, or it has more than six decimals that
+            are not zero: an amount is never rounded.
+    """
+    match = _DECIMAL.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None or not (match[2] or match[3]):
+        raise ValueError(f"{text!r:.40} is not a decimal amount of USDC")
+    sign, whole, fraction = match[1], match[2] or "0", (match[3] or "").rstrip("0")
+    if len(fraction) > _DECIMALS:
+        raise ValueError(f"{text!r} has more than {_DECIMALS} decimals")
+    micro = int(whole) * ONE_USDC + int(fraction.ljust(_DECIMALS, "0"))
+    return MicroUsdc(-micro if sign else micro)
+
+
+def plain(amount: MicroUsdc) -> str:
+    """The amount in USDC with six decimals, without the unit: `0.298160`."""
+    whole, fraction = divmod(abs(amount), ONE_USDC)
+    return f"{'-' if amount < 0 else ''}{whole}.{fraction:06d}"
+
+
+def usdc(amount: MicroUsdc) -> str:
+    """The amount for people: `0.298160 USDC`."""
+    return f"{plain(amount)} USDC"

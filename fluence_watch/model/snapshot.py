@@ -1,0 +1,79 @@
+"""What one poll of one account brought: a list of VMs, or the reason why there is none."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from fluence_watch.model.vm import Vm
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An element of the list that could not be read.
+
+    `where` is its path (`[3].pricePerEpoch`), `vm_id` its id where at least that was readable.
+    """
+
+    where: str
+    why: str
+    vm_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The VM list of an account. `vms` is keyed by `Vm.key`, in the order of the list."""
+
+    account: str
+    taken_at: datetime
+    vms: Mapping[str, Vm]
+    rejected: tuple[Rejected, ...] = ()
+    dialect: str = "v2"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every element is known by its id, so that a missing VM is truly missing."""
+        return all(element.vm_id for element in self.rejected)
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Keys of VMs that are in the list but could not be read."""
+        keys = {element.vm_id.lower() for element in self.rejected if element.vm_id}
+        return frozenset(keys - self.vms.keys())
+
+
+@dataclass(frozen=True, slots=True)
+class PollFailure:
+    """A poll that brought nothing. `reason` is `ApiError.reason`, `message` is for people."""
+
+    account: str
+    taken_at: datetime
+    reason: str
+    message: str
+
+    @property
+    def unauthorized(self) -> bool:
+        """Whether the key itself is the trouble, so that waiting mends nothing."""
+        return self.reason == "unauthorized"
+
+
+Outcome = Snapshot | PollFailure
+
+
+def build_snapshot(
+    account: str,
+    taken_at: datetime,
+    vms: Iterable[Vm],
+    rejected: Iterable[Rejected] = (),
+    dialect: str = "v2",
+) -> Snapshot:
+    """A snapshot of the list; of elements with the same id the first counts.
+
+    A later one that says something else is rejected, one that says the same is dropped.
+    """
+    by_key: dict[str, Vm] = {}
+    refused = list(rejected)
+    for vm in vms:
+        first = by_key.setdefault(vm.key, vm)
+        if first is not vm and first != vm:
+            refused.append(Rejected(vm.id, "the id is in the list twice, with other data", vm.id))
+    return Snapshot(account, taken_at, by_key, tuple(refused), dialect)

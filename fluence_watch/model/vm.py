@@ -1,0 +1,143 @@
+"""One virtual machine, as the API last described it; the same for every dialect.
+
+A field that the API does not give is `None`: unknown, never zero.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from fluence_watch.model.money import MicroUsdc
+
+
+class Status(StrEnum):
+    """What a VM is doing, over all dialects; the API's own word is kept beside it."""
+
+    NEW = "new"
+    LAUNCHING = "launching"
+    ACTIVE = "active"
+    UPDATING = "updating"
+    RESTARTING = "restarting"
+    SMALL_BALANCE = "small_balance"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    SUSPENDING = "suspending"
+    SUSPENDED = "suspended"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+    UNKNOWN = "unknown"
+
+
+_WORDS = {status.value.replace("_", ""): status for status in Status} | {
+    "launched": Status.ACTIVE,
+    "softrebooting": Status.RESTARTING,
+}
+
+OUT_OF_FUNDS = frozenset({Status.SMALL_BALANCE, Status.INSUFFICIENT_FUNDS})
+ENDED = frozenset({Status.TERMINATING, Status.TERMINATED, Status.FAILED})
+
+
+def status_of(word: str | None) -> Status:
+    """The canonical status for the API's word: `ACTIVE`, `SmallBalance`, `softRebooting`."""
+    return _WORDS.get((word or "").replace("_", "").lower(), Status.UNKNOWN)
+
+
+class Port(NamedTuple):
+    """An open port, or a range of them, both ends included. Sorts by number, then protocol."""
+
+    first: int
+    last: int
+    protocol: str
+
+    def __str__(self) -> str:
+        if (self.first, self.last) == ALL_PORTS:
+            return f"all/{self.protocol}"
+        numbers = f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{numbers}/{self.protocol}"
+
+
+ALL_PORTS = (1, 65_535)
+SSH = Port(22, 22, "tcp")
+
+
+def port(number: int, protocol: str = "tcp") -> Port:
+    """A single port.
+
+    Raises:
+        ValueError: the number is not a port.
+    """
+    if not 0 < number <= ALL_PORTS[1]:
+        raise ValueError(f"{number} is not a port number (1 to {ALL_PORTS[1]})")
+    return Port(number, number, protocol.lower())
+
+
+def parse_port(text: str) -> Port:
+    """Read `22/tcp`, `8000-8100/tcp`, `all/udp`; without a protocol it is tcp.
+
+    Raises:
+        ValueError: it is not a port.
+    """
+    numbers, _, protocol = text.strip().lower().partition("/")
+    if numbers == "all":
+        return Port(*ALL_PORTS, protocol or "tcp")
+    first, dash, last = numbers.partition("-")
+    try:
+        low, high = port(int(first)), port(int(last) if dash else int(first))
+    except ValueError:
+        raise ValueError(f'{text!r:.40} is not a port: write "22/tcp" or "8000-8100/tcp"') from None
+    if low > high or protocol not in {"", "tcp", "udp", "icmp", "any"}:
+        raise ValueError(f'{text!r:.40} is not a port: write "22/tcp" or "8000-8100/tcp"')
+    return Port(low.first, high.first, protocol or "tcp")
+
+
+@dataclass(frozen=True, slots=True)
+class Datacenter:
+    """Where a VM stands. `country` is ISO 3166 alpha-2, `city` a UN/LOCODE place code."""
+
+    country: str
+    city: str
+    index: int
+    tier: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that people use: `FR-PAR-1`."""
+        return f"{self.country}-{self.city}-{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Vm:
+    """A virtual machine.
+
+    `price` is per epoch and `reserved` what is set aside for the coming ones, both in
+    micro-USDC; times are aware UTC; sizes are bytes; `ports` is sorted, `()` when all are closed.
+    """
+
+    id: str
+    name: str | None
+    status: Status
+    status_word: str
+    price: MicroUsdc | None = None
+    reserved: MicroUsdc | None = None
+    spent: MicroUsdc | None = None
+    created_at: datetime | None = None
+    next_billing_at: datetime | None = None
+    datacenter: Datacenter | None = None
+    public_ip: str | None = None
+    ports: tuple[Port, ...] | None = None
+    os_image: str | None = None
+    vcpus: int | None = None
+    memory_bytes: int | None = None
+    storage_bytes: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the VM: its id without case, which differs between endpoints."""
+        return self.id.lower()
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether the coming epochs of the VM will be charged."""
+        return self.status not in ENDED
