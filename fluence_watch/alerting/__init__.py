@@ -1,0 +1,1 @@
+"""How problems become messages: lifecycle, routing, grouping, delivery. Pure."""

@@ -1,0 +1,60 @@
+"""When a queued message is sent, and when it is no news any more.
+
+A receiver's messages are sent in order. While it does not accept the first, the others wait, and
+tries become rarer; when it refuses the first again and again but accepts the next, the first
+is what is wrong.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.model.finding import Fingerprint
+
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(minutes=5)
+PROBE_AFTER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message in the outbox.
+
+    `in_flight` tells that a try was begun of which no outcome is known: it may have arrived.
+    """
+
+    id: int
+    message: Message
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    in_flight: bool = False
+
+
+class Fate(StrEnum):
+    """What becomes of a queued message now."""
+
+    SEND = "send"
+    SUMMARIZE = "summarize"
+
+
+def wait_after(attempts: int, jitter: float) -> timedelta:
+    """How long to wait after so many failed tries; `jitter` in 0..1 spreads it by a quarter."""
+    doubled = FIRST_WAIT * (1 << min(attempts - 1, 16))
+    return min(doubled, LONGEST_WAIT) * (0.75 + jitter / 2)
+
+
+def fate(
+    message: Message, firing: Collection[Fingerprint], stale_after: timedelta, now: datetime
+) -> Fate:
+    """Whether the message is still news: whether anything in it still matters."""
+    age = now - message.created_at
+    matters = any(_matters(item, firing, now, fresh=age <= stale_after) for item in message.items)
+    return Fate.SEND if matters else Fate.SUMMARIZE
+
+
+def _matters(item: Item, firing: Collection[Fingerprint], now: datetime, *, fresh: bool) -> bool:
+    if item.relevant_until is not None and now >= item.relevant_until:
+        return False
+    return fresh or (item.firing and item.fingerprint in firing)

@@ -1,0 +1,124 @@
+"""The life of an alert: pending → firing → resolved. The words are Prometheus's.
+
+The rules of this file:
+  - `for`: a problem fires when it has lasted that long; a finding that is `at_once` skips it.
+  - `keep_firing_for`: a firing alert resolves when the problem has been over for that long.
+  - Unknown changes nothing: neither fires nor resolves.
+  - Gone ends a firing alert without a message.
+  - A pending alert starts anew when nobody looked for longer than its `for`.
+
+    state     finding              over                     unknown   gone
+    (none)    pending or firing    -                        -         -
+    pending   pending or firing    dropped                  as it is  dropped
+    firing    firing               firing, then resolved    as it is  resolved, quietly
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from fluence_watch.model.finding import Absence, Finding, Fingerprint, Severity, Verdict
+
+
+class State(StrEnum):
+    """Where an alert is in its life."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a rule's alerts behave in time; `tells_resolved` is whether their end is news."""
+
+    hold: timedelta = timedelta(0)
+    keep_firing_for: timedelta = timedelta(0)
+    tells_resolved: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A problem with its state.
+
+    `active_at` is when it was first seen, `starts_at` when it fired, `ends_at` when it resolved,
+    `clear_since` since when it is over under `keep_firing_for`. A `quiet` end is not told.
+    """
+
+    fingerprint: Fingerprint
+    severity: Severity
+    state: State
+    facts: object
+    active_at: datetime
+    starts_at: datetime | None = None
+    clear_since: datetime | None = None
+    ends_at: datetime | None = None
+    quiet: bool = False
+    relevant_until: datetime | None = None
+
+
+Alerts = Mapping[Fingerprint, Alert]
+
+
+def advance(
+    alerts: Alerts,
+    verdict: Verdict,
+    timings: Mapping[str, Timing],
+    now: datetime,
+    last_looked_at: datetime | None,
+) -> tuple[dict[Fingerprint, Alert], list[Alert]]:
+    """The open alerts after a poll, and those that it ended.
+
+    An alert that did not change is the same object.
+    """
+    still_open: dict[Fingerprint, Alert] = {}
+    ended: list[Alert] = []
+    gap = now - last_looked_at if last_looked_at else timedelta(0)
+    for fingerprint in dict.fromkeys([*alerts, *verdict.findings]):
+        timing = timings[fingerprint.rule] if fingerprint.rule in timings else Timing()
+        alert, finding = alerts.get(fingerprint), verdict.findings.get(fingerprint)
+        if finding is not None:
+            still_open[fingerprint] = _found(alert, finding, timing, now, gap)
+        elif alert is not None:
+            after = _not_found(alert, verdict.absence(fingerprint), timing, now)
+            if after is None:
+                continue
+            if after.state is State.RESOLVED:
+                ended.append(after)
+            else:
+                still_open[fingerprint] = after
+    return still_open, ended
+
+
+def _found(
+    alert: Alert | None, finding: Finding, timing: Timing, now: datetime, gap: timedelta
+) -> Alert:
+    if alert is None or (alert.state is State.PENDING and gap > timing.hold):
+        alert = Alert(
+            finding.fingerprint, finding.severity, State.PENDING, finding.facts, active_at=now
+        )
+    after = replace(
+        alert,
+        severity=finding.severity,
+        facts=finding.facts,
+        clear_since=None,
+        relevant_until=finding.relevant_until,
+    )
+    if alert.state is State.PENDING and (finding.at_once or now - alert.active_at >= timing.hold):
+        return replace(after, state=State.FIRING, starts_at=now)
+    return alert if after == alert else after
+
+
+def _not_found(alert: Alert, absence: Absence, timing: Timing, now: datetime) -> Alert | None:
+    if absence is Absence.UNKNOWN:
+        return alert
+    if alert.state is State.PENDING:
+        return None
+    if absence is Absence.GONE:
+        return replace(alert, state=State.RESOLVED, ends_at=now, quiet=True)
+    clear_since = alert.clear_since or now
+    if now - clear_since < timing.keep_firing_for:
+        return replace(alert, clear_since=clear_since)
+    quiet = not timing.tells_resolved
+    return replace(alert, state=State.RESOLVED, clear_since=None, ends_at=now, quiet=quiet)

@@ -1,0 +1,61 @@
+"""Who is told what, and when: one decision per alert and receiver, with a named reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.model.finding import Fingerprint, Severity
+
+Told = Mapping[tuple[Fingerprint, str], datetime]
+"""When each receiver was last told of each open alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a receiver wants to hear; `rules` and `accounts` are globs."""
+
+    receiver: str
+    min_severity: Severity = Severity.INFO
+    rules: tuple[str, ...] = ("*",)
+    accounts: tuple[str, ...] = ("*",)
+    send_resolved: bool = True
+    repeat_interval: timedelta = timedelta(0)
+
+    def wants(self, alert: Alert) -> bool:
+        """Whether alerts of this severity, rule and account go to the receiver."""
+        return (
+            alert.severity.rank >= self.min_severity.rank
+            and _any_matches(self.rules, alert.fingerprint.rule)
+            and _any_matches(self.accounts, alert.fingerprint.account)
+        )
+
+
+def _any_matches(globs: tuple[str, ...], name: str) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)
+
+
+class Reason(StrEnum):
+    """Why a receiver is told."""
+
+    FIRST = "first"
+    REPEAT = "repeat"
+    RESOLVED = "resolved"
+
+
+def needs_telling(
+    alert: Alert, route: Route, told_at: datetime | None, now: datetime
+) -> Reason | None:
+    """Why this receiver is to be told of this alert now; `None` when it is not.
+
+    A receiver hears that an alert resolved only if it heard that it fired.
+    """
+    if alert.state is State.FIRING:
+        if told_at is None:
+            return Reason.FIRST if route.wants(alert) else None
+        due = route.repeat_interval and now - told_at >= route.repeat_interval
+        return Reason.REPEAT if due and route.wants(alert) else None
+    heard = alert.state is State.RESOLVED and told_at is not None
+    return Reason.RESOLVED if heard and route.send_resolved and not alert.quiet else None

@@ -1,0 +1,25 @@
+"""All that is remembered of one account between two polls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.model.finding import Fingerprint
+from fluence_watch.model.known import KnownVm
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """The state after a poll, as it is committed.
+
+    `known` is keyed by `Vm.key`; `alerts` are the open ones; `told` says when each receiver was
+    last told of an open alert. `last_poll_at` is the last poll that was judged, good or failed,
+    `last_good_at` the last that brought a list.
+    """
+
+    known: Mapping[str, KnownVm] = field(default_factory=dict)
+    alerts: Mapping[Fingerprint, Alert] = field(default_factory=dict)
+    told: Mapping[tuple[Fingerprint, str], datetime] = field(default_factory=dict)
+    last_poll_at: datetime | None = None
+    last_good_at: datetime | None = None

@@ -1,0 +1,63 @@
+"""The rules, and how they are run. A new rule is one file beside this one and one line in RULES."""
+
+from collections.abc import Mapping
+
+from fluence_watch.model.finding import Finding, Fingerprint, Verdict
+from fluence_watch.rules import billing_due, low_balance, poll_failing, port_drift, vm_vanished
+from fluence_watch.rules.base import Judgement, Rule, RuleSettings, Situation
+
+RULES: tuple[Rule, ...] = (
+    low_balance.RULE,
+    vm_vanished.RULE,
+    port_drift.RULE,
+    billing_due.RULE,
+    poll_failing.RULE,
+)
+
+FACTS: Mapping[str, type] = {facts.__name__: facts for rule in RULES for facts in rule.facts}
+"""The types of facts that rules report, by name, for reading stored ones back."""
+
+
+def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verdict:
+    """Run every enabled rule that can judge this situation; `settings` is keyed by rule name."""
+    enabled = [rule for rule in RULES if settings[rule.name].enabled]
+    runnable = [rule for rule in enabled if situation.snapshot or rule.judges_failures]
+    findings: dict[Fingerprint, Finding] = {}
+    unknown, gone = _absent_vms(situation, settings)
+    for rule in runnable:
+        judgement: Judgement = rule.judge(situation, settings[rule.name])
+        findings.update({finding.fingerprint: finding for finding in judgement.findings})
+        unknown |= {(rule.name, subject) for subject in judgement.unknown}
+        gone |= {(rule.name, subject) for subject in judgement.gone}
+    return Verdict(
+        findings,
+        frozenset(unknown),
+        frozenset(gone),
+        judged=frozenset(rule.name for rule in runnable),
+        disabled=frozenset(rule.name for rule in RULES if rule not in enabled),
+    )
+
+
+_Pairs = set[tuple[str, str]]
+
+
+def _absent_vms(
+    situation: Situation, settings: Mapping[str, RuleSettings]
+) -> tuple[_Pairs, _Pairs]:
+    """The VMs that no rule can judge: missing so far without proof, or gone for good."""
+    unknown: _Pairs = set()
+    gone: _Pairs = set()
+    if situation.snapshot is None:
+        return unknown, gone
+    limits = settings[vm_vanished.NAME]
+    assert isinstance(limits, vm_vanished.VmVanishedSettings)
+    lost = vm_vanished.lost(situation.known, limits)
+    doubted = vm_vanished.suspects(lost.values())
+    for key in situation.known.keys() | situation.before.keys():
+        if key in situation.vms:
+            continue
+        entry = situation.known.get(key)
+        certain = entry is None or (key in lost and entry.missing_since not in doubted)
+        target = gone if certain else unknown
+        target |= {(rule.name, key) for rule in RULES}
+    return unknown, gone

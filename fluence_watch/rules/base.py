@@ -1,0 +1,134 @@
+"""What every rule is made of.
+
+A rule is one file: the settings that a user can change, the facts that it reports, and a pure
+function from a situation to a judgement. It holds no text and knows no clock.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from fluence_watch.model.duration import parse_duration, short
+from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
+from fluence_watch.model.snapshot import PollFailure, Snapshot
+from fluence_watch.model.vm import Port, Vm
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f'{value!r} has no unit: write "90s", "15m", "4h" or "2d"')  # noqa: TRY004 - pydantic reports ValueError alone
+    return parse_duration(value)
+
+
+def _amount(value: object) -> MicroUsdc:
+    if isinstance(value, Decimal | int | str) and not isinstance(value, bool):
+        amount = micro_from_decimal(
+            format(value, "f") if isinstance(value, Decimal) else str(value)
+        )
+        if amount >= 0:
+            return amount
+    raise ValueError(f"{value!r} is not an amount of USDC, such as 0.5")
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(short)]
+Usdc = Annotated[MicroUsdc, BeforeValidator(_amount), PlainSerializer(plain)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys are errors, defaults are checked too."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, validate_by_name=True
+    )
+
+
+class RuleSettings(Settings):
+    """What every rule can be told."""
+
+    enabled: bool = Field(default=True, description="whether the rule is looked at")
+    severity: Severity = Field(description="info, warning or critical")
+    hold: Duration = Field(
+        default=timedelta(0), alias="for", description="how long it must last before it fires"
+    )
+    keep_firing_for: Duration = Field(
+        default=timedelta(0), description="how long it must be over before it resolves"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The ports that the user expects: `vm` is a glob on the name, or an id."""
+
+    vm: str
+    ports: tuple[Port, ...]
+    account: str = "*"
+
+    def covers(self, account: str, vm: Vm) -> bool:
+        """Whether it speaks of this VM."""
+        named = self.vm.lower() == vm.key or fnmatchcase(vm.name or "", self.vm)
+        return named and fnmatchcase(account, self.account)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a rule may look at.
+
+    `known` is what is remembered after this poll, `before` what was before it. After a failed
+    poll `snapshot` is `None` and `failure` says why.
+    """
+
+    account: str
+    now: datetime
+    known: Mapping[str, KnownVm]
+    before: Mapping[str, KnownVm]
+    snapshot: Snapshot | None = None
+    failure: PollFailure | None = None
+    epoch: timedelta = timedelta(hours=24)
+    expectations: Sequence[Expectation] = ()
+
+    @property
+    def vms(self) -> Mapping[str, Vm]:
+        """The VMs of this poll; none after a failed one."""
+        return self.snapshot.vms if self.snapshot else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one rule says of one situation.
+
+    `unknown` are subjects that it could not judge, `gone` subjects that it has no business with
+    any more.
+    """
+
+    findings: Sequence[Finding] = ()
+    unknown: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: its name, its settings, its facts, its condition.
+
+    `judges_failures` rules are run after failed polls too. Where `tells_resolved` is false the
+    end of the problem is no news.
+    """
+
+    name: str
+    settings: type[RuleSettings]
+    facts: tuple[type, ...]
+    judge: Callable[[Situation, Any], Judgement]
+    judges_failures: bool = False
+    tells_resolved: bool = True
+
+    def fingerprint(self, situation: Situation, subject: str = "", key: str = "") -> Fingerprint:
+        """The fingerprint of a finding of this rule."""
+        return Fingerprint(situation.account, self.name, subject, key)

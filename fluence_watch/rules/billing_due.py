@@ -1,0 +1,76 @@
+"""An epoch is about to be charged. Source: Fluence guide, "Deleting a VM", billing info.
+
+Told once a VM and epoch. To be calm, time is cut into windows as long as `lead_time`, counted from
+midnight UTC of 1970; when the first boundary of a window is `lead_time` away, all of that window
+are told together. So everybody has at least `lead_time`, and a day brings no more messages than
+it has windows.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pydantic import Field
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Vm
+from fluence_watch.rules.base import Duration, Judgement, Rule, RuleSettings, Situation
+
+NAME = "billing_due"
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BillingDueSettings(RuleSettings):
+    """How early an upcoming charge is told."""
+
+    severity: Severity = Severity.INFO
+    lead_time: Duration = Field(
+        default=timedelta(hours=1),
+        gt=timedelta(0),
+        description="how long before the boundary; also the window that one message covers",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BillingDue:
+    """What is charged, in micro-USDC, and when."""
+
+    vm: VmRef
+    price: MicroUsdc | None
+    due_at: datetime
+
+
+def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
+    """Find the VMs of every window whose first boundary is `lead_time` away or nearer."""
+    now, lead = situation.now, settings.lead_time
+    windows: dict[int, list[tuple[datetime, Vm]]] = defaultdict(list)
+    for due_at, vm in _upcoming(situation.vms.values(), now):
+        if due_at - now <= 2 * lead:
+            windows[(due_at - _START) // lead].append((due_at, vm))
+    findings = [
+        _finding(situation, settings, vm, due_at)
+        for window in windows.values()
+        if min(due_at for due_at, _ in window) - now <= lead
+        for due_at, vm in window
+    ]
+    return Judgement(findings)
+
+
+def _upcoming(vms: Iterable[Vm], now: datetime) -> Iterable[tuple[datetime, Vm]]:
+    for vm in vms:
+        due_at = vm.next_billing_at
+        if due_at is not None and due_at > now and vm.price != 0 and vm.is_billed:
+            yield due_at, vm
+
+
+def _finding(
+    situation: Situation, settings: BillingDueSettings, vm: Vm, due_at: datetime
+) -> Finding:
+    fingerprint = Fingerprint(situation.account, NAME, vm.key, due_at.isoformat())
+    facts = BillingDue(ref(vm), vm.price, due_at)
+    return Finding(fingerprint, settings.severity, facts, relevant_until=due_at)
+
+
+RULE = Rule(NAME, BillingDueSettings, (BillingDue,), judge, tells_resolved=False)

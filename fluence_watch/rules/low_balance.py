@@ -1,0 +1,92 @@
+"""A VM whose reserve will not pay the coming epochs. Source: Fluence guide, billing.
+
+The reserve dips for a moment at each boundary before it is topped up; `for` waits that out.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+
+from pydantic import Field
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
+from fluence_watch.model.funding import FOREVER, funded_until
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import OUT_OF_FUNDS, Vm
+from fluence_watch.rules.base import Duration, Judgement, Rule, RuleSettings, Situation, Usdc
+
+NAME = "low_balance"
+
+
+class LowBalanceSettings(RuleSettings):
+    """When a reserve counts as low."""
+
+    severity: Severity = Severity.CRITICAL
+    min_epochs: Decimal = Field(
+        default=Decimal(1), ge=0, le=3650, description="epochs that the reserve must cover"
+    )
+    min_usdc: Usdc = Field(
+        default=MicroUsdc(0), description="USDC that the reserve must hold, whatever the price"
+    )
+    hold: Duration = Field(
+        default=timedelta(minutes=30),
+        alias="for",
+        description="how long it must last; at each boundary the reserve dips for a moment",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LowBalance:
+    """What is known of the shortage; amounts in micro-USDC.
+
+    `status` is the API's word where it says itself that money is short.
+    """
+
+    vm: VmRef
+    price: MicroUsdc | None
+    reserved: MicroUsdc | None
+    needed: MicroUsdc | None
+    next_billing_at: datetime | None
+    funded_until: datetime | None
+    status: str | None = None
+
+
+def judge(situation: Situation, settings: LowBalanceSettings) -> Judgement:
+    """Find every billed VM whose reserve is under what it must cover."""
+    findings, unknown, gone = [], set(), set()
+    for key, vm in situation.vms.items():
+        if not vm.is_billed:
+            gone.add(key)
+        elif vm.status in OUT_OF_FUNDS:
+            findings.append(_finding(situation, settings, vm, at_once=True))
+        elif vm.price is None or vm.reserved is None:
+            unknown.add(key)
+        elif vm.reserved < _needed(vm.price, settings):
+            findings.append(_finding(situation, settings, vm))
+    return Judgement(findings, frozenset(unknown), frozenset(gone))
+
+
+def _needed(price: MicroUsdc, settings: LowBalanceSettings) -> MicroUsdc:
+    epochs = settings.min_epochs
+    cost = price if epochs == 1 else (epochs * price).to_integral_value(ROUND_CEILING)
+    return MicroUsdc(max(int(cost), settings.min_usdc))
+
+
+def _finding(
+    situation: Situation, settings: LowBalanceSettings, vm: Vm, *, at_once: bool = False
+) -> Finding:
+    until = funded_until(vm, situation.epoch)
+    facts = LowBalance(
+        vm=ref(vm),
+        price=vm.price,
+        reserved=vm.reserved,
+        needed=None if vm.price is None else _needed(vm.price, settings),
+        next_billing_at=vm.next_billing_at,
+        funded_until=None if until == FOREVER else until,
+        status=vm.status_word if at_once else None,
+    )
+    fingerprint = Fingerprint(situation.account, NAME, vm.key)
+    return Finding(fingerprint, settings.severity, facts, at_once=at_once)
+
+
+RULE = Rule(NAME, LowBalanceSettings, (LowBalance,), judge)
