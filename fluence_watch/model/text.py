@@ -1,0 +1,22 @@
+"""Text from outside made harmless: names, comments and error bodies are data, never control codes."""
+
+import unicodedata
+
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def inert(text: str, limit: int = 200) -> str:
+    """The text on one line, without control, invisible or direction-changing characters.
+
+    White space is folded; what is longer than `limit` characters ends in `…`.
+    """
+    if not text.isascii() or not text.isprintable():
+        text = "".join(map(_harmless, text[: 20 * limit]))
+    folded = " ".join(text.split())
+    return folded if len(folded) <= limit else folded[: limit - 1] + "…"
+
+
+def _harmless(character: str) -> str:
+    if character.isspace():
+        return " "
+    return "" if unicodedata.category(character) in _UNSAFE else character

@@ -1,0 +1,26 @@
+"""Everything that can be configured, typed: TOML file, environment, secret files."""
+
+from fluence_watch.settings.model import (
+    AccountSettings,
+    DeliverySettings,
+    LogSettings,
+    PollSettings,
+    ReceiverSettings,
+    ServerSettings,
+    StoreSettings,
+    WatchSettings,
+)
+from fluence_watch.settings.source import find_file, load_settings
+
+__all__ = [
+    "AccountSettings",
+    "DeliverySettings",
+    "LogSettings",
+    "PollSettings",
+    "ReceiverSettings",
+    "ServerSettings",
+    "StoreSettings",
+    "WatchSettings",
+    "find_file",
+    "load_settings",
+]

@@ -1,0 +1,297 @@
+"""The settings: their names, types, defaults and bounds. Names are contract; see the README."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    create_model,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from fluence_watch.model.finding import Severity
+from fluence_watch.model.vm import Port, parse_port
+from fluence_watch.rules import RULES
+from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settings
+from fluence_watch.settings.environment import PREFIX, Environment
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+Positive = Field(gt=timedelta(0))
+
+
+def _ports(value: object) -> tuple[Port, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError('write a list of ports, such as ["22/tcp", "443/tcp"]')  # noqa: TRY004 - pydantic reports ValueError alone
+    return tuple(sorted({p if isinstance(p, Port) else parse_port(str(p)) for p in value}))
+
+
+def _listen(value: str) -> str:
+    host, colon, number = value.rpartition(":")
+    if not (host and colon and number.isascii() and number.isdigit() and int(number) < 65_536):  # noqa: PLR2004 - ports are 16 bit
+        raise ValueError('write an address and a port, such as "127.0.0.1:9824" or "[::]:9824"')
+    return value
+
+
+Ports = Annotated[
+    tuple[Port, ...],
+    BeforeValidator(_ports),
+    PlainSerializer(lambda ports: [str(port) for port in ports]),
+]
+
+
+def read_secret(path: Path, name: str) -> SecretStr:
+    """The secret in the file that the setting `name` points to, its trailing newline cut.
+
+    Raises:
+        ValueError: the file cannot be read, or is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ValueError(f"{name}: cannot read the secret file {path}: {why}") from None
+    if not text:
+        raise ValueError(f"{name}: the secret file {path} is empty")
+    return SecretStr(text)
+
+
+def _one_secret(given: SecretStr | None, file: Path | None, name: str) -> SecretStr:
+    if (given is None) == (file is None):
+        raise ValueError(f"give {name} or {name}_file, one of the two")
+    secret = given if given is not None else read_secret(file or Path(), f"{name}_file")
+    if not secret.get_secret_value().strip():
+        raise ValueError(f"{name} is empty")
+    return secret
+
+
+class PollSettings(Settings):
+    """How often and how patiently the API is asked."""
+
+    interval: Annotated[Duration, Positive] = Field(
+        default=timedelta(seconds=60), description="time between two polls of an account"
+    )
+    timeout: Annotated[Duration, Positive] = Field(
+        default=timedelta(seconds=10), description="time that one poll may take, retries included"
+    )
+    jitter: Duration = Field(
+        default=timedelta(seconds=5), description="each poll is late by a random time up to this"
+    )
+    max_body_mb: int = Field(
+        default=256, ge=1, le=65_536, description="MiB of a response, decompressed, at the most"
+    )
+
+
+class ServerSettings(Settings):
+    """Where metrics, health and the status page are served."""
+
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:9824", description="address and port; the container sets 0.0.0.0:9824"
+    )
+
+    @property
+    def host(self) -> str:
+        """The address to bind."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to bind; 0 lets the system choose."""
+        return int(self.listen.rpartition(":")[2])
+
+
+class StoreSettings(Settings):
+    """Where the state is kept."""
+
+    url: str = Field(
+        default="sqlite:///fluence-watch.db",
+        pattern=r"^sqlite:///.+",
+        description="an SQLite file: sqlite:/// and a relative path, sqlite://// and an absolute",
+    )
+    retention: Annotated[Duration, Positive] = Field(
+        default=timedelta(days=90), description="how long resolved alerts are remembered"
+    )
+
+
+class LogSettings(Settings):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error"
+    )
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto, console or json; auto is console on a terminal"
+    )
+
+
+class DeliverySettings(Settings):
+    """How messages are delivered."""
+
+    stale_after: Annotated[Duration, Positive] = Field(
+        default=timedelta(hours=1),
+        description="a message that waited for longer, and is over, becomes a line in a summary",
+    )
+
+
+class AccountSettings(Settings):
+    """A Fluence account to watch."""
+
+    name: Name = Field(default="main", description="what metrics and messages call it")
+    api_key: SecretStr | None = Field(default=None, description="its API key; may be read-only")
+    api_key_file: Path | None = Field(default=None, description="or a file that holds the key")
+    dialect: Literal["v2"] = Field(default="v2", description="the generation of the API")
+    base_url: AnyHttpUrl = Field(
+        default=AnyHttpUrl("https://api.fluence.dev"), description="where the API is"
+    )
+    auth: Literal["both", "x-api-key", "bearer"] = Field(
+        default="both", description="which header carries the key: both, x-api-key or bearer"
+    )
+    epoch: Annotated[Duration, Positive] = Field(
+        default=timedelta(hours=24), description="the billing period; else only for the simulator"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        _one_secret(self.api_key, self.api_key_file, "api_key")
+        return self
+
+    @property
+    def key(self) -> str:
+        """The API key, wherever it is kept."""
+        return _one_secret(self.api_key, self.api_key_file, "api_key").get_secret_value()
+
+    @property
+    def url(self) -> str:
+        """The base URL without a trailing slash."""
+        return str(self.base_url).rstrip("/")
+
+
+class ExpectSettings(Settings):
+    """The ports that some VMs should have."""
+
+    vm: str = Field(min_length=1, description="a glob on the VM's name, or its id")
+    ports: Ports = Field(description="the ports that should be open, and no others")
+    account: str = Field(default="*", description="a glob on the account's name")
+
+    @property
+    def expectation(self) -> Expectation:
+        """The expectation as the rules know it."""
+        return Expectation(self.vm, self.ports, self.account)
+
+
+class ReceiverSettings(Settings):
+    """Someone who is told."""
+
+    name: Name = Field(description="what metrics and logs call it")
+    url: SecretStr | None = Field(default=None, description="one Apprise URL")
+    url_file: Path | None = Field(default=None, description="or a file that holds the URL")
+    min_severity: Severity = Field(
+        default=Severity.INFO, description="info, warning or critical: nothing below is sent"
+    )
+    rules: tuple[str, ...] = Field(default=("*",), description="globs on the rule's name")
+    accounts: tuple[str, ...] = Field(default=("*",), description="globs on the account's name")
+    send_resolved: bool = Field(default=True, description="whether to tell that a problem is over")
+    repeat_interval: Duration = Field(
+        default=timedelta(0), description="tell again what still fires after this; 0s: never"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_usable_url(self) -> Self:
+        check_apprise_url(_one_secret(self.url, self.url_file, "url").get_secret_value())
+        return self
+
+    @property
+    def apprise_url(self) -> str:
+        """The Apprise URL, wherever it is kept."""
+        return _one_secret(self.url, self.url_file, "url").get_secret_value()
+
+
+def check_apprise_url(url: str) -> None:
+    """See that Apprise can use the URL.
+
+    Raises:
+        ValueError: it cannot, or there are several URLs in one; the text does not show the URL.
+    """
+    from apprise import Apprise  # noqa: PLC0415 - 0.1 s and 15 MB, for those alone who have receivers
+
+    scheme, colon, _ = url.partition("://")
+    if len(url.split()) != 1 or not Apprise.instantiate(url, suppress_exceptions=True):
+        raise ValueError(
+            f"Apprise cannot use this {scheme[:20] if colon else ''!r} URL: write one URL, as "
+            "Apprise's page on that service shows it"
+        )
+
+
+def _unique(entries: Iterable[Any]) -> None:
+    twice = [name for name, count in Counter(e.name for e in entries).items() if count > 1]
+    if twice:
+        raise ValueError(f"the name {twice[0]!r} is given twice; names must differ")
+
+
+RulesSettings = create_model(
+    "RulesSettings",
+    __base__=Settings,
+    **{rule.name: (rule.settings, Field(default_factory=rule.settings)) for rule in RULES},  # type: ignore[call-overload] # one field a rule, by name
+)
+
+
+class WatchSettings(BaseSettings):
+    """All settings. Built by `load_settings`; the environment goes over what it is given."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    poll: PollSettings = PollSettings()
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    log: LogSettings = LogSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    accounts: tuple[AccountSettings, ...] = ()
+    rules: RulesSettings = RulesSettings()  # type: ignore[valid-type] # made above
+    expect: tuple[ExpectSettings, ...] = ()
+    receivers: tuple[ReceiverSettings, ...] = ()
+
+    @field_validator("accounts", mode="after")
+    @classmethod
+    def _some_account(cls, accounts: tuple[AccountSettings, ...]) -> tuple[AccountSettings, ...]:
+        if not accounts:
+            raise ValueError(
+                f"no account to watch: add [[accounts]] to the file, or set {PREFIX}API_KEY"
+            )
+        return accounts
+
+    @field_validator("accounts", "receivers", mode="after")
+    @classmethod
+    def _names_differ(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        _unique(entries)
+        return entries
+
+    @property
+    def by_rule(self) -> Mapping[str, RuleSettings]:
+        """The settings of each rule, by its name."""
+        return {rule.name: getattr(self.rules, rule.name) for rule in RULES}
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """What is expected, in the order of the file: the first that covers a VM counts."""
+        return tuple(entry.expectation for entry in self.expect)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings calls by name
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file, whose tables are the arguments."""
+        return Environment(settings_cls, init_settings()), init_settings
