@@ -4,6 +4,7 @@
     ├── ConfigError              settings that cannot be used; carries every problem at once
     ├── StoreError               the state cannot be read or written
     │   └── StoreLockedError     another daemon owns it
+    ├── ListenError              the address to serve on cannot be had
     ├── NotifyError              a receiver did not accept a message
     └── ApiError                 the Fluence API did not give what was asked for
         ├── UnreachableError         no answer: DNS, TCP, TLS, timeout, connection cut
@@ -58,6 +59,16 @@ class StoreError(FluenceWatchError):
 
 class StoreLockedError(StoreError):
     """Another daemon runs on the same store."""
+
+
+class ListenError(FluenceWatchError):
+    """The address to serve on cannot be had: the port is busy, or the address is not ours."""
+
+    def __init__(self, address: str, error: OSError) -> None:
+        why = error.strerror or str(error)
+        super().__init__(
+            f"cannot listen on {address}: {why}; choose another with server.listen or --listen"
+        )
 
 
 class NotifyError(FluenceWatchError):

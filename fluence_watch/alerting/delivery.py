@@ -41,7 +41,7 @@ class Fate(StrEnum):
 
 def wait_after(attempts: int, jitter: float) -> timedelta:
     """How long to wait after so many failed tries; `jitter` in 0..1 spreads it by a quarter."""
-    doubled = FIRST_WAIT * (1 << min(attempts - 1, 16))
+    doubled = FIRST_WAIT * (1 << min(max(attempts, 1) - 1, 16))
     return min(doubled, LONGEST_WAIT) * (0.75 + jitter / 2)
 
 

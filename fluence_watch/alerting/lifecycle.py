@@ -5,7 +5,9 @@ The rules of this file:
   - `keep_firing_for`: a firing alert resolves when the problem has been over for that long.
   - Unknown changes nothing: neither fires nor resolves.
   - Gone ends a firing alert without a message.
-  - A pending alert starts anew when nobody looked for longer than its `for`.
+  - A firing alert with a `relevant_until` fires until then: told once, it is not told again.
+  - A pending alert starts anew when nobody looked for longer than its `for` and the rule's
+    `outage_tolerance`, or when it is from the future because the clock was set back.
 
     state     finding              over                     unknown   gone
     (none)    pending or firing    -                        -         -
@@ -29,13 +31,21 @@ class State(StrEnum):
     RESOLVED = "resolved"
 
 
+OUTAGE_TOLERANCE = timedelta(hours=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How a rule's alerts behave in time; `tells_resolved` is whether their end is news."""
+    """How a rule's alerts behave in time; `tells_resolved` is whether their end is news.
+
+    `outage_tolerance` is how long nobody may have looked without a pending alert starting anew.
+    It must be longer than the time between two polls, or nothing pending would ever fire.
+    """
 
     hold: timedelta = timedelta(0)
     keep_firing_for: timedelta = timedelta(0)
     tells_resolved: bool = True
+    outage_tolerance: timedelta = OUTAGE_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,8 @@ def advance(
 ) -> tuple[dict[Fingerprint, Alert], list[Alert]]:
     """The open alerts after a poll, and those that it ended.
 
-    An alert that did not change is the same object.
+    `last_looked_at` is the last poll that was judged, good or failed. An alert that did not
+    change is the same object.
     """
     still_open: dict[Fingerprint, Alert] = {}
     ended: list[Alert] = []
@@ -94,7 +105,7 @@ def advance(
 def _found(
     alert: Alert | None, finding: Finding, timing: Timing, now: datetime, gap: timedelta
 ) -> Alert:
-    if alert is None or (alert.state is State.PENDING and gap > timing.hold):
+    if alert is None or (alert.state is State.PENDING and _stale(alert, timing, now, gap)):
         alert = Alert(
             finding.fingerprint, finding.severity, State.PENDING, finding.facts, active_at=now
         )
@@ -110,14 +121,20 @@ def _found(
     return alert if after == alert else after
 
 
+def _stale(pending: Alert, timing: Timing, now: datetime, gap: timedelta) -> bool:
+    return gap > max(timing.hold, timing.outage_tolerance) or pending.active_at > now
+
+
 def _not_found(alert: Alert, absence: Absence, timing: Timing, now: datetime) -> Alert | None:
     if absence is Absence.UNKNOWN:
         return alert
     if alert.state is State.PENDING:
         return None
     if absence is Absence.GONE:
-        return replace(alert, state=State.RESOLVED, ends_at=now, quiet=True)
-    clear_since = alert.clear_since or now
+        return replace(alert, state=State.RESOLVED, clear_since=None, ends_at=now, quiet=True)
+    if alert.relevant_until and now < alert.relevant_until:
+        return alert
+    clear_since = min(alert.clear_since or now, now)
     if now - clear_since < timing.keep_firing_for:
         return replace(alert, clear_since=clear_since)
     quiet = not timing.tells_resolved

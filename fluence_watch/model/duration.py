@@ -2,9 +2,13 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|[smhd])", re.ASCII)
+_SHORTEST = {"d": 172_800, "h": 3_600, "m": 120, "s": 0}
+_TICK = timedelta(microseconds=1)
+_TICKS = {"ms": 1_000} | {unit: seconds * 1_000_000 for unit, seconds in _UNITS.items()}
+_DURATION = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)\s*(ms|[smhd])", re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -17,20 +21,20 @@ def parse_duration(text: str) -> timedelta:
     if match is None:
         raise ValueError(f'{text!r:.40} is not a duration: write "90s", "15m", "4h" or "2d"')
     number, unit = match.groups()
-    seconds = float(number) / 1000 if unit == "ms" else float(number) * _UNITS[unit]
     try:
-        return timedelta(seconds=seconds)
+        return timedelta(microseconds=round(Decimal(number) * _TICKS[unit]))
     except OverflowError:
         raise ValueError(f"{text!r:.40} is too long a duration") from None
 
 
 def short(duration: timedelta) -> str:
-    """The duration in its largest exact unit, as `parse_duration` reads it: `90s`, `15m`, `2d`."""
+    """The duration as people write it and `parse_duration` reads it: `90s`, `15m`, `24h`, `2d`."""
     if duration.microseconds:
-        return f"{duration / timedelta(milliseconds=1):g}ms"
+        return f"{(Decimal(duration // _TICK) / 1_000).normalize():f}ms"
     seconds = int(duration.total_seconds())
-    unit, size = next(((u, n) for u, n in _UNITS.items() if seconds % n == 0), ("s", 1))
-    return f"{seconds // size}{unit}" if seconds else "0s"
+    fits = (u for u, n in _UNITS.items() if seconds % n == 0 and seconds >= _SHORTEST[u])
+    unit = next(fits, "s")
+    return f"{seconds // _UNITS[unit]}{unit}"
 
 
 def rough(duration: timedelta) -> str:

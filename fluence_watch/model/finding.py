@@ -56,8 +56,9 @@ def ref(vm: Vm) -> VmRef:
 class Finding:
     """A condition that holds now.
 
-    `facts` is the rule's own frozen dataclass. `at_once` skips the rule's `for`. After
-    `relevant_until` it is no news any more, and a message that was late says so in one line.
+    `facts` is the rule's own frozen dataclass. `at_once` skips the rule's `for`. Where there is a
+    `relevant_until`, its alert fires until then; afterwards it is no news any more, and a message
+    that was late says so in one line.
     """
 
     fingerprint: Fingerprint

@@ -12,6 +12,7 @@ from fluence_watch.model.vm import Vm
 EPOCH = timedelta(hours=24)
 FOREVER = datetime.max.replace(tzinfo=UTC)
 _DAY = timedelta(days=1)
+_TICK = timedelta(microseconds=1)
 
 
 def funded_epochs(price: MicroUsdc, reserved: MicroUsdc) -> int | None:
@@ -42,7 +43,8 @@ def fleet_price(vms: Iterable[Vm]) -> MicroUsdc:
 
 def burn_per_day(vms: Iterable[Vm], epoch: timedelta = EPOCH) -> MicroUsdc:
     """What the VMs cost in 24 hours, rounded up to a micro-USDC."""
-    return MicroUsdc(-(-fleet_price(vms) * _DAY // epoch))
+    day, length = _DAY // _TICK, epoch // _TICK  # whole numbers: no price is too high for them
+    return MicroUsdc(-(-fleet_price(vms) * day // length))
 
 
 def charges_before(vm: Vm, end: datetime, epoch: timedelta = EPOCH) -> int | None:

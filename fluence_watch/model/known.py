@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from fluence_watch.model.snapshot import Snapshot
-from fluence_watch.model.vm import Port, Vm
+from fluence_watch.model.vm import STARTING, Port, Vm
 
 
 @dataclass(frozen=True, slots=True)
 class KnownVm:
     """A VM that was in a list once.
 
-    `vm` is its last description, `baseline` the ports it had when first seen (`None` until the
-    API tells them). While it is missing, `missing_polls` counts the complete polls without it,
+    `vm` is its last description, `baseline` the ports it had when first seen (`None` until it is
+    up and the API tells them). While it is missing, `missing_polls` counts the complete polls without it,
     `last_seen_at` is the last good poll with it, and `missing_among` says how many VMs the
     account had when it went, for telling one lost VM from a lost list.
     """
@@ -38,13 +38,15 @@ def track(
     A VM in the list, read or not, is not missing. In an incomplete snapshot no absence counts.
     A VM that is missing for longer than `forget_after` is forgotten.
     """
-    now, unread = snapshot.taken_at, snapshot.unread
+    now, unread, complete = snapshot.taken_at, snapshot.unread, snapshot.complete
     present = sum(1 for entry in known.values() if entry.missing_since is None)
     after = {key: _seen(known.get(key), vm, now) for key, vm in snapshot.vms.items()}
     for key, entry in known.items():
         if key in after:
             continue
-        if key in unread or not snapshot.complete:
+        if key in unread:
+            after[key] = _present(entry)
+        elif not complete:
             after[key] = entry
         elif entry.missing_since is None or now - entry.missing_since <= forget_after:
             after[key] = _missed(entry, now, present, last_good_at)
@@ -53,12 +55,23 @@ def track(
 
 def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
     if entry is None:
-        return KnownVm(vm, first_seen_at=now, baseline=vm.ports)
-    if entry.vm is vm and entry.missing_since is None:
+        return KnownVm(vm, first_seen_at=now, baseline=_baseline(vm))
+    baseline = _baseline(vm) if entry.baseline is None else entry.baseline
+    same = entry.missing_since is None and baseline is entry.baseline
+    if same and (entry.vm is vm or entry.vm == vm):
         return entry
-    baseline = vm.ports if entry.baseline is None else entry.baseline
-    after = KnownVm(vm, entry.first_seen_at, baseline)
-    return entry if after == entry else after
+    return KnownVm(vm, entry.first_seen_at, baseline)
+
+
+def _baseline(vm: Vm) -> tuple[Port, ...] | None:
+    """The ports to compare with later; those of a VM that is not up yet are still to come."""
+    return None if vm.status in STARTING else vm.ports
+
+
+def _present(entry: KnownVm) -> KnownVm:
+    if entry.missing_since is None:
+        return entry
+    return KnownVm(entry.vm, entry.first_seen_at, entry.baseline)
 
 
 def _missed(entry: KnownVm, now: datetime, present: int, last_good_at: datetime | None) -> KnownVm:

@@ -15,18 +15,19 @@ _DECIMAL = re.compile(r"(-?)(\d*)(?:\.(\d*))?", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,30}", re.ASCII)
 _DECIMALS = 6
 _LONGEST = 40
+_LARGEST = 2**63 - 1  # what stores and JSON codecs hold; all USDC there is, is far below
 
 
 def micro_from_integer(value: int | str) -> MicroUsdc:
     """Read an amount that is written in micro-USDC: `298160` or `"298160"`.
 
     Raises:
-        ValueError: it is not a whole number.
+        ValueError: it is not a whole number, or it does not fit 64 bits.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        return MicroUsdc(value)
+        return _bounded(value)
     if isinstance(value, str) and _INTEGER.fullmatch(value):
-        return MicroUsdc(int(value))
+        return _bounded(int(value))
     raise ValueError(f"{value!r:.40} is not a whole number of micro-USDC")
 
 
@@ -34,8 +35,8 @@ def micro_from_decimal(text: str) -> MicroUsdc:
     """Read an amount that is written in USDC: `"2.4352"`, `".30697"`, `"3"`.
 
     Raises:
-        ValueError: it is not a plain decimal number, or it has more than six decimals that
-            are not zero: an amount is never rounded.
+        ValueError: it is not a plain decimal number, it does not fit 64 bits as micro-USDC, or
+            it has more than six decimals that are not zero: an amount is never rounded.
     """
     match = _DECIMAL.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None or not (match[2] or match[3]):
@@ -44,7 +45,13 @@ def micro_from_decimal(text: str) -> MicroUsdc:
     if len(fraction) > _DECIMALS:
         raise ValueError(f"{text!r} has more than {_DECIMALS} decimals")
     micro = int(whole) * ONE_USDC + int(fraction.ljust(_DECIMALS, "0"))
-    return MicroUsdc(-micro if sign else micro)
+    return _bounded(-micro if sign else micro)
+
+
+def _bounded(amount: int) -> MicroUsdc:
+    if abs(amount) > _LARGEST:
+        raise ValueError("the amount of USDC does not fit 64 bits")
+    return MicroUsdc(amount)
 
 
 def plain(amount: MicroUsdc) -> str:

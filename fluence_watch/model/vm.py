@@ -3,6 +3,7 @@
 A field that the API does not give is `None`: unknown, never zero.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -36,6 +37,7 @@ _WORDS = {status.value.replace("_", ""): status for status in Status} | {
 }
 
 OUT_OF_FUNDS = frozenset({Status.SMALL_BALANCE, Status.INSUFFICIENT_FUNDS})
+STARTING = frozenset({Status.NEW, Status.LAUNCHING})
 ENDED = frozenset({Status.TERMINATING, Status.TERMINATED, Status.FAILED})
 
 
@@ -60,6 +62,7 @@ class Port(NamedTuple):
 
 ALL_PORTS = (1, 65_535)
 SSH = Port(22, 22, "tcp")
+_PORTS = re.compile(r"(?:all|(\d{1,5})(?:-(\d{1,5}))?)(?:/(tcp|udp|icmp|any))?", re.ASCII)
 
 
 def port(number: int, protocol: str = "tcp") -> Port:
@@ -79,17 +82,13 @@ def parse_port(text: str) -> Port:
     Raises:
         ValueError: it is not a port.
     """
-    numbers, _, protocol = text.strip().lower().partition("/")
-    if numbers == "all":
-        return Port(*ALL_PORTS, protocol or "tcp")
-    first, dash, last = numbers.partition("-")
-    try:
-        low, high = port(int(first)), port(int(last) if dash else int(first))
-    except ValueError:
-        raise ValueError(f'{text!r:.40} is not a port: write "22/tcp" or "8000-8100/tcp"') from None
-    if low > high or protocol not in {"", "tcp", "udp", "icmp", "any"}:
-        raise ValueError(f'{text!r:.40} is not a port: write "22/tcp" or "8000-8100/tcp"')
-    return Port(low.first, high.first, protocol or "tcp")
+    match = _PORTS.fullmatch(text.strip().lower())
+    if match is not None:
+        first, last, protocol = match.groups()
+        low, high = int(first or ALL_PORTS[0]), int(last or first or ALL_PORTS[1])
+        if 0 < low <= high <= ALL_PORTS[1]:
+            return Port(low, high, protocol or "tcp")
+    raise ValueError(f'{text!r:.40} is not a port: write "22/tcp" or "8000-8100/tcp"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,9 +53,7 @@ def _absent_vms(
     assert isinstance(limits, vm_vanished.VmVanishedSettings)
     lost = vm_vanished.lost(situation.known, limits)
     doubted = vm_vanished.suspects(lost.values())
-    for key in situation.known.keys() | situation.before.keys():
-        if key in situation.vms:
-            continue
+    for key in (situation.known.keys() | situation.before.keys()) - situation.vms.keys():
         entry = situation.known.get(key)
         certain = entry is None or (key in lost and entry.missing_since not in doubted)
         target = gone if certain else unknown

@@ -39,8 +39,13 @@ def _amount(value: object) -> MicroUsdc:
     raise ValueError(f"{value!r} is not an amount of USDC, such as 0.5")
 
 
+def _in_usdc(amount: MicroUsdc) -> Decimal:
+    return Decimal(plain(amount)).normalize()
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(short)]
-Usdc = Annotated[MicroUsdc, BeforeValidator(_amount), PlainSerializer(plain)]
+Usdc = Annotated[MicroUsdc, BeforeValidator(_amount), PlainSerializer(_in_usdc)]
+Level = Annotated[Severity, Field(description="info, warning or critical")]
 
 
 class Settings(BaseModel):
@@ -55,7 +60,7 @@ class RuleSettings(Settings):
     """What every rule can be told."""
 
     enabled: bool = Field(default=True, description="whether the rule is looked at")
-    severity: Severity = Field(description="info, warning or critical")
+    severity: Level
     hold: Duration = Field(
         default=timedelta(0), alias="for", description="how long it must last before it fires"
     )
@@ -74,8 +79,8 @@ class Expectation:
 
     def covers(self, account: str, vm: Vm) -> bool:
         """Whether it speaks of this VM."""
-        named = self.vm.lower() == vm.key or fnmatchcase(vm.name or "", self.vm)
-        return named and fnmatchcase(account, self.account)
+        here = self.account in {"*", account} or fnmatchcase(account, self.account)
+        return here and (fnmatchcase(vm.name or "", self.vm) or self.vm.lower() == vm.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pydantic import Field
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules.base import Duration, Judgement, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "billing_due"
 _START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,10 +25,11 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 class BillingDueSettings(RuleSettings):
     """How early an upcoming charge is told."""
 
-    severity: Severity = Severity.INFO
+    severity: Level = Severity.INFO
     lead_time: Duration = Field(
         default=timedelta(hours=1),
         gt=timedelta(0),
+        le=timedelta(days=30),
         description="how long before the boundary; also the window that one message covers",
     )
 
@@ -55,7 +56,8 @@ def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
         if min(due_at for due_at, _ in window) - now <= lead
         for due_at, vm in window
     ]
-    return Judgement(findings)
+    ended = frozenset(key for key, vm in situation.vms.items() if not vm.is_billed)
+    return Judgement(findings, gone=ended)
 
 
 def _upcoming(vms: Iterable[Vm], now: datetime) -> Iterable[tuple[datetime, Vm]]:

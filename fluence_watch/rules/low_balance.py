@@ -13,7 +13,7 @@ from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, r
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, Vm
-from fluence_watch.rules.base import Duration, Judgement, Rule, RuleSettings, Situation, Usdc
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation, Usdc
 
 NAME = "low_balance"
 
@@ -21,7 +21,7 @@ NAME = "low_balance"
 class LowBalanceSettings(RuleSettings):
     """When a reserve counts as low."""
 
-    severity: Severity = Severity.CRITICAL
+    severity: Level = Severity.CRITICAL
     min_epochs: Decimal = Field(
         default=Decimal(1), ge=0, le=3650, description="epochs that the reserve must cover"
     )
@@ -59,11 +59,19 @@ def judge(situation: Situation, settings: LowBalanceSettings) -> Judgement:
             gone.add(key)
         elif vm.status in OUT_OF_FUNDS:
             findings.append(_finding(situation, settings, vm, at_once=True))
-        elif vm.price is None or vm.reserved is None:
+        elif (low := _is_low(vm, settings)) is None:
             unknown.add(key)
-        elif vm.reserved < _needed(vm.price, settings):
+        elif low:
             findings.append(_finding(situation, settings, vm))
     return Judgement(findings, frozenset(unknown), frozenset(gone))
+
+
+def _is_low(vm: Vm, settings: LowBalanceSettings) -> bool | None:
+    if vm.reserved is None:
+        return None
+    if vm.price is None:  # whatever the price, `min_usdc` must be there
+        return True if vm.reserved < settings.min_usdc else None
+    return vm.reserved < _needed(vm.price, settings)
 
 
 def _needed(price: MicroUsdc, settings: LowBalanceSettings) -> MicroUsdc:

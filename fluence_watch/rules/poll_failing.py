@@ -6,7 +6,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
-from fluence_watch.rules.base import Duration, Judgement, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "poll_failing"
 
@@ -14,7 +14,7 @@ NAME = "poll_failing"
 class PollFailingSettings(RuleSettings):
     """How long polls may fail; a refused key is reported at once."""
 
-    severity: Severity = Severity.CRITICAL
+    severity: Level = Severity.CRITICAL
     hold: Duration = Field(
         default=timedelta(minutes=10), alias="for", description="how long polls may fail"
     )

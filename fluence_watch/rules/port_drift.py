@@ -1,17 +1,18 @@
 """A port that is open and should not be, or closed and should be open.
 
 What should be is the first `[[expect]]` that matches the VM, else the ports that it had when it was
-first seen. Each port is a problem of its own, so that a second one is told as well.
+first seen. Each port is a problem of its own, so that a second one is told as well. A range is the
+same as the single ports in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.vm import SSH, Port, Vm
-from fluence_watch.rules.base import Expectation, Judgement, Rule, RuleSettings, Situation
+from fluence_watch.model.vm import SSH, STARTING, Port, Vm
+from fluence_watch.rules.base import Expectation, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "port_drift"
 
@@ -19,7 +20,7 @@ NAME = "port_drift"
 class PortDriftSettings(RuleSettings):
     """How drift is reported; a closed 22/tcp is critical whatever the severity."""
 
-    severity: Severity = Severity.WARNING
+    severity: Level = Severity.WARNING
 
 
 class Direction(StrEnum):
@@ -56,11 +57,25 @@ def drifted(vm: Vm, expected: tuple[Port, ...] | None) -> Iterator[tuple[Directi
     if vm.ports is None or expected is None or vm.ports == expected:
         return
     for port in vm.ports:
-        if port not in expected:
+        if port not in expected and not _covered(port, expected):
             yield Direction.OPENED, port
     for port in expected:
-        if port not in vm.ports:
+        if port not in vm.ports and not _covered(port, vm.ports):
             yield Direction.CLOSED, port
+
+
+def _covered(port: Port, by: Iterable[Port]) -> bool:
+    """Whether the others, ranges among them, together hold all of the port or range."""
+    number = port.first
+    for other in sorted(by):
+        if other.protocol in {port.protocol, "any"} and other.first <= number <= other.last:
+            number = other.last + 1
+    return number > port.last
+
+
+def _locks_out(direction: Direction, port: Port, open_ports: Iterable[Port]) -> bool:
+    closed = direction is Direction.CLOSED and _covered(SSH, [port])
+    return closed and not _covered(SSH, open_ports)
 
 
 def judge(situation: Situation, settings: PortDriftSettings) -> Judgement:
@@ -71,7 +86,7 @@ def judge(situation: Situation, settings: PortDriftSettings) -> Judgement:
     for key, vm in situation.vms.items():
         if not vm.is_billed:
             gone.add(key)
-        elif vm.ports is None:
+        elif vm.ports is None or vm.status in STARTING:
             unknown.add(key)
         else:
             expected, configured = expected_ports(
@@ -102,7 +117,7 @@ def _finding(
         expected=tuple(map(str, expected)),
         actual=tuple(map(str, vm.ports or ())),
     )
-    lockout = direction is Direction.CLOSED and port == SSH
+    lockout = _locks_out(direction, port, vm.ports or ())
     fingerprint = Fingerprint(situation.account, NAME, vm.key, f"{direction}:{port}")
     return Finding(fingerprint, Severity.CRITICAL if lockout else settings.severity, facts)
 

@@ -15,7 +15,7 @@ from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, r
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.rules.base import Duration, Judgement, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "vm_vanished"
 SMALLEST_FLEET = 3
@@ -25,7 +25,7 @@ _NAMED = 5
 class VmVanishedSettings(RuleSettings):
     """When a missing VM counts as vanished."""
 
-    severity: Severity = Severity.CRITICAL
+    severity: Level = Severity.CRITICAL
     confirm_polls: int = Field(
         default=2, ge=1, le=1000, description="complete polls in a row without the VM"
     )
@@ -89,7 +89,12 @@ def judge(situation: Situation, settings: VmVanishedSettings) -> Judgement:
     for since in sorted(doubted):
         group = [entry for entry in missing.values() if entry.missing_since == since]
         findings.append(_fleet(situation, settings, since, group))
-    return Judgement(findings, gone=_forgotten_fleets(situation))
+    unsure = {
+        _fleet_subject(entry.missing_since)
+        for key, entry in situation.known.items()
+        if entry.missing_since and key not in missing
+    }
+    return Judgement(findings, frozenset(unsure), _forgotten_fleets(situation))
 
 
 def _vanished(situation: Situation, settings: VmVanishedSettings, entry: KnownVm) -> Finding:
@@ -124,13 +129,12 @@ def _fleet_subject(since: datetime) -> str:
 
 
 def _forgotten_fleets(situation: Situation) -> frozenset[str]:
-    """Fleets of which nobody came back before they were forgotten: no end to tell."""
-    still = {entry.missing_since for entry in situation.known.values()}
-    back = {entry.missing_since for key, entry in situation.before.items() if key in situation.vms}
-    were: set[datetime] = {
-        entry.missing_since for entry in situation.before.values() if entry.missing_since
-    }
-    return frozenset(_fleet_subject(since) for since in were - still - back)
+    """Fleets of which the last VM is forgotten, so that there is no end to tell."""
+    known, before = situation.known, situation.before
+    forgotten = {before[key].missing_since for key in before.keys() - known.keys()}
+    if forgotten:
+        forgotten -= {entry.missing_since for key, entry in before.items() if key in known}
+    return frozenset(_fleet_subject(since) for since in forgotten if since)
 
 
 RULE = Rule(NAME, VmVanishedSettings, (VmVanished, FleetVanished), judge)

@@ -1,0 +1,108 @@
+"""The settings as TOML: the effective ones with secrets hidden, and the example."""
+
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from pydantic import AnyHttpUrl, BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from fluence_watch.rules import RULES
+from fluence_watch.settings.model import (
+    AccountSettings,
+    ExpectSettings,
+    ReceiverSettings,
+    WatchSettings,
+)
+
+HIDDEN = "********"
+
+_HEAD = """\
+# fluence-watch settings. Copied as it is, this file changes nothing but the account: every other value
+# is the default. Looked for at --config, else $FLUENCE_WATCH_CONFIG, else ./config.toml, else
+# /etc/fluence-watch/config.toml. Every key can be set by the environment too:
+# FLUENCE_WATCH_POLL__INTERVAL=30s, or FLUENCE_WATCH_ACCOUNTS__MAIN__API_KEY=… by an entry's name.
+# Durations are "90s", "15m", "4h", "2d"; amounts are USDC; times are UTC.
+"""
+_SAMPLES: Mapping[str, Mapping[str, object]] = {
+    "accounts": {"api_key": "put-the-api-key-here", "api_key_file": "/run/secrets/fluence-api-key"},
+    "expect": {"vm": "web-*", "ports": ["22/tcp", "443/tcp"]},
+    "receivers": {
+        "name": "ops",
+        "url": "slack://token-a/token-b/token-c/#ops",
+        "url_file": "/run/secrets/slack-url",
+    },
+}
+
+
+def show(settings: WatchSettings) -> str:
+    """The effective settings; a secret is shown as stars."""
+    blocks = []
+    for name, value in settings:
+        if name == "rules":
+            blocks += [_table(f"[rules.{rule.name}]", getattr(value, rule.name)) for rule in RULES]
+        elif isinstance(value, BaseModel):
+            blocks.append(_table(f"[{name}]", value))
+        else:
+            blocks += [_table(f"[[{name}]]", entry) for entry in value]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(header: str, model: BaseModel) -> str:
+    values = model.model_dump(by_alias=True, exclude_none=True)
+    return "\n".join([header, *(f"{key} = {_toml(value)}" for key, value in values.items())])
+
+
+def example() -> str:
+    """A settings file that says all there is to set, with its meaning and default."""
+    blocks = [_HEAD.rstrip()]
+    for name, info in WatchSettings.model_fields.items():
+        if name == "accounts":
+            blocks.append(_example_table("[[accounts]]", AccountSettings, "accounts"))
+        elif name == "rules":
+            blocks += [_example_table(f"[rules.{r.name}]", r.settings) for r in RULES]
+        elif name in _SAMPLES:
+            entry = ExpectSettings if name == "expect" else ReceiverSettings
+            blocks.append(_commented(_example_table(f"[[{name}]]", entry, name)))
+        else:
+            blocks.append(_example_table(f"[{name}]", type(info.default)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _example_table(header: str, model: type[BaseModel], sample: str = "") -> str:
+    pairs = list(_pairs(model, _SAMPLES.get(sample, {})))
+    width = max(len(text) for text, _ in pairs) + 2
+    return "\n".join([header, *(f"{text:<{width}}# {note}" for text, note in pairs)])
+
+
+def _pairs(model: type[BaseModel], samples: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name, info in model.model_fields.items():
+        key = info.alias or name
+        value = samples[name] if name in samples else _default(model, name, info)
+        text = f"{key} = {_toml(value)}"
+        yield f"# {text}" if name.endswith("_file") else text, info.description or ""
+
+
+def _default(model: type[BaseModel], name: str, info: FieldInfo) -> object:
+    assert not info.is_required(), f"{name} has no default and no sample"
+    return model.model_construct().model_dump(warnings=False)[name]
+
+
+def _commented(text: str) -> str:
+    return "\n".join(f"# {line}" for line in text.splitlines())
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | Decimal():
+            return format(value, "f") if isinstance(value, Decimal) else str(value)
+        case SecretStr():
+            return f'"{HIDDEN}"'
+        case list() | tuple():
+            return f"[{', '.join(map(_toml, value))}]"
+        case AnyHttpUrl():
+            return _toml(str(value).rstrip("/"))
+        case _:
+            return json.dumps(str(value), ensure_ascii=False)

@@ -1,0 +1,39 @@
+"""A Fluence API of our own, for the demo and the tests.
+
+    world.py        the engine: an account, its VMs, its money; pure and deterministic
+    dialects/       views over it, one file a generation of the API
+    faults.py       what goes wrong and when; spoil.py and inject.py carry it out
+    actions.py      what can be made to happen; control.py and scenario.py make it happen
+    server.py       all of it behind a real socket
+
+It shares no code with the client that it is there to test: the two meet on the wire.
+"""
+
+from fluence_watch.simulator.clock import Clock, SettableClock, utc_now
+from fluence_watch.simulator.dialects import DIALECTS
+from fluence_watch.simulator.dialects.v2 import fleet_payload
+from fluence_watch.simulator.faults import PROFILES, Fault, FaultKind, FaultPlan, Profile
+from fluence_watch.simulator.fleet import build_world
+from fluence_watch.simulator.scenario import perform
+from fluence_watch.simulator.server import create_app, running, serve
+from fluence_watch.simulator.world import AcceptedAuth, World
+
+__all__ = [
+    "DIALECTS",
+    "PROFILES",
+    "AcceptedAuth",
+    "Clock",
+    "Fault",
+    "FaultKind",
+    "FaultPlan",
+    "Profile",
+    "SettableClock",
+    "World",
+    "build_world",
+    "create_app",
+    "fleet_payload",
+    "perform",
+    "running",
+    "serve",
+    "utc_now",
+]

@@ -1,0 +1,197 @@
+"""Everything that can be made to happen, as data: the one vocabulary of control and scenario.
+
+Each action is a JSON object (`{"vm": "web-1", "port": "8080/tcp"}`) and knows how to befall a
+world. `vm` is an id or a name, amounts are micro-USDC. Applying one raises `UnknownError` or
+`RefusedError`, as the world does.
+"""
+
+from datetime import timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Port, parse_port
+from fluence_watch.simulator.catalog import CONFIGURATIONS, configuration
+from fluence_watch.simulator.errors import RefusedError
+from fluence_watch.simulator.world import World
+
+
+class Action(Protocol):
+    """Something that can happen to a world."""
+
+    def apply(self, world: World) -> None:
+        """Make it happen, at the world's present time."""
+
+
+class Deploy(Struct, frozen=True, forbid_unknown_fields=True):
+    """A new VM, `{"name": …, "config": "cpu-2-ram-4gb-storage-25gb", "ports": ["22/tcp"]}`."""
+
+    name: str | None = None
+    config: str = CONFIGURATIONS[0].slug
+    ports: tuple[str, ...] = ("22/tcp",)
+
+    def apply(self, world: World) -> None:
+        """Deploy it."""
+        world.deploy(self.name, configuration(self.config), map(_port, self.ports))
+
+
+class Delete(Struct, frozen=True, forbid_unknown_fields=True):
+    """The user deletes a VM."""
+
+    vm: str
+
+    def apply(self, world: World) -> None:
+        """Delete it."""
+        world.delete(world.find(self.vm).id)
+
+
+class Rename(Struct, frozen=True, forbid_unknown_fields=True):
+    """A VM gets another name."""
+
+    vm: str
+    name: str
+
+    def apply(self, world: World) -> None:
+        """Rename it."""
+        world.update(world.find(self.vm).id, name=self.name)
+
+
+class OpenPort(Struct, frozen=True, forbid_unknown_fields=True):
+    """One more port is open, `"8080/tcp"`."""
+
+    vm: str
+    port: str
+
+    def apply(self, world: World) -> None:
+        """Open it."""
+        world.open_port(world.find(self.vm).id, _port(self.port))
+
+
+class ClosePort(Struct, frozen=True, forbid_unknown_fields=True):
+    """One port less is open."""
+
+    vm: str
+    port: str
+
+    def apply(self, world: World) -> None:
+        """Close it."""
+        world.close_port(world.find(self.vm).id, _port(self.port))
+
+
+class SetPorts(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole set of open ports."""
+
+    vm: str
+    ports: tuple[str, ...]
+
+    def apply(self, world: World) -> None:
+        """Replace the set."""
+        world.update(world.find(self.vm).id, ports=map(_port, self.ports))
+
+
+class Vanish(Struct, frozen=True, forbid_unknown_fields=True):
+    """A VM is gone without a trace."""
+
+    vm: str
+
+    def apply(self, world: World) -> None:
+        """Hide it."""
+        world.vanish(self.vm)
+
+
+class BringBack(Struct, frozen=True, forbid_unknown_fields=True):
+    """A vanished VM is back."""
+
+    vm: str
+
+    def apply(self, world: World) -> None:
+        """Show it."""
+        world.bring_back(self.vm)
+
+
+class Terminate(Struct, frozen=True, forbid_unknown_fields=True):
+    """The provider ends a VM."""
+
+    vm: str
+
+    def apply(self, world: World) -> None:
+        """End it."""
+        world.terminate(self.vm)
+
+
+class Drain(Struct, frozen=True, forbid_unknown_fields=True):
+    """Top-ups fail from now on; of every VM when `vm` is left out."""
+
+    vm: str | None = None
+
+    def apply(self, world: World) -> None:
+        """Break the top-ups."""
+        world.drain(self.vm)
+
+
+class Mend(Struct, frozen=True, forbid_unknown_fields=True):
+    """Top-ups work again; for every VM when `vm` is left out."""
+
+    vm: str | None = None
+
+    def apply(self, world: World) -> None:
+        """Mend the top-ups."""
+        world.mend(self.vm)
+
+
+class Refill(Struct, frozen=True, forbid_unknown_fields=True):
+    """The user deposits `amount`."""
+
+    amount: int
+
+    def apply(self, world: World) -> None:
+        """Deposit it."""
+        world.refill(MicroUsdc(self.amount))
+
+
+class SetPrice(Struct, frozen=True, forbid_unknown_fields=True):
+    """The price of a VM's epoch changes."""
+
+    vm: str
+    price: int
+
+    def apply(self, world: World) -> None:
+        """Change it."""
+        world.set_price(self.vm, MicroUsdc(self.price))
+
+
+class SetBoundary(Struct, frozen=True, forbid_unknown_fields=True):
+    """A VM's next charge falls due in so many `seconds`."""
+
+    vm: str
+    seconds: float
+
+    def apply(self, world: World) -> None:
+        """Move it."""
+        world.set_boundary(self.vm, world.now + timedelta(seconds=self.seconds))
+
+
+ACTIONS: dict[str, type[Action]] = {
+    "deploy": Deploy,
+    "delete": Delete,
+    "rename": Rename,
+    "open-port": OpenPort,
+    "close-port": ClosePort,
+    "set-ports": SetPorts,
+    "vanish": Vanish,
+    "bring-back": BringBack,
+    "terminate": Terminate,
+    "drain": Drain,
+    "mend": Mend,
+    "refill": Refill,
+    "set-price": SetPrice,
+    "set-boundary": SetBoundary,
+}
+
+
+def _port(text: str) -> Port:
+    try:
+        return parse_port(text)
+    except ValueError as error:
+        raise RefusedError(str(error)) from None

@@ -1,0 +1,146 @@
+"""`/_control`: the strings of the simulated world, for tests and for the curious. No key needed.
+
+    POST /_control/<action>   a JSON object from `actions.py`, such as
+                              /_control/open-port {"vm": "web-1", "port": "8080/tcp"}
+    POST /_control/clock      {"advance": seconds} or {"set": "2025-04-16T17:59:55Z"}; 409 when the
+                              simulator follows the real time
+    POST /_control/faults     the next requests fail: {"kind": "status", "status": 503, "times": 2,
+                              "retry_after": "5"}; kinds are in `faults.py`
+    POST /_control/profile    {"name": "chaos"}; forgets what was queued
+    GET  /_control/world      everything: time, money, VMs, keys, requests seen, the fault plan
+
+Every POST answers 204, or 404, 409, 422 with {"error": …}.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fluence_watch.simulator.actions import ACTIONS
+from fluence_watch.simulator.clock import Clock, SettableClock
+from fluence_watch.simulator.dialects.view import answer, plain_error, read
+from fluence_watch.simulator.errors import UnknownError
+from fluence_watch.simulator.faults import PROFILES, Fault, FaultKind, FaultPlan
+from fluence_watch.simulator.machine import Machine
+from fluence_watch.simulator.world import World
+
+
+@dataclass(slots=True)
+class Traffic:
+    """The requests that the API saw, faulty ones among them."""
+
+    count: int = 0
+    last_method: str = ""
+    last_path: str = ""
+    last_headers: dict[str, str] = field(default_factory=dict)
+
+
+class _ClockChange(Struct, forbid_unknown_fields=True):
+    advance: float = 0.0
+    set: datetime | None = None
+
+
+class _QueuedFault(Struct, forbid_unknown_fields=True):
+    kind: FaultKind
+    times: int = 1
+    status: int = 503
+    retry_after: str | None = None
+    seconds: float = 0.0
+    megabytes: int = 300
+
+
+class _ProfileName(Struct, forbid_unknown_fields=True):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What can be controlled."""
+
+    world: World
+    clock: Clock
+    faults: FaultPlan
+    traffic: Traffic
+
+    def routes(self) -> Sequence[Route]:
+        """The endpoints, below `/_control`."""
+        return (
+            Route("/world", self.show_world, methods=["GET"]),
+            Route("/clock", self.move_clock, methods=["POST"]),
+            Route("/faults", self.queue_fault, methods=["POST"]),
+            Route("/profile", self.set_profile, methods=["POST"]),
+            Route("/{action}", self.act, methods=["POST"]),
+        )
+
+    async def act(self, request: Request) -> Response:
+        """Cause an event."""
+        shape = ACTIONS.get(request.path_params["action"])
+        if shape is None:
+            raise UnknownError(f"no such action; there are {', '.join(ACTIONS)}")
+        (await read(request, shape)).apply(self.world)
+        return Response(status_code=204)
+
+    async def move_clock(self, request: Request) -> Response:
+        """Advance or set a settable clock, and the world with it."""
+        change = await read(request, _ClockChange)
+        if not isinstance(self.clock, SettableClock):
+            return plain_error(409, "the simulator follows the real time")
+        self.clock.set(change.set or self.clock())
+        self.clock.advance(timedelta(seconds=change.advance))
+        self.world.advance(self.clock())
+        return Response(status_code=204)
+
+    async def queue_fault(self, request: Request) -> Response:
+        """Let the next requests fail."""
+        wanted = await read(request, _QueuedFault)
+        fault = Fault(
+            wanted.kind, wanted.status, wanted.retry_after, wanted.seconds, wanted.megabytes
+        )
+        self.faults.queue(fault, wanted.times)
+        return Response(status_code=204)
+
+    async def set_profile(self, request: Request) -> Response:
+        """Choose a fault profile."""
+        name = (await read(request, _ProfileName)).name
+        if name not in PROFILES:
+            raise UnknownError(f"no such profile; there are {', '.join(PROFILES)}")
+        self.faults.profile = PROFILES[name]
+        self.faults.clear()
+        return Response(status_code=204)
+
+    async def show_world(self, _request: Request) -> Response:
+        """The state of everything."""
+        world = self.world
+        return answer(
+            {
+                "now": world.now,
+                "epoch_seconds": world.epoch.total_seconds(),
+                "balance": world.balance,
+                "deposited": world.deposited,
+                "top_ups_fail": world.top_ups_fail,
+                "vms": [_shown(machine) for machine in world.machines.values()],
+                "ssh_keys": list(world.ssh_keys),
+                "requests": self.traffic,
+                "faults": {"profile": self.faults.profile.name, "queued": self.faults.queued},
+            }
+        )
+
+
+def _shown(machine: Machine) -> dict[str, object]:
+    return {
+        "id": machine.id,
+        "name": machine.name,
+        "state": machine.state,
+        "vanished": machine.vanished,
+        "price": machine.price,
+        "reserved": machine.reserved,
+        "spent": machine.spent,
+        "next_billing_at": machine.next_billing_at,
+        "top_ups_fail": machine.top_ups_fail,
+        "ports": [str(port) for port in machine.ports],
+    }

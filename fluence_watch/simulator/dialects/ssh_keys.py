@@ -1,0 +1,72 @@
+"""`/ssh_keys`, which is the same in `v2` and `v3`.
+
+Source: Fluence guide, "Managing SSH keys". GET says `publicKey`, POST answers with `public_key`.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fluence_watch.simulator.dialects.view import answer, read
+from fluence_watch.simulator.ssh import SshKey
+from fluence_watch.simulator.world import World
+
+
+class _NewKey(Struct, rename="camel"):
+    name: str
+    public_key: str
+
+
+class _Fingerprint(Struct):
+    fingerprint: str
+
+
+def listed_key(key: SshKey, timestamp: Callable[[datetime], str]) -> dict[str, object]:
+    """An element of the answer to GET."""
+    return {
+        "name": key.name,
+        "fingerprint": key.fingerprint,
+        "algorithm": key.algorithm,
+        "comment": key.comment,
+        "publicKey": key.public_key,
+        "active": True,
+        "createdAt": timestamp(key.created_at),
+    }
+
+
+def added_key(key: SshKey) -> dict[str, object]:
+    """The answer to POST."""
+    return {
+        "active": True,
+        "algorithm": key.algorithm,
+        "comment": key.comment,
+        "fingerprint": key.fingerprint,
+        "name": key.name,
+        "public_key": key.public_key,
+    }
+
+
+def ssh_key_routes(world: World, timestamp: Callable[[datetime], str]) -> Sequence[Route]:
+    """The three endpoints; `timestamp` writes a time the way of the dialect."""
+
+    async def list_keys(_request: Request) -> Response:
+        return answer([listed_key(key, timestamp) for key in world.ssh_keys.values()])
+
+    async def add_key(request: Request) -> Response:
+        wanted = await read(request, _NewKey)
+        key, is_new = world.add_ssh_key(wanted.name, wanted.public_key)
+        return answer(added_key(key), 201 if is_new else 200)
+
+    async def remove_key(request: Request) -> Response:
+        world.remove_ssh_key((await read(request, _Fingerprint)).fingerprint)
+        return Response()
+
+    return (
+        Route("/ssh_keys", list_keys, methods=["GET"]),
+        Route("/ssh_keys", add_key, methods=["POST"]),
+        Route("/ssh_keys", remove_key, methods=["DELETE"]),
+    )

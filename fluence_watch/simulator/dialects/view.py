@@ -1,0 +1,52 @@
+"""What a dialect is, and what all of them share: answers, errors, reading a body."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fluence_watch.simulator.world import World
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One generation of the API.
+
+    `routes` builds the endpoints over a world, `error` an answer from a status and a text for
+    people, `unauthorized` is the status for a missing or wrong key.
+    """
+
+    routes: Callable[[World], Sequence[Route]]
+    error: Callable[[int, str], Response]
+    unauthorized: int
+
+
+def answer(payload: object, status: int = 200) -> Response:
+    """The payload as JSON."""
+    return json_bytes(msgspec.json.encode(payload), status)
+
+
+def json_bytes(body: bytes, status: int = 200) -> Response:
+    """A body that is JSON already."""
+    return Response(body, status, media_type="application/json")
+
+
+def plain_error(status: int, text: str) -> Response:
+    """`{"error": "…"}`, as `v2` and `v3` write it."""
+    return answer({"error": text}, status)
+
+
+async def read(request: Request, shape: type[_T]) -> _T:
+    """The body of the request.
+
+    Raises:
+        msgspec.ValidationError: it is JSON of another shape.
+        msgspec.DecodeError: it is not JSON.
+    """
+    return msgspec.json.decode(await request.body(), type=shape)

@@ -1,0 +1,164 @@
+"""The simulator on the wire: the app, and a way to serve it inside a running event loop."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from fluence_watch.simulator.auth import with_auth
+from fluence_watch.simulator.clock import Clock
+from fluence_watch.simulator.control import Control, Traffic
+from fluence_watch.simulator.dialects import DIALECTS
+from fluence_watch.simulator.dialects.view import plain_error
+from fluence_watch.simulator.errors import RefusedError, UnknownError
+from fluence_watch.simulator.faults import FaultPlan
+from fluence_watch.simulator.inject import with_faults
+from fluence_watch.simulator.world import World
+
+_GRACE_SECONDS = 1
+_ErrorHandler = Callable[[Request, Exception], Response]
+_STATUS_OF: Mapping[type[Exception], int] = {
+    UnknownError: 404,
+    RefusedError: 422,
+    msgspec.ValidationError: 422,
+    msgspec.DecodeError: 400,
+}
+
+
+def create_app(
+    world: World, clock: Clock, *, faults: FaultPlan | None = None, dialect: str = "v2"
+) -> ASGIApp:
+    """The API in that dialect over the world, and `/_control` beside it.
+
+    Before each request the world advances to the clock's time. Raises `KeyError` for a dialect
+    that is not in `DIALECTS`.
+    """
+    view, plan, traffic = DIALECTS[dialect], faults or FaultPlan(), Traffic()
+    api = Starlette(routes=view.routes(world), exception_handlers=_handlers(view.error))
+    faulty = with_faults(with_auth(api, world, view), plan, view)
+    controls = Control(world, clock, plan, traffic)
+    control = Starlette(routes=controls.routes(), exception_handlers=_handlers(plain_error))
+    mounts = [
+        Mount("/_control", app=control),
+        Mount("/", app=_counted(faulty, traffic)),
+    ]
+    return _in_time(Starlette(routes=mounts), world, clock)
+
+
+def _handlers(error: Callable[[int, str], Response]) -> dict[Any, _ErrorHandler]:
+    def answer(_request: Request, problem: Exception) -> Response:
+        return error(_STATUS_OF[type(problem)], str(problem))
+
+    def http_answer(_request: Request, problem: Exception) -> Response:
+        assert isinstance(problem, HTTPException)
+        return error(problem.status_code, problem.detail)
+
+    return {**dict.fromkeys(_STATUS_OF, answer), HTTPException: http_answer}
+
+
+def _in_time(app: ASGIApp, world: World, clock: Clock) -> ASGIApp:
+    async def timed(scope: Scope, receive: Receive, send: Send) -> None:
+        world.advance(clock())
+        await app(scope, receive, send)
+
+    return timed
+
+
+def _counted(app: ASGIApp, traffic: Traffic) -> ASGIApp:
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        traffic.count += 1
+        traffic.last_method, traffic.last_path = scope["method"], scope["path"]
+        traffic.last_headers = dict(Headers(scope=scope))
+        await app(scope, receive, send)
+
+    return counted
+
+
+async def serve(app: ASGIApp, host: str, port: int) -> None:
+    """Serve until cancelled.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    async with running(app, host, port):
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def running(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """The app on a real socket of this loop, on a free port by default; yields its base URL.
+
+    Leaving it stops the server: answers under way get a second. Signals stay with the caller.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    listener = _bound(host, port)
+    server = _Server(_config(app))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.001)
+        yield _base_url(listener)
+    finally:
+        server.should_exit = True
+        await task
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_DroppableProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # the protocol is named because asyncio sets TCP_NODELAY only then: 40 ms an answer
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _base_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals alone: they belong to the program around it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _DroppableProtocol(H11Protocol):
+    """Shows each request its connection (`scope["state"]["transport"]`), so a fault can cut it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}

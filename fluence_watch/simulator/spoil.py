@@ -1,0 +1,124 @@
+"""How a good answer is spoiled: pure functions from a body to a worse one.
+
+They work on JSON of any dialect: a list of objects, or an object whose `items` is one.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from random import Random
+from typing import Any, Final
+
+import msgspec
+
+from fluence_watch.simulator.faults import FaultKind
+
+Items = list[Any]
+
+HOSTILE_TEXTS: Final = (
+    "<!channel> <!everyone> <@U024BE7LH>",
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "\x1b[31mred\x1b[0m\x1b]0;title\x07",
+    "line one\nline two\r\nBcc: victim@example.org",
+    "\u202egnp.exe\u202c",
+    'quote " and backslash \\ and `tick`',
+    "{{7*7}} ${7*7} {% raw %}",
+    "*bold* _it_ [link](https://example.org) | cell",
+    "nul \x00 and bell \x07",
+    "\U0001f525" * 20,
+    "x" * 10_000,
+)
+
+# codes, ids, times and amounts: what a reader parses rather than shows
+_NOT_TEXT: Final = frozenset(
+    {
+        "id", "status", "type", "units", "protocol", "fingerprint", "algorithm",
+        "pricePerEpoch", "reservedBalance", "totalSpent", "createdAt", "nextBillingAt",
+    }
+)  # fmt: skip
+_MEGABYTE: Final = 1_048_576
+_SHARE_KEPT: Final = 0.7
+
+
+def spoiled(kind: FaultKind, body: bytes, rng: Random) -> bytes:
+    """The body, spoiled the way of its kind; as it is when it is no JSON list."""
+    if kind is FaultKind.TRUNCATED_JSON:
+        return body[: rng.randrange(len(body))] if body else body
+    try:
+        payload = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return body
+    items = payload["items"] if isinstance(payload, dict) and "items" in payload else payload
+    if isinstance(items, list):
+        items[:] = _SPOILERS[kind](items, rng)
+    return msgspec.json.encode(payload)
+
+
+@lru_cache(maxsize=2)
+def gzip_bomb(megabytes: int) -> bytes:
+    """An empty JSON list in so many megabytes of blanks, as gzip."""
+    press = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
+    blanks = b" " * _MEGABYTE
+    parts = [press.compress(b"["), *(press.compress(blanks) for _ in range(megabytes))]
+    return b"".join([*parts, press.compress(b"]"), press.flush()])
+
+
+def huge_body(megabytes: int) -> list[bytes]:
+    """The same list as it is, in pieces of a megabyte."""
+    return [b"[", *([b" " * _MEGABYTE] * megabytes), b"]"]
+
+
+def _malformed(items: Items, rng: Random) -> Items:
+    if not items:
+        return items
+    at = rng.randrange(len(items))
+    broken = rng.choice(
+        (17, None, "a string", items[at] | {"pricePerEpoch": "abc"}, items[at] | {"ports": 22})
+    )
+    return [*items[:at], broken, *items[at + 1 :]]
+
+
+def _emptied(_items: Items, _rng: Random) -> Items:
+    return []
+
+
+def _shortened(items: Items, rng: Random) -> Items:
+    kept = [item for item in items if rng.random() < _SHARE_KEPT]
+    return kept if len(kept) < len(items) else kept[1:]
+
+
+def _duplicated(items: Items, rng: Random) -> Items:
+    if not items:
+        return items
+    twice = rng.choice(items)
+    return [*items, twice | {"vmName": "duplicate"}]
+
+
+def _hostile(items: Items, _rng: Random) -> Items:
+    return [_hostile_value(item) for item in items]
+
+
+def _hostile_value(value: object) -> object:
+    if isinstance(value, dict):
+        return {
+            key: inner if key in _NOT_TEXT else _hostile_value(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_hostile_value(inner) for inner in value]
+    # the same text for the same value: a hostile name stays what it is from poll to poll
+    return _hostile_text(value) if isinstance(value, str) else value
+
+
+def _hostile_text(value: str) -> str:
+    return HOSTILE_TEXTS[zlib.crc32(value.encode()) % len(HOSTILE_TEXTS)]
+
+
+_SPOILERS: Final[Mapping[FaultKind, Callable[[Items, Random], Items]]] = {
+    FaultKind.MALFORMED_ELEMENT: _malformed,
+    FaultKind.EMPTY_LIST: _emptied,
+    FaultKind.SHORT_LIST: _shortened,
+    FaultKind.DUPLICATE_IDS: _duplicated,
+    FaultKind.HOSTILE_TEXT: _hostile,
+}

@@ -1,0 +1,285 @@
+"""The simulated marketplace: one account, its VMs, its money. No I/O, no clock, no dialect.
+
+    balance ──top-up──> reserve of a VM ──charge at its boundary──> spent
+       ^                      │
+       └──────── delete ──────┘
+
+`advance` moves the time on and processes what falls due, in time order; everything else happens
+at the world's present time. Nothing but `refill` makes money, and nothing loses any: balance,
+reserves and what was ever spent always add up to what was ever deposited.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from heapq import heappop, heappush
+from random import Random
+from typing import TypeVar
+
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import SSH, Port
+from fluence_watch.simulator import machine as machines
+from fluence_watch.simulator.catalog import CONFIGURATIONS, Configuration
+from fluence_watch.simulator.errors import RefusedError, UnknownError
+from fluence_watch.simulator.machine import Machine, State, checked_ports, key_of
+from fluence_watch.simulator.provision import provision
+from fluence_watch.simulator.ssh import SshKey, parse_public_key
+
+_T = TypeVar("_T")
+_NOTHING = MicroUsdc(0)
+
+
+class AcceptedAuth(StrEnum):
+    """Which header may carry the API key."""
+
+    BOTH = "both"
+    X_API_KEY = "x-api-key"
+    BEARER = "bearer"
+
+
+@dataclass(slots=True)
+class World:
+    """An account and what it rents; amounts are micro-USDC, `machines` is keyed without case.
+
+    `top_up_delay` is how long after a charge the reserve is filled again; `top_ups_fail` breaks
+    the top-ups of every VM. `provisioned` counts the VMs that ever were.
+    """
+
+    now: datetime
+    epoch: timedelta
+    balance: MicroUsdc
+    top_up_delay: timedelta
+    api_key: str = "simulator"
+    accepted_auth: AcceptedAuth = AcceptedAuth.BOTH
+    machines: dict[str, Machine] = field(default_factory=dict)
+    ssh_keys: dict[str, SshKey] = field(default_factory=dict)
+    top_ups_fail: bool = False
+    deposited: MicroUsdc = field(init=False)
+    spent_on_deleted: MicroUsdc = _NOTHING
+    provisioned: int = 0
+    rng: Random = field(default_factory=lambda: Random(0), compare=False)
+    _due: list[tuple[datetime, str]] = field(default_factory=list, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.deposited = self.balance
+
+    def advance(self, now: datetime) -> None:
+        """Let time pass until `now`; an earlier time changes nothing."""
+        while self._due and self._due[0][0] <= now:
+            due, key = heappop(self._due)
+            machine = self.machines.get(key)
+            # an entry is stale when the VM was changed or deleted after it was pushed
+            if machine is not None and machines.next_due(machine) == due:
+                self._put(self._paid(machine, due))
+        self.now = max(self.now, now)
+
+    @property
+    def accounted(self) -> MicroUsdc:
+        """Balance, reserves and all that was ever spent: equals `deposited`."""
+        held = sum(machine.reserved + machine.spent for machine in self.machines.values())
+        return MicroUsdc(self.balance + self.spent_on_deleted + held)
+
+    def listed(self) -> list[Machine]:
+        """The VMs that the account holder can see, ended ones among them."""
+        return [machine for machine in self.machines.values() if not machine.vanished]
+
+    def find(self, reference: str) -> Machine:
+        """The VM with that id (in any case) or name, vanished or not.
+
+        Raises:
+            UnknownError: there is none.
+        """
+        machine = self.machines.get(key_of(reference))
+        named = (machine for machine in self.machines.values() if machine.name == reference)
+        return machine or _known(next(named, None), f"VM {reference!r:.60}")
+
+    def owned(self, vm_id: str) -> Machine:
+        """The VM with that id, as the account holder may address it.
+
+        Raises:
+            UnknownError: there is none, or it has vanished.
+        """
+        machine = self.machines.get(key_of(vm_id))
+        seen = None if machine is None or machine.vanished else machine
+        return _known(seen, f"VM {vm_id!r:.60}")
+
+    # What the account holder does
+
+    def adopt(self, machine: Machine) -> None:
+        """Add a VM that was paid for elsewhere: its money counts as deposited."""
+        self.deposited = MicroUsdc(self.deposited + machine.reserved + machine.spent)
+        self.provisioned += 1
+        self._put(machine)
+
+    def deploy(
+        self,
+        name: str | None = None,
+        configuration: Configuration = CONFIGURATIONS[0],
+        ports: Iterable[Port] = (SSH,),
+    ) -> Machine:
+        """A new VM. Two epochs are deducted: one is charged at once, one is the reserve.
+
+        Raises:
+            RefusedError: the balance is too low, or a port is reserved.
+        """
+        price = configuration.price
+        opened = checked_ports(ports)
+        if self.balance < 2 * price:
+            raise RefusedError(f"{2 * price} micro-USDC are needed, {self.balance} are there")
+        fresh = provision(
+            self.rng, self.provisioned, configuration, self.now, self.now + self.epoch
+        )
+        machine = replace(fresh, name=name or fresh.name, ports=opened)
+        self.balance = MicroUsdc(self.balance - 2 * price)
+        self.provisioned += 1
+        self._put(machine)
+        return machine
+
+    def delete(self, vm_id: str) -> None:
+        """Remove a VM; its reserve returns to the balance, the running epoch stays charged.
+
+        Raises:
+            UnknownError: there is no such VM.
+        """
+        machine = self.owned(vm_id)
+        del self.machines[machine.key]
+        self.balance = MicroUsdc(self.balance + machine.reserved)
+        self.spent_on_deleted = MicroUsdc(self.spent_on_deleted + machine.spent)
+
+    def update(
+        self, vm_id: str, *, name: str | None = None, ports: Iterable[Port] | None = None
+    ) -> None:
+        """Rename a VM, replace the whole set of its open ports, or both at once.
+
+        Raises:
+            UnknownError: there is no such VM.
+            RefusedError: a port is reserved, the name is blank, or the VM has ended.
+        """
+        machine = self.owned(vm_id)
+        if machine.state is State.TERMINATED:
+            raise RefusedError("the VM has been terminated")
+        if name is not None and not name.strip():
+            raise RefusedError("vmName must not be blank")
+        opened = machine.ports if ports is None else checked_ports(ports)
+        self._put(replace(machine, name=machine.name if name is None else name, ports=opened))
+
+    def open_port(self, vm_id: str, port: Port) -> None:
+        """Open one port beside those that are open. Raises as `update` does."""
+        self.update(vm_id, ports=(*self.owned(vm_id).ports, port))
+
+    def close_port(self, vm_id: str, port: Port) -> None:
+        """Close one port, be it open or not. Raises as `update` does."""
+        self.update(vm_id, ports=[kept for kept in self.owned(vm_id).ports if kept != port])
+
+    def refill(self, amount: MicroUsdc) -> None:
+        """Deposit money; top-ups that failed for the lack of it are tried again.
+
+        Raises:
+            RefusedError: the amount is not positive.
+        """
+        if amount <= 0:
+            raise RefusedError("the amount must be positive")
+        self.balance = MicroUsdc(self.balance + amount)
+        self.deposited = MicroUsdc(self.deposited + amount)
+        self._retry_top_ups(self.machines.values())
+
+    def add_ssh_key(self, name: str, line: str) -> tuple[SshKey, bool]:
+        """The key, and whether it is new to the account.
+
+        Raises:
+            RefusedError: the line is not a public key.
+        """
+        key = parse_public_key(name, line, self.now)
+        known = self.ssh_keys.setdefault(key.fingerprint, key)
+        return known, known is key
+
+    def remove_ssh_key(self, fingerprint: str) -> None:
+        """Forget a key.
+
+        Raises:
+            UnknownError: there is none with that fingerprint.
+        """
+        _known(self.ssh_keys.pop(fingerprint, None), f"SSH key {fingerprint!r:.80}")
+
+    # What befalls a VM; `vm` is an id or a name, and each raises UnknownError when there is none
+
+    def vanish(self, vm: str) -> None:
+        """The VM is gone without a trace: in no list, and it pays nothing."""
+        self._put(replace(self.find(vm), vanished=True, top_up_at=None))
+
+    def bring_back(self, vm: str) -> None:
+        """A vanished VM is back; the epochs that began meanwhile are not charged."""
+        machine = self.find(vm)
+        if machine.vanished:
+            self._put(machines.returned(machine, self.now, self.epoch))
+            self._retry_top_ups([self.find(vm)])
+
+    def terminate(self, vm: str) -> None:
+        """The provider ends the VM; its reserve stays locked until it is deleted."""
+        self._put(machines.terminated(self.find(vm)))
+
+    def drain(self, vm: str | None = None) -> None:
+        """From now on the top-ups of the VM fail; of every VM when none is named."""
+        if vm is None:
+            self.top_ups_fail = True
+        else:
+            self._put(replace(self.find(vm), top_ups_fail=True))
+
+    def mend(self, vm: str | None = None) -> None:
+        """Top-ups work again, for one VM or all, and what is missing is topped up soon."""
+        if vm is None:
+            self.top_ups_fail = False
+        mended = list(self.machines.values()) if vm is None else [self.find(vm)]
+        for machine in mended:
+            if machine.top_ups_fail:
+                self._put(replace(machine, top_ups_fail=False))
+        self._retry_top_ups([self.machines[machine.key] for machine in mended])
+
+    def set_price(self, vm: str, price: MicroUsdc) -> None:
+        """The price of an epoch from the next boundary on.
+
+        Raises:
+            RefusedError: the price is negative.
+        """
+        if price < 0:
+            raise RefusedError("a price cannot be negative")
+        self._put(replace(self.find(vm), price=price))
+
+    def set_boundary(self, vm: str, at: datetime) -> None:
+        """Move the VM's next charge.
+
+        Raises:
+            RefusedError: the time is over.
+        """
+        if at <= self.now:
+            raise RefusedError("the boundary must be in the future")
+        self._put(replace(self.find(vm), next_billing_at=at))
+
+    def _put(self, machine: Machine) -> None:
+        before = self.machines.get(machine.key)
+        self.machines[machine.key] = machine
+        due = machines.next_due(machine)
+        if due is not None and (before is None or machines.next_due(before) != due):
+            heappush(self._due, (due, machine.key))
+
+    def _paid(self, machine: Machine, due: datetime) -> Machine:
+        if machine.next_billing_at == due:
+            return machines.charge(machine, self.epoch, self.top_up_delay)
+        wanted = machine.shortfall
+        fails = self.top_ups_fail or machine.top_ups_fail or wanted > self.balance
+        amount = _NOTHING if fails else wanted
+        self.balance = MicroUsdc(self.balance - amount)
+        return machines.topped_up(machine, amount)
+
+    def _retry_top_ups(self, candidates: Iterable[Machine]) -> None:
+        at = self.now + self.top_up_delay
+        for machine in list(candidates):
+            if machine.is_billed and machine.shortfall and machine.top_up_at is None:
+                self._put(replace(machine, top_up_at=at))
+
+
+def _known(found: _T | None, what: str) -> _T:
+    if found is None:
+        raise UnknownError(f"no {what}")
+    return found
