@@ -1,0 +1,58 @@
+"""Reading a response body within a bound."""
+
+import zlib
+from typing import TYPE_CHECKING
+
+from fluence_watch.errors import BodyTooLargeError, UnexpectedPayloadError
+from fluence_watch.fluence.text import one_line
+
+if TYPE_CHECKING:
+    import httpx
+
+_GZIP = zlib.MAX_WBITS | 16
+
+
+async def read_body(response: "httpx.Response", limit: int) -> bytes:
+    """The body of a streamed response, decompressed.
+
+    httpx would inflate each chunk whole, a gzip bomb too; here no more than `limit` bytes and
+    one are ever inflated.
+
+    Raises:
+        BodyTooLargeError: it is larger than `limit` bytes.
+        UnexpectedPayloadError: its compression is damaged, or not one that was asked for.
+        httpx.HTTPError: it did not arrive whole.
+    """
+    gunzip = _gunzip_for(response.headers.get("Content-Encoding", ""))
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += _inflate(gunzip, chunk, limit + 1 - len(body)) if gunzip else chunk
+        if len(body) > limit:
+            raise BodyTooLargeError(
+                f"the body is larger than {limit} bytes (the bound is poll.max_body_mb)"
+            )
+    if gunzip and not gunzip.eof:
+        raise UnexpectedPayloadError("its gzip data ends early", where="body")
+    return bytes(body)
+
+
+def _gunzip_for(encoding: str) -> "zlib._Decompress | None":
+    match encoding.strip().lower():
+        case "" | "identity":
+            return None
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(_GZIP)
+        case _:
+            raise UnexpectedPayloadError(
+                f"its content encoding was not asked for: {one_line(encoding)}", where="body"
+            )
+
+
+def _inflate(gunzip: "zlib._Decompress", chunk: bytes, room: int) -> bytes:
+    try:
+        data = gunzip.decompress(chunk, room)
+    except zlib.error:
+        raise UnexpectedPayloadError("its gzip data is damaged", where="body") from None
+    if gunzip.unused_data:
+        raise UnexpectedPayloadError("it goes on after the end of its gzip data", where="body")
+    return data

@@ -1,0 +1,112 @@
+"""What the dialects share in reading JSON: pages, where an error is, times, repeated parts."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+W = TypeVar("W")
+
+NULL = msgspec.Raw(b"null")
+
+_RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_CACHED = 4096
+_LARGEST_CACHED = 4096  # bytes
+
+
+class Page(NamedTuple):
+    """One answer to "list VMs": its elements, not decoded yet, and the path of the next page."""
+
+    elements: list[msgspec.Raw]
+    next_path: str | None = None
+
+
+class FieldError(ValueError):
+    """A value that makes its element unreadable; `path` is inside of the element: `.ports[0]`."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{path}: {why}")
+
+
+def locate(error: Exception) -> tuple[str, str]:
+    """Where in the value an error of decoding is, and what it says: `(".ports[0]", "…")`."""
+    if isinstance(error, FieldError):
+        return error.path, error.why
+    if isinstance(error, RecursionError):
+        return "", "it is nested too deeply"
+    why, _, path = str(error).partition(" - at `$")
+    return path.removesuffix("`"), why
+
+
+def array_page(body: bytes) -> Page:
+    """The only page of a list that is a JSON array.
+
+    The escape of half a surrogate pair, which JSON allows and msgspec does not, is read as
+    U+FFFD, or one odd VM name would cost the whole list.
+
+    Raises:
+        ValueError, RecursionError: the body is not one.
+    """
+    try:
+        return Page(_RAW_LIST.decode(body))
+    except msgspec.DecodeError:
+        return Page(_RAW_LIST.decode(_ESCAPE.sub(_whole_escape, body)))
+
+
+def _whole_escape(match: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if match["half"] else match[0]
+
+
+def utc_time(text: str, path: str) -> datetime:
+    """Read `+002025-04-16T17:59:55.000000000Z`, or RFC 3339; digits after microseconds are cut.
+
+    Raises:
+        FieldError: it is something else, or the year is not from 1 to 9999.
+    """
+    try:
+        moment = datetime.fromisoformat(text.removeprefix("+00"))
+        if moment.tzinfo is UTC:
+            return moment
+        # Without a zone it would be taken for the time of this machine.
+        return _aware(moment).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise FieldError(path, f"{text!r:.40} is not a time that can be read") from None
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return moment
+
+
+def shared(
+    path: str, decoder: msgspec.json.Decoder[W], build: Callable[[W], T]
+) -> Callable[[msgspec.Raw], T]:
+    """A reader of a part that many VMs have alike, such as the datacenter or the ports.
+
+    The same bytes give the same object, without decoding them again. `decoder` reads what is on
+    the wire, `build` makes the model's value of it.
+    """
+
+    def read(raw: bytes) -> T:
+        try:
+            return build(decoder.decode(raw))
+        except ValueError as error:
+            inner, why = locate(error)
+            raise FieldError(path + inner, why) from None
+
+    remembered = lru_cache(_CACHED)(read)
+
+    def lookup(raw: msgspec.Raw) -> T:
+        key = bytes(raw)
+        return remembered(key) if len(key) <= _LARGEST_CACHED else read(key)
+
+    return lookup
