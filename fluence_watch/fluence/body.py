@@ -4,7 +4,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from fluence_watch.errors import BodyTooLargeError, UnexpectedPayloadError
-from fluence_watch.fluence.text import one_line
+from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
     import httpx
@@ -44,7 +44,7 @@ def _gunzip_for(encoding: str) -> "zlib._Decompress | None":
             return zlib.decompressobj(_GZIP)
         case _:
             raise UnexpectedPayloadError(
-                f"its content encoding was not asked for: {one_line(encoding)}", where="body"
+                f"its content encoding was not asked for: {inert(encoding)}", where="body"
             )
 
 

@@ -13,9 +13,9 @@ from fluence_watch.errors import UnexpectedPayloadError
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import dialect_named
 from fluence_watch.fluence.elements import Listing, Memo, read_elements
-from fluence_watch.fluence.text import one_line
 from fluence_watch.fluence.transport import RequestRecord, Transport
 from fluence_watch.fluence.wire import Page, locate
+from fluence_watch.model.text import inert
 
 
 def _ignore(record: RequestRecord) -> None:
@@ -89,5 +89,5 @@ class FluenceClient:
             return self._dialect.split(body)
         except (ValueError, RecursionError) as error:
             path, why = locate(error)
-            text = f"not a list of VMs: {one_line(why)}"
-            raise UnexpectedPayloadError(text, where=f"body{one_line(path)}") from None
+            text = f"not a list of VMs: {inert(why)}"
+            raise UnexpectedPayloadError(text, where=f"body{inert(path)}") from None

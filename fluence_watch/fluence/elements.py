@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from fluence_watch.fluence.text import one_line
 from fluence_watch.fluence.wire import locate
 from fluence_watch.model.snapshot import Rejected
+from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 
 Memo = Mapping[bytes, Vm]
@@ -64,7 +64,7 @@ def read_elements(
 
 def _reject(index: int, raw: msgspec.Raw, error: Exception) -> Rejected:
     path, why = locate(error)
-    return Rejected(f"[{index}]{one_line(path)}", one_line(why), _id_of(raw))
+    return Rejected(f"[{index}]{inert(path)}", inert(why), _id_of(raw))
 
 
 def _id_of(raw: msgspec.Raw) -> str | None:

@@ -20,7 +20,7 @@ from fluence_watch.errors import (
 from fluence_watch.fluence.answers import error_text, failure_of, retry_after
 from fluence_watch.fluence.body import read_body
 from fluence_watch.fluence.config import ClientConfig
-from fluence_watch.fluence.text import one_line
+from fluence_watch.model.text import inert
 
 _TRIES = 5
 _LONGEST_CONNECT = 5.0  # seconds
@@ -136,7 +136,7 @@ class Transport:
         return UnreachableError(f"no answer within {self._config.timeout:g} s{earlier}")
 
     def _clean(self, text: str) -> str:
-        return one_line(text, secret=self._config.api_key)
+        return inert(text.replace(self._config.api_key, "***"))
 
 
 @dataclass(slots=True)

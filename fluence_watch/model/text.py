@@ -2,7 +2,7 @@
 
 import unicodedata
 
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def inert(text: str, limit: int = 200) -> str:
@@ -17,6 +17,7 @@ def inert(text: str, limit: int = 200) -> str:
 
 
 def _harmless(character: str) -> str:
-    if character.isspace():
+    category = unicodedata.category(character)
+    if category == "Cc" or character.isspace():
         return " "
-    return "" if unicodedata.category(character) in _UNSAFE else character
+    return "" if category in _INVISIBLE else character

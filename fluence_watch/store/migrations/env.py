@@ -1,0 +1,9 @@
+"""Run by Alembic, with the connection of `migrate.py`: no file, no logging set-up, no URL."""
+
+from alembic import context
+
+from fluence_watch.store.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,102 @@
+"""The messages that wait for delivery, each receiver's in the order of their creation."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from fluence_watch.alerting.delivery import Queued
+from fluence_watch.alerting.grouping import Message
+from fluence_watch.store.codec import dump_message, load_message
+from fluence_watch.store.schema import outbox
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST_ERROR = 500
+
+
+def append(connection: Connection, messages: Sequence[Message]) -> None:
+    """Put the messages at the end of their receivers' queues."""
+    rows = [
+        {
+            "receiver": message.receiver,
+            "created_at": message.created_at,
+            "message": dump_message(message),
+            "attempts": 0,
+            "in_flight": False,
+        }
+        for message in messages
+    ]
+    if rows:
+        connection.execute(insert(outbox), rows)
+
+
+def load_queued(
+    connection: Connection, receiver: str, limit: int
+) -> tuple[list[Queued], list[int]]:
+    """The first messages of the queue, and the ids of those that cannot be read."""
+    queued: list[Queued] = []
+    unreadable: list[int] = []
+    query = select(outbox).where(outbox.c.receiver == receiver).order_by(outbox.c.id).limit(limit)
+    for row in connection.execute(query):
+        try:
+            queued.append(_queued(row))
+        except ValueError as error:
+            unreadable.append(row.id)
+            _log.error(
+                "queued message cannot be read, dropped",
+                receiver=receiver,
+                created_at=row.created_at,
+                error=str(error),
+            )
+    return queued, unreadable
+
+
+def count_waiting(connection: Connection) -> dict[str, tuple[int, datetime]]:
+    """For each receiver that has any: how many messages wait, and when the oldest was made."""
+    query = select(outbox.c.receiver, func.count(), func.min(outbox.c.created_at)).group_by(
+        outbox.c.receiver
+    )
+    return {receiver: (number, oldest) for receiver, number, oldest in connection.execute(query)}
+
+
+def mark_begun(connection: Connection, ids: Sequence[int]) -> None:
+    """Count a try, of which no outcome is known yet."""
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(ids))
+        .values(attempts=outbox.c.attempts + 1, in_flight=True)
+    )
+
+
+def mark_failed(
+    connection: Connection, ids: Sequence[int], next_attempt_at: datetime, error: str
+) -> None:
+    """The try failed for sure; of a long error text the start is kept."""
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(ids))
+        .values(in_flight=False, next_attempt_at=next_attempt_at, error=error[:_LONGEST_ERROR])
+    )
+
+
+def remove(connection: Connection, ids: Sequence[int]) -> None:
+    """Take the messages out of the queue."""
+    connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+
+
+def remove_all(connection: Connection, receiver: str) -> int:
+    """Empty the queue of a receiver; returns how many messages that were."""
+    return connection.execute(delete(outbox).where(outbox.c.receiver == receiver)).rowcount
+
+
+def _queued(row: Row[Any]) -> Queued:
+    return Queued(
+        id=row.id,
+        message=load_message(row.message),
+        attempts=row.attempts,
+        next_attempt_at=row.next_attempt_at,
+        in_flight=row.in_flight,
+    )

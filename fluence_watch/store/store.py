@@ -1,0 +1,218 @@
+"""The store: every public operation is one transaction, and may be called from any thread."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+
+from fluence_watch.alerting.delivery import Queued
+from fluence_watch.alerting.grouping import Message
+from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.errors import StoreError
+from fluence_watch.model.finding import Fingerprint
+from fluence_watch.store import outbox
+from fluence_watch.store.alerts import load_firing, load_history, load_open, save_alerts
+from fluence_watch.store.engine import connect, writer
+from fluence_watch.store.known import load_known, save_known
+from fluence_watch.store.location import database_path, owned
+from fluence_watch.store.migrate import migrate, verify
+from fluence_watch.store.schema import accounts, alerts, is_open
+from fluence_watch.store.trouble import explained
+
+
+class Store:
+    """What survives a restart. Every method raises `StoreError`, and then nothing was kept.
+
+    A commit that returned is on the disk: neither a kill nor a power cut takes it back.
+    """
+
+    def __init__(self, path: Path, engine: Engine, resources: ExitStack) -> None:
+        self._path = path
+        self._reader = engine
+        self._writer = writer(engine)
+        self._writing = Lock()
+        self._resources = resources
+
+    @classmethod
+    def open(cls, url: str, *, exclusive: bool = True) -> Self:
+        """Open the store at a `sqlite:///` URL.
+
+        An exclusive one is created or migrated when needed, and owned until it is closed or the
+        process dies. One that is not can only be read, beside a daemon that runs or not.
+
+        Raises:
+            StoreLockedError: another process owns it.
+            StoreError: it cannot be opened, or is of another version.
+        """
+        path = database_path(url)
+        with ExitStack() as resources, explained(path):
+            _check_place(path, must_exist=not exclusive)
+            if exclusive:
+                resources.enter_context(owned(path))
+            engine = connect(path, read_only=not exclusive)
+            resources.callback(engine.dispose)
+            prepare, transactions = (migrate, writer(engine)) if exclusive else (verify, engine)
+            with transactions.begin() as connection:
+                prepare(connection, path)
+            return cls(path, engine, resources.pop_all())
+
+    def close(self) -> None:
+        """Close all connections and give the store up; a second time does nothing."""
+        with explained(self._path):
+            self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def check(self) -> None:
+        """Write something, for the readiness of the daemon; raises `StoreError` if that fails."""
+        with self._write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+    def accounts(self) -> list[str]:
+        """The names of the accounts that have a state."""
+        with self._read() as connection:
+            return list(connection.scalars(select(accounts.c.name).order_by(accounts.c.name)))
+
+    def load(self, account: str) -> AccountState:
+        """The state after the last commit of the account, empty when there was none.
+
+        A VM or alert that cannot be read is logged and left out: the next poll finds it again.
+        """
+        query = select(accounts).where(accounts.c.name == account)
+        with self._read() as connection:
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return AccountState()
+            known = load_known(connection, row.id)
+            still_open, told = load_open(connection, row.id)
+        return AccountState(known, still_open, told, row.last_poll_at, row.last_good_at)
+
+    def commit(
+        self,
+        account: str,
+        before: AccountState,
+        after: AccountState,
+        ended: Sequence[Alert] = (),
+        messages: Sequence[Message] = (),
+    ) -> None:
+        """Keep what one poll changed, all of it or nothing.
+
+        `before` is what was committed or loaded last; only what differs is written. Alerts that
+        `ended` become history, messages go to the outbox. Who was `told` is kept of alerts that
+        are open after it.
+        """
+        with self._write() as connection:
+            account_id = _account_id(connection, account)
+            connection.execute(
+                update(accounts)
+                .where(accounts.c.id == account_id)
+                .values(last_poll_at=after.last_poll_at, last_good_at=after.last_good_at)
+            )
+            save_known(connection, account_id, before.known, after.known)
+            save_alerts(connection, account_id, before, after, ended)
+            outbox.append(connection, messages)
+
+    def forget(self, account: str) -> None:
+        """Remove all that is known of an account, its alerts and their history with it.
+
+        Nobody is told. Messages that wait in the outbox stay there.
+        """
+        with self._write() as connection:
+            connection.execute(delete(accounts).where(accounts.c.name == account))
+
+    def firing(self, account: str | None = None) -> set[Fingerprint]:
+        """The alerts that fire now, of one account or of all."""
+        with self._read() as connection:
+            return load_firing(connection, account)
+
+    def history(self, account: str | None = None, limit: int = 100) -> list[Alert]:
+        """Resolved alerts of one account or of all, newest first."""
+        with self._read() as connection:
+            return load_history(connection, account, limit)
+
+    def prune(self, before: datetime) -> int:
+        """Remove resolved alerts that ended before then; returns how many."""
+        old = delete(alerts).where(~is_open, alerts.c.ends_at < before)
+        with self._write() as connection:
+            return connection.execute(old).rowcount
+
+    def queued(self, receiver: str, limit: int = 100) -> list[Queued]:
+        """The first messages that wait for a receiver, in the order of their creation.
+
+        One that cannot be read is logged and removed, or it would wait for ever.
+        """
+        with self._read() as connection:
+            queued, unreadable = outbox.load_queued(connection, receiver, limit)
+        if unreadable:
+            self.delivered(unreadable)
+        return queued
+
+    def receivers_waiting(self) -> dict[str, tuple[int, datetime]]:
+        """For each receiver with messages: how many wait, and when the oldest was made."""
+        with self._read() as connection:
+            return outbox.count_waiting(connection)
+
+    def begin(self, ids: Sequence[int]) -> None:
+        """Note that these messages are about to be sent; if it raises, do not send them.
+
+        They are `in_flight` until `delivered` or `failed`, over a restart too.
+        """
+        with self._write() as connection:
+            outbox.mark_begun(connection, ids)
+
+    def delivered(self, ids: Sequence[int]) -> None:
+        """Remove messages that their receiver accepted, or that were summarized."""
+        with self._write() as connection:
+            outbox.remove(connection, ids)
+
+    def failed(self, ids: Sequence[int], next_attempt_at: datetime, error: str) -> None:
+        """Note that their receiver did not accept these messages; they stay where they are."""
+        with self._write() as connection:
+            outbox.mark_failed(connection, ids, next_attempt_at, error)
+
+    def drop_queue(self, receiver: str) -> int:
+        """Remove all messages for a receiver that is no more; returns how many."""
+        with self._write() as connection:
+            return outbox.remove_all(connection, receiver)
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with explained(self._path), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        # The lock lets our own writers wait in turn; SQLite's waiting is a poll with a time limit.
+        with explained(self._path), self._writing, self._writer.begin() as connection:
+            yield connection
+
+
+def _check_place(path: Path, *, must_exist: bool) -> None:
+    if not path.parent.is_dir():
+        raise StoreError(f"the store {path}: there is no folder {path.parent}: create it first")
+    if must_exist and not path.exists():
+        raise StoreError(f"there is no store at {path} yet: start `fluence-watch run` first")
+
+
+def _account_id(connection: Connection, name: str) -> int:
+    query = select(accounts.c.id).where(accounts.c.name == name)
+    found: int | None = connection.scalar(query)
+    if found is None:
+        connection.execute(insert(accounts).values(name=name))
+        return _account_id(connection, name)
+    return found

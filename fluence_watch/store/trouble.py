@@ -1,0 +1,46 @@
+"""What went wrong with the database, in words that tell what to do."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from fluence_watch.errors import StoreError
+
+_ADVICE = {
+    "SQLITE_FULL": "the disk is full: free some space",
+    "SQLITE_READONLY": "it cannot be written: check the permissions of the file and of its "
+    "folder, and whether the disk is mounted read-only",
+    "SQLITE_CANTOPEN": "it cannot be opened: check that it is a file, and the permissions of the "
+    "file and of its folder",
+    "SQLITE_BUSY": "another program holds it locked: close that",
+    "SQLITE_LOCKED": "another program holds it locked: close that",
+    "SQLITE_NOTADB": "it is not a SQLite database: correct store.url, or move the file away to "
+    "start with an empty store",
+    "SQLITE_CORRUPT": "it is damaged: restore a copy, or move the file away to start with an "
+    "empty store",
+    "SQLITE_IOERR": "the disk failed: check that it is healthy, mounted, and has space",
+}
+_FILE_ADVICE = (
+    "check the permissions of its folder, and that the disk is neither full nor read-only"
+)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn whatever the database raises into a `StoreError` that names the file."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreError(f"the store {path}: {_advice(cause)}") from error
+
+
+def _advice(cause: BaseException | None) -> str:
+    # The cause's own text alone: SQLAlchemy's adds the statement with all its values.
+    name = getattr(cause, "sqlite_errorname", "")
+    primary = "_".join(name.split("_")[:2])  # SQLITE_IOERR_WRITE is an SQLITE_IOERR
+    advice = _FILE_ADVICE if isinstance(cause, OSError) else _ADVICE.get(primary)
+    return f"{advice} ({cause})" if advice else str(cause)

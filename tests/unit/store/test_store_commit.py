@@ -1,0 +1,261 @@
+"""What one poll changes is kept, whole, and nothing else is."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from fluence_watch.alerting.grouping import Message
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.errors import StoreError
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.vm import SSH, Status, Vm
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.store import Store
+
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+EMPTY = AccountState()
+
+
+def known(number: int) -> KnownVm:
+    """A VM that was seen."""
+    return KnownVm(Vm(f"0x{number}", f"web-{number}", Status.ACTIVE, "ACTIVE"), NOW, (SSH,))
+
+
+def alert(key: str, account: str = "main") -> Alert:
+    """An alert that fires."""
+    fingerprint = Fingerprint(account, "poll_failing", key=key)
+    facts = PollFailing("unreachable", "no answer")
+    return Alert(fingerprint, Severity.CRITICAL, State.FIRING, facts, NOW, starts_at=NOW)
+
+
+def resolved(before: Alert, ends_at: datetime) -> Alert:
+    """How the alert ended."""
+    return replace(before, state=State.RESOLVED, ends_at=ends_at)
+
+
+def state(*alerts: Alert, vms: int = 2) -> AccountState:
+    """A state with some VMs, and alerts that `ops` was told of."""
+    return AccountState(
+        known={f"0x{number}": known(number) for number in range(vms)},
+        alerts={alert.fingerprint: alert for alert in alerts},
+        told={(alert.fingerprint, "ops"): NOW for alert in alerts},
+        last_poll_at=NOW,
+        last_good_at=NOW - HOUR,
+    )
+
+
+def rows(store: Store, table: str) -> list[tuple[object, ...]]:
+    """All rows of a table, with their ids."""
+    with store._reader.begin() as connection:
+        return [
+            tuple(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY id"))
+        ]
+
+
+def execute(store: Store, statement: str) -> None:
+    """Do behind the store's back what a newer version or a broken disk might do."""
+    with store._writer.begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_an_account_that_was_never_committed_is_empty(store: Store) -> None:
+    """A first start finds nothing, and that is no error."""
+    assert EMPTY == store.load("main")
+    assert [] == store.accounts()
+
+
+def test_a_state_survives_a_restart(url: str) -> None:
+    """What was committed is loaded by the next process."""
+    after = state(alert("a"), alert("b"))
+    with Store.open(url) as store:
+        store.commit("main", EMPTY, after)
+    with Store.open(url) as store:
+        assert after == store.load("main")
+        assert ["main"] == store.accounts()
+
+
+def test_accounts_are_apart(store: Store) -> None:
+    """The same VM in two accounts is two."""
+    store.commit("b", EMPTY, state(vms=1))
+    store.commit("a", EMPTY, state(vms=2))
+    assert (1, 2) == (len(store.load("b").known), len(store.load("a").known))
+    assert ["a", "b"] == store.accounts()
+
+
+def test_only_the_difference_is_written(store: Store) -> None:
+    """Rows of what did not change are the same rows after the commit."""
+    before = state(alert("a"), alert("b"), vms=3)
+    store.commit("main", EMPTY, before)
+    vms, alerts = rows(store, "vms"), rows(store, "alerts")
+
+    changed = replace(before.known["0x1"], missing_polls=1, missing_since=NOW, missing_among=3)
+    after = replace(before, known={**before.known, "0x1": changed}, last_poll_at=NOW + HOUR)
+    store.commit("main", before, after)
+
+    assert after == store.load("main")
+    assert {vms[0], vms[2]} == set(vms) & set(rows(store, "vms"))
+    assert alerts == rows(store, "alerts")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(EMPTY, id="everything goes"),
+        pytest.param(state(vms=1), id="a vm and the alerts go"),
+        pytest.param(state(alert("a"), alert("c"), vms=3), id="one goes and one comes"),
+        pytest.param(
+            state(replace(alert("a"), severity=Severity.INFO), alert("b")), id="severity changes"
+        ),
+        pytest.param(replace(state(alert("a"), alert("b")), told={}), id="nobody was told"),
+        pytest.param(
+            replace(
+                state(alert("a"), alert("b")),
+                told={
+                    (alert("a").fingerprint, "ops"): NOW + HOUR,
+                    (alert("a").fingerprint, "mail"): NOW,
+                },
+            ),
+            id="told again, and others",
+        ),
+    ],
+)
+def test_any_difference_is_kept(store: Store, after: AccountState) -> None:
+    """After a commit, load gives the state that was committed."""
+    before = state(alert("a"), alert("b"))
+    store.commit("main", EMPTY, before)
+    store.commit("main", before, after)
+    assert after == store.load("main")
+
+
+def test_a_repeated_commit_changes_nothing(store: Store) -> None:
+    """A caller that does not know whether its commit was kept may commit again."""
+    before = state(alert("a"), alert("b"))
+    ended = [resolved(alert("b"), NOW)]
+    for _ in range(2):
+        store.commit("main", EMPTY, before)
+    for _ in range(2):
+        store.commit("main", before, state(alert("a")), ended)
+    assert state(alert("a")) == store.load("main")
+    assert ended == store.history()
+
+
+def test_an_ended_alert_becomes_history(store: Store) -> None:
+    """It is no more among the open ones, nor is who was told of it."""
+    before = state(alert("a"), alert("b"))
+    ended = replace(resolved(alert("a"), NOW + HOUR), quiet=True)
+    store.commit("main", EMPTY, before)
+    store.commit("main", before, state(alert("b")), [ended])
+    assert state(alert("b")) == store.load("main")
+    assert [ended] == store.history("main")
+
+
+def test_the_same_problem_may_come_back(store: Store) -> None:
+    """An alert fires while its earlier life is history."""
+    first = resolved(alert("a"), NOW)
+    store.commit("main", EMPTY, state(alert("a")))
+    store.commit("main", state(alert("a")), state(), [first])
+    store.commit("main", state(), state(alert("a")))
+    assert state(alert("a")) == store.load("main")
+    assert [first] == store.history()
+
+
+def test_history_is_newest_first_and_bounded(store: Store) -> None:
+    """Of one account or of all, at most as many as asked for."""
+    for account, hours in (("main", [1, 3, 2]), ("other", [4])):
+        alerts = [alert(str(hour), account) for hour in hours]
+        ended = [resolved(one, NOW + hour * HOUR) for one, hour in zip(alerts, hours, strict=True)]
+        store.commit(account, EMPTY, state(*alerts))
+        store.commit(account, state(*alerts), state(), ended)
+    assert ["4", "3", "2"] == [one.fingerprint.key for one in store.history(limit=3)]
+    assert ["3", "2", "1"] == [one.fingerprint.key for one in store.history("main")]
+
+
+def test_prune_removes_old_history_alone(store: Store) -> None:
+    """Open alerts are never too old, and the limit itself is not before the limit."""
+    before = state(alert("old"), alert("new"), alert("open"))
+    ended = [resolved(alert("old"), NOW), resolved(alert("new"), NOW + HOUR)]
+    store.commit("main", EMPTY, before)
+    store.commit("main", before, state(alert("open")), ended)
+    assert 1 == store.prune(NOW + HOUR)
+    assert ["new"] == [one.fingerprint.key for one in store.history()]
+    assert state(alert("open")) == store.load("main")
+
+
+def test_firing_counts_no_other_state(store: Store) -> None:
+    """Pending and resolved alerts do not fire."""
+    pending = replace(alert("pending"), state=State.PENDING, starts_at=None)
+    before = state(alert("fires"), alert("ends"), pending)
+    store.commit("main", EMPTY, before)
+    store.commit("main", before, state(alert("fires"), pending), [resolved(alert("ends"), NOW)])
+    store.commit("other", EMPTY, state(alert("x", "other")))
+    assert {alert("fires").fingerprint} == store.firing("main")
+    assert {alert("fires").fingerprint, alert("x", "other").fingerprint} == store.firing()
+
+
+def test_a_forgotten_account_leaves_only_its_messages(store: Store) -> None:
+    """State, alerts and history go without a message; what waits is still delivered."""
+    before = state(alert("a"), alert("b"))
+    store.commit("main", EMPTY, before, [], [Message("ops", "main", NOW, (), ())])
+    store.commit("main", before, state(alert("a")), [resolved(alert("b"), NOW)])
+    store.forget("main")
+    assert EMPTY == store.load("main")
+    assert ([], [], set()) == (store.accounts(), store.history(), store.firing())
+    assert [] == rows(store, "vms") + rows(store, "alerts")
+    assert 1 == len(store.queued("ops"))
+
+
+def test_forgetting_an_unknown_account_is_no_error(store: Store) -> None:
+    """It may be forgotten twice."""
+    store.forget("main")
+    assert [] == store.accounts()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE alerts SET facts_type = 'Later' WHERE key = 'a'",
+        "UPDATE alerts SET facts = '{}' WHERE key = 'a'",
+        "UPDATE alerts SET state = 'snoozed' WHERE key = 'a'",
+        "UPDATE alerts SET told = '[' WHERE key = 'a'",
+    ],
+)
+def test_an_alert_that_cannot_be_read_is_left_out_and_found_again(
+    store: Store, statement: str
+) -> None:
+    """After a downgrade the others are there, and the next poll can store the problem anew."""
+    store.commit("main", EMPTY, state(alert("a"), alert("b")))
+    execute(store, statement)
+    assert state(alert("b")) == store.load("main")
+    store.commit("main", state(alert("b")), state(alert("a"), alert("b")))
+    assert state(alert("a"), alert("b")) == store.load("main")
+
+
+def test_a_vm_that_cannot_be_read_is_left_out_and_found_again(store: Store) -> None:
+    """One damaged row loses one VM, until the next poll."""
+    store.commit("main", EMPTY, state())
+    execute(store, "UPDATE vms SET vm = '[]' WHERE key = '0x1'")
+    assert state(vms=1) == store.load("main")
+    store.commit("main", state(vms=1), state())
+    assert state() == store.load("main")
+
+
+def test_a_failed_commit_keeps_nothing(store: Store) -> None:
+    """When the messages cannot be stored, the state that they tell of is not either."""
+    before = state(alert("a"))
+    store.commit("main", EMPTY, before)
+    execute(store, "DROP TABLE outbox")
+    with pytest.raises(StoreError, match=r"store\.db: no such table: outbox"):
+        store.commit(
+            "main",
+            before,
+            state(vms=5),
+            [resolved(alert("a"), NOW)],
+            [Message("ops", "main", NOW, (), ())],
+        )
+    assert before == store.load("main")
+    assert [] == store.history()

@@ -1,0 +1,184 @@
+"""Whatever the model can hold comes back as it was."""
+
+import types
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fluence_watch.alerting.grouping import Count, Item, Message
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.vm import Vm
+from fluence_watch.rules import FACTS
+from fluence_watch.store import Store
+from fluence_watch.store.codec import (
+    dump,
+    dump_message,
+    load_facts,
+    load_message,
+    load_vm,
+)
+from fluence_watch.store.columns import Hostile, Moment
+
+WORST = "\0 \\u0000 \\ \ud83d\ude00 \udfff \"' \u202e \x1b[31m <!channel> %s :of_key é😀"
+NOW = datetime(2025, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=20) | st.just(WORST)
+any_moment = st.datetimes(timezones=st.just(UTC))
+PLAIN = {str: any_text, int: st.integers(), bool: st.booleans(), datetime: any_moment}
+
+
+def anything(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - an annotation is of no one type
+    """Any value of an annotated type, nested as deep as it is."""
+    kind = getattr(kind, "__supertype__", kind)  # a NewType
+    arguments = get_args(kind)
+    if kind in PLAIN:
+        return PLAIN[kind]
+    if kind is type(None):
+        return st.none()
+    if get_origin(kind) in {Union, types.UnionType}:
+        return st.one_of([anything(of) for of in arguments])
+    if get_origin(kind) is tuple:
+        return st.lists(anything(arguments[0]), max_size=3).map(tuple)
+    if issubclass(kind, Enum):
+        return st.sampled_from(kind)
+    assert is_dataclass(kind) or issubclass(kind, tuple), kind
+    return st.builds(kind, **{name: anything(of) for name, of in get_type_hints(kind).items()})
+
+
+any_count = st.integers(0, 2**31 - 1)  # our own counts, never the API's
+any_known = st.builds(
+    KnownVm,
+    **{name: anything(of) for name, of in get_type_hints(KnownVm).items()}
+    | {"missing_polls": any_count, "missing_among": any_count},
+)
+any_facts = st.one_of([anything(of) for of in FACTS.values()])
+any_fingerprint = st.builds(Fingerprint, st.just("main"), any_text, any_text, any_text)
+
+
+def with_facts(kind: type, **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Any value of a type that holds the facts of some rule."""
+    others = {n: anything(of) for n, of in get_type_hints(kind).items() if of is not object}
+    return st.builds(kind, **others | {"facts": any_facts} | fixed)
+
+
+any_open_alert = with_facts(
+    Alert,
+    fingerprint=any_fingerprint,
+    state=st.sampled_from([State.PENDING, State.FIRING]),
+    ends_at=st.none(),
+)
+any_message = st.builds(
+    Message,
+    any_text,
+    any_text,
+    any_moment,
+    st.lists(with_facts(Item), max_size=3).map(tuple),
+    st.lists(anything(Count), max_size=3).map(tuple),
+)
+
+
+@settings(max_examples=60)
+@given(vm=anything(Vm))
+def test_any_vm_is_read_as_it_was_written(vm: Vm) -> None:
+    """No name, amount or time is changed by being stored."""
+    assert vm == load_vm(dump(vm))
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_the_facts_of_every_rule_are_read_as_they_were_written(name: str) -> None:
+    """A new rule's facts are held to this by being in FACTS."""
+
+    @settings(max_examples=30)
+    @given(facts=anything(FACTS[name]))
+    def check(facts: object) -> None:
+        again = load_facts(name, dump(facts))
+        assert (type(facts), facts) == (type(again), again)
+
+    check()
+
+
+@settings(max_examples=60)
+@given(message=any_message)
+def test_any_message_is_read_as_it_was_written(message: Message) -> None:
+    """Every item has the facts of its own rule again."""
+    assert message == load_message(dump_message(message))
+
+
+def test_an_item_with_unknown_facts_is_still_counted() -> None:
+    """A message of a newer version is told as far as it is understood."""
+    text = dump_message(message("ops", "poll_failing")).replace('"PollFailing"', '"Later"')
+    again = load_message(text)
+    assert ((), 1) == (again.items, again.firing)
+
+
+@given(text=any_text)
+def test_any_text_survives_a_column(text: str) -> None:
+    """What the column stores is valid UTF-8 without NUL, and means the same text."""
+    column: Any = Hostile()
+    stored = column.process_bind_param(text, None)
+    assert b"\0" not in stored.encode()
+    assert text == column.process_result_value(stored, None)
+
+
+@given(first=any_moment, second=any_moment)
+def test_moments_are_exact_and_sort(first: datetime, second: datetime) -> None:
+    """The number in the column orders as the times do, to the microsecond."""
+    column: Any = Moment()
+    one, two = (column.process_bind_param(at, None) for at in (first, second))
+    assert first == column.process_result_value(one, None)
+    assert (first < second) == (one < two)
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store for many examples."""
+    folder: Path = tmp_path_factory.mktemp("shared")
+    with Store.open(f"sqlite:///{folder}/store.db") as store:
+        yield store
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    known=st.dictionaries(any_text, any_known, max_size=3),
+    opened=st.lists(any_open_alert, max_size=3),
+    receivers=st.lists(any_text, max_size=2),
+    messages=st.lists(any_message, max_size=2),
+)
+def test_any_state_survives_the_database(
+    shared_store: Store,
+    known: dict[str, KnownVm],
+    opened: list[Alert],
+    receivers: list[str],
+    messages: list[Message],
+) -> None:
+    """VMs, alerts, who was told and the outbox come out of SQLite as they went in."""
+    alerts = {alert.fingerprint: alert for alert in opened}
+    told = {(fingerprint, name): NOW for fingerprint in alerts for name in receivers}
+    state = AccountState(known, alerts, told, NOW, None)
+    shared_store.forget("main")
+    for receiver in shared_store.receivers_waiting():
+        shared_store.drop_queue(receiver)
+
+    shared_store.commit("main", AccountState(), state, [], messages)
+
+    assert state == shared_store.load("main")
+    for receiver in {message.receiver for message in messages}:
+        expected = [message for message in messages if message.receiver == receiver]
+        assert expected == [queued.message for queued in shared_store.queued(receiver)]
+
+
+def message(receiver: str, rule: str) -> Message:
+    """A message about one alert."""
+    facts = FACTS["PollFailing"]("unreachable", WORST)
+    item = Item(Fingerprint("main", rule), Severity.CRITICAL, True, facts, NOW)  # noqa: FBT003 - as grouping.py does
+    return Message(receiver, "main", NOW, (item,), (Count(rule, Severity.CRITICAL, True, 1),))  # noqa: FBT003 - as above
