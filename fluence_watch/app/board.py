@@ -1,0 +1,138 @@
+"""What the process shows of itself: the exposition, its own metrics, readiness, the status page."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fluence_watch import __version__
+from fluence_watch.app.clock import Clock
+from fluence_watch.app.poll import Polled
+from fluence_watch.metrics.exposition import AccountView, Exposition
+from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
+from fluence_watch.model.vm import Port, Vm
+from fluence_watch.rules.port_drift import expected_ports
+from fluence_watch.web.status import AccountReport, StatusView, build_status
+
+
+class Board:
+    """The last known of every account. `publish` may run in any thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.own = OwnMetrics(__version__)
+        self.exposition = Exposition(self.own.render)
+        self._clock = clock
+        self._polled: dict[str, Polled] = {}
+        self._views: dict[str, AccountView] = {}
+        self._expected: set[str] = set()
+        self._trouble: dict[str, str] = {}
+
+    def expect(self, accounts: set[str]) -> None:
+        """These are the accounts that are watched; what is known of others goes at once."""
+        for gone in (self._expected | self._polled.keys()) - accounts:
+            self._polled.pop(gone, None)
+            self._views.pop(gone, None)
+            self._trouble.pop(gone, None)
+            self.exposition.drop(gone)
+            self.own.drop_account(gone)
+        self._expected = set(accounts)
+
+    def publish(self, polled: Polled) -> None:
+        """Take over what a poll came to."""
+        account = polled.policy.account
+        if account not in self._expected:
+            return
+        view = _view(polled, self._views.get(account))
+        self._views[account], self._polled[account] = view, polled
+        self._trouble.pop(account, None)
+        self.exposition.publish(view)
+        self.own.poll_finished(account, polled.seconds)
+        self.own.alerts(account, _alert_counts(polled))
+        self.own.store_up(up=polled.store_error is None)
+
+    def crashed(self, account: str, why: str) -> None:
+        """A poll ended in an error of our own; nothing is known of what it saw."""
+        self._trouble[account] = f"account {account}: the last poll crashed: {why}"
+
+    def unready(self) -> list[str]:
+        """Why the watcher does not do its work; empty when it does."""
+        reasons = [
+            f"account {name}: not polled yet"
+            for name in sorted(self._expected - self._polled.keys() - self._trouble.keys())
+        ]
+        errors = {polled.store_error for polled in self._polled.values() if polled.store_error}
+        return [*reasons, *self._trouble.values(), *sorted(errors)]
+
+    def status(self) -> StatusView:
+        """The status page as of now."""
+        now = self._clock()
+        polled = dict(self._polled)
+        reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
+        alerts = [alert for each in polled.values() for alert in each.state.alerts.values()]
+        return build_status(reports, alerts, now)
+
+    def _report(self, name: str, polled: Polled | None) -> AccountReport:
+        view = self._views.get(name)
+        if polled is None or view is None:
+            return AccountReport(name, trouble=self._trouble.get(name, ""))
+        trouble = self._trouble.get(name, "")
+        rejected: tuple[Rejected, ...] = ()
+        match polled.outcome:
+            case PollFailure(message=message):
+                trouble = message
+            case Snapshot(rejected=elements):
+                rejected = elements
+        return AccountReport(
+            name=name,
+            up=view.up,
+            trouble=trouble,
+            last_good_at=view.last_good_at,
+            vms=view.vms,
+            rejected=rejected,
+            epoch=view.epoch,
+        )
+
+
+def _view(polled: Polled, last: AccountView | None) -> AccountView:
+    outcome, policy = polled.outcome, polled.policy
+    if not isinstance(outcome, Snapshot):
+        return replace(last or _remembered(polled), up=False)
+    return AccountView(
+        account=policy.account,
+        up=outcome.complete,
+        vms=outcome.vms,
+        expected=_expected(polled, outcome.vms),
+        last_good_at=polled.state.last_good_at,
+        rejected=len(outcome.rejected),
+        dialect=policy.dialect,
+        epoch=policy.epoch,
+    )
+
+
+def _remembered(polled: Polled) -> AccountView:
+    """What the store remembers, for the time until the first good poll after a start."""
+    vms = {
+        key: entry.vm for key, entry in polled.state.known.items() if entry.missing_since is None
+    }
+    return AccountView(
+        account=polled.policy.account,
+        up=False,
+        vms=vms,
+        expected=_expected(polled, vms),
+        last_good_at=polled.state.last_good_at,
+        dialect=polled.policy.dialect,
+        epoch=polled.policy.epoch,
+    )
+
+
+def _expected(polled: Polled, vms: Mapping[str, Vm]) -> dict[str, tuple[Port, ...] | None]:
+    expectations = tuple(polled.policy.expectations)
+    known, account = polled.state.known, polled.policy.account
+    return {key: expected_ports(account, known[key], expectations)[0] for key in vms}
+
+
+def _alert_counts(polled: Polled) -> Mapping[tuple[str, str, str], int]:
+    return Counter(
+        (alert.fingerprint.rule, alert.severity.value, alert.state.value)
+        for alert in polled.state.alerts.values()
+    )

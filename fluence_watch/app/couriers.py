@@ -1,0 +1,132 @@
+"""Tell: one courier a receiver, woken when messages wait or a retry is due."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from fluence_watch.app.board import Board
+from fluence_watch.app.clock import Clock
+from fluence_watch.app.wiring import Plan, delivery
+from fluence_watch.errors import StoreError
+from fluence_watch.notify.outbox import Delivery
+from fluence_watch.store import Store
+
+_log = structlog.get_logger(__name__)
+
+AFTER_TROUBLE = timedelta(seconds=10)
+"""How long to wait when the store, and not the receiver, is what fails."""
+
+
+class Courier:
+    """Delivers what waits for one receiver, in a task of its own.
+
+    `delivery` may be replaced between two rounds; `counted` is called in a worker thread after
+    each, to count what still waits.
+    """
+
+    def __init__(self, delivery: Delivery, clock: Clock, counted: Callable[[], None]) -> None:
+        self.delivery = delivery
+        self._clock = clock
+        self._counted = counted
+        self._woken = asyncio.Event()
+        self._resting = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    def wake(self) -> None:
+        """Something waits."""
+        self._resting.clear()
+        self._woken.set()
+
+    async def rest(self) -> None:
+        """Wait until nothing waits any more, or nothing can be done about it now."""
+        await self._resting.wait()
+
+    async def stop(self) -> None:
+        """Stop at once: a message on its way counts as in flight."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            again = await self._round()
+            if not self._woken.is_set():
+                self._resting.set()
+            await self._sleep(again)
+
+    async def _round(self) -> datetime | None:
+        try:
+            again = await self.delivery.drain()
+            await asyncio.to_thread(self._counted)
+        except StoreError as error:
+            _log.error("nothing can be sent: the store fails", error=str(error))
+        except Exception:  # noqa: BLE001 - whatever it is, the next round must have its chance
+            _log.exception("delivery failed", receiver=self.delivery.receiver.name)
+        else:
+            return again
+        return self._clock() + AFTER_TROUBLE
+
+    async def _sleep(self, until: datetime | None) -> None:
+        seconds = None if until is None else max(0.0, (until - self._clock()).total_seconds())
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+
+class Couriers:
+    """One courier for each receiver of the settings."""
+
+    def __init__(self, store: Store, board: Board, clock: Clock) -> None:
+        self._store = store
+        self._board = board
+        self._clock = clock
+        self._couriers: dict[str, Courier] = {}
+
+    async def take_over(self, plan: Plan) -> None:
+        """Deliver to the receivers of the plan, and to no others."""
+        for name in self._couriers.keys() - plan.receivers.keys():
+            await self._remove(name)
+        for name, receiver in plan.receivers.items():
+            way = delivery(receiver, self._store, self._board.own, self._clock, plan.settings)
+            if courier := self._couriers.get(name):
+                courier.delivery = way
+                courier.wake()
+            else:
+                self._board.own.add_receiver(name)
+                self._couriers[name] = Courier(way, self._clock, self._count)
+
+    def wake(self) -> None:
+        """Messages wait."""
+        for courier in self._couriers.values():
+            courier.wake()
+
+    async def stop(self, seconds: float) -> None:
+        """Give what waits so long to be delivered, and stop."""
+        self.wake()
+        resting = [asyncio.create_task(courier.rest()) for courier in self._couriers.values()]
+        if resting:
+            _, late = await asyncio.wait(resting, timeout=seconds)
+            for task in late:
+                task.cancel()
+        for courier in self._couriers.values():
+            await courier.stop()
+
+    async def _remove(self, name: str) -> None:
+        await self._couriers.pop(name).stop()
+        self._board.own.drop_receiver(name)
+        try:
+            dropped = await asyncio.to_thread(self._store.drop_queue, name)
+        except StoreError as error:
+            _log.error("cannot empty a queue", receiver=name, error=str(error))
+        else:
+            _log.info("receiver removed", receiver=name, undelivered=dropped)
+
+    def _count(self) -> None:
+        waiting = self._store.receivers_waiting()
+        for name in list(self._couriers):
+            number, oldest = waiting.get(name, (0, None))
+            self._board.own.outbox(name, number, oldest)

@@ -1,0 +1,130 @@
+"""The long-running process: a scheduler, a server and the couriers, in one event loop."""
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from fluence_watch.app.board import Board
+from fluence_watch.app.clock import Clock
+from fluence_watch.app.couriers import Couriers
+from fluence_watch.app.logs import configure_logs
+from fluence_watch.app.server import WebServer, address
+from fluence_watch.app.site import site
+from fluence_watch.app.watches import Watches
+from fluence_watch.app.wiring import Plan, plan
+from fluence_watch.errors import ConfigError, StoreError
+from fluence_watch.settings import WatchSettings
+from fluence_watch.store import Store
+
+_log = structlog.get_logger(__name__)
+
+LAST_POLL_SECONDS = 4.0
+LAST_DELIVERY_SECONDS = 3.0
+
+
+class Daemon:
+    """Watches what a plan says until it is told to stop.
+
+    `load` reads the settings again for a reload. The store stays the caller's to close.
+    """
+
+    def __init__(
+        self, first: Plan, store: Store, clock: Clock, load: Callable[[], WatchSettings]
+    ) -> None:
+        self.board = Board(clock)
+        self._plan = first
+        self._store = store
+        self._clock = clock
+        self._load = load
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._couriers = Couriers(store, self.board, clock)
+        self._watches = Watches(self._scheduler, store, self.board, clock, self._couriers.wake)
+        self._stopping = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """Drain and end."""
+        self._stopping.set()
+
+    async def run(self, listener: socket.socket) -> None:
+        """Serve, poll and deliver until stopped."""
+        server = WebServer(site(self.board, self.reload))
+        self._obey_signals()
+        await server.start(listener)
+        await self._take_over(self._plan)
+        self._scheduler.add_job(
+            self._prune, IntervalTrigger(days=1, timezone=UTC), next_run_time=self._clock()
+        )
+        self._scheduler.start()
+        _log.info("watching", accounts=len(self._plan.policies), serving=address(listener))
+        gc.collect()
+        gc.freeze()  # what lives as long as the process need not be looked at again
+        await self._stopping.wait()
+        _log.info("stopping")
+        await self._watches.stop(LAST_POLL_SECONDS)
+        await self._couriers.stop(LAST_DELIVERY_SECONDS)
+        await server.stop()
+        _log.info("stopped")
+
+    async def reload(self) -> None:
+        """Read the settings again and change over to them, all or nothing.
+
+        Raises:
+            ConfigError: they cannot be used; the old ones stay.
+        """
+        async with self._reloading:
+            try:
+                fresh = await asyncio.to_thread(lambda: plan(self._load()))
+            except ConfigError as error:
+                self.board.own.reload_failed()
+                problems = [str(problem) for problem in error.problems]
+                _log.error("reload failed, the old settings stay", problems=problems)
+                raise
+            self._warn_of_restart(fresh)
+            await self._take_over(fresh)
+            _log.info("reloaded", accounts=len(fresh.policies), receivers=len(fresh.receivers))
+
+    async def _take_over(self, fresh: Plan) -> None:
+        configure_logs(fresh.settings.log)
+        await self._couriers.take_over(fresh)
+        await self._watches.take_over(fresh)
+        self._plan = fresh
+        self.board.own.reloaded(self._clock())
+        if not fresh.receivers:
+            _log.warning("there are no receivers: nobody is told of anything")
+
+    def _warn_of_restart(self, fresh: Plan) -> None:
+        for section in ("server", "store"):
+            if getattr(self._plan.settings, section) != getattr(fresh.settings, section):
+                _log.warning("a change of this section takes a restart", section=section)
+
+    def _obey_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+
+    def _reload_soon(self) -> None:
+        task = asyncio.create_task(self._reload_logged())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _reload_logged(self) -> None:
+        with suppress(ConfigError):  # it was logged
+            await self.reload()
+
+    async def _prune(self) -> None:
+        oldest = self._clock() - self._plan.settings.store.retention
+        try:
+            await asyncio.to_thread(self._store.prune, oldest)
+        except StoreError as error:
+            _log.error("old alerts cannot be removed", error=str(error))

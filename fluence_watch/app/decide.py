@@ -1,0 +1,77 @@
+"""Compare and decide: what one poll means. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fluence_watch.alerting.grouping import Message, compose
+from fluence_watch.alerting.lifecycle import Alert, Timing, advance
+from fluence_watch.alerting.routing import Route
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.finding import Verdict
+from fluence_watch.model.funding import EPOCH
+from fluence_watch.model.known import KnownVm, track
+from fluence_watch.model.snapshot import Outcome, Snapshot
+from fluence_watch.rules import evaluate, vm_vanished
+from fluence_watch.rules.base import Expectation, RuleSettings, Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the user wants of one account's watch; `rules` and `timings` are keyed by rule name."""
+
+    account: str
+    rules: Mapping[str, RuleSettings]
+    timings: Mapping[str, Timing]
+    routes: Sequence[Route] = ()
+    expectations: Sequence[Expectation] = ()
+    epoch: timedelta = EPOCH
+    dialect: str = "v2"
+
+    @property
+    def forget_after(self) -> timedelta:
+        """After how long a missing VM is forgotten."""
+        vanished = self.rules[vm_vanished.NAME]
+        assert isinstance(vanished, vm_vanished.VmVanishedSettings)
+        return vanished.forget_after
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be committed in one transaction, and the verdict that led to it."""
+
+    after: AccountState
+    ended: Sequence[Alert]
+    messages: Sequence[Message]
+    verdict: Verdict
+
+
+def decide(before: AccountState, outcome: Outcome, policy: Policy) -> Decision:
+    """The state after a poll, the alerts that it ended, and the messages to send."""
+    now = outcome.taken_at
+    known = _known_after(before, outcome, policy)
+    situation = Situation(
+        account=policy.account,
+        now=now,
+        known=known,
+        before=before.known,
+        snapshot=outcome if isinstance(outcome, Snapshot) else None,
+        failure=None if isinstance(outcome, Snapshot) else outcome,
+        epoch=policy.epoch,
+        expectations=policy.expectations,
+    )
+    verdict = evaluate(situation, policy.rules)
+    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    messages, telling = compose(
+        policy.account, [*alerts.values(), *ended], before.told, policy.routes, now
+    )
+    told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
+    last_good_at = now if isinstance(outcome, Snapshot) else before.last_good_at
+    after = AccountState(known, alerts, told, last_poll_at=now, last_good_at=last_good_at)
+    return Decision(after, ended, messages, verdict)
+
+
+def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapping[str, KnownVm]:
+    if not isinstance(outcome, Snapshot):
+        return before.known
+    return track(before.known, outcome, before.last_good_at, policy.forget_after)

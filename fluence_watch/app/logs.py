@@ -1,0 +1,67 @@
+"""Logging: structlog for us and for the libraries, one line an event, on standard error."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
+from structlog.typing import EventDict, Processor
+
+from fluence_watch.model.text import inert
+from fluence_watch.settings import LogSettings
+
+_QUIET = ("httpx", "httpcore", "apscheduler", "alembic", "uvicorn.access", "asyncio", "stamina")
+_LONGEST = 500
+
+
+def configure_logs(settings: LogSettings) -> None:
+    """Send every log record through one chain; may be called again after a reload."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        make_inert,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _renderer(settings.format),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    # stamina's default hooks would count retries on prometheus_client's global registry
+    set_on_retry_hooks([StructlogOnRetryHook])
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def make_inert(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 - structlog's signature
+    """Make every text of the event harmless: it may hold a VM's name or an error body."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = inert(value, _LONGEST)
+    return event
+
+
+def _renderer(form: str) -> Processor:
+    terminal = sys.stderr.isatty()
+    if form == "console" or (form == "auto" and terminal):
+        return structlog.dev.ConsoleRenderer(colors=terminal)
+    return structlog.processors.JSONRenderer(sort_keys=False)

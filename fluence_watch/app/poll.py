@@ -1,0 +1,149 @@
+"""One account, watched: fetch → compare → decide → commit → tell."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+import structlog
+
+from fluence_watch.alerting.lifecycle import State
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.app.clock import Clock
+from fluence_watch.app.decide import Decision, Policy, decide
+from fluence_watch.errors import ApiError, StoreError
+from fluence_watch.fluence import FluenceClient
+from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot, build_snapshot
+from fluence_watch.store import Store
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll came to, for the metrics, the status page and the log.
+
+    `state` is what was decided; `store_error` says why it could not be committed, if so.
+    """
+
+    policy: Policy
+    outcome: Outcome
+    state: AccountState
+    messages: int
+    seconds: float
+    store_error: str | None = None
+
+
+async def fetch(client: FluenceClient, account: str, dialect: str, clock: Clock) -> Outcome:
+    """The VM list of the account, or why there is none."""
+    try:
+        listing = await client.list_vms()
+    except ApiError as error:
+        return PollFailure(account, clock(), error.reason, str(error))
+    return build_snapshot(account, clock(), listing.vms, listing.rejected, dialect)
+
+
+class Watch:
+    """The watch over one account, from the state that was last committed.
+
+    `publish` is called in a worker thread, `tell` in the event loop when messages wait.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        client: FluenceClient,
+        store: Store,
+        state: AccountState,
+        *,
+        clock: Clock,
+        publish: Callable[[Polled], None],
+        tell: Callable[[], None],
+    ) -> None:
+        self._policy = policy
+        self.client = client
+        self._store = store
+        self._clock = clock
+        self._publish = publish
+        self._tell = tell
+        self._state = state
+        self._polling = asyncio.Lock()
+
+    async def poll(self) -> None:
+        """Watch the account once; a failed poll is an outcome, not an error."""
+        async with self._polling:
+            started = monotonic()
+            policy = self._policy
+            outcome = await fetch(self.client, policy.account, policy.dialect, self._clock)
+            polled = await asyncio.to_thread(self._settle, policy, outcome, started)
+        _report(polled)
+        if polled.messages:
+            self._tell()
+
+    async def change(self, policy: Policy, client: FluenceClient | None = None) -> None:
+        """Go on by another policy, and with another client if one is given."""
+        self._policy = policy
+        if client is not None:
+            former, self.client = self.client, client
+            await self.rest()
+            await former.aclose()
+
+    async def rest(self) -> None:
+        """Wait until no poll runs."""
+        async with self._polling:
+            return
+
+    def _settle(self, policy: Policy, outcome: Outcome, started: float) -> Polled:
+        decision = decide(self._state, outcome, policy)
+        store_error = self._commit(policy.account, decision)
+        polled = Polled(
+            policy,
+            outcome,
+            decision.after,
+            messages=0 if store_error else len(decision.messages),
+            seconds=monotonic() - started,
+            store_error=store_error,
+        )
+        self._publish(polled)
+        return polled
+
+    def _commit(self, account: str, decision: Decision) -> str | None:
+        """Commit, and only then believe it: what was not kept is decided again at the next poll."""
+        try:
+            self._store.commit(
+                account, self._state, decision.after, decision.ended, decision.messages
+            )
+        except StoreError as error:
+            return str(error)
+        self._state = decision.after
+        return None
+
+
+def _report(polled: Polled) -> None:
+    outcome, states = polled.outcome, [alert.state for alert in polled.state.alerts.values()]
+    facts: dict[str, object] = {
+        "account": polled.policy.account,
+        "firing": states.count(State.FIRING),
+        "pending": states.count(State.PENDING),
+        "messages": polled.messages,
+        "seconds": round(polled.seconds, 3),
+    }
+    if isinstance(outcome, Snapshot):
+        log = _log.info if outcome.complete else _log.warning
+        log("poll", vms=len(outcome.vms), rejected=len(outcome.rejected), **facts)
+        for element in outcome.rejected[:5]:
+            _log.warning(
+                "vm cannot be read",
+                account=polled.policy.account,
+                where=element.where,
+                why=element.why,
+                vm=element.vm_id,
+            )
+    else:
+        _log.warning("poll failed", reason=outcome.reason, error=outcome.message, **facts)
+    if polled.store_error:
+        _log.error(
+            "the poll could not be committed: alerts wait until the store can be written",
+            account=polled.policy.account,
+            error=polled.store_error,
+        )

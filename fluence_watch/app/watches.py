@@ -1,0 +1,126 @@
+"""The watches over all accounts, and when each of them polls."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from fluence_watch.app.board import Board
+from fluence_watch.app.clock import Clock
+from fluence_watch.app.poll import Watch
+from fluence_watch.app.wiring import Plan, connect
+from fluence_watch.errors import StoreError
+from fluence_watch.fluence import ClientConfig
+from fluence_watch.settings import PollSettings
+from fluence_watch.store import Store
+
+_log = structlog.get_logger(__name__)
+
+
+class Watches:
+    """One watch an account, each with a job of the scheduler under the account's name.
+
+    `tell` is called when messages wait.
+    """
+
+    def __init__(
+        self,
+        scheduler: AsyncIOScheduler,
+        store: Store,
+        board: Board,
+        clock: Clock,
+        tell: Callable[[], None],
+    ) -> None:
+        self._scheduler = scheduler
+        self._store = store
+        self._board = board
+        self._clock = clock
+        self._tell = tell
+        self._watches: dict[str, Watch] = {}
+        self._configs: dict[str, ClientConfig] = {}
+
+    async def take_over(self, plan: Plan) -> None:
+        """Watch the accounts of the plan, as it says, and no others."""
+        self._board.expect(set(plan.policies))
+        for name in self._watches.keys() - plan.policies.keys():
+            await self._remove(name)
+        for name, policy in plan.policies.items():
+            config = plan.clients[name]
+            if name not in self._watches:
+                await self._add(name, plan)
+            elif config != self._configs[name]:
+                client = connect(name, config, self._clock, self._board.own)
+                await self._watches[name].change(policy, client)
+            else:
+                await self._watches[name].change(policy)
+            self._configs[name] = config
+            self._schedule(name, plan.settings.poll)
+
+    async def stop(self, seconds: float) -> None:
+        """Start no more polls; those that run get so long to commit."""
+        self._scheduler.pause()
+        resting = [asyncio.create_task(watch.rest()) for watch in self._watches.values()]
+        if resting:
+            _, late = await asyncio.wait(resting, timeout=seconds)
+            if late:
+                _log.warning("polls were cut off", polls=len(late))
+            for task in late:
+                task.cancel()
+        self._scheduler.shutdown(wait=False)
+        for watch in self._watches.values():
+            await watch.client.aclose()
+
+    async def _add(self, name: str, plan: Plan) -> None:
+        client = connect(name, plan.clients[name], self._clock, self._board.own)
+        state = await asyncio.to_thread(self._store.load, name)
+        self._watches[name] = Watch(
+            plan.policies[name],
+            client,
+            self._store,
+            state,
+            clock=self._clock,
+            publish=self._board.publish,
+            tell=self._tell,
+        )
+
+    async def _remove(self, name: str) -> None:
+        self._scheduler.remove_job(name)
+        watch = self._watches.pop(name)
+        del self._configs[name]
+        await watch.rest()
+        await watch.client.aclose()
+        try:
+            await asyncio.to_thread(self._store.forget, name)
+        except StoreError as error:
+            _log.error("cannot forget a removed account", account=name, error=str(error))
+
+    def _schedule(self, name: str, poll: PollSettings) -> None:
+        seconds = poll.interval.total_seconds()
+        jitter = min(poll.jitter, poll.interval / 2).total_seconds()
+        trigger = IntervalTrigger(seconds=seconds, jitter=jitter or None, timezone=UTC)
+        if self._scheduler.get_job(name):
+            self._scheduler.reschedule_job(name, trigger=trigger)
+            return
+        self._scheduler.add_job(
+            self._poll,
+            trigger,
+            args=[name],
+            id=name,
+            next_run_time=self._clock(),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=max(1, int(seconds)),
+        )
+
+    async def _poll(self, name: str) -> None:
+        watch = self._watches.get(name)
+        if watch is None:
+            return
+        try:
+            await watch.poll()
+        except Exception as error:  # noqa: BLE001 - of ours; the next poll may go well, all must see this one
+            _log.exception("poll crashed", account=name)
+            self._board.crashed(name, type(error).__name__)

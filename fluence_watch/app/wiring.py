@@ -1,0 +1,124 @@
+"""From settings to the parts of the program. The only place that builds adapters."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import random
+
+from fluence_watch.alerting.lifecycle import Timing
+from fluence_watch.alerting.routing import Route
+from fluence_watch.app.clock import Clock
+from fluence_watch.app.decide import Policy
+from fluence_watch.errors import ConfigError, NotifyError, Problem
+from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
+from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.notify.outbox import Channel, Delivery, Outbox
+from fluence_watch.notify.receiver import parse_receiver
+from fluence_watch.rules import RULES
+from fluence_watch.settings import AccountSettings, ReceiverSettings, WatchSettings
+
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the settings ask for, checked, but nothing of it started; keyed by name."""
+
+    settings: WatchSettings
+    policies: Mapping[str, Policy]
+    clients: Mapping[str, ClientConfig]
+    receivers: Mapping[str, Channel]
+
+
+def plan(settings: WatchSettings) -> Plan:
+    """Work out what the settings ask for.
+
+    Raises:
+        ConfigError: a part of it cannot be made; it lists every one.
+    """
+    problems: list[Problem] = []
+    clients = {}
+    for number, account in enumerate(settings.accounts):
+        try:
+            clients[account.name] = _client_config(account, settings)
+        except ValueError as error:
+            problems.append(Problem(f"accounts[{number}]", str(error)))
+    receivers: dict[str, Channel] = {}
+    for number, receiver in enumerate(settings.receivers):
+        try:
+            receivers[receiver.name] = parse_receiver(receiver.name, receiver.apprise_url)
+        except (NotifyError, ValueError) as error:
+            problems.append(Problem(f"receivers[{number}]", str(error)))
+    if problems:
+        raise ConfigError(problems)
+    policies = {account.name: policy(account, settings) for account in settings.accounts}
+    return Plan(settings, policies, clients, receivers)
+
+
+def policy(account: AccountSettings, settings: WatchSettings) -> Policy:
+    """What the user wants of one account's watch."""
+    rules = settings.by_rule
+    return Policy(
+        account=account.name,
+        rules=rules,
+        timings={
+            rule.name: Timing(
+                rules[rule.name].hold, rules[rule.name].keep_firing_for, rule.tells_resolved
+            )
+            for rule in RULES
+        },
+        routes=tuple(map(_route, settings.receivers)),
+        expectations=settings.expectations,
+        epoch=account.epoch,
+        dialect=account.dialect,
+    )
+
+
+def _route(receiver: ReceiverSettings) -> Route:
+    return Route(
+        receiver=receiver.name,
+        min_severity=receiver.min_severity,
+        rules=receiver.rules,
+        accounts=receiver.accounts,
+        send_resolved=receiver.send_resolved,
+        repeat_interval=receiver.repeat_interval,
+    )
+
+
+def _client_config(account: AccountSettings, settings: WatchSettings) -> ClientConfig:
+    return ClientConfig(
+        api_key=account.key,
+        base_url=account.url,
+        dialect=account.dialect,
+        auth=account.auth,
+        timeout=settings.poll.timeout.total_seconds(),
+        max_body_bytes=settings.poll.max_body_mb * _MIB,
+    )
+
+
+def connect(
+    account: str, config: ClientConfig, clock: Clock, own: OwnMetrics | None = None
+) -> FluenceClient:
+    """A client for the account, whose requests are counted where there are metrics."""
+    return FluenceClient(config, now=clock, on_request=_counting(account, own))
+
+
+def _counting(account: str, own: OwnMetrics | None) -> Callable[[RequestRecord], None]:
+    def count(record: RequestRecord) -> None:
+        if own is not None:
+            own.request(account, record.endpoint, record.seconds, record.failure)
+
+    return count
+
+
+def delivery(
+    receiver: Channel, outbox: Outbox, own: OwnMetrics, clock: Clock, settings: WatchSettings
+) -> Delivery:
+    """The way from the outbox to the receiver."""
+    return Delivery(
+        receiver=receiver,
+        outbox=outbox,
+        observer=own,
+        now=clock,
+        jitter=random,
+        stale_after=settings.delivery.stale_after,
+    )

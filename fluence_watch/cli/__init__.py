@@ -1,0 +1,57 @@
+"""The command line. Each group of commands is a file beside this one."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from fluence_watch import __version__
+from fluence_watch.cli import config, daemon, demo, listings, notify, simulate
+from fluence_watch.errors import ConfigError, FluenceWatchError
+
+USAGE = 2
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Watch the virtual machines you rent on the Fluence marketplace, and what they cost.",
+)
+for group in (daemon, demo, simulate, listings, config, notify):
+    group.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def main() -> None:
+    """Run the command line; an expected error is one clear message and exit code 2."""
+    try:
+        app()
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"fluence-watch: {problem}", file=sys.stderr)  # noqa: T201 - for the user
+        sys.exit(USAGE)
+    except FluenceWatchError as error:
+        print(f"fluence-watch: {error}", file=sys.stderr)  # noqa: T201 - for the user
+        sys.exit(USAGE)
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,42 @@
+"""`config check`, `config show`, `config example`."""
+
+from pathlib import Path
+
+import typer
+
+from fluence_watch.cli.options import ConfigOption, settings_from
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True, help="Check, show or start a configuration.")
+    group.command("check")(check)
+    group.command("show")(show)
+    group.command("example")(example)
+    app.add_typer(group, name="config")
+
+
+def check(config: ConfigOption = None) -> None:
+    """Say all that is wrong with the settings, or that nothing is."""
+    from fluence_watch.settings import find_file
+
+    settings = settings_from(config)
+    place: Path | str = find_file(config) or "environment"
+    accounts, receivers = len(settings.accounts), len(settings.receivers)
+    typer.echo(f"{place}: fine: accounts: {accounts}, receivers: {receivers}")
+    if not receivers:
+        typer.echo("note: there are no [[receivers]]: nobody is told of anything")
+
+
+def show(config: ConfigOption = None) -> None:
+    """Print the settings in effect, secrets hidden."""
+    from fluence_watch.settings.document import show as shown
+
+    typer.echo(shown(settings_from(config)), nl=False)
+
+
+def example() -> None:
+    """Print a settings file with everything that can be set, and its default."""
+    from fluence_watch.settings.document import example as text
+
+    typer.echo(text(), nl=False)

@@ -1,0 +1,132 @@
+"""`demo`: the simulator and the daemon in one process, with messages on the terminal."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    import socket
+
+    from fluence_watch.app.wiring import Plan
+    from fluence_watch.notify.markup import Format
+    from fluence_watch.notify.render import Rendered
+    from fluence_watch.settings import WatchSettings
+
+EPOCH = timedelta(minutes=2)
+VMS = 6
+_KEY = "demo-key"
+_ACCOUNT = "demo"
+_TERMINAL = "terminal"
+_COLOURS = {"failure": "red", "warning": "yellow", "info": "blue", "success": "green"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo() -> None:
+    """Watch a simulated fleet whose epochs are minutes: no key, no settings, no network."""
+    for name in [name for name in os.environ if name.startswith("FLUENCE_WATCH_")]:
+        del os.environ[name]  # the demo is the same for everybody
+    with TemporaryDirectory(prefix="fluence-watch-demo-") as folder:
+        asyncio.run(_demo(Path(folder)))
+    typer.echo("The demo is over; nothing of it is left.")
+
+
+async def _demo(folder: Path) -> None:
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.app.daemon import Daemon
+    from fluence_watch.app.server import address
+    from fluence_watch.simulator import build_world, create_app, running
+    from fluence_watch.simulator.scenario import perform
+    from fluence_watch.store import Store
+
+    world = build_world(seed=1, vms=VMS, epoch=EPOCH, now=utc_now(), api_key=_KEY)
+    async with running(create_app(world, utc_now)) as api:
+        settings = _settings(api, folder)
+        with Store.open(settings.store.url) as store:
+            listener = _listener()
+            _greet(api, address(listener))
+            daemon = Daemon(_plan(settings), store, utc_now, lambda: settings)
+            story = asyncio.create_task(perform(world, utc_now))
+            try:
+                await daemon.run(listener)
+            finally:
+                story.cancel()
+
+
+def _settings(api: str, folder: Path) -> "WatchSettings":
+    from fluence_watch.settings import WatchSettings
+
+    account = {"name": _ACCOUNT, "api_key": _KEY, "base_url": api, "epoch": EPOCH}
+    return WatchSettings.model_validate(
+        {
+            "poll": {"interval": "2s", "timeout": "2s", "jitter": "0s"},
+            "store": {"url": f"sqlite:///{folder}/demo.db"},
+            "log": {"level": "warning"},
+            "accounts": [account],
+            "rules": {
+                "low_balance": {"for": "4s"},
+                "billing_due": {"lead_time": "20s"},
+                "poll_failing": {"for": "10s"},
+            },
+        }
+    )
+
+
+def _plan(settings: "WatchSettings") -> "Plan":
+    """The plan of the settings, with the terminal as the one who is told."""
+    from fluence_watch.alerting.routing import Route
+    from fluence_watch.app.wiring import plan
+    from fluence_watch.notify.markup import Format
+
+    made = plan(settings)
+    policies = {n: replace(p, routes=(Route(_TERMINAL),)) for n, p in made.policies.items()}
+    return replace(made, policies=policies, receivers={_TERMINAL: Terminal(Format.TEXT)})
+
+
+def _listener() -> "socket.socket":
+    """The usual port, or any other where that is busy."""
+    from fluence_watch.app.server import bind
+    from fluence_watch.errors import ListenError
+    from fluence_watch.settings import ServerSettings
+
+    usual = ServerSettings()
+    try:
+        return bind(usual.host, usual.port)
+    except ListenError:
+        return bind(usual.host, 0)
+
+
+def _greet(api: str, site: str) -> None:
+    typer.echo(f"""\
+A simulated Fluence account with {VMS} VMs, epochs of {EPOCH.seconds // 60} minutes, a poll every 2 seconds.
+  status page   {site}/
+  metrics       {site}/metrics
+  its API       {api}/_control/world
+VMs come and go, ports drift, money runs dry. Messages appear below; Ctrl-C ends it.
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A receiver that prints."""
+
+    format: "Format"
+    name: str = _TERMINAL
+    longest: int = 100_000
+
+    async def send(self, rendered: "Rendered") -> None:
+        """Print the message."""
+        title = typer.style(rendered.title, fg=_COLOURS[rendered.kind], bold=True)
+        body = "\n".join(f"  {line}".rstrip() for line in rendered.body.splitlines())
+        typer.echo(f"{title}\n{body}\n", color=None if sys.stdout.isatty() else False)
+        sys.stdout.flush()

@@ -1,0 +1,87 @@
+"""`simulate`: the Fluence API of our own, alone."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from fluence_watch.errors import ListenError
+from fluence_watch.model.duration import parse_duration, short
+
+KEY = "simulated-key"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(simulate)
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if not duration:
+        raise typer.BadParameter("it must be longer than nothing")
+    return duration
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, number = text.rpartition(":")
+    if not host or not number.isdecimal():
+        raise typer.BadParameter('write an address and a port, such as "127.0.0.1:8080"')
+    return host.strip("[]"), int(number)
+
+
+def simulate(
+    *,
+    dialect: Annotated[str, typer.Option(help="The generation of the API: v2.")] = "v2",
+    vms: Annotated[int, typer.Option(min=0, max=200_000, help="How many VMs.")] = 8,
+    epoch: Annotated[
+        timedelta, typer.Option(parser=_duration, metavar="DURATION", help="The billing period.")
+    ] = "5m",  # type: ignore[assignment] # Typer parses the default too
+    seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 1,
+    faults: Annotated[
+        str, typer.Option(help="What goes wrong: none, flaky, slow, chaos or hostile.")
+    ] = "none",
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to serve.")
+    ] = "127.0.0.1:9825",
+) -> None:
+    """Serve a simulated Fluence API until interrupted."""
+    from fluence_watch.simulator import (
+        DIALECTS,
+        PROFILES,
+        FaultPlan,
+        build_world,
+        create_app,
+        running,
+        utc_now,
+    )
+
+    _one_of("--dialect", dialect, DIALECTS)
+    _one_of("--faults", faults, PROFILES)
+    host, port = _address(listen)
+    world = build_world(seed=seed, vms=vms, epoch=epoch, now=utc_now(), api_key=KEY)
+    app = create_app(world, utc_now, faults=FaultPlan(PROFILES[faults], seed), dialect=dialect)
+
+    async def serve() -> None:
+        async with running(app, host, port) as url:
+            typer.echo(f"Fluence API, dialect {dialect}: {url}   key: {KEY}")
+            typer.echo(f"VMs: {vms}, epoch: {short(epoch)}, seed: {seed}, faults: {faults}")
+            typer.echo(f"control: {url}/_control/world")
+            await asyncio.Event().wait()
+
+    try:
+        asyncio.run(serve())
+    except KeyboardInterrupt:
+        typer.echo("stopped")
+    except OSError as error:
+        raise ListenError(listen, error) from None
+
+
+def _one_of(option: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        raise typer.BadParameter(f"{value!r} is none of: {', '.join(known)}", param_hint=option)
