@@ -1,0 +1,150 @@
+"""The three formats of a message: what a value, a heading or a list item looks like in each.
+
+Templates hold the words and mark them up with the filters of a `Markup`. All else that enters a
+message is data, made harmless in two steps, in every format alike:
+
+  1. `clean` drops control, bidirectional and zero-width characters, folds line breaks and bounds
+     the length.
+  2. `inert` writes the characters that chat services act upon as look-alikes: `<!channel>`,
+     `@everyone`, `<@id>` and a backtick that would end a code span. It is needed in plain text
+     too, which some services read for mentions.
+
+Then HTML escapes what is left, and Markdown puts whatever is not plainly harmless into a code
+span, where no service acts upon it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from textwrap import indent
+from typing import Protocol
+
+from markupsafe import Markup as Safe
+from markupsafe import escape
+
+LONGEST = 200
+_GONE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
+_LOOKALIKES = str.maketrans("<>@`", "‹›＠ˋ")  # noqa: RUF001 - that they look alike is the point
+_HARMLESS = re.compile(r"(?:[^\W_]|[ /:.,+·…-](?!/))*")
+
+
+class Format(StrEnum):
+    """How a body is written."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+def clean(text: str, longest: int = LONGEST) -> str:
+    """The text on one line of at most so many characters, nothing invisible in it."""
+    spaced = " ".join(text[: 10 * longest].split())
+    visible = "".join(char for char in spaced if unicodedata.category(char) not in _GONE)
+    line = " ".join(visible.split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def inert(text: str, longest: int = LONGEST) -> str:
+    """The cleaned text with nothing in it that a chat service acts upon."""
+    return clean(text, longest).translate(_LOOKALIKES).replace("](", "] (")
+
+
+class DataMarkup(Protocol):
+    """Makes a value harmless, of at most so many characters."""
+
+    def __call__(self, value: str, longest: int = LONGEST, /) -> Safe:
+        """The value as this format shows it."""
+        ...
+
+
+BlockMarkup = Callable[[str], Safe]
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """One format: `text` and `code` take data, the others what is markup already.
+
+    In a block a line break is a blank, and a blank line begins a new line of an item. A `snippet`,
+    which is there to be pasted, keeps its lines.
+    """
+
+    text: DataMarkup
+    code: DataMarkup
+    strong: BlockMarkup
+    heading: BlockMarkup
+    paragraph: BlockMarkup
+    item: BlockMarkup
+    snippet: BlockMarkup
+
+
+def _safe(markup: str) -> Safe:
+    return Safe(markup)  # noqa: S704 - of templates and harmless data alone, by the rules above
+
+
+def _plain(value: str, longest: int = LONGEST, /) -> Safe:
+    return _safe(inert(value, longest))
+
+
+def _markdown(value: str, longest: int = LONGEST, /) -> Safe:
+    shown = inert(value, longest)
+    return _safe(shown if _HARMLESS.fullmatch(shown) else f"`{shown}`")
+
+
+def _markdown_code(value: str, longest: int = LONGEST, /) -> Safe:
+    return _safe(f"`{inert(value, longest)}`")
+
+
+def _html(value: str, longest: int = LONGEST, /) -> Safe:
+    return escape(inert(value, longest))
+
+
+def _html_code(value: str, longest: int = LONGEST, /) -> Safe:
+    return _safe(f"<code>{_html(value, longest)}</code>")
+
+
+def _around(before: str, after: str) -> BlockMarkup:
+    return lambda block: _safe(f"{before}{' '.join(block.split())}{after}")
+
+
+def _lines(block: str) -> list[str]:
+    folded = (" ".join(line.split()) for line in re.split(r"\n\s*\n", block))
+    return [line for line in folded if line]
+
+
+def _listed(block: str) -> Safe:
+    lines = _lines(block)
+    gap = "\n" if len(lines) > 1 else ""
+    return _safe(f"{gap}- " + "\n  ".join(lines) + f"\n{gap}")
+
+
+MARKUPS: Mapping[Format, Markup] = {
+    Format.TEXT: Markup(
+        text=_plain,
+        code=_plain,
+        strong=_safe,
+        heading=_around("\n", "\n\n"),
+        paragraph=_around("\n", "\n"),
+        item=_listed,
+        snippet=lambda block: _safe(f"\n{indent(str(block).strip(), '    ')}\n\n"),
+    ),
+    Format.MARKDOWN: Markup(
+        text=_markdown,
+        code=_markdown_code,
+        strong=_around("**", "**"),
+        heading=_around("\n**", "**\n\n"),
+        paragraph=_around("\n", "\n"),
+        item=_listed,
+        snippet=lambda block: _safe(f"\n```\n{block.strip()}\n```\n\n"),
+    ),
+    Format.HTML: Markup(
+        text=_html,
+        code=_html_code,
+        strong=_around("<b>", "</b>"),
+        heading=_around("<h3>", "</h3>\n"),
+        paragraph=_around("<p>", "</p>\n"),
+        item=lambda block: _safe("<p>• " + "<br>\n".join(_lines(block)) + "</p>\n"),
+        snippet=lambda block: _safe(f"<pre>{block.strip()}</pre>\n"),
+    ),
+}

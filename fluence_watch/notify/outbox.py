@@ -1,0 +1,199 @@
+"""Delivery: the messages that wait for one receiver are sent in order, each at least once.
+
+- A try is committed (`begin`) before it is made, its outcome after. What a crash leaves between
+  the two may have arrived: it is sent again, and counted as a possible duplicate.
+- What was accepted is not sent again by this process, even if the store cannot be told so.
+- After a failure the receiver is left alone for a while that grows (`wait_after`).
+- What is no news any more becomes one summary, whatever the number of messages.
+- A message that was refused `PROBE_AFTER` times is suspected: if the next one is accepted, it is
+  the message and not the receiver, and it is told as a summary, once, or given up.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from fluence_watch.alerting.delivery import PROBE_AFTER, Fate, Queued, fate, wait_after
+from fluence_watch.errors import NotifyError, StoreError
+from fluence_watch.model.finding import Fingerprint
+from fluence_watch.notify.markup import Format
+from fluence_watch.notify.render import Rendered, render, render_summary
+
+log = structlog.get_logger(__name__)
+
+
+class Outbox(Protocol):
+    """What the store keeps of messages on their way. All of it may raise `StoreError`."""
+
+    def queued(self, receiver: str) -> Sequence[Queued]:
+        """The receiver's messages, the oldest first."""
+        ...
+
+    def begin(self, ids: Sequence[int]) -> None:
+        """Remember that a try is being made: they are in flight."""
+        ...
+
+    def delivered(self, ids: Sequence[int]) -> None:
+        """Forget these: they arrived, or were given up."""
+        ...
+
+    def failed(self, ids: Sequence[int], next_attempt_at: datetime, error: str) -> None:
+        """Count a failed try; they are in flight no more."""
+        ...
+
+    def firing(self) -> Collection[Fingerprint]:
+        """What fires now, of all accounts."""
+        ...
+
+
+class Channel(Protocol):
+    """Who is told; see `receiver.Receiver`."""
+
+    @property
+    def name(self) -> str:
+        """What settings and metrics call it."""
+        ...
+
+    @property
+    def format(self) -> Format:
+        """How bodies are written for it."""
+        ...
+
+    @property
+    def longest(self) -> int:
+        """The characters that a message may have."""
+        ...
+
+    async def send(self, rendered: Rendered) -> None:
+        """Send, or raise `NotifyError`."""
+        ...
+
+
+class Observer(Protocol):
+    """Who counts; see the metrics."""
+
+    def told(self, receiver: str) -> None:
+        """A message was accepted."""
+        ...
+
+    def failed(self, receiver: str) -> None:
+        """A message was not accepted."""
+        ...
+
+    def possible_duplicate(self, receiver: str) -> None:
+        """A message of which no outcome is known is sent again."""
+        ...
+
+
+@dataclass(slots=True)
+class Delivery:
+    """The way to one receiver; one for as long as the process lives.
+
+    `now` is UTC, `jitter` gives a number in 0..1 that spreads retries. A message older than
+    `stale_after` of which nothing fires any more is told in a summary.
+    """
+
+    receiver: Channel
+    outbox: Outbox
+    observer: Observer
+    now: Callable[[], datetime]
+    jitter: Callable[[], float]
+    stale_after: timedelta
+    _accepted: set[int] = field(default_factory=set)
+
+    async def drain(self) -> datetime | None:
+        """Send what waits, until nothing does or the receiver does not accept it.
+
+        May be cancelled: a message on its way then counts as in flight. One task at a time.
+
+        Returns:
+            When to come again, if messages are left.
+
+        Raises:
+            StoreError: the store failed. A try that could not be committed was not made.
+        """
+        while queue := await self._queue():
+            later = max((q.next_attempt_at for q in queue if q.next_attempt_at), default=None)
+            if later is not None and later > self.now():
+                return later
+            firing = await asyncio.to_thread(self.outbox.firing)
+            stale = [q for q in queue if self._fate(q, firing) is Fate.SUMMARIZE]
+            batch = stale or queue[:1]
+            if await self._tell(batch, firing, summary=bool(stale)):
+                continue
+            rest = [q for q in queue if q not in batch]
+            if not (_suspect(batch) and rest and await self._tell(rest[:1], firing)):
+                return self._retry_at(batch)
+            await self._give_up(batch, firing, summary=not stale)
+        return None
+
+    async def _queue(self) -> list[Queued]:
+        if self._accepted:
+            await self._forget(())
+        queue = await asyncio.to_thread(self.outbox.queued, self.receiver.name)
+        return [queued for queued in queue if queued.id not in self._accepted]
+
+    async def _tell(
+        self, batch: Sequence[Queued], firing: Collection[Fingerprint], *, summary: bool = False
+    ) -> bool:
+        """Send a message, or several as a summary; whether it was accepted."""
+        name, ids = self.receiver.name, [queued.id for queued in batch]
+        if any(queued.in_flight for queued in batch):
+            log.warning("sending again what may have arrived", receiver=name, messages=ids)
+            self.observer.possible_duplicate(name)
+        await asyncio.to_thread(self.outbox.begin, ids)
+        try:
+            await self.receiver.send(self._words(batch, firing, summary=summary))
+        except NotifyError as error:
+            log.warning("receiver did not accept", receiver=name, messages=ids, why=str(error))
+            self.observer.failed(name)
+            again = self._retry_at(batch)
+            await asyncio.to_thread(self.outbox.failed, ids, again, str(error))
+            return False
+        self.observer.told(name)
+        await self._forget(ids)
+        return True
+
+    async def _forget(self, ids: Sequence[int]) -> None:
+        """Remove what was accepted; kept in mind until the store has done so."""
+        self._accepted.update(ids)
+        try:
+            await asyncio.to_thread(self.outbox.delivered, sorted(self._accepted))
+        except StoreError as error:
+            log.error("cannot remove sent messages", receiver=self.receiver.name, why=str(error))  # noqa: TRY400 - the text says it all
+        else:
+            self._accepted.clear()
+
+    async def _give_up(
+        self, batch: Sequence[Queued], firing: Collection[Fingerprint], *, summary: bool
+    ) -> None:
+        """The receiver takes others, but not these: one try as a summary, and no more."""
+        ids = [queued.id for queued in batch]
+        log.error("receiver refuses a message for good", receiver=self.receiver.name, messages=ids)
+        if not (summary and await self._tell(batch, firing, summary=True)):
+            await self._forget(ids)
+
+    def _words(
+        self, batch: Sequence[Queued], firing: Collection[Fingerprint], *, summary: bool
+    ) -> Rendered:
+        how = (self.receiver.format, self.now(), firing, self.receiver.longest)
+        messages = [queued.message for queued in batch]
+        return render_summary(messages, *how) if summary else render(messages[0], *how)
+
+    def _fate(self, queued: Queued, firing: Collection[Fingerprint]) -> Fate:
+        return fate(queued.message, firing, self.stale_after, self.now())
+
+    def _retry_at(self, batch: Sequence[Queued]) -> datetime:
+        return self.now() + wait_after(_attempts(batch) + 1, self.jitter())
+
+
+def _attempts(batch: Sequence[Queued]) -> int:
+    return max(queued.attempts for queued in batch)
+
+
+def _suspect(batch: Sequence[Queued]) -> bool:
+    return _attempts(batch) + 1 >= PROBE_AFTER

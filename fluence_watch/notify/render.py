@@ -1,0 +1,194 @@
+"""Messages into words. The words are in `templates/`, one file for each type of facts.
+
+A template has three macros: `fires` and `resolved` take all items of a section, so that they can
+say what several have in common; `missed` says one item in a line of a summary. Files with a
+leading underscore are for the message as a whole, and for what several templates say.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Literal
+
+from jinja2 import TemplateError
+from jinja2.environment import TemplateModule
+
+from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message
+from fluence_watch.errors import NotifyError
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.notify.markup import Format, inert
+from fluence_watch.notify.words import Told, words
+
+Kind = Literal["failure", "warning", "info", "success"]
+Firing = Collection[Fingerprint] | None
+
+_TITLE = 150
+_SEAM = 16  # characters that a service may put between a title and a body that it joins
+_KINDS: dict[Severity, Kind] = {
+    Severity.CRITICAL: "failure",
+    Severity.WARNING: "warning",
+    Severity.INFO: "info",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message in words: a title of one line, a body, and what Apprise calls its type."""
+
+    title: str
+    body: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The items of one rule and severity; `parts` has them by template."""
+
+    rule: str
+    severity: Severity
+    firing: bool
+    parts: list[tuple[TemplateModule, list[Told]]]
+
+
+def render(
+    message: Message,
+    fmt: Format,
+    now: datetime,
+    firing: Firing = None,
+    longest: int | None = None,
+) -> Rendered:
+    """Word a message; times are UTC, with their distance from `now`.
+
+    Of `firing`, where given, an item that fires no longer says so. Title and body have at most
+    `longest` characters together: items are left out from the end, the worst one never.
+
+    Raises:
+        NotifyError: there are no words for these facts.
+    """
+    worst = message.counts[0]
+    rules = dict.fromkeys(count.rule for count in message.counts if count.firing == worst.firing)
+    title = _title("_title", now, message=message, rules=list(rules))
+    body = _fitting(
+        len(message.items),
+        None if longest is None else longest - len(title) - _SEAM,
+        lambda number: _body(message, number, fmt, now, firing),
+    )
+    return Rendered(title, body, _KINDS[worst.severity] if worst.firing else "success")
+
+
+def render_summary(
+    messages: Sequence[Message],
+    fmt: Format,
+    now: datetime,
+    firing: Firing = None,
+    longest: int | None = None,
+) -> Rendered:
+    """Word messages that are no news any more, to one receiver, as one line an item.
+
+    Raises:
+        NotifyError: there are no words for these facts.
+    """
+    title = _title(
+        "_summary_title",
+        now,
+        number=sum(count.number for message in messages for count in message.counts),
+        receiver=messages[0].receiver,
+        accounts=list(dict.fromkeys(message.account for message in messages)),
+    )
+    items = [_told(item, message, firing) for message in messages for item in message.items]
+    body = _fitting(
+        min(len(items), SHOWN),
+        None if longest is None else longest - len(title) - _SEAM,
+        lambda number: _summary_body(messages, items[:number], fmt, now),
+    )
+    return Rendered(title, body, "info")
+
+
+def render_test(receiver: str, fmt: Format, now: datetime) -> Rendered:
+    """Word the message that shows that a receiver can be reached."""
+    title = _title("_test_title", now, receiver=receiver)
+    return Rendered(title, _text("_test", fmt, now, receiver=receiver), "info")
+
+
+def _fitting(most: int, longest: int | None, body_of: Callable[[int], str]) -> str:
+    """The body with as many items as fit, at least one."""
+    body = body_of(most)
+    while longest is not None and len(body) > longest and most > 1:
+        most -= 1
+        body = body_of(most)
+    return body
+
+
+def _body(message: Message, number: int, fmt: Format, now: datetime, firing: Firing) -> str:
+    shown = message.items[:number]
+    sections = [
+        Section(rule, severity, fires, _parts([_told(i, message, firing) for i in items], fmt, now))
+        for (fires, severity, rule), items in groupby(shown, key=_kind)
+    ]
+    return _text("_message", fmt, now, sections=sections, more=_more(message, shown))
+
+
+def _summary_body(
+    messages: Sequence[Message], shown: Sequence[Told], fmt: Format, now: datetime
+) -> str:
+    lines = [(_words_of(told.facts, fmt, now), told) for told in shown]
+    total = sum(count.number for message in messages for count in message.counts)
+    receiver, more = messages[0].receiver, total - len(shown)
+    return _text("_summary", fmt, now, receiver=receiver, lines=lines, more=more)
+
+
+def _kind(item: Item) -> tuple[bool, Severity, str]:
+    return item.firing, item.severity, item.fingerprint.rule
+
+
+def _told(item: Item, message: Message, firing: Firing) -> Told:
+    return Told(
+        fingerprint=item.fingerprint,
+        facts=item.facts,
+        active_at=item.active_at,
+        ends_at=item.ends_at,
+        repeated=item.repeated,
+        told_at=message.created_at,
+        over=None if firing is None or not item.firing else item.fingerprint not in firing,
+    )
+
+
+def _parts(
+    items: Sequence[Told], fmt: Format, now: datetime
+) -> list[tuple[TemplateModule, list[Told]]]:
+    by_type: dict[type, list[Told]] = {}
+    for item in items:
+        by_type.setdefault(type(item.facts), []).append(item)
+    return [(_words_of(same[0].facts, fmt, now), same) for same in by_type.values()]
+
+
+def _more(message: Message, shown: Sequence[Item]) -> list[Count]:
+    seen = Counter(map(_kind, shown))
+    left = [
+        replace(count, number=count.number - seen[count.firing, count.severity, count.rule])
+        for count in message.counts
+    ]
+    return [count for count in left if count.number]
+
+
+def _words_of(facts: object, fmt: Format, now: datetime) -> TemplateModule:
+    try:
+        return words(fmt).get_template(f"{type(facts).__name__}.jinja").make_module({"now": now})
+    except TemplateError as error:
+        raise NotifyError(f"there are no words for {type(facts).__name__}") from error
+
+
+def _text(template: str, fmt: Format, now: datetime, **values: object) -> str:
+    try:
+        text = words(fmt).get_template(f"{template}.jinja").render(now=now, **values)
+    except TemplateError as error:
+        raise NotifyError(f"the words of {template} do not fit the facts") from error
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _title(template: str, now: datetime, **values: object) -> str:
+    """A title is plain text in every format: services show it as such, or put it into a body."""
+    return inert(_text(template, Format.TEXT, now, **values), _TITLE)

@@ -1,0 +1,105 @@
+"""The templates, and the filters that they may use; nothing of a message is decided here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup as Safe
+
+from fluence_watch.model.duration import rough
+from fluence_watch.model.finding import Fingerprint
+from fluence_watch.model.money import usdc
+from fluence_watch.notify.markup import MARKUPS, Format, clean
+
+_SHORT_ID = 8
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An item as templates see it; times are UTC.
+
+    `told_at` is when the message was made. `over` says of a firing item whether it is over by
+    now; `None` is unknown.
+    """
+
+    fingerprint: Fingerprint
+    facts: object
+    active_at: datetime
+    ends_at: datetime | None
+    repeated: bool
+    told_at: datetime
+    over: bool | None
+
+    @property
+    def account(self) -> str:
+        """The account's name."""
+        return self.fingerprint.account
+
+    @property
+    def rule(self) -> str:
+        """The rule's name."""
+        return self.fingerprint.rule
+
+
+@cache
+def words(fmt: Format) -> Environment:
+    """The templates for a format; all that they print is made harmless in its way."""
+    markup = MARKUPS[fmt]
+
+    def harmless(value: object) -> Safe:
+        return value if isinstance(value, Safe) else markup.text(str(value))
+
+    environment = Environment(
+        loader=PackageLoader("fluence_watch.notify"),
+        autoescape=True,
+        finalize=harmless,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "by_vm": by_vm,
+        "clean": clean,
+        "clock": clock,
+        "code": markup.code,
+        "heading": markup.heading,
+        "item": markup.item,
+        "paragraph": markup.paragraph,
+        "rough": rough,
+        "short": lambda vm_id: clean(vm_id)[:_SHORT_ID],
+        "snippet": markup.snippet,
+        "strong": markup.strong,
+        "usdc": usdc,
+        "when": when,
+    }
+    return environment
+
+
+@pass_context
+def clock(context: Context, moment: datetime) -> str:
+    """The time in UTC, with the date when that is not today: `17:59 UTC`."""
+    today = moment.date() == context["now"].date()
+    return moment.strftime("%H:%M UTC" if today else "%Y-%m-%d %H:%M UTC")
+
+
+@pass_context
+def when(context: Context, moment: datetime) -> str:
+    """The time with its distance: `17:59 UTC, in 42 min`; `16:02 UTC, 1 h 15 min ago`."""
+    ahead = moment - context["now"]
+    if timedelta(0) >= ahead > -_MINUTE:
+        distance = "just now"
+    else:
+        distance = f"in {rough(ahead)}" if ahead > timedelta(0) else f"{rough(ahead)} ago"
+    return f"{clock(context, moment)}, {distance}"
+
+
+def by_vm(items: Iterable[Told]) -> list[list[Told]]:
+    """The items of each VM together, in the order in which the VMs come first."""
+    groups: dict[str, list[Told]] = {}
+    for item in items:
+        groups.setdefault(item.fingerprint.subject, []).append(item)
+    return list(groups.values())

@@ -1,0 +1,252 @@
+"""Every message as people get it, against the files in `tests/golden/messages/`.
+
+After a wording was changed on purpose, `REWRITE_GOLDEN=1 pytest tests/unit/notify` writes the
+files anew; the difference is then reviewed like code.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from fluence_watch.alerting.grouping import Message, compose
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.routing import Route
+from fluence_watch.errors import NotifyError
+from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.notify.markup import Format
+from fluence_watch.notify.render import Rendered, render, render_summary, render_test
+from fluence_watch.rules import FACTS
+from fluence_watch.rules.billing_due import BillingDue
+from fluence_watch.rules.low_balance import LowBalance
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.rules.port_drift import Direction, PortDrift
+from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "messages"
+SUFFIXES = {Format.TEXT: "txt", Format.MARKDOWN: "md", Format.HTML: "html"}
+NOW = datetime(2026, 4, 16, 17, 17, tzinfo=UTC)
+FIRED = NOW - timedelta(minutes=57)
+DUE = NOW + timedelta(minutes=42)
+PRICE = 298_160
+CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
+
+HOSTILE = "<!channel> @everyone <@42> <http://x|y> [a](b) `x` **b** _i_ \x1b[31m\u202e\u200b{{7*7}} &amp;\r\n"
+
+
+def vm(number: int = 1, name: str | None = None) -> VmRef:
+    return VmRef(f"0x311edb{number:034x}", name or f"web-{number}", "FR-PAR-1")
+
+
+def fires(rule: str, facts: object, severity: Severity = CRITICAL, key: str = "") -> Alert:
+    ref = getattr(facts, "vm", None)
+    fingerprint = Fingerprint("main", rule, ref.id if ref else "", key)
+    due = getattr(facts, "due_at", None)
+    return Alert(fingerprint, severity, State.FIRING, facts, FIRED, FIRED, relevant_until=due)
+
+
+def ended(alert: Alert) -> Alert:
+    return replace(alert, state=State.RESOLVED, ends_at=NOW)
+
+
+def message(*alerts: Alert, repeat: timedelta = timedelta(0), now: datetime = NOW) -> Message:
+    """The message of one poll; repeated, or of the end, if the receiver heard of the problem."""
+    told = {(a.fingerprint, "ops"): FIRED for a in alerts if repeat or a.state is State.RESOLVED}
+    (made,), _ = compose("main", alerts, told, [Route("ops", repeat_interval=repeat)], now)
+    return made
+
+
+def low(number: int = 1, **changes: object) -> Alert:
+    facts = LowBalance(vm(number), PRICE, 100_000, PRICE, DUE, DUE)
+    return fires("low_balance", replace(facts, **changes))
+
+
+def vanished(funded_until: datetime | None = NOW + timedelta(hours=28)) -> Alert:
+    seen = NOW - timedelta(minutes=2)
+    facts = VmVanished(vm(), seen, "203.0.113.7", "active", 100_000, 2_345_678, funded_until)
+    return fires("vm_vanished", facts)
+
+
+def fleet() -> Alert:
+    facts = FleetVanished(48, 50, NOW - timedelta(minutes=2), (vm(1), vm(2)))
+    return fires("vm_vanished", facts, key="fleet")
+
+
+def drift(port: str, direction: Direction, number: int = 1) -> Alert:
+    severity = CRITICAL if port == "22/tcp" else WARNING
+    facts = PortDrift(vm(number), port, direction, number > 1, ("22/tcp",), ("443/tcp", "8080/tcp"))
+    return fires("port_drift", facts, severity, f"{direction}:{port}")
+
+
+def due(number: int, minutes: int, price: int | None = PRICE) -> Alert:
+    at = NOW + timedelta(minutes=minutes)
+    return fires("billing_due", BillingDue(vm(number), price, at), INFO, at.isoformat())
+
+
+def failing(reason: str, text: str = "HTTP 401: invalid key") -> Alert:
+    return fires("poll_failing", PollFailing(reason, text))
+
+
+OPENED = [drift("8080/tcp", Direction.OPENED), drift("443/tcp", Direction.OPENED)]
+CLOSED = drift("22/tcp", Direction.CLOSED, 2)
+UNKNOWN = low(3, reserved=None, needed=None, next_billing_at=None, funded_until=None)
+BROKE = low(2, funded_until=NOW - timedelta(hours=1), status="InsufficientFunds")
+LAPSED = vanished(NOW - timedelta(hours=1))
+MANY = [low(number) for number in range(200)] + [
+    drift("1/tcp", Direction.OPENED, n) for n in range(300)
+]
+NASTY = low(4, vm=VmRef(HOSTILE, HOSTILE * 50, HOSTILE), status=HOSTILE)
+
+CASES: dict[str, Callable[[Format], Rendered]] = {
+    name: lambda fmt, made=made: render(made, fmt, NOW)
+    for name, made in {
+        "low_balance": message(low(), BROKE, UNKNOWN),
+        "low_balance_repeated": message(low(), repeat=timedelta(minutes=30)),
+        "low_balance_resolved": message(ended(low())),
+        "vm_vanished": message(vanished()),
+        "vm_vanished_unfunded": message(LAPSED),
+        "vm_vanished_resolved": message(ended(vanished())),
+        "fleet_vanished": message(fleet()),
+        "fleet_vanished_resolved": message(ended(fleet())),
+        "port_drift": message(*OPENED, CLOSED),
+        "port_drift_resolved": message(*map(ended, OPENED)),
+        "billing_due": message(due(1, -7 + 42), due(2, 40), due(3, 42, None)),
+        "billing_due_one": message(due(1, 42)),
+        "poll_failing": message(failing("unauthorized")),
+        "poll_failing_resolved": message(ended(failing("unauthorized"))),
+        "mixed": message(low(), CLOSED, due(1, 42), ended(vanished())),
+        "many": message(*MANY),
+        "hostile": message(NASTY, failing("refused", HOSTILE * 100)),
+    }.items()
+} | {
+    "over_by_now": lambda fmt: render(message(low(), CLOSED), fmt, NOW, [CLOSED.fingerprint]),
+    "summary": lambda fmt: render_summary(
+        [
+            message(low(), *OPENED, now=NOW - timedelta(hours=1)),
+            message(due(1, -7), failing("unreachable"), now=NOW - timedelta(minutes=50)),
+            message(ended(vanished())),
+        ],
+        fmt,
+        NOW,
+        [failing("unreachable").fingerprint],
+    ),
+    "summary_many": lambda fmt: render_summary([message(*MANY)], fmt, NOW),
+    "test": lambda fmt: render_test("ops", fmt, NOW),
+}
+
+
+@pytest.mark.parametrize("fmt", Format)
+@pytest.mark.parametrize("case", CASES)
+def test_message_reads_as_its_golden_file(case: str, fmt: Format) -> None:
+    """Title, type and body are exactly those of the file."""
+    made = CASES[case](fmt)
+    actual = f"{made.title}\n({made.kind})\n\n{made.body}\n"
+    path = GOLDEN / f"{case}.{SUFFIXES[fmt]}"
+    if os.environ.get("REWRITE_GOLDEN"):
+        path.write_text(actual, encoding="utf-8")
+
+    assert path.read_text(encoding="utf-8") == actual
+
+
+def test_no_golden_file_is_left_over() -> None:
+    """Every file belongs to a case."""
+    expected = {f"{case}.{suffix}" for case in CASES for suffix in SUFFIXES.values()}
+
+    assert expected == {path.name for path in GOLDEN.iterdir()}
+
+
+def test_every_type_of_facts_has_a_template_and_no_template_is_stray() -> None:
+    """A new rule cannot forget its words."""
+    templates = {path.name for path in (files("fluence_watch.notify") / "templates").iterdir()}
+
+    assert {f"{facts}.jinja" for facts in FACTS} == {
+        name for name in templates if not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "unauthorized", "unreachable", "rate_limited", "server_error", "refused",
+        "unexpected_payload", "body_too_large", "incomplete", "error",
+    ],
+)  # fmt: skip
+def test_every_reason_of_a_failing_poll_is_told_what_to_do(reason: str) -> None:
+    """Whatever the API does, there is advice."""
+    body = render(message(failing(reason)), Format.TEXT, NOW).body
+
+    assert any(word in body for word in ("Check", "Raise", "watch the VMs"))
+
+
+def test_facts_without_words_are_an_error_of_delivery() -> None:
+    """A fact that no template knows does not look like a message."""
+    with pytest.raises(NotifyError, match="no words for str"):
+        render(message(fires("odd", "facts")), Format.TEXT, NOW)
+
+
+def test_facts_that_lack_what_the_words_need_are_an_error_of_delivery() -> None:
+    """Facts stored by another version do not become half a message."""
+    lacking = type("LowBalance", (), {"vm": vm()})()
+    with pytest.raises(NotifyError, match="do not fit"):
+        render(message(fires("low_balance", lacking)), Format.TEXT, NOW)
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        (timedelta(0), "Since 16:20 UTC, just now."),
+        (timedelta(minutes=75), "Since 16:20 UTC, 1 h 15 min ago."),
+        (timedelta(hours=8), "Since 2026-04-16 16:20 UTC, 8 h ago."),
+        (timedelta(seconds=-30), "Since 16:20 UTC, in 30 s."),
+    ],
+)
+def test_times_have_their_distance_from_now(later: timedelta, expected: str) -> None:
+    """The date is there when it is not today's."""
+    assert expected in render(message(low()), Format.TEXT, FIRED + later).body
+
+
+@pytest.mark.parametrize("fmt", Format)
+@pytest.mark.parametrize("longest", [600, 1000, 2000, 4096])
+def test_long_message_is_cut_between_items_to_what_a_service_takes(
+    fmt: Format, longest: int
+) -> None:
+    """The worst stay, and what is left out is counted."""
+    made = render(message(*MANY), fmt, NOW, longest=longest)
+    shown = made.body.count("is short of money")
+
+    assert len(made.title) + len(made.body) <= longest
+    assert shown >= 1
+    assert f"… and {500 - shown} more" in made.body
+
+
+def test_title_has_one_line_and_a_bound() -> None:
+    """It becomes a mail header."""
+    alert = fires("low_balance", low().facts)
+    fingerprint = alert.fingerprint._replace(account="a\r\nBcc: x@y " * 100)
+    (made,), _ = compose(
+        fingerprint.account, [replace(alert, fingerprint=fingerprint)], {}, [Route("ops")], NOW
+    )
+    title = render(made, Format.HTML, NOW).title
+
+    assert title.isprintable()
+    assert len(title) == 150
+
+
+def test_title_names_three_rules_at_most() -> None:
+    """Four rules would hide the account."""
+    made = message(low(), vanished(), OPENED[0], due(1, 42))
+
+    assert render(made, Format.TEXT, NOW).title == (
+        "[FIRING:4] low_balance, vm_vanished, port_drift, … · main"
+    )
+
+
+def test_several_resolved_are_counted() -> None:
+    """One is not: the word says it."""
+    made = message(ended(low()), ended(vanished()))
+
+    assert render(made, Format.TEXT, NOW).title == "[RESOLVED:2] low_balance, vm_vanished · main"

@@ -1,0 +1,370 @@
+# ruff: noqa: ANN401 - the web hook's class is in conftest.py, which is not imported
+# ruff: noqa: ARG002, D102 - the fakes do what the protocols' docstrings say
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fluence_watch.alerting.delivery import PROBE_AFTER, Queued
+from fluence_watch.alerting.grouping import Message
+from fluence_watch.errors import StoreError
+from fluence_watch.model.finding import Fingerprint
+from fluence_watch.notify.outbox import Delivery
+from fluence_watch.notify.receiver import parse_receiver
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:'imghdr' is deprecated"
+)  # Apprise's OpenPGP library
+
+MakeMessage = Callable[..., Message]
+HOUR = timedelta(hours=1)
+
+
+@dataclass
+class MemoryOutbox:
+    """An outbox that lives as long as the test; `broken` are the calls that fail."""
+
+    rows: dict[int, Queued] = field(default_factory=dict)
+    alerts: set[Fingerprint] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    errors: list[str] = field(default_factory=list)
+
+    def add(self, *messages: Message) -> None:
+        for message in messages:
+            number = len(self.rows) + 1
+            self.rows[number] = Queued(number, message)
+
+    def queued(self, receiver: str) -> Sequence[Queued]:
+        self._may_fail("queued")
+        return [row for row in self.rows.values() if row.message.receiver == receiver]
+
+    def begin(self, ids: Sequence[int]) -> None:
+        self._may_fail("begin")
+        self.rows |= {number: replace(self.rows[number], in_flight=True) for number in ids}
+
+    def delivered(self, ids: Sequence[int]) -> None:
+        self._may_fail("delivered")
+        for number in ids:
+            self.rows.pop(number, None)
+
+    def failed(self, ids: Sequence[int], next_attempt_at: datetime, error: str) -> None:
+        self._may_fail("failed")
+        self.errors.append(error)
+        for number in ids:
+            row = self.rows[number]
+            self.rows[number] = replace(
+                row, attempts=row.attempts + 1, next_attempt_at=next_attempt_at, in_flight=False
+            )
+
+    def firing(self) -> Collection[Fingerprint]:
+        return self.alerts
+
+    def _may_fail(self, call: str) -> None:
+        if call in self.broken:
+            raise StoreError(f"{call}: disk full")
+
+
+@dataclass
+class Counts:
+    """Counts what the metrics would."""
+
+    seen: list[str] = field(default_factory=list)
+
+    def told(self, receiver: str) -> None:
+        self.seen.append("told")
+
+    def failed(self, receiver: str) -> None:
+        self.seen.append("failed")
+
+    def possible_duplicate(self, receiver: str) -> None:
+        self.seen.append("duplicate")
+
+
+@dataclass
+class World:
+    """A delivery to a real HTTP server, a store in memory and a clock that is set by hand."""
+
+    webhook: Any
+    time: datetime
+    receiver: str = "ops"
+    outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self.delivery = Delivery(
+            receiver=parse_receiver(self.receiver, self.webhook.url),
+            outbox=self.outbox,
+            observer=self.counts,
+            now=lambda: self.time,
+            jitter=lambda: 0.5,
+            stale_after=HOUR,
+        )
+
+    async def drain(self) -> timedelta | None:
+        """Drain, and say how long to wait then."""
+        again = await self.delivery.drain()
+        return again - self.time if again else None
+
+    async def drain_until_done(self) -> int:
+        """Drain as the daemon does, always at the time that was asked for; count the rounds."""
+        for rounds in range(1, 200):
+            wait = await self.drain()
+            if wait is None:
+                return rounds
+            self.time += wait
+        raise AssertionError("the queue never ends")
+
+    @property
+    def titles(self) -> list[str]:
+        return [body["title"] for body in self.webhook.received]
+
+    def tells(self, name: str) -> list[bool]:
+        """For each accepted message, whether it names the VM."""
+        return [name in body["message"] for body in self.webhook.received]
+
+
+@pytest.fixture
+def world(webhook: Any, now: datetime) -> World:
+    return World(webhook, now)
+
+
+async def test_messages_are_sent_in_order_and_forgotten(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """An empty queue asks for no other round."""
+    world.outbox.add(low_balance("web-1"), low_balance("web-2"))
+
+    assert await world.drain() is None
+    assert [True, False] == world.tells("web-1")
+    assert {} == world.outbox.rows
+    assert ["told", "told"] == world.counts.seen
+
+
+async def test_receiver_that_is_away_for_a_while_gets_all_in_order_once(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """Four refusals, then it is back: nothing lost, nothing twice, waits that grow."""
+    world.outbox.add(low_balance("web-1"), low_balance("web-2"))
+    world.webhook.statuses = [503, 500, 502, 429]
+    waits = []
+    while wait := await world.drain():
+        waits.append(wait.total_seconds())
+        world.time += wait
+
+    assert [5, 10, 20, 40] == waits
+    assert [True, False] == world.tells("web-1")
+    assert [False, True] == world.tells("web-2")
+    assert ["failed"] * 4 + ["told"] * 2 == world.counts.seen
+    assert "error=503" in world.outbox.errors[0]
+
+
+async def test_receiver_is_left_alone_until_its_time(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """A new message does not make it tried earlier."""
+    world.outbox.add(low_balance("web-1"))
+    world.webhook.statuses = [500]
+    await world.drain()
+    world.outbox.add(low_balance("web-2"))
+    world.time += timedelta(seconds=2)
+
+    assert timedelta(seconds=3) == await world.drain()
+    assert 1 == len(world.webhook.refused)
+
+
+async def test_nothing_is_sent_when_the_try_cannot_be_committed(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """Otherwise a crash would leave no trace of it."""
+    world.outbox.add(low_balance())
+    world.outbox.broken = {"begin"}
+    with pytest.raises(StoreError):
+        await world.drain()
+
+    assert [] == world.titles
+
+
+async def test_accepted_message_is_not_sent_again_though_the_store_fails(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """It is remembered, and removed when the store can again."""
+    world.outbox.add(low_balance())
+    world.outbox.broken = {"delivered"}
+    await world.drain()
+    await world.drain()
+    assert 1 == len(world.outbox.rows)
+
+    world.outbox.broken = set()
+    await world.drain()
+
+    assert 1 == len(world.titles)
+    assert {} == world.outbox.rows
+
+
+async def test_message_in_flight_is_sent_again_after_a_restart_and_counted(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """It may have arrived: at least once, and no secret is made of it."""
+    world.outbox.add(low_balance())
+    world.outbox.broken = {"delivered"}
+    await world.drain()
+    world.outbox.broken = set()
+    world.restart()
+    await world.drain()
+
+    assert 2 == len(world.titles)
+    assert ["told", "duplicate", "told"] == world.counts.seen
+
+
+async def test_stale_messages_become_one_summary_before_the_news(
+    world: World, low_balance: MakeMessage, now: datetime
+) -> None:
+    """Two that no longer fire, one whose time is over, and one that still matters."""
+    old = now - 2 * HOUR
+    still = low_balance("web-4", created_at=old)
+    world.outbox.add(
+        low_balance("web-1", created_at=old),
+        low_balance("web-2", created_at=old),
+        low_balance("web-3", relevant_until=now - timedelta(minutes=1)),
+        still,
+    )
+    world.outbox.alerts = {still.items[0].fingerprint}
+    await world.drain()
+
+    assert [
+        "[SUMMARY:3] missed while ops was unreachable · main",
+        "[FIRING:1] low_balance · main",
+    ] == world.titles
+    assert {} == world.outbox.rows
+
+
+async def test_summary_that_is_refused_is_tried_again_as_one(
+    world: World, low_balance: MakeMessage, now: datetime
+) -> None:
+    """All its messages wait together."""
+    old = now - 2 * HOUR
+    world.outbox.add(low_balance("web-1", created_at=old), low_balance("web-2", created_at=old))
+    world.webhook.statuses = [500]
+
+    assert 2 == await world.drain_until_done()
+    assert ["[SUMMARY:2] missed while ops was unreachable · main"] == world.titles
+
+
+async def test_message_says_what_is_over_by_now(world: World, low_balance: MakeMessage) -> None:
+    """A fresh message of what no longer fires is still sent, and says so."""
+    world.outbox.add(low_balance())
+    await world.drain()
+
+    assert [True] == world.tells("It is over by now.")
+
+
+async def test_poisonous_message_does_not_hold_up_the_others(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """It is refused again and again, the next is not: it goes into a summary, and the rest on."""
+    world.outbox.add(low_balance("web-1"), low_balance("web-2"), low_balance("web-3"))
+    world.webhook.poison = "web-1 (0xweb-1 · FR-PAR-1 · main) is short"
+    rounds = await world.drain_until_done()
+
+    assert rounds == PROBE_AFTER
+    assert [
+        "[FIRING:1] low_balance · main",
+        "[SUMMARY:1] missed while ops was unreachable · main",
+        "[FIRING:1] low_balance · main",
+    ] == world.titles
+    assert [False, True, False] == world.tells("web-1")
+
+
+async def test_message_that_is_refused_even_as_a_summary_is_given_up(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """One message must not silence a receiver for good."""
+    world.outbox.add(low_balance("web-1"), low_balance("web-2"))
+    world.webhook.poison = "web-1"
+
+    await world.drain_until_done()
+
+    assert [True] == world.tells("web-2")
+    assert {} == world.outbox.rows
+
+
+async def test_summary_that_is_refused_for_good_is_given_up(
+    world: World, low_balance: MakeMessage, now: datetime
+) -> None:
+    """The same holds for a summary itself."""
+    world.outbox.add(low_balance("web-1", created_at=now - 2 * HOUR), low_balance("web-2"))
+    world.webhook.poison = "web-1"
+
+    await world.drain_until_done()
+
+    assert [True] == world.tells("web-2")
+    assert {} == world.outbox.rows
+
+
+async def test_probe_that_is_refused_leaves_the_order_as_it_was(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """When the next is refused too, it is the receiver."""
+    world.outbox.add(low_balance("web-1"), low_balance("web-2"))
+    world.webhook.statuses = [500] * (PROBE_AFTER + 1)
+
+    assert PROBE_AFTER + 1 == await world.drain_until_done()
+    assert [True, False] == world.tells("web-1")
+
+
+async def test_message_without_words_counts_as_refused(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """It does not stop the daemon, and cannot hold up the others for good."""
+    odd = low_balance("web-1")
+    odd = replace(odd, items=(replace(odd.items[0], facts="odd"),))
+    world.outbox.add(odd, low_balance("web-2"))
+    await world.drain_until_done()
+
+    assert [True] == world.tells("web-2")
+    assert {} == world.outbox.rows
+
+
+async def test_receiver_that_fails_does_not_make_another_send_twice(
+    world: World, another_webhook: Any, low_balance: MakeMessage, now: datetime
+) -> None:
+    """Each has its queue and its outcomes."""
+    other = World(another_webhook, now, receiver="boss", outbox=world.outbox)
+    world.outbox.add(low_balance(), low_balance(receiver="boss"))
+    world.webhook.statuses = [500, 500]
+    await other.drain()
+    await world.drain_until_done()
+    await other.drain()
+
+    assert (1, 1) == (len(world.titles), len(other.titles))
+
+
+async def test_store_that_cannot_note_a_failure_says_so(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """The caller waits before it comes again."""
+    world.outbox.add(low_balance())
+    world.outbox.broken = {"failed"}
+    world.webhook.statuses = [500]
+    with pytest.raises(StoreError):
+        await world.drain()
+
+    assert ["failed"] == world.counts.seen
+
+
+async def test_cancelled_send_stays_in_flight(world: World, low_balance: MakeMessage) -> None:
+    """A stop in the middle of a send loses nothing."""
+    world.outbox.add(low_balance())
+    world.webhook.silent_for = 30.0
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await world.drain()
+
+    assert [True] == [row.in_flight for row in world.outbox.rows.values()]
