@@ -3,8 +3,8 @@
 Templates hold the words and mark them up with the filters of a `Markup`. All else that enters a
 message is data, made harmless in two steps, in every format alike:
 
-  1. `clean` drops control, bidirectional and zero-width characters, folds line breaks and bounds
-     the length.
+  1. `model.text.inert` drops control, bidirectional and zero-width characters, folds line breaks
+     and bounds the length.
   2. `inert` writes the characters that chat services act upon as look-alikes: `<!channel>`,
      `@everyone`, `<@id>` and a backtick that would end a code span. It is needed in plain text
      too, which some services read for mentions.
@@ -14,7 +14,6 @@ span, where no service acts upon it.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,8 +23,9 @@ from typing import Protocol
 from markupsafe import Markup as Safe
 from markupsafe import escape
 
+from fluence_watch.model.text import inert as one_line
+
 LONGEST = 200
-_GONE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
 _LOOKALIKES = str.maketrans("<>@`", "‹›＠ˋ")  # noqa: RUF001 - that they look alike is the point
 _HARMLESS = re.compile(r"(?:[^\W_]|[ /:.,+·…-](?!/))*")
 
@@ -38,17 +38,9 @@ class Format(StrEnum):
     HTML = "html"
 
 
-def clean(text: str, longest: int = LONGEST) -> str:
-    """The text on one line of at most so many characters, nothing invisible in it."""
-    spaced = " ".join(text[: 10 * longest].split())
-    visible = "".join(char for char in spaced if unicodedata.category(char) not in _GONE)
-    line = " ".join(visible.split())
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"
-
-
 def inert(text: str, longest: int = LONGEST) -> str:
-    """The cleaned text with nothing in it that a chat service acts upon."""
-    return clean(text, longest).translate(_LOOKALIKES).replace("](", "] (")
+    """The text on one line, with nothing in it that a chat service acts upon."""
+    return one_line(text, longest).translate(_LOOKALIKES).replace("](", "] (")
 
 
 class DataMarkup(Protocol):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from fluence_watch.errors import NotifyError
-from fluence_watch.notify.markup import Format, clean
+from fluence_watch.model.text import inert
+from fluence_watch.notify.markup import Format
 from fluence_watch.notify.render import Rendered
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Receiver:
         ) as result:
             if not result:
                 said = "; ".join(dict.fromkeys(entry.message for entry in result.logs()))
-                raise NotifyError(clean(_hide(said, self._secrets)) or "no reason was given")
+                raise NotifyError(inert(_hide(said, self._secrets)) or "no reason was given")
 
 
 def parse_receiver(name: str, url: str, *, timeout: float = TIMEOUT) -> Receiver:
@@ -82,7 +83,7 @@ def parse_receiver(name: str, url: str, *, timeout: float = TIMEOUT) -> Receiver
     apprise = Apprise(asset=asset)
     if not apprise.add(url) or len(apprise) != 1:
         scheme, colon, _ = url.partition("://")
-        kind = clean(scheme, 20) if colon else ""
+        kind = inert(scheme, 20) if colon else ""
         raise NotifyError(
             f"receiver {name}: Apprise cannot use this {kind!r} URL: write one URL, as Apprise's "
             "page on that service shows it"

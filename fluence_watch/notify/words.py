@@ -12,7 +12,8 @@ from markupsafe import Markup as Safe
 from fluence_watch.model.duration import rough
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.money import usdc
-from fluence_watch.notify.markup import MARKUPS, Format, clean
+from fluence_watch.model.text import inert
+from fluence_watch.notify.markup import MARKUPS, Format
 
 _SHORT_ID = 8
 _MINUTE = timedelta(minutes=1)
@@ -63,14 +64,14 @@ def words(fmt: Format) -> Environment:
     )
     environment.filters |= {
         "by_vm": by_vm,
-        "clean": clean,
+        "clean": inert,
         "clock": clock,
         "code": markup.code,
         "heading": markup.heading,
         "item": markup.item,
         "paragraph": markup.paragraph,
         "rough": rough,
-        "short": lambda vm_id: clean(vm_id)[:_SHORT_ID],
+        "short": lambda vm_id: inert(vm_id)[:_SHORT_ID],
         "snippet": markup.snippet,
         "strong": markup.strong,
         "usdc": usdc,

@@ -1,5 +1,6 @@
 """The settings: their names, types, defaults and bounds. Names are contract; see the README."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -223,6 +224,9 @@ def check_apprise_url(url: str) -> None:
     """
     from apprise import Apprise  # noqa: PLC0415 - 0.1 s and 15 MB, for those alone who have receivers
 
+    apprise_log = logging.getLogger("apprise")  # it would print the URL, with what is secret in it
+    apprise_log.propagate = False
+    apprise_log.handlers[:] = [logging.NullHandler()]
     scheme, colon, _ = url.partition("://")
     if len(url.split()) != 1 or not Apprise.instantiate(url, suppress_exceptions=True):
         raise ValueError(

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from fluence_watch.alerting.grouping import Message
 from fluence_watch.model.finding import VmRef
-from fluence_watch.notify.markup import Format, clean, inert
+from fluence_watch.model.text import inert as clean
+from fluence_watch.notify.markup import Format, inert
 from fluence_watch.notify.render import render, render_summary
 
 NAMES = st.lists(
