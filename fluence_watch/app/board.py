@@ -11,6 +11,7 @@ from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.vm import Port, Vm
+from fluence_watch.notify.render import brief
 from fluence_watch.rules.port_drift import expected_ports
 from fluence_watch.web.status import AccountReport, StatusView, build_status
 
@@ -69,7 +70,7 @@ class Board:
         polled = dict(self._polled)
         reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
         alerts = [alert for each in polled.values() for alert in each.state.alerts.values()]
-        return build_status(reports, alerts, now)
+        return build_status(reports, alerts, now, brief)
 
     def _report(self, name: str, polled: Polled | None) -> AccountReport:
         view = self._views.get(name)

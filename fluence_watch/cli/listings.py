@@ -12,7 +12,7 @@ from fluence_watch.cli.output import (
     Format,
     Row,
     amount,
-    distance,
+    lasting,
     print_json,
     print_rows,
 )
@@ -137,7 +137,7 @@ def alerts(
 
 def _alert_row(alert: "Alert", now: datetime, form: Format) -> Row:
     row = dict(_row(alert.fingerprint, alert.severity, alert.facts, now))
-    since: object = alert.active_at if form is Format.JSON else distance(alert.active_at, now)
+    since: object = alert.active_at if form is Format.JSON else lasting(alert.active_at, now)
     row |= {"state": alert.state.value, "since": since}
     if form is Format.JSON:
         row |= {"fired_at": alert.starts_at, "ended_at": alert.ends_at}
@@ -145,7 +145,7 @@ def _alert_row(alert: "Alert", now: datetime, form: Format) -> Row:
 
 
 def _row(fingerprint: Fingerprint, severity: Severity, facts: object, now: datetime) -> Row:
-    from fluence_watch.web.words import in_short
+    from fluence_watch.notify.render import brief
 
     vm = getattr(facts, "vm", None)
     return {
@@ -154,7 +154,7 @@ def _row(fingerprint: Fingerprint, severity: Severity, facts: object, now: datet
         "account": fingerprint.account,
         "vm": _name(vm) if isinstance(vm, VmRef) else "",
         "vm_id": vm.id if isinstance(vm, VmRef) else "",
-        "what": in_short(facts, now),
+        "what": brief(facts, now),
     }
 
 
@@ -203,7 +203,7 @@ def _vm_rows(account: str, forecast: "AccountForecast", now: datetime) -> Iterab
             "price_per_epoch": amount(each.vm.price),
             "reserved": amount(each.vm.reserved),
             "funded_until": each.funded_until,
-            "lasts": distance(each.funded_until, now),
+            "lasts": lasting(each.funded_until, now),
             "burn_per_day": amount(each.burn_per_day),
             "to_month_end": amount(each.to_month_end),
         }
@@ -216,7 +216,7 @@ def _total_row(account: str, forecast: "AccountForecast", now: datetime) -> Row:
         "price_per_epoch": "",
         "reserved": "",
         "funded_until": forecast.funded_until,
-        "lasts": distance(forecast.funded_until, now),
+        "lasts": lasting(forecast.funded_until, now),
         "burn_per_day": amount(forecast.burn_per_day),
         "to_month_end": amount(forecast.to_month_end),
         "vms_unknown": forecast.unknown,

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fluence_watch.model.duration import rough
 from fluence_watch.model.funding import FOREVER
+from fluence_watch.model.moment import distance
 from fluence_watch.model.money import MicroUsdc, plain
 from fluence_watch.model.text import inert
 
@@ -90,10 +90,8 @@ def amount(micro: MicroUsdc | None) -> Decimal | None:
     return None if micro is None else Decimal(plain(micro))
 
 
-def distance(moment: datetime | None, now: datetime) -> str:
-    """How far away a time is: `in 42 min`, `3 h 12 min ago`."""
+def lasting(moment: datetime | None, now: datetime) -> str:
+    """How far away a time is that may be unknown or never come: `in 42 min`, `forever`."""
     if moment is None:
         return UNKNOWN
-    if moment == FOREVER:
-        return "forever"
-    return f"in {rough(moment - now)}" if moment > now else f"{rough(now - moment)} ago"
+    return "forever" if moment == FOREVER else distance(moment, now)

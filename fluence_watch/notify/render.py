@@ -1,7 +1,8 @@
 """Messages into words. The words are in `templates/`, one file for each type of facts.
 
-A template has three macros: `fires` and `resolved` take all items of a section, so that they can
-say what several have in common; `missed` says one item in a line of a summary. Files with a
+A template has four macros: `fires` and `resolved` take all items of a section, so that they can
+say what several have in common; `missed` says one item in a line of a summary, `brief` what facts
+say in a line of a page. Files with a
 leading underscore are for the message as a whole, and for what several templates say.
 """
 
@@ -26,6 +27,7 @@ Kind = Literal["failure", "warning", "info", "success"]
 Firing = Collection[Fingerprint] | None
 
 _TITLE = 150
+_BRIEF = 300
 _SEAM = 16  # characters that a service may put between a title and a body that it joins
 _KINDS: dict[Severity, Kind] = {
     Severity.CRITICAL: "failure",
@@ -111,6 +113,16 @@ def render_test(receiver: str, fmt: Format, now: datetime) -> Rendered:
     """Word the message that shows that a receiver can be reached."""
     title = _title("_test_title", now, receiver=receiver)
     return Rendered(title, _text("_test", fmt, now, receiver=receiver), "info")
+
+
+def brief(facts: object, now: datetime) -> str:
+    """What a finding says, in one line of plain text, for pages and listings.
+
+    Raises:
+        NotifyError: there are no words for these facts.
+    """
+    module = _words_of(facts, Format.TEXT, now)
+    return inert(str(module.brief(facts)), _BRIEF)  # type: ignore[attr-defined] # macros are attributes
 
 
 def _fitting(most: int, longest: int | None, body_of: Callable[[int], str]) -> str:

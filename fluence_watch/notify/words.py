@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup as Safe
 
+from fluence_watch.model import moment as moments
 from fluence_watch.model.duration import rough
 from fluence_watch.model.finding import Fingerprint
-from fluence_watch.model.money import usdc
+from fluence_watch.model.money import plain, usdc
 from fluence_watch.model.text import inert
 from fluence_watch.notify.markup import MARKUPS, Format
 
 _SHORT_ID = 8
-_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def words(fmt: Format) -> Environment:
         "heading": markup.heading,
         "item": markup.item,
         "paragraph": markup.paragraph,
+        "plain": plain,
         "rough": rough,
         "short": lambda vm_id: inert(vm_id)[:_SHORT_ID],
         "snippet": markup.snippet,
@@ -82,20 +83,15 @@ def words(fmt: Format) -> Environment:
 
 @pass_context
 def clock(context: Context, moment: datetime) -> str:
-    """The time in UTC, with the date when that is not today: `17:59 UTC`."""
-    today = moment.date() == context["now"].date()
-    return moment.strftime("%H:%M UTC" if today else "%Y-%m-%d %H:%M UTC")
+    """The time in UTC: `17:59 UTC`."""
+    return moments.clock(moment, context["now"])
 
 
 @pass_context
 def when(context: Context, moment: datetime) -> str:
     """The time with its distance: `17:59 UTC, in 42 min`; `16:02 UTC, 1 h 15 min ago`."""
-    ahead = moment - context["now"]
-    if timedelta(0) >= ahead > -_MINUTE:
-        distance = "just now"
-    else:
-        distance = f"in {rough(ahead)}" if ahead > timedelta(0) else f"{rough(ahead)} ago"
-    return f"{clock(context, moment)}, {distance}"
+    now = context["now"]
+    return f"{moments.clock(moment, now)}, {moments.distance(moment, now)}"
 
 
 def by_vm(items: Iterable[Told]) -> list[list[Told]]:

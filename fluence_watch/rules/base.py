@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from fluence_watch.model.duration import parse_duration, short
-from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.finding import Finding, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.snapshot import PollFailure, Snapshot
@@ -133,7 +133,3 @@ class Rule:
     judge: Callable[[Situation, Any], Judgement]
     judges_failures: bool = False
     tells_resolved: bool = True
-
-    def fingerprint(self, situation: Situation, subject: str = "", key: str = "") -> Fingerprint:
-        """The fingerprint of a finding of this rule."""
-        return Fingerprint(situation.account, self.name, subject, key)

@@ -8,7 +8,7 @@ name or number: `FLUENCE_WATCH_ACCOUNTS__MAIN__API_KEY`. `FLUENCE_WATCH_API_KEY`
 import copy
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,23 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 PREFIX = "FLUENCE_WATCH_"
 OWN = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE", "NOTIFY_URLS", "NOTIFY_URLS_FILE"})
-_NAMED_LISTS = frozenset({"accounts", "receivers"})
+TWINS = {"api_key": "api_key_file", "url": "url_file"}
+TWINS |= {file: secret for secret, file in TWINS.items()}
+_ENTRIES = frozenset({"accounts", "expect", "receivers"})
 _LISTS = frozenset({"rules", "accounts", "ports"})
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+# What Kubernetes gives to the pods beside a service that is called fluence-watch.
+_KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
 
 Tables = dict[str, Any]
+Loc = tuple[int | str, ...]
 
 
 def variables(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that are ours, without the prefix."""
-    found = {k.upper(): v for k, v in environ.items()}
-    return {k.removeprefix(PREFIX): v for k, v in found.items() if k.startswith(PREFIX)}
+    named = ((k.upper(), v) for k, v in environ.items())
+    found = {k.removeprefix(PREFIX): v for k, v in named if k.startswith(PREFIX)}
+    return {k: v for k, v in found.items() if not _KUBERNETES.fullmatch(k)}
 
 
 class Environment(PydanticBaseSettingsSource):
@@ -43,69 +49,90 @@ class Environment(PydanticBaseSettingsSource):
 
     def __call__(self) -> Tables:
         """The tables that the environment gives or changes."""
-        return environment_tables(variables(os.environ), self._tables)
+        return Overlay(variables(os.environ), self._tables).tables
 
 
-def environment_tables(given: Mapping[str, str], file: Tables) -> Tables:
-    """The tables that variables (without prefix) make, over those of the file."""
-    tables: Tables = {}
-    for name in _NAMED_LISTS:
-        if isinstance(file.get(name), list):
-            tables[name] = copy.deepcopy(file[name])
-    _shorthands(given, tables)
-    for variable in sorted(given.keys() - OWN):
-        _put(tables, variable.lower().split("__"), given[variable])
-    untouched = {name for name in _NAMED_LISTS if tables.get(name) == file.get(name)}
-    return {name: table for name, table in tables.items() if name not in untouched}
+class Overlay:
+    """What variables (without prefix) make of the file's tables.
 
+    `tables` are those that they give or change, `origins` says which variable a key came from.
 
-def _shorthands(given: Mapping[str, str], tables: Tables) -> None:
-    for variable in ("API_KEY", "API_KEY_FILE"):
-        if variable in given:
-            accounts = tables.setdefault("accounts", [])
-            if not accounts:
-                accounts.append({"name": "main"})
-            accounts[0].pop("api_key", None)
-            accounts[0].pop("api_key_file", None)
-            accounts[0][variable.lower()] = given[variable]
-    urls = given.get("NOTIFY_URLS", "").split() + _urls_in(given.get("NOTIFY_URLS_FILE"))
-    for number, url in enumerate(urls, 1):
-        tables.setdefault("receivers", []).append({"name": f"notify-{number}", "url": url})
+    Raises:
+        OSError, UnicodeDecodeError: the file with the receivers' URLs cannot be read.
+    """
 
+    def __init__(self, given: Mapping[str, str], file: Tables) -> None:
+        self.origins: dict[Loc, str] = {}
+        self._all: Tables = {k: copy.deepcopy(file[k]) for k in _ENTRIES if k in file}
+        self._places: dict[tuple[str, str], int] = {}
+        for variable in ("API_KEY", "API_KEY_FILE"):
+            if variable in given:
+                self._put(("accounts", "0", variable.lower()), given[variable], variable)
+        for variable in sorted(given.keys() - OWN):
+            self._put(variable.lower().split("__"), given[variable], variable)
+        self._put_urls(given)
+        changed = {loc[0] for loc in self.origins}
+        self.tables = {name: value for name, value in self._all.items() if name in changed}
 
-def _urls_in(path: str | None) -> list[str]:
-    if not path:
-        return []
-    return Path(path).read_text(encoding="utf-8").split()
+    def _put(self, path: Sequence[str], value: str, variable: str) -> None:
+        """Put the value at its place; where the file has no table there, it is the file that is wrong."""
+        node: Any = self._all
+        loc: Loc = ()
+        for part in path[:-1]:
+            step: int | str = part
+            if isinstance(node, list):
+                step = self._place(str(loc[0]), node, part)
+                node = node[step]
+            else:
+                node = node.setdefault(part, [] if not loc and part in _ENTRIES else {})
+            loc = (*loc, step)
+            if not isinstance(node, list if loc[0] in _ENTRIES and len(loc) == 1 else dict):
+                return
+        self._set(node, (*loc, path[-1]), value, variable)
 
-
-def _put(tables: Tables, path: list[str], value: str) -> None:
-    node: Any = tables
-    for depth, part in enumerate(path[:-1]):
-        if depth == 0 and part in _NAMED_LISTS:
-            node = node.setdefault(part, [])
-        elif isinstance(node, list):
-            node = _entry(node, part)
+    def _set(self, node: Any, loc: Loc, value: str, variable: str) -> None:  # noqa: ANN401 - a table or a list of them
+        key = str(loc[-1])
+        if isinstance(node, list):  # an entry where a table should be; the check of the settings says so
+            node.append(value)
+            loc = (*loc[:-1], len(node) - 1)
         else:
-            node = node.setdefault(part, {})
-        if not isinstance(node, dict | list):
-            return
-    if isinstance(node, dict):
-        node[path[-1]] = _value(path[-1], value)
+            node[key] = _value(key, value)
+            twin = TWINS.get(key)
+            if twin in node and (*loc[:-1], twin) not in self.origins:
+                del node[twin]  # the environment's secret takes the place of the file's
+        self.origins[loc] = variable
+
+    def _put_urls(self, given: Mapping[str, str]) -> None:
+        urls = [("NOTIFY_URLS", url) for url in given.get("NOTIFY_URLS", "").split()]
+        if path := given.get("NOTIFY_URLS_FILE"):
+            text = Path(path).read_text(encoding="utf-8")
+            urls += [("NOTIFY_URLS_FILE", url) for url in text.split()]
+        receivers = self._all.setdefault("receivers", []) if urls else None
+        if isinstance(receivers, list):
+            for number, (variable, url) in enumerate(urls, 1):
+                self.origins["receivers", len(receivers)] = variable
+                receivers.append({"name": f"notify-{number}", "url": url})
+
+    def _place(self, section: str, entries: list[Any], part: str) -> int:
+        """The number of the entry that goes by this name or number; a new one if none does."""
+        if (section, part) not in self._places:
+            place = _find(entries, part)
+            if place is None:
+                place = len(entries)
+                entries.append({} if part.isdigit() or section == "expect" else {"name": part})
+            self._places[section, part] = place
+        return self._places[section, part]
 
 
-def _entry(entries: list[Any], part: str) -> Any:  # noqa: ANN401 - whatever the file holds there
-    if part.isdigit() and int(part) < len(entries):
-        return entries[int(part)]
-    for entry in entries:
-        if isinstance(entry, dict) and _plain(str(entry.get("name", "main"))) == _plain(part):
-            return entry
-    entries.append({"name": part})
-    return entries[-1]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def _find(entries: list[Any], part: str) -> int | None:
+    if part.isdigit():
+        return int(part) if int(part) < len(entries) else None
+    names = [str(e.get("name", "main")) if isinstance(e, dict) else "" for e in entries]
+    for separator in ("_", ""):  # `web_1` is rather `web-1` than `web1`
+        simple = [re.sub(r"[^a-z0-9]", separator, name.lower()) for name in names]
+        if (wanted := re.sub(r"[^a-z0-9]", separator, part)) in simple:
+            return simple.index(wanted)
+    return None
 
 
 def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a scalar or a list of them

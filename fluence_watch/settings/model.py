@@ -1,6 +1,6 @@
 """The settings: their names, types, defaults and bounds. Names are contract; see the README."""
 
-import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -25,9 +25,40 @@ from fluence_watch.model.vm import Port, parse_port
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settings
 from fluence_watch.settings.environment import PREFIX, Environment
+from fluence_watch.settings.secrets import check_apprise_url, one_secret
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
-Positive = Field(gt=timedelta(0))
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            "write 1 to 64 letters, digits, blanks, dots, dashes or underscores; "
+            "the first a letter or a digit"
+        )
+    return value
+
+
+def _positive(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError("must be longer than nothing")
+    return value
+
+
+def _sqlite(value: str) -> str:
+    if not value.removeprefix("sqlite:///") or not value.startswith("sqlite:///"):
+        raise ValueError('write "sqlite:///" and the path of a file')
+    return value
+
+
+def _without_user(value: AnyHttpUrl) -> AnyHttpUrl:
+    if value.username or value.password:
+        raise ValueError("write it without a user name and a password: the key goes into api_key")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 
 
 def _ports(value: object) -> tuple[Port, ...]:
@@ -50,38 +81,13 @@ Ports = Annotated[
 ]
 
 
-def read_secret(path: Path, name: str) -> SecretStr:
-    """The secret in the file that the setting `name` points to, its trailing newline cut.
-
-    Raises:
-        ValueError: the file cannot be read, or is empty.
-    """
-    try:
-        text = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ValueError(f"{name}: cannot read the secret file {path}: {why}") from None
-    if not text:
-        raise ValueError(f"{name}: the secret file {path} is empty")
-    return SecretStr(text)
-
-
-def _one_secret(given: SecretStr | None, file: Path | None, name: str) -> SecretStr:
-    if (given is None) == (file is None):
-        raise ValueError(f"give {name} or {name}_file, one of the two")
-    secret = given if given is not None else read_secret(file or Path(), f"{name}_file")
-    if not secret.get_secret_value().strip():
-        raise ValueError(f"{name} is empty")
-    return secret
-
-
 class PollSettings(Settings):
     """How often and how patiently the API is asked."""
 
-    interval: Annotated[Duration, Positive] = Field(
+    interval: PositiveDuration = Field(
         default=timedelta(seconds=60), description="time between two polls of an account"
     )
-    timeout: Annotated[Duration, Positive] = Field(
+    timeout: PositiveDuration = Field(
         default=timedelta(seconds=10), description="time that one poll may take, retries included"
     )
     jitter: Duration = Field(
@@ -113,12 +119,11 @@ class ServerSettings(Settings):
 class StoreSettings(Settings):
     """Where the state is kept."""
 
-    url: str = Field(
+    url: Annotated[str, AfterValidator(_sqlite)] = Field(
         default="sqlite:///fluence-watch.db",
-        pattern=r"^sqlite:///.+",
         description="an SQLite file: sqlite:/// and a relative path, sqlite://// and an absolute",
     )
-    retention: Annotated[Duration, Positive] = Field(
+    retention: PositiveDuration = Field(
         default=timedelta(days=90), description="how long resolved alerts are remembered"
     )
 
@@ -137,7 +142,7 @@ class LogSettings(Settings):
 class DeliverySettings(Settings):
     """How messages are delivered."""
 
-    stale_after: Annotated[Duration, Positive] = Field(
+    stale_after: PositiveDuration = Field(
         default=timedelta(hours=1),
         description="a message that waited for longer, and is over, becomes a line in a summary",
     )
@@ -150,25 +155,25 @@ class AccountSettings(Settings):
     api_key: SecretStr | None = Field(default=None, description="its API key; may be read-only")
     api_key_file: Path | None = Field(default=None, description="or a file that holds the key")
     dialect: Literal["v2"] = Field(default="v2", description="the generation of the API")
-    base_url: AnyHttpUrl = Field(
+    base_url: Annotated[AnyHttpUrl, AfterValidator(_without_user)] = Field(
         default=AnyHttpUrl("https://api.fluence.dev"), description="where the API is"
     )
     auth: Literal["both", "x-api-key", "bearer"] = Field(
         default="both", description="which header carries the key: both, x-api-key or bearer"
     )
-    epoch: Annotated[Duration, Positive] = Field(
+    epoch: PositiveDuration = Field(
         default=timedelta(hours=24), description="the billing period; else only for the simulator"
     )
 
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:
-        _one_secret(self.api_key, self.api_key_file, "api_key")
+        one_secret(self.api_key, self.api_key_file, "api_key")
         return self
 
     @property
     def key(self) -> str:
         """The API key, wherever it is kept."""
-        return _one_secret(self.api_key, self.api_key_file, "api_key").get_secret_value()
+        return one_secret(self.api_key, self.api_key_file, "api_key").get_secret_value()
 
     @property
     def url(self) -> str:
@@ -207,32 +212,13 @@ class ReceiverSettings(Settings):
 
     @model_validator(mode="after")
     def _has_a_usable_url(self) -> Self:
-        check_apprise_url(_one_secret(self.url, self.url_file, "url").get_secret_value())
+        check_apprise_url(one_secret(self.url, self.url_file, "url").get_secret_value())
         return self
 
     @property
     def apprise_url(self) -> str:
         """The Apprise URL, wherever it is kept."""
-        return _one_secret(self.url, self.url_file, "url").get_secret_value()
-
-
-def check_apprise_url(url: str) -> None:
-    """See that Apprise can use the URL.
-
-    Raises:
-        ValueError: it cannot, or there are several URLs in one; the text does not show the URL.
-    """
-    from apprise import Apprise  # noqa: PLC0415 - 0.1 s and 15 MB, for those alone who have receivers
-
-    apprise_log = logging.getLogger("apprise")  # it would print the URL, with what is secret in it
-    apprise_log.propagate = False
-    apprise_log.handlers[:] = [logging.NullHandler()]
-    scheme, colon, _ = url.partition("://")
-    if len(url.split()) != 1 or not Apprise.instantiate(url, suppress_exceptions=True):
-        raise ValueError(
-            f"Apprise cannot use this {scheme[:20] if colon else ''!r} URL: write one URL, as "
-            "Apprise's page on that service shows it"
-        )
+        return one_secret(self.url, self.url_file, "url").get_secret_value()
 
 
 def _unique(entries: Iterable[Any]) -> None:

@@ -1,0 +1,1 @@
+"""What Prometheus reads: the fleet, rendered once a poll, and the watcher itself."""

@@ -1,0 +1,196 @@
+"""The metrics of the fleet, one row each: from the model to samples.
+
+All are gauges. A sample that is not known is not there. Values and labels are finished text, as
+both formats write it, so that nothing is rounded on its way out.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fluence_watch.metrics.labels import identity, label_value
+from fluence_watch.metrics.numbers import count, timestamp, usdc
+from fluence_watch.metrics.view import AccountView
+from fluence_watch.model.funding import funded_until
+from fluence_watch.model.vm import Datacenter, Vm
+from fluence_watch.rules.port_drift import Direction, drifted
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class VmSeries:
+    """One series of each VM; `labels` are those beside `account`, `vm_id` and `vm_name`."""
+
+    value: Callable[[Vm, AccountView], str | None]
+    labels: Callable[[Vm, AccountView], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VmFamily:
+    """A metric with series for each VM."""
+
+    name: str
+    help: str
+    series: tuple[VmSeries, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFamily:
+    """A metric of an account; `samples` gives the labels beside `account`, `""` if none."""
+
+    name: str
+    help: str
+    samples: Callable[[AccountView], Iterable[tuple[str, str]]]
+
+
+def _per_vm(name: str, text: str, value: Callable[[Vm], str | None]) -> VmFamily:
+    return VmFamily(name, text, (VmSeries(lambda vm, _: value(vm)),))
+
+
+def _per_account(name: str, text: str, value: Callable[[AccountView], str | None]) -> AccountFamily:
+    def samples(view: AccountView) -> Iterable[tuple[str, str]]:
+        number = value(view)
+        return () if number is None else (("", number),)
+
+    return AccountFamily(name, text, samples)
+
+
+@lru_cache(maxsize=1024)
+def _place(datacenter: Datacenter | None) -> str:
+    names = (UNKNOWN,) * 3
+    if datacenter is not None:
+        names = datacenter.name, datacenter.country, datacenter.city
+    return 'datacenter="{}",country="{}",city="{}"'.format(*map(label_value, names))
+
+
+def _description(vm: Vm, view: AccountView) -> str:
+    place = vm.datacenter
+    tier = "" if place is None or place.tier is None else place.tier
+    return (
+        f'{_place(place)},tier="{tier}",public_ip="{label_value(vm.public_ip or "")}",'
+        f'os_image="{label_value(vm.os_image or "")}",dialect="{label_value(view.dialect)}"'
+    )
+
+
+def _population(view: AccountView) -> Iterable[tuple[str, str]]:
+    counts: Counter[str] = Counter()
+    groups = Counter((vm.datacenter, vm.status) for vm in view.vms.values())
+    for (datacenter, status), number in groups.items():
+        counts[f'{_place(datacenter)},status="{status}"'] += number
+    return [(labels, str(number)) for labels, number in sorted(counts.items())]
+
+
+def _funded_until(vm: Vm, view: AccountView) -> str | None:
+    return timestamp(funded_until(vm, view.epoch)) if vm.is_billed else None
+
+
+def _drift(direction: Direction) -> VmSeries:
+    labels = f'direction="{direction}"'
+
+    def value(vm: Vm, view: AccountView) -> str | None:
+        expected = view.expected.get(vm.key)
+        if vm.ports is None or expected is None or not vm.is_billed:
+            return None
+        if vm.ports == expected:
+            return "0"
+        return str(sum(1 for way, _ in drifted(vm, expected) if way is direction))
+
+    return VmSeries(value, lambda *_: labels)
+
+
+ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
+    _per_account(
+        "fluence_up",
+        "Whether the last poll of the account was complete.",
+        lambda view: str(int(view.up)),
+    ),
+    _per_account(
+        "fluence_last_successful_poll_timestamp_seconds",
+        "When the account's list was last read.",
+        lambda view: timestamp(view.last_good_at),
+    ),
+    AccountFamily("fluence_vms", "Virtual machines by place and status.", _population),
+    _per_account(
+        "fluence_rejected_vms",
+        "Elements of the last list that could not be read.",
+        lambda view: count(view.rejected),
+    ),
+    _per_account(
+        "fluence_account_balance_usdc",
+        "Balance of the account in USDC.",
+        lambda view: usdc(view.balance),
+    ),
+    _per_account(
+        "fluence_account_funded_until_timestamp_seconds",
+        "Until when the account's balance pays for its virtual machines.",
+        lambda view: timestamp(view.funded_until),
+    ),
+)
+
+VM_FAMILIES: tuple[VmFamily, ...] = (
+    VmFamily(
+        "fluence_vm_info",
+        "What the virtual machine is and where it stands.",
+        (VmSeries(lambda *_: "1", _description),),
+    ),
+    VmFamily(
+        "fluence_vm_status",
+        "1 for the status that the virtual machine has now.",
+        (VmSeries(lambda *_: "1", lambda vm, _: f'status="{vm.status}"'),),
+    ),
+    _per_vm(
+        "fluence_vm_price_per_epoch_usdc",
+        "Price of an epoch in USDC.",
+        lambda vm: usdc(vm.price),
+    ),
+    _per_vm(
+        "fluence_vm_reserved_balance_usdc",
+        "USDC set aside for the coming epochs.",
+        lambda vm: usdc(vm.reserved),
+    ),
+    _per_vm(
+        "fluence_vm_total_spent_usdc",
+        "USDC spent on the virtual machine so far.",
+        lambda vm: usdc(vm.spent),
+    ),
+    _per_vm(
+        "fluence_vm_next_billing_timestamp_seconds",
+        "When the next epoch is charged.",
+        lambda vm: timestamp(vm.next_billing_at),
+    ),
+    _per_vm(
+        "fluence_vm_created_timestamp_seconds",
+        "When the virtual machine was created.",
+        lambda vm: timestamp(vm.created_at),
+    ),
+    VmFamily(
+        "fluence_vm_funded_until_timestamp_seconds",
+        "Until when the virtual machine is paid, counting its reserve.",
+        (VmSeries(_funded_until),),
+    ),
+    _per_vm(
+        "fluence_vm_open_ports",
+        "Open ports; a range counts as one.",
+        lambda vm: None if vm.ports is None else str(len(vm.ports)),
+    ),
+    VmFamily(
+        "fluence_vm_drifted_ports",
+        "Ports that differ from what is expected; a range counts as one.",
+        tuple(_drift(direction) for direction in Direction),
+    ),
+    _per_vm("fluence_vm_vcpus", "Virtual processors.", lambda vm: count(vm.vcpus)),
+    _per_vm("fluence_vm_memory_bytes", "Memory in bytes.", lambda vm: count(vm.memory_bytes)),
+    _per_vm("fluence_vm_storage_bytes", "Storage in bytes.", lambda vm: count(vm.storage_bytes)),
+)
+
+
+def account_label(view: AccountView) -> str:
+    """The label that every series of an account carries."""
+    return f'account="{identity(view.account)}"'
+
+
+def vm_labels(vm: Vm) -> str:
+    """The labels that every series of a VM carries beside its account's."""
+    return f'vm_id="{identity(vm.id)}",vm_name="{label_value(vm.name or "")}"'

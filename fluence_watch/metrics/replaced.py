@@ -1,0 +1,41 @@
+"""A gauge whose series are replaced as a whole: a scrape never sees half of them."""
+
+from collections.abc import Iterable, Mapping
+from threading import Lock
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+
+Series = Mapping[tuple[str, ...], float]
+"""Values by the labels after the first."""
+
+
+class ReplacedGauge:
+    """Each owner, named by the first label, has the series that it was given last."""
+
+    def __init__(
+        self, name: str, text: str, labels: tuple[str, ...], *, registry: CollectorRegistry
+    ) -> None:
+        self._description = (name, text, labels)
+        self._series: Mapping[str, Series] = {}
+        self._lock = Lock()
+        registry.register(self)
+
+    def replace(self, owner: str, series: Series) -> None:
+        """These are now the owner's series."""
+        with self._lock:
+            self._series = {**self._series, owner: dict(series)}
+
+    def drop(self, owner: str) -> None:
+        """The owner is gone."""
+        with self._lock:
+            self._series = {name: rows for name, rows in self._series.items() if name != owner}
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The series as they are now, for the registry."""
+        name, text, labels = self._description
+        family = GaugeMetricFamily(name, text, labels=labels)
+        for owner, series in self._series.items():
+            for values, number in series.items():
+                family.add_metric([owner, *values], number)
+        return [family]

@@ -1,0 +1,55 @@
+"""Secrets: given in the settings, or in a file of their own. No text here ever shows one."""
+
+import logging
+from pathlib import Path
+
+from pydantic import SecretStr
+
+
+def one_secret(given: SecretStr | None, file: Path | None, name: str) -> SecretStr:
+    """The secret of the setting `name`, or from the file that its twin `<name>_file` points to.
+
+    Raises:
+        ValueError: both are given or none is, the file cannot be read, or the secret is empty.
+    """
+    if (given is None) == (file is None):
+        raise ValueError(f"give {name} or {name}_file, one of the two")
+    secret = given if given is not None else read_secret(file or Path(), f"{name}_file")
+    if not secret.get_secret_value().strip():
+        raise ValueError(f"{name} is empty")
+    return secret
+
+
+def read_secret(path: Path, name: str) -> SecretStr:
+    """The secret in the file that the setting `name` points to, its trailing newline cut.
+
+    Raises:
+        ValueError: the file cannot be read, or is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ValueError(f"{name}: cannot read the secret file {path}: {why}") from None
+    if not text:
+        raise ValueError(f"{name}: the secret file {path} is empty")
+    return SecretStr(text)
+
+
+def check_apprise_url(url: str) -> None:
+    """See that Apprise can use the URL.
+
+    Raises:
+        ValueError: it cannot, or there are several URLs in one; the text does not show the URL.
+    """
+    from apprise import Apprise  # noqa: PLC0415 - 0.1 s and 15 MB, for those alone who have receivers
+
+    apprise_log = logging.getLogger("apprise")  # it would print the URL, with what is secret in it
+    apprise_log.propagate = False
+    apprise_log.handlers[:] = [logging.NullHandler()]
+    scheme, colon, _ = url.partition("://")
+    if len(url.split()) != 1 or not Apprise.instantiate(url, suppress_exceptions=True):
+        raise ValueError(
+            f"Apprise cannot use this {scheme[:20] if colon else ''!r} URL: write one URL, as "
+            "Apprise's page on that service shows it"
+        )

@@ -1,0 +1,1 @@
+"""What the daemon serves: metrics, health, the status page."""

@@ -1,0 +1,24 @@
+"""What the web floor needs of the rest, as plain callables."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from fluence_watch.web.status import StatusView
+
+Scrape = tuple[bytes, str, str | None]
+"""The body, its content type, and its content encoding if it is compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """`metrics`, `ready` and `status` may be called in any thread.
+
+    `metrics` is given the headers Accept and Accept-Encoding. `ready` gives the reasons why the
+    daemon is not ready, none when it is. `reload` takes the configuration over, or raises
+    `FluenceWatchError` (mostly `ConfigError`) and leaves everything as it was.
+    """
+
+    metrics: Callable[[str | None, str | None], Scrape]
+    ready: Callable[[], Sequence[str]]
+    reload: Callable[[], Awaitable[None]]
+    status: Callable[[], StatusView]

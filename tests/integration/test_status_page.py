@@ -1,0 +1,105 @@
+"""The status page in a real browser."""
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import uvicorn
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from fluence_watch.model.vm import Status, Vm
+from fluence_watch.notify.render import brief
+from fluence_watch.web.app import create_app
+from fluence_watch.web.backend import Backend
+from fluence_watch.web.status import AccountReport, build_status
+
+NOW = datetime(2025, 6, 1, 17, 17, tzinfo=UTC)
+HOSTILE = (
+    "<script>document.title = 'taken'</script>",
+    "<img src=x onerror=\"document.title='taken'\">",
+    "</td></table><style>body { display: none }</style>",
+    "x" * 5000,
+    "line\u2028separator \u202e and back",
+)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        missing = (
+            pytest.fail if os.environ.get("FLUENCE_WATCH_REQUIRE_TOOLS") == "1" else pytest.skip
+        )
+        missing("chromium and its driver are not installed (Debian: chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(chromium)
+    for switch in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--no-first-run",
+        f"--user-data-dir={tmp_path}",
+    ):
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(str(driver)))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """The address of a server with a fleet of hostile names."""
+    plain = Vm(id="0xa1", name=None, status=Status.ACTIVE, status_word="ACTIVE")
+    vms = [replace(plain, id=f"0x{i}", name=name) for i, name in enumerate(HOSTILE)]
+    fleet = AccountReport("main", up=True, last_good_at=NOW, vms={vm.key: vm for vm in vms})
+
+    async def reload() -> None:
+        return
+
+    backend = Backend(
+        metrics=lambda *_: (b"", "text/plain", None),
+        ready=list,
+        reload=reload,
+        status=lambda: build_status([fleet], [], NOW, brief),
+    )
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(create_app(backend), log_level="error"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.mark.parametrize("width", [360, 1400])
+def test_hostile_names_stay_text(browser: webdriver.Chrome, address: str, width: int) -> None:
+    """No script of a VM's name runs, the style is applied, nothing is wider than the window."""
+    device = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+    browser.get(address)
+    text = browser.find_element(By.TAG_NAME, "body").text
+
+    assert "All is well · fluence-watch" == browser.title
+    assert HOSTILE[0] in text
+    assert HOSTILE[1] in text
+    assert HOSTILE[2] in text
+    assert [] == browser.find_elements(By.CSS_SELECTOR, "script, img, body style")
+    assert "tabular-nums" == browser.find_element(By.TAG_NAME, "body").value_of_css_property(
+        "font-variant-numeric"
+    )
+    root = "return document.documentElement"
+    assert browser.execute_script(f"{root}.clientWidth") == browser.execute_script(
+        f"{root}.scrollWidth"
+    )
+    assert [] == browser.get_log("browser")

@@ -1,0 +1,197 @@
+import gzip
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from fluence_watch.metrics.exposition import AccountView, Exposition, Format
+from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Port, Status, Vm
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "exposition.txt"
+SSH = Port(22, 22, "tcp")
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def samples(families: Iterable[Metric]) -> Samples:
+    return {(s.name, frozenset(s.labels.items())): s.value for f in families for s in f.samples}
+
+
+def of(page: Exposition, name: str) -> list[tuple[dict[str, str], float]]:
+    families = parse_text(page.scrape().body.decode())
+    return [(s.labels, s.value) for f in families for s in f.samples if s.name == name]
+
+
+@pytest.fixture
+def page() -> Exposition:
+    """A page without metrics of the watcher itself."""
+    return Exposition(lambda chosen: b"# EOF\n" if chosen is Format.OPENMETRICS else b"")
+
+
+@pytest.fixture
+def hostile(bare: Vm) -> Vm:
+    """A VM that was named by somebody who means harm."""
+    name = 'a"} 1\nfluence_up{account="x\\'
+    return replace(bare, id="0xC3\x1b", name=name, status=Status.INSUFFICIENT_FUNDS, ports=())
+
+
+def test_golden(page: Exposition, view: AccountView, hostile: Vm, web: Vm, now: datetime) -> None:
+    """The whole page of a small fleet, hostile names included, as it is meant to be read."""
+    free = replace(web, id="0xD4", name="free", price=MicroUsdc(0), status=Status.STOPPED)
+    page.publish(replace(view, vms={**view.vms, hostile.key: hostile, free.key: free}))
+    page.publish(
+        AccountView("staging", up=False, dialect="v3", balance=MicroUsdc(5), funded_until=now)
+    )
+
+    assert GOLDEN.read_text("utf-8") == page.scrape().body.decode()
+
+
+def test_nothing_known_means_no_sample(page: Exposition, bare: Vm) -> None:
+    """A VM of which only the id is known has its info and its status, and not one zero."""
+    page.publish(AccountView("main", up=True, vms={bare.key: bare}))
+    names = {line.split("{")[0] for line in page.scrape().body.decode().splitlines()}
+
+    assert {"fluence_up", "fluence_vms", "fluence_vm_info", "fluence_vm_status"} == {
+        name for name in names if not name.startswith("#")
+    }
+
+
+def test_a_failed_poll_keeps_the_series(page: Exposition, view: AccountView) -> None:
+    """After a failed poll everything is as it was, but for `fluence_up`."""
+    page.publish(view)
+    before = samples(parse_text(page.scrape().body.decode()))
+    page.publish(replace(view, up=False))
+    after = samples(parse_text(page.scrape().body.decode()))
+
+    up = ("fluence_up", frozenset({("account", "main")}))
+    assert before | {up: 0.0} == after
+
+
+def test_a_vm_that_is_gone_is_gone(page: Exposition, view: AccountView, web: Vm) -> None:
+    """A VM that is missing from the list has no series on the next page."""
+    page.publish(view)
+    page.publish(replace(view, vms={key: vm for key, vm in view.vms.items() if vm is not web}))
+
+    assert b"0xA1" not in page.scrape().body
+    assert b"0xB2" in page.scrape().body
+
+
+def test_an_account_that_is_dropped_is_gone(page: Exposition, view: AccountView) -> None:
+    """A removed account leaves no line, and the other account stays."""
+    page.publish(view)
+    page.publish(replace(view, account="other"))
+    page.drop("main")
+    page.drop("never there")
+
+    assert b'account="main"' not in page.scrape().body
+    assert [({"account": "other"}, 1.0)] == of(page, "fluence_up")
+
+
+@pytest.mark.parametrize(
+    ("ports", "expected", "opened_and_closed"),
+    [
+        ((SSH,), (SSH,), [0.0, 0.0]),
+        ((SSH, Port(80, 80, "tcp")), (SSH,), [1.0, 0.0]),
+        ((), (SSH,), [0.0, 1.0]),
+        (None, (SSH,), []),
+        ((SSH,), None, []),
+    ],
+)
+def test_drift(
+    page: Exposition,
+    web: Vm,
+    ports: tuple[Port, ...] | None,
+    expected: tuple[Port, ...] | None,
+    opened_and_closed: list[float],
+) -> None:
+    """Both directions are counted, and neither where ports or expectation are unknown."""
+    vm = replace(web, ports=ports)
+    page.publish(AccountView("main", up=True, vms={vm.key: vm}, expected={vm.key: expected}))
+
+    assert opened_and_closed == [value for _, value in of(page, "fluence_vm_drifted_ports")]
+
+
+def test_new_expectations_count_at_once(page: Exposition, view: AccountView, web: Vm) -> None:
+    """The VM is the same, but what is expected of it changed: accepted ports drift no more."""
+    page.publish(view)
+    assert [1.0, 1.0] == [value for _, value in of(page, "fluence_vm_drifted_ports")]
+    page.publish(replace(view, expected={web.key: web.ports}))
+
+    assert [0.0, 0.0] == [value for _, value in of(page, "fluence_vm_drifted_ports")]
+
+
+def test_an_ended_vm_is_not_funded(page: Exposition, view: AccountView, web: Vm) -> None:
+    """A VM that ended is charged no more: no deadline, no drift."""
+    ended = replace(web, status=Status.TERMINATED)
+    page.publish(replace(view, vms={ended.key: ended}))
+
+    assert [] == of(page, "fluence_vm_funded_until_timestamp_seconds")
+    assert [] == of(page, "fluence_vm_drifted_ports")
+
+
+def test_vms_are_counted_by_place_and_status(page: Exposition, view: AccountView, web: Vm) -> None:
+    """VMs of the same datacenter and status are one series."""
+    twin = replace(web, id="0xA9")
+    page.publish(replace(view, vms={**view.vms, twin.key: twin}))
+    counts = {labels["datacenter"]: value for labels, value in of(page, "fluence_vms")}
+
+    assert {"FR-PAR-1": 2.0, "unknown": 1.0} == counts
+
+
+def test_unchanged_text_is_not_made_again(page: Exposition, view: AccountView, web: Vm) -> None:
+    """When one amount changes, one metric's lines are put together, the others are the same."""
+    page.publish(view)
+    before = page._page.pieces
+    richer = replace(web, reserved=MicroUsdc(900_001))
+    page.publish(replace(view, vms={**view.vms, web.key: richer}))
+    fresh = [piece.data for piece in page._page.pieces if all(piece is not old for old in before)]
+
+    assert 1 == len(fresh)
+    assert b"fluence_vm_reserved_balance_usdc" in fresh[0]
+    assert b"} 0.900001\n" in fresh[0]
+
+
+@pytest.mark.parametrize("epoch", [timedelta(hours=24), timedelta(minutes=5)])
+def test_another_epoch_counts_at_once(
+    page: Exposition, view: AccountView, now: datetime, epoch: timedelta
+) -> None:
+    """The reserve of 0.9 pays three epochs of 0.29816 after the next billing."""
+    page.publish(view)
+    page.publish(replace(view, epoch=epoch))
+    (_, until), *_ = of(page, "fluence_vm_funded_until_timestamp_seconds")
+
+    assert (now + timedelta(hours=6) + 3 * epoch).timestamp() == until
+
+
+@pytest.mark.parametrize("accept", [None, "application/openmetrics-text"])
+def test_gzip_is_the_same_page(page: Exposition, view: AccountView, accept: str | None) -> None:
+    """Compressed or not, before and after a poll, for nobody's poll yet too."""
+    for publish in (lambda: None, lambda: page.publish(view), lambda: page.publish(view)):
+        publish()
+        packed = page.scrape(accept, "gzip")
+
+        assert "gzip" == packed.content_encoding
+        assert page.scrape(accept).body == gzip.decompress(packed.body)
+        assert page.scrape(accept).content_type == packed.content_type
+
+
+def test_both_formats_parse_as_a_whole(view: AccountView, hostile: Vm) -> None:
+    """Together with the watcher's own metrics it is one document, no metric in it twice."""
+    own = OwnMetrics("1.2.3")
+    own.request("main", "list", 0.2)
+    page = Exposition(own.render)
+    page.publish(replace(view, vms={**view.vms, hostile.key: hostile}))
+    text = [*parse_text(page.scrape().body.decode())]
+    openmetrics = [*parse_openmetrics(page.scrape("application/openmetrics-text").body.decode())]
+
+    assert len(text) == len({family.name for family in text})
+    assert len(openmetrics) == len({family.name for family in openmetrics})
+    fleet = {key: n for key, n in samples(text).items() if key[0].startswith("fluence_vm")}
+    assert fleet.items() <= samples(openmetrics).items()

@@ -1,0 +1,53 @@
+from datetime import datetime, timedelta
+
+import pytest
+
+from fluence_watch.model.finding import VmRef
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.notify.render import brief
+from fluence_watch.rules.billing_due import BillingDue
+from fluence_watch.rules.low_balance import LowBalance
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.rules.port_drift import Direction, PortDrift
+from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
+
+VM = VmRef("0xa1", "web-1")
+NOW = datetime.fromisoformat("2025-06-01T17:17:00+00:00")
+PRICE = MicroUsdc(298_160)
+SOON = NOW + timedelta(minutes=42)
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        (LowBalance(VM, PRICE, None, None, None, None), "reserve unknown of unknown USDC"),
+        (
+            LowBalance(VM, PRICE, MicroUsdc(5), PRICE, None, SOON),
+            "reserve 0.000005 of 0.298160 USDC, funded until 17:59 UTC, in 42 min",
+        ),
+        (
+            LowBalance(VM, PRICE, None, None, None, None, "Small\u200bBalance"),
+            "the API says SmallBalance",
+        ),
+        (VmVanished(VM, None, None, "ACTIVE", None, None, None), "not in the list"),
+        (
+            VmVanished(VM, NOW - timedelta(hours=2), None, "ACTIVE", None, None, None),
+            "not in the list; last seen 15:17 UTC, 2 h ago",
+        ),
+        (FleetVanished(7, 9, None, ()), "7 of 9 VMs left the list in one poll"),
+        (
+            PortDrift(VM, "8080/tcp", Direction.OPENED, True, (), ()),  # noqa: FBT003 - facts as they are
+            "8080/tcp is open and should not be",
+        ),
+        (
+            PortDrift(VM, "22/tcp", Direction.CLOSED, False, (), ()),  # noqa: FBT003 - facts as they are
+            "22/tcp is closed and should be open",
+        ),
+        (BillingDue(VM, PRICE, SOON), "0.298160 USDC charged at 17:59 UTC, in 42 min"),
+        (BillingDue(VM, None, SOON), "the next epoch charged at 17:59 UTC, in 42 min"),
+        (PollFailing("server_error", "502\nBad"), "server error: 502 Bad"),
+    ],
+)
+def test_brief(facts: object, line: str) -> None:
+    """Each is one line with its number and its time."""
+    assert line == brief(facts, NOW)

@@ -1,0 +1,221 @@
+import re
+from base64 import b64encode
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+import pytest
+
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.model.finding import Fingerprint, Severity, ref
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.snapshot import Rejected
+from fluence_watch.model.vm import Datacenter, Port, Status, Vm
+from fluence_watch.notify.render import brief
+from fluence_watch.rules.low_balance import LowBalance
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.web.page import STYLE_HASH, render_status
+from fluence_watch.web.status import MOST_ALERTS, MOST_VMS, AccountReport, build_status
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def web(now: datetime) -> Vm:
+    return Vm(
+        id="0xa1b2c3d4e5f6",
+        name="web-1",
+        status=Status.ACTIVE,
+        status_word="ACTIVE",
+        price=MicroUsdc(298_160),
+        reserved=MicroUsdc(298_160),
+        next_billing_at=now + HOUR,
+        datacenter=Datacenter("FR", "PAR", 1),
+        public_ip="203.0.113.7",
+        ports=(Port(22, 22, "tcp"),),
+    )
+
+
+def account(*vms: Vm, now: datetime) -> AccountReport:
+    return AccountReport("main", up=True, last_good_at=now, vms={vm.key: vm for vm in vms})
+
+
+def alert(vm: Vm, now: datetime, severity: Severity = Severity.CRITICAL, key: str = "") -> Alert:
+    facts = LowBalance(ref(vm), vm.price, vm.reserved, MicroUsdc(500_000), None, now + HOUR)
+    fingerprint = Fingerprint("main", "low_balance", vm.key, key)
+    return Alert(fingerprint, severity, State.FIRING, facts, now - 2 * HOUR, now - HOUR)
+
+
+def text_of(html: str) -> str:
+    """The page without its tags, white space folded; entities stay as they are."""
+    body = html[html.index("<body") :]
+    return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+
+
+def test_all_is_well(web: Vm, now: datetime) -> None:
+    """A quiet fleet says so, and shows each number with its meaning."""
+    view = build_status([account(web, now=now)], [], now, brief)
+    text = text_of(render_status(view))
+
+    assert ("ok", "All is well") == (view.level, view.headline)
+    assert "web-1 0xa1b2c3 main FR-PAR-1 active 0.298160 0.298160" in text
+    assert "in 1 d 1 h 2025-06-02 18:17 UTC in 1 h 18:17 UTC 22/tcp 203.0.113.7" in text
+
+
+def test_unknown_is_said(now: datetime) -> None:
+    """What the API does not tell is unknown on the page, never 0."""
+    bare = Vm(id="0xb2", name=None, status=Status.UNKNOWN, status_word="")
+    text = text_of(render_status(build_status([account(bare, now=now)], [], now, brief)))
+
+    assert "(no name) 0xb2 main unknown" + " unknown" * 7 in text
+    assert "at least 0.000000" in text
+
+
+@pytest.mark.parametrize(
+    ("reports", "level", "headline"),
+    [
+        ((), "unknown", "No account is configured"),
+        ((None,), "unknown", "Nothing fires; 1 of 1 account not polled yet"),
+        ((True, None), "unknown", "Nothing fires; 1 of 2 accounts not polled yet"),
+        ((True, False), "unknown", "Nothing fires, but 1 of 2 accounts cannot be read whole"),
+        ((True, True), "ok", "All is well"),
+    ],
+)
+def test_quiet_is_not_always_well(
+    reports: tuple[bool | None, ...], level: str, headline: str, now: datetime
+) -> None:
+    """Nothing fires, but who cannot see must not say that all is well."""
+    view = build_status(
+        [AccountReport(f"a{i}", up) for i, up in enumerate(reports)], [], now, brief
+    )
+
+    assert (level, headline) == (view.level, view.headline)
+
+
+def test_an_element_that_cannot_be_read_is_not_well(web: Vm, now: datetime) -> None:
+    """A VM that nobody could read is shown with where and why."""
+    unread = Rejected("[3].pricePerEpoch", "<b>not</b> a number\x07", "0xdead")
+    view = build_status([replace(account(web, now=now), rejected=(unread,))], [], now, brief)
+    html = render_status(view)
+
+    assert ("unknown", "Nothing fires, but 1 element cannot be read") == (view.level, view.headline)
+    assert "[3].pricePerEpoch" in html
+    assert "&lt;b&gt;not&lt;/b&gt; a number<" in html
+
+
+def test_what_fires_is_shown_worst_first(web: Vm, now: datetime) -> None:
+    """The headline counts the worst; what is silenced comes last and counts for nothing."""
+    others = [replace(web, id=f"0x{i}", name=f"vm-{i}") for i in range(3)]
+    failing = Fingerprint("main", "poll_failing")
+    alerts = [
+        alert(others[0], now, Severity.INFO),
+        alert(others[1], now, Severity.CRITICAL),
+        alert(others[2], now, Severity.WARNING),
+        Alert(failing, Severity.CRITICAL, State.FIRING, PollFailing("server_error", "502"), now),
+        replace(alert(web, now), state=State.PENDING),
+    ]
+    view = build_status([account(web, *others, now=now)], alerts, now, brief, silenced={failing})
+
+    assert ["vm-1", "vm-2", "vm-0", ""] == [row.vm for row in view.alerts]
+    assert [False, False, False, True] == [row.silenced for row in view.alerts]
+    assert ("critical", "3 alerts fire, 1 critical") == (view.level, view.headline)
+    assert 1 == view.pending
+
+
+def test_an_alert_says_what_and_since_when(web: Vm, now: datetime) -> None:
+    """One line tells the number, the deadline and the age."""
+    text = text_of(
+        render_status(build_status([account(web, now=now)], [alert(web, now)], now, brief))
+    )
+
+    assert "1 critical alert fires" in text
+    assert "critical low_balance web-1 0xa1b2c3 reserve 0.298160 of 0.500000 USDC" in text
+    assert "funded until 18:17 UTC, in 1 h main 1 h ago 16:17 UTC" in text
+
+
+def test_vms_are_sorted_by_urgency(web: Vm, now: datetime) -> None:
+    """What fires, what runs dry soonest, what is unknown, what costs nothing, what has ended."""
+    vms = {
+        "ended": replace(web, status=Status.TERMINATED),
+        "free": replace(web, price=MicroUsdc(0)),
+        "unknown": replace(web, reserved=None),
+        "later": replace(web, reserved=MicroUsdc(9_000_000)),
+        "soon": web,
+        "warns": replace(web, reserved=MicroUsdc(99_000_000)),
+    }
+    named = {name: replace(vm, name=name, id=f"0x{name}") for name, vm in vms.items()}
+    alerts = [alert(named["warns"], now, Severity.WARNING), alert(named["warns"], now, key="2")]
+    view = build_status([account(*named.values(), now=now)], alerts, now, brief)
+
+    assert ["warns", "soon", "later", "unknown", "free", "ended"] == [row.name for row in view.vms]
+    assert Severity.CRITICAL is view.vms[0].severity
+
+
+def test_the_page_is_bounded(web: Vm, now: datetime) -> None:
+    """Ten thousand VMs make a page of the most urgent and a count of the rest."""
+    vms = [replace(web, id=f"0x{i}", reserved=MicroUsdc(i * 298_160)) for i in range(500, 0, -1)]
+    view = build_status([account(*vms, now=now)], [alert(vm, now) for vm in vms], now, brief)
+    text = text_of(render_status(view))
+
+    assert (MOST_VMS, 500 - MOST_VMS) == (len(view.vms), view.more_vms)
+    assert (MOST_ALERTS, 500 - MOST_ALERTS) == (len(view.alerts), view.more_alerts)
+    assert "and 300 more VMs" in text
+    assert "and 400 more" in text
+
+
+def test_burn(web: Vm, now: datetime) -> None:
+    """A day of epochs of six hours costs four times the price; an unknown price makes it more."""
+    six = replace(account(web, now=now), epoch=timedelta(hours=6))
+    row = build_status([six], [], now, brief).accounts[0]
+    assert (1_192_640, False) == (row.burn, row.burn_is_partial)
+
+    bare = replace(web, id="0xb2", price=None)
+    row = build_status([account(web, bare, now=now)], [], now, brief).accounts[0]
+    assert (298_160, True) == (row.burn, row.burn_is_partial)
+
+
+def test_a_failed_account_says_why_and_since_when(web: Vm, now: datetime) -> None:
+    """The last good list stays on the page, with its age."""
+    report = replace(
+        account(web, now=now - HOUR), up=False, trouble="server_error: <h1>502</h1>\x1b[2J"
+    )
+    text = text_of(render_status(build_status([report], [], now, brief)))
+
+    assert "main failed server_error: &lt;h1&gt;502&lt;/h1&gt; [2J 1 h ago 16:17 UTC 1" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "&amp;", "'"],
+)
+def test_a_name_is_text(web: Vm, now: datetime, name: str) -> None:
+    """Whoever names a VM writes no markup, in the table of VMs or of alerts."""
+    vm = replace(web, name=name, id=name)
+    html = render_status(build_status([account(vm, now=now)], [alert(vm, now)], now, brief))
+
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "49" not in text_of(html)
+    assert f'title="{_escaped(name)}"' in html
+
+
+def _escaped(text: str) -> str:
+    for raw, entity in (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ('"', "&#34;"),
+        ("'", "&#39;"),
+    ):
+        text = text.replace(raw, entity)
+    return text
+
+
+def test_the_policy_allows_the_style_of_the_page(now: datetime) -> None:
+    """The hash is that of the style element, to the byte."""
+    html = render_status(build_status([], [], now, brief))
+    style = html[html.index("<style>") + 7 : html.index("</style>")]
+
+    assert f"sha256-{b64encode(sha256(style.encode()).digest()).decode()}" == STYLE_HASH
+    assert 1 == html.count("<style")
+    assert 0 == html.count(' style="')
