@@ -16,7 +16,7 @@ RUN /opt/build/bin/hatchling build -t wheel -d /dist \
     && /opt/fluence-watch/bin/pip uninstall -q -y pip
 
 FROM ${PYTHON_IMAGE}
-RUN useradd --system --uid 10001 --no-create-home --home-dir /var/lib/fluence-watch fluence-watch \
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/fluence-watch fluence-watch \
     && install -d -o fluence-watch -g fluence-watch -m 0750 /var/lib/fluence-watch
 COPY --from=build /opt/fluence-watch /opt/fluence-watch
 ENV PATH=/opt/fluence-watch/bin:$PATH \

@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor
 from fluence_watch.model.text import inert
 from fluence_watch.settings import LogSettings
 
-_QUIET = ("httpx", "httpcore", "apscheduler", "alembic", "uvicorn.access", "asyncio", "stamina")
+_QUIET = ("httpx", "httpcore", "apscheduler", "alembic", "uvicorn", "asyncio", "stamina")
 _LONGEST = 500
 
 
@@ -55,9 +55,15 @@ def configure_logs(settings: LogSettings) -> None:
 def make_inert(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 - structlog's signature
     """Make every text of the event harmless: it may hold a VM's name or an error body."""
     for key, value in event.items():
-        if isinstance(value, str) and key != "exception":
-            event[key] = inert(value, _LONGEST)
+        if isinstance(value, str):
+            lines = value.split("\n") if key == "exception" else [value]
+            event[key] = "\n".join(_indent(line) + inert(line, _LONGEST) for line in lines)
     return event
+
+
+def _indent(line: str) -> str:
+    """The blanks that a traceback's line begins with."""
+    return " " * (len(line) - len(line.lstrip(" ")))
 
 
 def _renderer(form: str) -> Processor:
