@@ -1,0 +1,127 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message, compose
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.routing import Route
+from fluence_watch.model.finding import Fingerprint, Severity
+
+NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+OPS = Route("ops")
+RULES = ("low_balance", "port_drift")
+
+
+def alert_of(number: int, severity: Severity, rule: str, state: State) -> Alert:
+    at = NOW - number * HOUR
+    ended = NOW if state is State.RESOLVED else None
+    fingerprint = Fingerprint("main", rule, f"0x{number}")
+    return Alert(fingerprint, severity, state, number, at, starts_at=at, ends_at=ended)
+
+
+alerts = st.lists(
+    st.builds(
+        alert_of,
+        st.integers(0, 100),
+        st.sampled_from(Severity),
+        st.sampled_from(RULES),
+        st.sampled_from(State),
+    ),
+    max_size=40,
+    unique_by=lambda alert: alert.fingerprint,
+)
+
+
+def test_one_poll_one_receiver_one_message(firing: Alert) -> None:
+    """What fires and what resolved is in the same message, as it is now."""
+    ended = replace(
+        firing,
+        fingerprint=firing.fingerprint._replace(key="opened:81/tcp"),
+        state=State.RESOLVED,
+        ends_at=NOW,
+    )
+    told = {(ended.fingerprint, "ops"): NOW - HOUR}
+    (message,), telling = compose("main", [ended, firing], told, [OPS], NOW)
+    items = (
+        Item(firing.fingerprint, Severity.WARNING, True, "80/tcp is open", NOW),  # noqa: FBT003 - it fires
+        Item(ended.fingerprint, Severity.WARNING, False, "80/tcp is open", NOW, ends_at=NOW),  # noqa: FBT003 - it does not
+    )
+    counts = (
+        Count("port_drift", Severity.WARNING, firing=True, number=1),
+        Count("port_drift", Severity.WARNING, firing=False, number=1),
+    )
+    assert Message("ops", "main", NOW, items, counts) == message
+    assert (1, 1) == (message.firing, message.resolved)
+    assert {(firing.fingerprint, "ops"): NOW, (ended.fingerprint, "ops"): NOW} == telling
+
+
+def test_nothing_to_tell_is_no_message(firing: Alert) -> None:
+    """Neither what was told nor what a receiver does not want makes one."""
+    told = {(firing.fingerprint, "ops"): NOW - HOUR}
+    deaf = Route("deaf", rules=())
+    assert ([], {}) == compose("main", [firing], told, [OPS, deaf], NOW)
+
+
+def test_each_receiver_has_its_own_message(firing: Alert) -> None:
+    """A receiver that is new hears what fires; the others have heard it."""
+    told = {(firing.fingerprint, "ops"): NOW - HOUR}
+    messages, telling = compose("main", [firing], told, [OPS, Route("mail")], NOW)
+    assert ["mail"] == [message.receiver for message in messages]
+    assert {(firing.fingerprint, "mail"): NOW} == telling
+
+
+def test_a_repeated_item_says_so(firing: Alert) -> None:
+    """A reminder is told from news."""
+    told = {(firing.fingerprint, "ops"): NOW - HOUR}
+    route = replace(OPS, repeat_interval=HOUR)
+    (message,), telling = compose("main", [firing], told, [route], NOW)
+    assert [True] == [item.repeated for item in message.items]
+    assert {(firing.fingerprint, "ops"): NOW} == telling
+
+
+def test_the_worst_is_first() -> None:
+    """What fires before what resolved, then by severity, by rule and by when it began or ends."""
+    firing, resolved = State.FIRING, State.RESOLVED
+    order = [
+        alert_of(3, Severity.CRITICAL, "port_drift", firing),
+        alert_of(1, Severity.WARNING, "low_balance", firing),
+        alert_of(5, Severity.WARNING, "port_drift", firing),
+        alert_of(2, Severity.WARNING, "port_drift", firing),
+        replace(alert_of(9, Severity.INFO, "low_balance", firing), relevant_until=NOW),
+        replace(alert_of(8, Severity.INFO, "low_balance", firing), relevant_until=NOW + HOUR),
+        alert_of(4, Severity.CRITICAL, "port_drift", resolved),
+    ]
+    told = {(order[-1].fingerprint, "ops"): NOW - HOUR}
+    (message,), _ = compose("main", reversed(order), told, [OPS], NOW)
+    assert [each.fingerprint for each in order] == [item.fingerprint for item in message.items]
+
+
+def test_500_findings_make_one_message_of_the_first_twenty() -> None:
+    """The counts are of all, and everybody counts as told."""
+    many = [alert_of(n, Severity.WARNING, "port_drift", State.FIRING) for n in range(499)]
+    worst = alert_of(0, Severity.CRITICAL, "low_balance", State.FIRING)
+    (message,), telling = compose("main", [*many, worst], {}, [OPS], NOW)
+    assert SHOWN == len(message.items)
+    assert worst.fingerprint == message.items[0].fingerprint
+    assert [1, 499] == [count.number for count in message.counts]
+    assert 500 == len(telling)
+
+
+@given(alerts, st.booleans())
+def test_messages_tell_all_that_is_to_be_told(some: list[Alert], heard: bool) -> None:  # noqa: FBT001 - drawn
+    """Counts and who is told agree, nothing pending is told, and what is shown is the worst."""
+    told = {(each.fingerprint, "ops"): NOW - HOUR for each in some if heard}
+    messages, telling = compose("main", some, told, [OPS, Route("mail")], NOW)
+    for message in messages:
+        names = {pair[0] for pair in telling if pair[1] == message.receiver}
+        assert len(names) == message.firing + message.resolved
+        assert len(message.items) == min(SHOWN, len(names))
+        assert {item.fingerprint for item in message.items} <= names
+    assert {pair[1] for pair in telling} == {message.receiver for message in messages}
+    pending = {each.fingerprint for each in some if each.state is State.PENDING}
+    shown = chain.from_iterable(message.items for message in messages)
+    assert pending.isdisjoint(item.fingerprint for item in shown)

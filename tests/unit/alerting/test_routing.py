@@ -1,0 +1,88 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.routing import Reason, Route, needs_telling
+from fluence_watch.model.finding import Severity
+
+NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ALL = Route("ops")
+HOURLY = Route("ops", repeat_interval=HOUR)
+CRITICAL = Route("ops", min_severity=Severity.CRITICAL)
+SILENT = Route("ops", send_resolved=False)
+
+
+@pytest.mark.parametrize(
+    ("route", "wanted"),
+    [
+        (ALL, True),
+        (Route("ops", min_severity=Severity.WARNING), True),
+        (CRITICAL, False),
+        (Route("ops", rules=("port_drift",)), True),
+        (Route("ops", rules=("low_*", "port_*")), True),
+        (Route("ops", rules=("low_balance",)), False),
+        (Route("ops", rules=()), False),
+        (Route("ops", accounts=("ma*",)), True),
+        (Route("ops", accounts=("test", "MAIN")), False),
+    ],
+)
+def test_what_a_receiver_wants(firing: Alert, route: Route, wanted: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Severity, rule and account must all fit."""
+    assert wanted == route.wants(firing)
+
+
+@pytest.mark.parametrize(
+    ("route", "told_hours_ago", "reason"),
+    [
+        (ALL, None, Reason.FIRST),
+        (CRITICAL, None, None),
+        (ALL, 0, None),
+        (ALL, 1_000, None),
+        (HOURLY, 0.99, None),
+        (HOURLY, 1, Reason.REPEAT),
+        (HOURLY, 50, Reason.REPEAT),
+        (HOURLY, 0, None),
+        (HOURLY, -1, None),
+        (replace(HOURLY, min_severity=Severity.CRITICAL), 5, None),
+        (replace(HOURLY, rules=("low_balance",)), 5, None),
+    ],
+)
+def test_who_is_told_what_fires(
+    firing: Alert, route: Route, told_hours_ago: float | None, reason: Reason | None
+) -> None:
+    """Once, and again after the repeat interval, as long as the receiver wants it."""
+    told_at = None if told_hours_ago is None else NOW - told_hours_ago * HOUR
+    assert reason == needs_telling(firing, route, told_at, NOW)
+
+
+@pytest.mark.parametrize(
+    ("route", "heard", "quiet", "reason"),
+    [
+        (ALL, True, False, Reason.RESOLVED),
+        (HOURLY, True, False, Reason.RESOLVED),
+        (CRITICAL, True, False, Reason.RESOLVED),
+        (ALL, False, False, None),
+        (SILENT, True, False, None),
+        (ALL, True, True, None),
+    ],
+)
+def test_who_is_told_that_it_resolved(
+    firing: Alert,
+    route: Route,
+    heard: bool,  # noqa: FBT001 - a column of the table
+    quiet: bool,  # noqa: FBT001 - a column of the table
+    reason: Reason | None,
+) -> None:
+    """Whoever heard that it fired, be it that they would not hear of it today."""
+    resolved = replace(firing, state=State.RESOLVED, ends_at=NOW, quiet=quiet)
+    assert reason == needs_telling(resolved, route, NOW - HOUR if heard else None, NOW)
+
+
+@pytest.mark.parametrize("told_at", [None, NOW - 2 * HOUR])
+def test_nobody_is_told_of_what_is_pending(firing: Alert, told_at: datetime | None) -> None:
+    """It may never fire."""
+    pending = replace(firing, state=State.PENDING, starts_at=None)
+    assert needs_telling(pending, HOURLY, told_at, NOW) is None

@@ -1,0 +1,138 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluence_watch.model.funding import (
+    EPOCH,
+    FOREVER,
+    burn_per_day,
+    charges_before,
+    fleet_price,
+    funded_epochs,
+    funded_until,
+    runway,
+)
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status, Vm
+
+BOUNDARY = datetime(2025, 4, 16, 17, 59, 55, tzinfo=UTC)
+
+prices = st.integers(1, 5_000_000).map(MicroUsdc)
+reserves = st.integers(0, 50_000_000).map(MicroUsdc)
+epochs = st.timedeltas(timedelta(minutes=1), timedelta(days=3))
+
+
+def with_money(vm: Vm, price: int | None, reserved: int | None) -> Vm:
+    price_of, held = (None if x is None else MicroUsdc(x) for x in (price, reserved))
+    return replace(vm, price=price_of, reserved=held)
+
+
+def paid_until_step_by_step(vm: Vm, epoch: timedelta) -> datetime:
+    """Live through the epochs one by one: each is charged whole at its start."""
+    assert vm.price is not None
+    assert vm.reserved is not None
+    assert vm.next_billing_at is not None
+    until, money = vm.next_billing_at, vm.reserved
+    while money >= vm.price:
+        money = MicroUsdc(money - vm.price)
+        until += epoch
+    return until
+
+
+@given(st.integers(200_000, 5_000_000), reserves, epochs)
+def test_funded_until_is_what_living_it_brings(
+    web: Vm, price: int, reserved: int, epoch: timedelta
+) -> None:
+    """The formula agrees with charging epoch after epoch until the reserve is too small."""
+    vm = with_money(web, price, reserved)
+    assert paid_until_step_by_step(vm, epoch) == funded_until(vm, epoch)
+
+
+@given(prices, reserves, reserves)
+def test_more_reserve_never_ends_earlier(web: Vm, price: int, one: int, other: int) -> None:
+    """Funded-until only grows with the reserve, and never lies before what is paid already."""
+    less, more = (
+        funded_until(with_money(web, price, reserved)) for reserved in sorted((one, other))
+    )
+    assert less is not None
+    assert more is not None
+    assert BOUNDARY <= less <= more
+
+
+@pytest.mark.parametrize(
+    ("price", "reserved", "until"),
+    [
+        (298_160, 298_159, BOUNDARY),
+        (298_160, 298_160, BOUNDARY + EPOCH),
+        (298_160, 596_319, BOUNDARY + EPOCH),
+        (298_160, -1, BOUNDARY),
+        (0, 0, FOREVER),
+        (1, 2**63 - 1, FOREVER),
+        (1, 10**9, FOREVER),
+        (None, 298_160, None),
+        (298_160, None, None),
+    ],
+)
+def test_funded_until(
+    web: Vm, price: int | None, reserved: int | None, until: datetime | None
+) -> None:
+    """Whole epochs count; what is free or beyond the calendar is forever; unknown is unknown."""
+    assert until == funded_until(with_money(web, price, reserved))
+
+
+def test_without_a_boundary_it_is_unknown(web: Vm) -> None:
+    """An ended VM has no next billing, so until when it is paid cannot be said."""
+    assert funded_until(replace(web, next_billing_at=None)) is None
+
+
+def test_epochs_of_a_reserve() -> None:
+    """A free VM has no number of epochs; a negative reserve pays none."""
+    assert funded_epochs(MicroUsdc(0), MicroUsdc(5)) is None
+    assert funded_epochs(MicroUsdc(5), MicroUsdc(-5)) == 0
+    assert funded_epochs(MicroUsdc(5), MicroUsdc(14)) == 2
+
+
+def test_what_a_fleet_costs(web: Vm) -> None:
+    """Ended VMs are not charged any more."""
+    ended = replace(web, status=Status.TERMINATED)
+    unknown = replace(web, price=None)
+    assert fleet_price([web, web, ended, unknown]) == 2 * 298_160
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), max_size=5), epochs)
+def test_burn_per_day_is_exact(web: Vm, costs: list[int], epoch: timedelta) -> None:
+    """A day costs price times day over epoch, rounded up, for fleets of any size."""
+    burn = burn_per_day([with_money(web, cost, 0) for cost in costs], epoch)
+    exact = sum(costs) * 86_400_000_000
+    length = epoch // timedelta(microseconds=1)
+    assert exact <= burn * length < exact + length
+
+
+def test_the_burn_of_a_large_company(web: Vm) -> None:
+    """100,000 VMs cost more a day than a timedelta has days."""
+    assert burn_per_day([web] * 100_000) == 29_816_000_000
+
+
+@given(st.integers(-5_000, 5_000))
+def test_charges_are_counted_as_they_come(web: Vm, minutes: int) -> None:
+    """Before the end there are as many charges as boundaries that lie before it."""
+    end = BOUNDARY + timedelta(minutes=minutes)
+    boundaries = (BOUNDARY + n * EPOCH for n in range(10))
+    assert sum(1 for at in boundaries if at < end) == charges_before(web, end)
+
+
+def test_charges_of_vms_without_a_boundary(web: Vm) -> None:
+    """An ended VM is never charged again; where the boundary is unknown, so are the charges."""
+    end = BOUNDARY + timedelta(days=30)
+    assert charges_before(replace(web, status=Status.TERMINATED), end) == 0
+    assert charges_before(replace(web, next_billing_at=None), end) is None
+
+
+def test_runway_of_a_balance() -> None:
+    """An account lasts whole epochs; with nothing billed there is no end to name."""
+    assert runway(MicroUsdc(1_000), MicroUsdc(300)) == 3
+    assert runway(MicroUsdc(-1), MicroUsdc(300)) == 0
+    assert runway(MicroUsdc(1_000), MicroUsdc(0)) is None

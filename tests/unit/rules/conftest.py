@@ -1,0 +1,53 @@
+"""One ordinary VM, and a poll that sees some."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.snapshot import Rejected, build_snapshot
+from fluence_watch.model.vm import SSH, Datacenter, Status, Vm
+from fluence_watch.rules.base import Situation
+
+NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+
+See = Callable[..., Situation]
+
+
+@pytest.fixture(scope="session")
+def web() -> Vm:
+    """A healthy VM of 0.298160 USDC an epoch, as the guide's example has it."""
+    return Vm(
+        id="0x00aB",
+        name="web-1",
+        status=Status.ACTIVE,
+        status_word="ACTIVE",
+        price=MicroUsdc(298_160),
+        reserved=MicroUsdc(359_440),
+        spent=MicroUsdc(17_846_000),
+        next_billing_at=datetime(2025, 4, 16, 17, 59, 55, tzinfo=UTC),
+        datacenter=Datacenter("FR", "PAR", 1, 4),
+        public_ip="154.42.3.159",
+        ports=(SSH,),
+    )
+
+
+@pytest.fixture(scope="session")
+def see() -> See:
+    """A function from VMs to a poll of them at noon; `known` is remembered beside them."""
+
+    def see(
+        *vms: Vm,
+        now: datetime = NOW,
+        known: Mapping[str, KnownVm] | None = None,
+        rejected: tuple[Rejected, ...] = (),
+        **more: Any,  # noqa: ANN401 - whatever a Situation takes
+    ) -> Situation:
+        memory = {vm.key: KnownVm(vm, now, vm.ports) for vm in vms} | dict(known or {})
+        snapshot = build_snapshot("main", now, vms, rejected)
+        return Situation("main", now, memory, more.pop("before", memory), snapshot, **more)
+
+    return see

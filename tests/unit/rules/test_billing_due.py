@@ -1,0 +1,143 @@
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.base import Situation
+from fluence_watch.rules.billing_due import RULE, BillingDue, BillingDueSettings, judge
+
+NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+SETTINGS = BillingDueSettings()
+
+See = Callable[..., Situation]
+
+
+def due_in(vm: Vm, minutes: float, vm_id: str = "0x00aB") -> Vm:
+    return replace(vm, id=vm_id, next_billing_at=NOW + minutes * MINUTE)
+
+
+def found_in(situation: Situation, **limits: object) -> list[str]:
+    judgement = judge(situation, BillingDueSettings.model_validate(limits))
+    return [each.fingerprint.subject for each in judgement.findings]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "lead_time", "found"),
+    [
+        (61, "1h", 0),
+        (60, "1h", 1),
+        (59.99, "1h", 1),
+        (0.01, "1h", 1),
+        (0, "1h", 0),
+        (-1, "1h", 0),
+        (16, "15m", 0),
+        (15, "15m", 1),
+        (1_440, "1d", 1),
+        (1_441, "1d", 0),
+    ],
+)
+def test_when_a_charge_is_due(
+    web: Vm, see: See, minutes: float, lead_time: str, found: int
+) -> None:
+    """From `lead_time` before the boundary to the boundary, both looked at exactly."""
+    assert found == len(found_in(see(due_in(web, minutes)), lead_time=lead_time))
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"price": MicroUsdc(0)}, 0),
+        ({"price": None}, 1),
+        ({"status": Status.TERMINATED}, 0),
+        ({"status": Status.SMALL_BALANCE}, 1),
+        ({"next_billing_at": None}, 0),
+    ],
+)
+def test_whose_charge_is_due(web: Vm, see: See, change: dict[str, object], found: int) -> None:
+    """A free or ended VM is not charged; with an unknown price it is, with no boundary who knows."""
+    assert found == len(found_in(see(replace(due_in(web, 30), **change))))
+
+
+def test_an_ended_vm_is_no_business_of_the_rule(web: Vm, see: See) -> None:
+    """What was told of it before ends with it."""
+    ended = replace(due_in(web, 30), status=Status.TERMINATED)
+    assert frozenset({"0x00ab"}) == judge(see(ended), SETTINGS).gone
+
+
+def test_the_facts_of_a_charge(web: Vm, see: See) -> None:
+    """The amount and the moment; the moment is also the problem's key and the end of its news."""
+    due_at = NOW + 30 * MINUTE
+    found = Finding(
+        Fingerprint("main", "billing_due", "0x00ab", "2025-04-16T12:30:00+00:00"),
+        Severity.INFO,
+        BillingDue(VmRef("0x00aB", "web-1", "FR-PAR-1"), MicroUsdc(298_160), due_at),
+        relevant_until=due_at,
+    )
+    assert [found] == judge(see(due_in(web, 30)), SETTINGS).findings
+
+
+def test_the_end_of_it_is_no_news() -> None:
+    """Its alerts resolve silently."""
+    assert not RULE.tells_resolved
+
+
+def test_all_of_a_window_are_told_together(web: Vm, see: See) -> None:
+    """With the first of 13:00 to 14:00 an hour away, the last of them is told as well."""
+    vms = [due_in(web, 61, "0xa"), due_in(web, 119.9, "0xb"), due_in(web, 120, "0xc")]
+    assert [] == found_in(see(*vms))
+    assert ["0xa", "0xb"] == found_in(see(*vms, now=NOW + MINUTE))
+    assert ["0xa", "0xb", "0xc"] == found_in(see(*vms, now=NOW + 60 * MINUTE))
+
+
+def test_no_date_is_too_far(web: Vm, see: See) -> None:
+    """A boundary at the end of the calendar is no trouble, whatever the lead time."""
+    last = replace(web, next_billing_at=datetime.max.replace(tzinfo=UTC))
+    assert [] == found_in(see(last), lead_time="30d")
+
+
+fleets = st.lists(st.integers(0, 86_399), min_size=1, max_size=60)
+
+
+def live(web: Vm, see: See, offsets: list[int], lead: timedelta) -> dict[Fingerprint, datetime]:
+    """Poll a fleet every five minutes for two days; when each VM and epoch was first found."""
+    first_found: dict[Fingerprint, datetime] = {}
+    limits = BillingDueSettings(lead_time=lead)
+    for minute in range(0, 2 * 24 * 60, 5):
+        now = NOW + minute * MINUTE
+        vms = []
+        for number, seconds in enumerate(offsets):
+            boundary = NOW + timedelta(seconds=seconds)
+            boundary += max(0, -((boundary - now) // DAY)) * DAY
+            vms.append(replace(web, id=f"0x{number}", next_billing_at=boundary))
+        for finding in judge(see(*vms, now=now), limits).findings:
+            first_found.setdefault(finding.fingerprint, now)
+    return first_found
+
+
+@settings(max_examples=8, deadline=None)
+@given(fleets, st.sampled_from([60, 120, 180]))
+def test_a_day_is_calm_and_everybody_has_time(
+    web: Vm, see: See, offsets: list[int], lead_minutes: int
+) -> None:
+    """Each VM and epoch is told in time, at no more moments a day than there are windows."""
+    lead = lead_minutes * MINUTE
+    first_found = live(web, see, offsets, lead)
+    for fingerprint, at in first_found.items():
+        notice = datetime.fromisoformat(fingerprint.key) - at
+        assert at == NOW or lead - 5 * MINUTE < notice < 2 * lead
+    second_day = {
+        at for at in first_found.values() if NOW + DAY - lead <= at < NOW + 2 * DAY - lead
+    }
+    assert len(second_day) <= DAY // lead
+    epochs = Counter(fingerprint.subject for fingerprint in first_found)
+    assert {f"0x{number}" for number in range(len(offsets))} == epochs.keys()
+    assert set(epochs.values()) <= {2, 3}

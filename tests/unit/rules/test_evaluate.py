@@ -1,0 +1,117 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fluence_watch.model.finding import Absence, Fingerprint
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.snapshot import PollFailure, Rejected
+from fluence_watch.model.vm import Vm
+from fluence_watch.rules import RULES, evaluate
+from fluence_watch.rules.base import RuleSettings, Situation
+
+NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+NAMES = frozenset(rule.name for rule in RULES)
+LOW = Fingerprint("main", "low_balance", "0x00ab")
+
+See = Callable[..., Situation]
+
+
+def defaults(**changes: dict[str, object]) -> dict[str, RuleSettings]:
+    return {rule.name: rule.settings.model_validate(changes.get(rule.name, {})) for rule in RULES}
+
+
+def missing(vm: Vm, polls: int, among: int = 1) -> KnownVm:
+    return KnownVm(vm, NOW, missing_polls=polls, missing_since=NOW, missing_among=among)
+
+
+def test_a_healthy_fleet_is_calm(web: Vm, see: See) -> None:
+    """With default settings nothing is found, and everything was looked at."""
+    verdict = evaluate(see(web), defaults())
+    assert {} == verdict.findings
+    assert NAMES == verdict.judged
+    assert (frozenset(), frozenset(), frozenset()) == (
+        verdict.unknown,
+        verdict.gone,
+        verdict.disabled,
+    )
+
+
+def test_findings_of_all_rules_come_together(web: Vm, see: See) -> None:
+    """One poor VM, one that vanished: each rule reports its own."""
+    poor = replace(web, reserved=MicroUsdc(0), next_billing_at=NOW + timedelta(minutes=5))
+    lost = missing(replace(web, id="0xcd"), polls=2)
+    verdict = evaluate(see(poor, known={"0xcd": lost}), defaults())
+    found = {(each.rule, each.subject) for each in verdict.findings}
+    assert {("low_balance", "0x00ab"), ("billing_due", "0x00ab"), ("vm_vanished", "0xcd")} == found
+
+
+def test_after_a_failed_poll_only_the_failure_is_judged(web: Vm) -> None:
+    """Whatever was found of VMs before is neither confirmed nor over."""
+    failure = PollFailure("main", NOW, "unreachable", "no answer")
+    known = {web.key: missing(web, polls=5)}
+    verdict = evaluate(Situation("main", NOW, known, known, failure=failure), defaults())
+    assert {"poll_failing"} == verdict.judged
+    assert ["poll_failing"] == [each.rule for each in verdict.findings]
+    others = NAMES - {"poll_failing"}
+    absences = {verdict.absence(Fingerprint("main", rule, web.key)) for rule in others}
+    assert {Absence.UNKNOWN} == absences
+
+
+@pytest.mark.parametrize(
+    ("polls", "among", "fleet", "absence"),
+    [
+        (0, 0, 1, Absence.UNKNOWN),
+        (1, 1, 1, Absence.UNKNOWN),
+        (2, 1, 1, Absence.GONE),
+        (2, 4, 2, Absence.GONE),
+        (2, 3, 3, Absence.UNKNOWN),
+    ],
+)
+def test_what_becomes_of_the_alerts_of_an_absent_vm(
+    web: Vm, see: See, polls: int, among: int, fleet: int, absence: Absence
+) -> None:
+    """They wait while it may come back; when it has vanished for certain they are gone.
+
+    A VM that is known, not missing and not read is one whose element was rejected.
+    """
+    vms = [web, *(replace(web, id=f"0x{n}") for n in range(1, fleet))]
+    known = {
+        vm.key: missing(vm, polls, among) if polls else KnownVm(vm, NOW, vm.ports) for vm in vms
+    }
+    verdict = evaluate(see(known=known, rejected=(Rejected("[0]", "bad", web.id),)), defaults())
+    assert LOW not in verdict.findings
+    assert absence is verdict.absence(LOW)
+
+
+def test_a_forgotten_vm_is_gone(web: Vm, see: See) -> None:
+    """All its alerts end, that it has vanished as well."""
+    verdict = evaluate(see(before={web.key: missing(web, polls=9)}), defaults())
+    assert {} == verdict.findings
+    vanished = Fingerprint("main", "vm_vanished", web.key)
+    assert {Absence.GONE} == {verdict.absence(LOW), verdict.absence(vanished)}
+
+
+def test_raising_confirm_polls_ends_nothing(web: Vm, see: See) -> None:
+    """A VM that was vanished by the old number is unknown by the new one, not back."""
+    known = {web.key: missing(web, polls=3)}
+    verdict = evaluate(see(known=known), defaults(vm_vanished={"confirm_polls": 5}))
+    assert Absence.UNKNOWN is verdict.absence(Fingerprint("main", "vm_vanished", web.key))
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_disabled_rule_is_not_run(web: Vm, see: See, name: str) -> None:
+    """It finds nothing, and what it found before is gone; the others go on."""
+    verdict = evaluate(see(web), defaults(**{name: {"enabled": False}}))
+    assert (NAMES - {name}, {name}) == (verdict.judged, verdict.disabled)
+    assert Absence.GONE is verdict.absence(Fingerprint("main", name, web.key))
+
+
+def test_a_disabled_rule_is_gone_after_a_failed_poll_too() -> None:
+    """What the user turned off does not wait for the API."""
+    failure = PollFailure("main", NOW, "unreachable", "no answer")
+    situation = Situation("main", NOW, {}, {}, failure=failure)
+    verdict = evaluate(situation, defaults(low_balance={"enabled": False}))
+    assert Absence.GONE is verdict.absence(LOW)

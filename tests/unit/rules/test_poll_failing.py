@@ -1,0 +1,68 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.snapshot import PollFailure, Rejected
+from fluence_watch.model.vm import Vm
+from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.poll_failing import RULE, PollFailing, PollFailingSettings, judge
+
+NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+SETTINGS = PollFailingSettings()
+
+See = Callable[..., Situation]
+
+
+@pytest.mark.parametrize(
+    ("reason", "at_once"),
+    [
+        ("unauthorized", True),
+        ("unreachable", False),
+        ("rate_limited", False),
+        ("server_error", False),
+        ("unexpected_payload", False),
+    ],
+)
+def test_a_failed_poll(reason: str, at_once: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Waiting may mend all but a refused key."""
+    failure = PollFailure("main", NOW, reason, "it says so")
+    found = Finding(
+        Fingerprint("main", "poll_failing"),
+        Severity.CRITICAL,
+        PollFailing(reason, "it says so"),
+        at_once=at_once,
+    )
+    situation = Situation("main", NOW, {}, {}, failure=failure)
+    assert [found] == judge(situation, SETTINGS).findings
+
+
+def test_a_list_that_cannot_be_read_whole(web: Vm, see: See) -> None:
+    """An element without an id may be any VM, so the account is not watched; it waits `for`."""
+    nameless = (Rejected("[3].ports", "bad", "0xee"), Rejected("[4]", "bad"), Rejected("[5]", "x"))
+    (found,) = judge(see(web, rejected=nameless), SETTINGS).findings
+    assert PollFailing("incomplete", "[4]: bad") == found.facts
+    assert not found.at_once
+
+
+def test_a_list_that_names_all(web: Vm, see: See) -> None:
+    """An element that at least gives its id is the business of other rules."""
+    assert Judgement() == judge(see(web), SETTINGS)
+    assert Judgement() == judge(see(web, rejected=(Rejected("[3]", "bad", "0xee"),)), SETTINGS)
+
+
+def test_it_is_the_same_problem_whatever_the_reason(see: See) -> None:
+    """An outage that shows as a timeout now and as a 503 later is one alert."""
+    incomplete = see(rejected=(Rejected("[0]", "bad"),))
+    outage = Situation("main", NOW, {}, {}, failure=PollFailure("main", NOW, "unreachable", ""))
+    cut = replace(outage, failure=PollFailure("main", NOW, "server_error", "503"))
+    found = [judge(each, SETTINGS).findings[0].fingerprint for each in (incomplete, outage, cut)]
+    assert 1 == len(set(found))
+
+
+def test_one_failed_poll_is_calm() -> None:
+    """By default polls may fail for ten minutes, and the rule looks at failed polls too."""
+    assert timedelta(minutes=10) == SETTINGS.hold
+    assert RULE.judges_failures

@@ -1,0 +1,178 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Vm
+from fluence_watch.rules.base import Situation
+from fluence_watch.rules.vm_vanished import (
+    FleetVanished,
+    VmVanished,
+    VmVanishedSettings,
+    judge,
+    lost,
+    suspects,
+)
+
+NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+BOUNDARY = datetime(2025, 4, 16, 17, 59, 55, tzinfo=UTC)
+SETTINGS = VmVanishedSettings()
+FLEET = "fleet@2025-04-16T12:00:00+00:00"
+
+See = Callable[..., Situation]
+
+
+def missing(vm: Vm, *, polls: int = 2, among: int = 1, since: datetime = NOW) -> KnownVm:
+    return KnownVm(
+        vm,
+        first_seen_at=since - timedelta(days=1),
+        missing_polls=polls,
+        missing_since=since,
+        missing_among=among,
+        last_seen_at=since - MINUTE,
+    )
+
+
+def gone_of(vm: Vm, number: int, *, among: int, polls: int = 2) -> dict[str, KnownVm]:
+    """So many copies of the VM that left the list of `among` in the same poll."""
+    vms = (replace(vm, id=f"0x{n}", name=f"vm-{n}") for n in range(number))
+    return {each.key: missing(each, polls=polls, among=among) for each in vms}
+
+
+@pytest.mark.parametrize(
+    ("polls", "confirm_polls", "found"),
+    [(0, 2, 0), (1, 2, 0), (2, 2, 1), (3, 2, 1), (1, 1, 1), (0, 1, 0), (4, 5, 0), (5, 5, 1)],
+)
+def test_how_often_a_vm_must_be_missing(
+    web: Vm, see: See, polls: int, confirm_polls: int, found: int
+) -> None:
+    """It counts as vanished from `confirm_polls` polls without it on."""
+    known = {web.key: missing(web, polls=polls)}
+    judgement = judge(see(known=known), VmVanishedSettings(confirm_polls=confirm_polls))
+    assert found == len(judgement.findings)
+
+
+def test_the_facts_of_a_vanished_vm(web: Vm, see: See) -> None:
+    """It is described as it was last seen, with the money that is still in it."""
+    facts = VmVanished(
+        vm=VmRef("0x00aB", "web-1", "FR-PAR-1"),
+        last_seen_at=NOW - MINUTE,
+        public_ip="154.42.3.159",
+        status="ACTIVE",
+        reserved=MicroUsdc(359_440),
+        spent=MicroUsdc(17_846_000),
+        funded_until=BOUNDARY + timedelta(days=1),
+    )
+    found = Finding(Fingerprint("main", "vm_vanished", "0x00ab"), Severity.CRITICAL, facts)
+    assert [found] == judge(see(known={web.key: missing(web)}), SETTINGS).findings
+
+
+def test_a_free_vm_is_not_funded_until_the_year_9999(web: Vm, see: See) -> None:
+    """Forever is no date that a message could show."""
+    free = replace(web, price=MicroUsdc(0))
+    (found,) = judge(see(known={free.key: missing(free)}), SETTINGS).findings
+    assert isinstance(found.facts, VmVanished)
+    assert found.facts.funded_until is None
+
+
+@pytest.mark.parametrize(
+    ("number", "among", "suspect"),
+    [
+        (1, 1, False),
+        (2, 2, False),
+        (1, 3, False),
+        (2, 3, True),
+        (3, 3, True),
+        (2, 4, False),
+        (3, 4, True),
+        (5, 10, False),
+        (6, 10, True),
+        (50, 100, False),
+        (51, 100, True),
+    ],
+)
+def test_when_the_list_is_the_suspect(
+    web: Vm,
+    see: See,
+    number: int,
+    among: int,
+    suspect: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """More than half of three or more VMs at once is one finding; exactly half are VMs."""
+    known = gone_of(web, number, among=among)
+    subjects = [each.fingerprint.subject for each in judge(see(known=known), SETTINGS).findings]
+    assert ([FLEET] if suspect else list(known)) == subjects
+    assert ({NOW} if suspect else set()) == suspects(known.values())
+
+
+def test_the_facts_of_a_vanished_fleet(web: Vm, see: See) -> None:
+    """How many of how many, since when, and some of them by name."""
+    (found,) = judge(see(known=gone_of(web, 8, among=10)), SETTINGS).findings
+    some = tuple(VmRef(f"0x{n}", f"vm-{n}", "FR-PAR-1") for n in range(5))
+    assert FleetVanished(8, 10, NOW - MINUTE, some) == found.facts
+    assert Severity.CRITICAL is found.severity
+
+
+def test_vms_that_left_at_other_times_are_other_groups(web: Vm, see: See) -> None:
+    """Three of ten that go one by one are three VMs; a fleet that goes later is one finding."""
+    known = {
+        f"0x{n}": missing(replace(web, id=f"0x{n}"), among=10 - n, since=NOW + n * MINUTE)
+        for n in range(3)
+    }
+    later = NOW + 5 * MINUTE
+    fleet = {f"0xf{n}": missing(replace(web, id=f"0xf{n}"), among=7, since=later) for n in range(7)}
+    found = judge(see(known=known | fleet), SETTINGS).findings
+    subjects = [each.fingerprint.subject for each in found]
+    assert ["0x0", "0x1", "0x2", f"fleet@{later.isoformat()}"] == subjects
+
+
+def test_a_fleet_of_which_half_is_back(web: Vm, see: See) -> None:
+    """Then the list is trusted again: the fleet's finding is over, the rest have vanished."""
+    before = gone_of(web, 6, among=10)
+    known = dict(list(before.items())[:5])
+    back = [entry.vm for key, entry in before.items() if key not in known]
+    judgement = judge(see(*back, known=known, before=before), SETTINGS)
+    assert list(known) == [each.fingerprint.subject for each in judgement.findings]
+    assert (frozenset(), frozenset()) == (judgement.unknown, judgement.gone)
+
+
+def test_a_fleet_that_is_forgotten(web: Vm, see: See) -> None:
+    """When nobody of it is known any more its alert ends without a message."""
+    before = gone_of(web, 6, among=10)
+    assert frozenset({FLEET}) == judge(see(before=before), SETTINGS).gone
+
+
+def test_a_fleet_of_which_one_came_back_while_the_others_are_forgotten(web: Vm, see: See) -> None:
+    """Somebody came back: that is an end to be told."""
+    before = gone_of(web, 6, among=10)
+    assert frozenset() == judge(see(before["0x0"].vm, before=before), SETTINGS).gone
+
+
+def test_a_fleet_that_is_in_the_list_but_unread(web: Vm, see: See) -> None:
+    """Elements that cannot be read are in the list: the fleet is neither lost nor forgotten."""
+    before = gone_of(web, 6, among=10)
+    unread = {key: KnownVm(e.vm, e.first_seen_at) for key, e in before.items()}
+    judgement = judge(see(known=unread, before=before), SETTINGS)
+    assert ([], frozenset(), frozenset()) == (
+        judgement.findings,
+        judgement.unknown,
+        judgement.gone,
+    )
+
+
+def test_a_fleet_below_confirm_polls_is_unknown(web: Vm, see: See) -> None:
+    """Raising `confirm_polls` while a fleet is missing says nothing about its end."""
+    known = gone_of(web, 6, among=10, polls=3)
+    judgement = judge(see(known=known), VmVanishedSettings(confirm_polls=5))
+    assert ([], frozenset({FLEET})) == (judgement.findings, judgement.unknown)
+
+
+def test_who_is_lost(web: Vm) -> None:
+    """Only VMs that are missing often enough."""
+    known = {"0xa": missing(web, polls=1), "0xb": missing(web, polls=2)}
+    assert {"0xb": known["0xb"]} == lost(known, SETTINGS)
