@@ -49,12 +49,20 @@ def fate(
     message: Message, firing: Collection[Fingerprint], stale_after: timedelta, now: datetime
 ) -> Fate:
     """Whether the message is still news: whether anything in it still matters."""
-    age = now - message.created_at
-    matters = any(_matters(item, firing, now, fresh=age <= stale_after) for item in message.items)
-    return Fate.SEND if matters else Fate.SUMMARIZE
+    fresh = now - message.created_at <= stale_after
+    matters = any(_matters(item, firing, now, fresh=fresh) for item in message.items)
+    return Fate.SEND if matters or _hidden_matter(message, firing) else Fate.SUMMARIZE
 
 
 def _matters(item: Item, firing: Collection[Fingerprint], now: datetime, *, fresh: bool) -> bool:
     if item.relevant_until is not None and now >= item.relevant_until:
         return False
     return fresh or (item.firing and item.fingerprint in firing)
+
+
+def _hidden_matter(message: Message, firing: Collection[Fingerprint]) -> bool:
+    """Whether, of what a long message only counts, something may still fire."""
+    if message.firing + message.resolved <= len(message.items):
+        return False
+    rules = {count.rule for count in message.counts if count.firing}
+    return any(f.account == message.account and f.rule in rules for f in firing)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluence_watch.alerting.delivery import FIRST_WAIT, LONGEST_WAIT, Fate, fate, wait_after
-from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.alerting.grouping import Count, Item, Message
 from fluence_watch.alerting.lifecycle import Alert
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
@@ -82,3 +83,15 @@ def test_one_item_that_matters_is_enough(firing: Alert) -> None:
     resolved = item_of(firing, firing=False)
     assert Fate.SEND is fate(message_of(over, resolved), (), HOUR, NOW)
     assert Fate.SUMMARIZE is fate(message_of(over, resolved, hours_ago=2), (), HOUR, NOW)
+
+
+@pytest.mark.parametrize(("account", "expected"), [("main", Fate.SEND), ("x", Fate.SUMMARIZE)])
+def test_what_a_long_message_only_counts_may_matter(
+    firing: Alert, account: str, expected: Fate
+) -> None:
+    """Of 500 findings 20 are shown; when those are over, the others may still fire."""
+    shown = item_of(firing, firing=True)
+    counts = (Count(shown.fingerprint.rule, shown.severity, firing=True, number=500),)
+    message = replace(message_of(shown, hours_ago=2), counts=counts)
+    hidden = firing.fingerprint._replace(account=account, subject="0xother")
+    assert expected is fate(message, {hidden}, HOUR, NOW)
