@@ -30,14 +30,14 @@ def _duration(text: str) -> timedelta:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, number = text.rpartition(":")
-    if not host or not number.isdecimal():
+    if not (host and number.isascii() and number.isdigit() and int(number) < 65_536):  # noqa: PLR2004 - ports are 16 bit
         raise typer.BadParameter('write an address and a port, such as "127.0.0.1:8080"')
     return host.strip("[]"), int(number)
 
 
 def simulate(
     *,
-    dialect: Annotated[str, typer.Option(help="The generation of the API: v2.")] = "v2",
+    dialect: Annotated[str, typer.Option(help="The generation of the API: v2, v3, cloud, or all at once.")] = "v2",
     vms: Annotated[int, typer.Option(min=0, max=200_000, help="How many VMs.")] = 8,
     epoch: Annotated[
         timedelta, typer.Option(parser=_duration, metavar="DURATION", help="The billing period.")

@@ -1,7 +1,8 @@
 """A Fluence API of our own, for the demo and the tests.
 
     world.py        the engine: an account, its VMs, its money; pure and deterministic
-    dialects/       views over it, one file a generation of the API
+    groups.py       open ports that several VMs may share
+    dialects/       views over it, one file or folder a generation of the API
     faults.py       what goes wrong and when; spoil.py and inject.py carry it out
     actions.py      what can be made to happen; control.py and scenario.py make it happen
     server.py       all of it behind a real socket
@@ -9,6 +10,7 @@
 It shares no code with the client that it is there to test: the two meet on the wire.
 """
 
+from fluence_watch.simulator.access import AcceptedAuth
 from fluence_watch.simulator.clock import Clock, SettableClock, utc_now
 from fluence_watch.simulator.dialects import DIALECTS
 from fluence_watch.simulator.dialects.v2 import fleet_payload
@@ -16,7 +18,7 @@ from fluence_watch.simulator.faults import PROFILES, Fault, FaultKind, FaultPlan
 from fluence_watch.simulator.fleet import build_world
 from fluence_watch.simulator.scenario import perform
 from fluence_watch.simulator.server import create_app, running, serve
-from fluence_watch.simulator.world import AcceptedAuth, World
+from fluence_watch.simulator.world import World
 
 __all__ = [
     "DIALECTS",

@@ -14,6 +14,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Port, parse_port
 from fluence_watch.simulator.catalog import CONFIGURATIONS, configuration
 from fluence_watch.simulator.errors import RefusedError
+from fluence_watch.simulator.machine import State, in_state, sharing_ports
 from fluence_watch.simulator.world import World
 
 
@@ -88,6 +89,38 @@ class SetPorts(Struct, frozen=True, forbid_unknown_fields=True):
     def apply(self, world: World) -> None:
         """Replace the set."""
         world.update(world.find(self.vm).id, ports=map(_port, self.ports))
+
+
+class SharePorts(Struct, frozen=True, forbid_unknown_fields=True):
+    """`vm` has the open ports of `other` from now on, as members of one security group do."""
+
+    vm: str
+    other: str
+
+    def apply(self, world: World) -> None:
+        """Join them."""
+        world.put(sharing_ports(world.find(self.vm), world.find(self.other)))
+
+
+class SetState(Struct, frozen=True, forbid_unknown_fields=True):
+    """A VM is `new`, `launching`, `active`, `stopped` or `terminated`."""
+
+    vm: str
+    state: State
+
+    def apply(self, world: World) -> None:
+        """Bring it about."""
+        world.put(in_state(world.find(self.vm), self.state, world.now))
+
+
+class Maintenance(Struct, frozen=True, forbid_unknown_fields=True):
+    """The service is under maintenance, or no longer."""
+
+    on: bool
+
+    def apply(self, world: World) -> None:
+        """Begin or end it."""
+        world.maintenance = self.on
 
 
 class Vanish(Struct, frozen=True, forbid_unknown_fields=True):
@@ -179,6 +212,9 @@ ACTIONS: dict[str, type[Action]] = {
     "open-port": OpenPort,
     "close-port": ClosePort,
     "set-ports": SetPorts,
+    "share-ports": SharePorts,
+    "set-state": SetState,
+    "maintenance": Maintenance,
     "vanish": Vanish,
     "bring-back": BringBack,
     "terminate": Terminate,

@@ -1,37 +1,55 @@
-"""Who may ask: the API key in `X-API-KEY: KEY` or `Authorization: Bearer KEY`."""
+"""Who may ask, and when: the API key in one of its headers, and no maintenance.
+
+The key is `X-API-KEY: KEY` or `Authorization: Bearer KEY`.
+"""
 
 from collections.abc import Iterator
 from hmac import compare_digest
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fluence_watch.simulator.access import AcceptedAuth
 from fluence_watch.simulator.dialects.view import Dialect
-from fluence_watch.simulator.world import AcceptedAuth, World
+from fluence_watch.simulator.world import World
+
+_UNAVAILABLE = 503
 
 
 def with_auth(app: ASGIApp, world: World, dialect: Dialect) -> ASGIApp:
-    """The app, for those who bring the world's key in a header that the world accepts."""
+    """The app, for those who bring the world's key in a header that world and dialect accept.
+
+    During maintenance it is for nobody, but for the paths that need no key.
+    """
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if is_allowed(world, Headers(scope=scope)):
-            await app(scope, receive, send)
-        else:
-            refusal = dialect.error(dialect.unauthorized, "missing or invalid API key")
-            await refusal(scope, receive, send)
+        refusal = _refusal(world, dialect, scope)
+        await (refusal or app)(scope, receive, send)
 
     return guarded
 
 
-def is_allowed(world: World, headers: Headers) -> bool:
-    """Whether one of the accepted headers carries the key."""
+def _refusal(world: World, dialect: Dialect, scope: Scope) -> Response | None:
+    if scope["path"] in dialect.open_paths:
+        return None
+    if world.maintenance:
+        return dialect.error(_UNAVAILABLE, "the service is under maintenance")
+    if is_allowed(world, Headers(scope=scope), bearer=dialect.bearer):
+        return None
+    return dialect.error(dialect.unauthorized, "missing or invalid API key")
+
+
+def is_allowed(world: World, headers: Headers, *, bearer: bool) -> bool:
+    """Whether one of the accepted headers carries the key; without `bearer` it is `X-API-KEY`."""
     wanted = world.api_key.encode()
-    return any(compare_digest(given.encode(), wanted) for given in _keys(world, headers))
+    accepted = world.accepted_auth if bearer else AcceptedAuth.X_API_KEY
+    return any(compare_digest(given.encode(), wanted) for given in _keys(accepted, headers))
 
 
-def _keys(world: World, headers: Headers) -> Iterator[str]:
-    if world.accepted_auth is not AcceptedAuth.BEARER:
+def _keys(accepted: AcceptedAuth, headers: Headers) -> Iterator[str]:
+    if accepted is not AcceptedAuth.BEARER:
         yield headers.get("x-api-key", "")
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if world.accepted_auth is not AcceptedAuth.X_API_KEY and scheme.lower() == "bearer":
+    if accepted is not AcceptedAuth.X_API_KEY and scheme.lower() == "bearer":
         yield token.strip()

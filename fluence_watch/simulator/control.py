@@ -2,6 +2,9 @@
 
     POST /_control/<action>   a JSON object from `actions.py`, such as
                               /_control/open-port {"vm": "web-1", "port": "8080/tcp"}
+    POST /_control/before     {"request": 2, "action": "vanish", "body": {"vm": "web-1"}}: just before
+                              the second request from now on, so that a list changes between two
+                              of its pages
     POST /_control/clock      {"advance": seconds} or {"set": "2025-04-16T17:59:55Z"}; 409 when the
                               simulator follows the real time
     POST /_control/faults     the next requests fail: {"kind": "status", "status": 503, "times": 2,
@@ -15,13 +18,15 @@ Every POST answers 204, or 404, 409, 422 with {"error": …}.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fluence_watch.simulator.actions import ACTIONS
+from fluence_watch.simulator.actions import ACTIONS, Action
 from fluence_watch.simulator.clock import Clock, SettableClock
 from fluence_watch.simulator.dialects.view import answer, plain_error, read
 from fluence_watch.simulator.errors import UnknownError
@@ -32,9 +37,13 @@ from fluence_watch.simulator.world import World
 
 @dataclass(slots=True)
 class Traffic:
-    """The requests that the API saw, faulty ones among them."""
+    """The requests that the API saw, faulty ones among them; and what happens before coming ones.
+
+    `planned` is by the number of the request.
+    """
 
     count: int = 0
+    planned: dict[int, list[Action]] = field(default_factory=dict)
     last_method: str = ""
     last_path: str = ""
     last_headers: dict[str, str] = field(default_factory=dict)
@@ -43,6 +52,12 @@ class Traffic:
 class _ClockChange(Struct, forbid_unknown_fields=True):
     advance: float = 0.0
     set: datetime | None = None
+
+
+class _Planned(Struct, forbid_unknown_fields=True):
+    request: Annotated[int, Meta(ge=1)]
+    action: str
+    body: msgspec.Raw
 
 
 class _QueuedFault(Struct, forbid_unknown_fields=True):
@@ -71,6 +86,7 @@ class Control:
         """The endpoints, below `/_control`."""
         return (
             Route("/world", self.show_world, methods=["GET"]),
+            Route("/before", self.plan, methods=["POST"]),
             Route("/clock", self.move_clock, methods=["POST"]),
             Route("/faults", self.queue_fault, methods=["POST"]),
             Route("/profile", self.set_profile, methods=["POST"]),
@@ -79,10 +95,16 @@ class Control:
 
     async def act(self, request: Request) -> Response:
         """Cause an event."""
-        shape = ACTIONS.get(request.path_params["action"])
-        if shape is None:
-            raise UnknownError(f"no such action; there are {', '.join(ACTIONS)}")
+        shape = _shape(request.path_params["action"])
         (await read(request, shape)).apply(self.world)
+        return Response(status_code=204)
+
+    async def plan(self, request: Request) -> Response:
+        """Let an event happen just before a request that is still to come."""
+        wanted = await read(request, _Planned)
+        action = msgspec.json.decode(wanted.body, type=_shape(wanted.action))
+        number = self.traffic.count + wanted.request
+        self.traffic.planned.setdefault(number, []).append(action)
         return Response(status_code=204)
 
     async def move_clock(self, request: Request) -> Response:
@@ -125,15 +147,32 @@ class Control:
                 "top_ups_fail": world.top_ups_fail,
                 "vms": [_shown(machine) for machine in world.machines.values()],
                 "ssh_keys": list(world.ssh_keys),
-                "requests": self.traffic,
+                "maintenance": world.maintenance,
+                "requests": _seen(self.traffic),
                 "faults": {"profile": self.faults.profile.name, "queued": self.faults.queued},
             }
         )
 
 
+def _shape(name: str) -> type[Action]:
+    if name not in ACTIONS:
+        raise UnknownError(f"no such action; there are {', '.join(ACTIONS)}")
+    return ACTIONS[name]
+
+
+def _seen(traffic: Traffic) -> dict[str, object]:
+    return {
+        "count": traffic.count,
+        "last_method": traffic.last_method,
+        "last_path": traffic.last_path,
+        "last_headers": traffic.last_headers,
+    }
+
+
 def _shown(machine: Machine) -> dict[str, object]:
     return {
         "id": machine.id,
+        "uuid": machine.uuid,
         "name": machine.name,
         "state": machine.state,
         "vanished": machine.vanished,

@@ -7,3 +7,11 @@ class UnknownError(LookupError):
 
 class RefusedError(ValueError):
     """The request makes sense but is not allowed: a reserved port, too little money."""
+
+
+class ConflictError(ValueError):
+    """Something else stands against it: the key is there already, the group is in use."""
+
+
+class WrongStateError(ValueError):
+    """The VM is in no state for it: what has ended cannot be ended."""

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from random import Random
 
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.simulator.access import AcceptedAuth
 from fluence_watch.simulator.catalog import CONFIGURATIONS
 from fluence_watch.simulator.machine import Machine
 from fluence_watch.simulator.provision import aged, provision, with_role
 from fluence_watch.simulator.ssh import ed25519_line
-from fluence_watch.simulator.world import AcceptedAuth, World
+from fluence_watch.simulator.world import World
 
 _EPOCHS_OF_BALANCE = 1_000
 _OLDEST_EPOCHS = 60

@@ -4,24 +4,32 @@ Source: Fluence guide, "Managing your Virtual Machines", billing info. An epoch 
 its start, from the reserve; a little later the reserve is topped up to the price of one epoch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import SSH, Port
+from fluence_watch.model.vm import ALL_PORTS, SSH, Port
 from fluence_watch.simulator.catalog import ROME, Configuration, Datacenter, Hardware
 from fluence_watch.simulator.errors import RefusedError
+from fluence_watch.simulator.ids import uuid_of
+
+Rule = Mapping[str, object]
+"""A rule of a firewall as it was given, which opens something to somebody but not to everybody."""
 
 RESERVED_PORT = 10_250
-_PROTOCOLS = frozenset({"tcp", "udp"})
+_PROTOCOLS = frozenset({"tcp", "udp", "any"})
+_WITHOUT_NUMBERS = Port(*ALL_PORTS, "icmp")
 
 
 class State(StrEnum):
-    """Whether a VM still runs."""
+    """What a VM does; all but the last are billed."""
 
+    NEW = "new"
+    LAUNCHING = "launching"
     ACTIVE = "active"
+    STOPPED = "stopped"
     TERMINATED = "terminated"
 
 
@@ -31,6 +39,8 @@ class Machine:
 
     `price`, `reserved` and `spent` are micro-USDC. `top_up_at` is when the reserve is filled
     again, `top_ups_fail` whether that will fail. A vanished VM is in no list and pays nothing.
+    `state_changed_at` is unknown for a VM that was always as it is. VMs of one `group` share one
+    set of ports; alone, a VM is a group of its own.
     """
 
     id: str
@@ -50,6 +60,9 @@ class Machine:
     top_up_at: datetime | None = None
     top_ups_fail: bool = False
     vanished: bool = False
+    state_changed_at: datetime | None = None
+    shares_ports_with: str = ""
+    narrow_rules: tuple[Rule, ...] = ()
 
     @property
     def key(self) -> str:
@@ -57,9 +70,24 @@ class Machine:
         return key_of(self.id)
 
     @property
+    def uuid(self) -> str:
+        """The id for those dialects that use UUIDs."""
+        return uuid_of("vm", self.key)
+
+    @property
+    def group(self) -> str:
+        """The key of the VM whose set of ports this is."""
+        return self.shares_ports_with or self.key
+
+    @property
     def is_billed(self) -> bool:
         """Whether it will be charged again."""
-        return self.state is State.ACTIVE and not self.vanished
+        return self.state is not State.TERMINATED and not self.vanished
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the reserve cannot pay the coming epoch, and no top-up is on its way."""
+        return self.is_billed and self.top_up_at is None and self.shortfall > 0
 
     @property
     def shortfall(self) -> MicroUsdc:
@@ -84,7 +112,7 @@ def next_due(machine: Machine) -> datetime | None:
 def charge(machine: Machine, epoch: timedelta, top_up_delay: timedelta) -> Machine:
     """The VM after its boundary; terminated when the reserve cannot pay."""
     if machine.shortfall:
-        return terminated(machine)
+        return terminated(machine, machine.next_billing_at)
     return replace(
         machine,
         reserved=MicroUsdc(machine.reserved - machine.price),
@@ -99,9 +127,39 @@ def topped_up(machine: Machine, amount: MicroUsdc) -> Machine:
     return replace(machine, reserved=MicroUsdc(machine.reserved + amount), top_up_at=None)
 
 
-def terminated(machine: Machine) -> Machine:
-    """The VM after its provider ended it; the reserve stays locked in it."""
-    return replace(machine, state=State.TERMINATED, top_up_at=None)
+def terminated(machine: Machine, at: datetime) -> Machine:
+    """The VM after its end; the reserve stays locked in it. What has ended stays as it is."""
+    if machine.state is State.TERMINATED:
+        return machine
+    return replace(machine, state=State.TERMINATED, state_changed_at=at, top_up_at=None)
+
+
+def in_state(machine: Machine, state: State, at: datetime) -> Machine:
+    """The VM after it has started, stopped or ended.
+
+    Raises:
+        RefusedError: it has ended, and stays so.
+    """
+    if machine.state is State.TERMINATED:
+        raise RefusedError("the VM has been terminated")
+    if state is State.TERMINATED:
+        return terminated(machine, at)
+    return replace(machine, state=state, state_changed_at=at)
+
+
+def sharing_ports(machine: Machine, other: Machine) -> Machine:
+    """The VM with the open ports of the other one: a change to either will be to both."""
+    return replace(
+        machine,
+        shares_ports_with=other.group,
+        ports=other.ports,
+        narrow_rules=other.narrow_rules,
+    )
+
+
+def last_charge(machine: Machine, epoch: timedelta) -> datetime:
+    """When the running epoch was paid; the last one, for a VM that has ended."""
+    return max(machine.created_at, machine.next_billing_at - epoch)
 
 
 def returned(machine: Machine, now: datetime, epoch: timedelta) -> Machine:
@@ -116,12 +174,12 @@ def checked_ports(ports: Iterable[Port]) -> tuple[Port, ...]:
     """The set of ports as the service keeps it: sorted, each once.
 
     Raises:
-        RefusedError: one is reserved, or its protocol is neither tcp nor udp.
+        RefusedError: one is reserved (all ports at once are not), or its protocol is unknown.
     """
     wanted = frozenset(ports)
     for port in wanted:
-        if port.first <= RESERVED_PORT <= port.last:
+        if port.first <= RESERVED_PORT <= port.last and port[:2] != ALL_PORTS:
             raise RefusedError(f"port {RESERVED_PORT} is reserved")
-        if port.protocol not in _PROTOCOLS:
+        if port.protocol not in _PROTOCOLS and port != _WITHOUT_NUMBERS:
             raise RefusedError(f"unknown protocol {port.protocol!r:.40}")
     return tuple(sorted(wanted))

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -20,9 +20,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fluence_watch.simulator.auth import with_auth
 from fluence_watch.simulator.clock import Clock
 from fluence_watch.simulator.control import Control, Traffic
-from fluence_watch.simulator.dialects import DIALECTS
+from fluence_watch.simulator.dialects import DIALECTS, Dialect
 from fluence_watch.simulator.dialects.view import plain_error
-from fluence_watch.simulator.errors import RefusedError, UnknownError
+from fluence_watch.simulator.errors import (
+    ConflictError,
+    RefusedError,
+    UnknownError,
+    WrongStateError,
+)
 from fluence_watch.simulator.faults import FaultPlan
 from fluence_watch.simulator.inject import with_faults
 from fluence_watch.simulator.world import World
@@ -31,6 +36,8 @@ _GRACE_SECONDS = 1
 _ErrorHandler = Callable[[Request, Exception], Response]
 _STATUS_OF: Mapping[type[Exception], int] = {
     UnknownError: 404,
+    WrongStateError: 406,
+    ConflictError: 409,
     RefusedError: 422,
     msgspec.ValidationError: 422,
     msgspec.DecodeError: 400,
@@ -42,19 +49,32 @@ def create_app(
 ) -> ASGIApp:
     """The API in that dialect over the world, and `/_control` beside it.
 
-    Before each request the world advances to the clock's time. Raises `KeyError` for a dialect
-    that is not in `DIALECTS`.
+    `all` is every dialect at once, told apart by the path of a request. Before each request the
+    world advances to the clock's time. Raises `KeyError` for a dialect that is not in `DIALECTS`.
     """
-    view, plan, traffic = DIALECTS[dialect], faults or FaultPlan(), Traffic()
-    api = Starlette(routes=view.routes(world), exception_handlers=_handlers(view.error))
-    faulty = with_faults(with_auth(api, world, view), plan, view)
+    plan, traffic = faults or FaultPlan(), Traffic()
+    stacks = [(view, _stack(world, plan, view)) for view in DIALECTS[dialect]]
     controls = Control(world, clock, plan, traffic)
     control = Starlette(routes=controls.routes(), exception_handlers=_handlers(plain_error))
     mounts = [
         Mount("/_control", app=control),
-        Mount("/", app=_counted(faulty, traffic)),
+        Mount("/", app=_counted(_by_path(stacks), world, traffic)),
     ]
     return _in_time(Starlette(routes=mounts), world, clock)
+
+
+def _stack(world: World, plan: FaultPlan, view: Dialect) -> ASGIApp:
+    api = Starlette(routes=view.routes(world), exception_handlers=_handlers(view.error))
+    return with_faults(with_auth(api, world, view), plan, view)
+
+
+def _by_path(stacks: Sequence[tuple[Dialect, ASGIApp]]) -> ASGIApp:
+    async def dispatched(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        fitting = (app for view, app in stacks if path.startswith(view.paths))
+        await next(fitting, stacks[0][1])(scope, receive, send)
+
+    return dispatched
 
 
 def _handlers(error: Callable[[int, str], Response]) -> dict[Any, _ErrorHandler]:
@@ -76,9 +96,13 @@ def _in_time(app: ASGIApp, world: World, clock: Clock) -> ASGIApp:
     return timed
 
 
-def _counted(app: ASGIApp, traffic: Traffic) -> ASGIApp:
+def _counted(app: ASGIApp, world: World, traffic: Traffic) -> ASGIApp:
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
         traffic.count += 1
+        for action in traffic.planned.pop(traffic.count, ()):
+            # what has become impossible is left out
+            with suppress(UnknownError, RefusedError):
+                action.apply(world)
         traffic.last_method, traffic.last_path = scope["method"], scope["path"]
         traffic.last_headers = dict(Headers(scope=scope))
         await app(scope, receive, send)

@@ -3,6 +3,7 @@
 They work on JSON of any dialect: a list of objects, or an object whose `items` is one.
 """
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -35,8 +36,20 @@ _NOT_TEXT: Final = frozenset(
     {
         "id", "status", "type", "units", "protocol", "fingerprint", "algorithm",
         "pricePerEpoch", "reservedBalance", "totalSpent", "createdAt", "nextBillingAt",
+        "statusChangedAt", "updatedAt", "readySince", "lastPaidAt", "paidUntil", "terminatedAt",
+        "periodStart", "priceHourlyUsd", "priceMonthlyUsd", "totalCost", "totalUsageHours",
+        "quantity", "balance", "usage", "estimatedUsage", "overage", "totalDepositedAmount",
+        "allowedActions", "configurationSlug", "role", "storageType", "addressType",
+        "resourceType", "protocolKind", "remote",
     }
 )  # fmt: skip
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_BREAKS: Final[tuple[dict[str, object], ...]] = (
+    {"pricePerEpoch": "abc"},
+    {"ports": 22},
+    {"paidUntil": "abc"},
+    {"networkInterfaces": 22},
+)
 _MEGABYTE: Final = 1_048_576
 _SHARE_KEPT: Final = 0.7
 
@@ -73,9 +86,9 @@ def _malformed(items: Items, rng: Random) -> Items:
     if not items:
         return items
     at = rng.randrange(len(items))
-    broken = rng.choice(
-        (17, None, "a string", items[at] | {"pricePerEpoch": "abc"}, items[at] | {"ports": 22})
-    )
+    item = items[at]
+    changed = [item | fault for fault in _BREAKS if fault.keys() <= item.keys()]
+    broken = rng.choice((17, None, "a string", *changed))
     return [*items[:at], broken, *items[at + 1 :]]
 
 
@@ -92,7 +105,7 @@ def _duplicated(items: Items, rng: Random) -> Items:
     if not items:
         return items
     twice = rng.choice(items)
-    return [*items, twice | {"vmName": "duplicate"}]
+    return [*items, twice | {"vmName" if "vmName" in twice else "name": "duplicate"}]
 
 
 def _hostile(items: Items, _rng: Random) -> Items:
@@ -108,7 +121,8 @@ def _hostile_value(value: object) -> object:
     if isinstance(value, list):
         return [_hostile_value(inner) for inner in value]
     # the same text for the same value: a hostile name stays what it is from poll to poll
-    return _hostile_text(value) if isinstance(value, str) else value
+    is_text = isinstance(value, str) and not _UUID.fullmatch(value)
+    return _hostile_text(str(value)) if is_text else value
 
 
 def _hostile_text(value: str) -> str:

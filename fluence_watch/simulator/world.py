@@ -9,10 +9,9 @@ at the world's present time. Nothing but `refill` makes money, and nothing loses
 reserves and what was ever spent always add up to what was ever deposited.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from heapq import heappop, heappush
 from random import Random
 from typing import TypeVar
@@ -20,9 +19,11 @@ from typing import TypeVar
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import SSH, Port
 from fluence_watch.simulator import machine as machines
+from fluence_watch.simulator.access import AcceptedAuth
 from fluence_watch.simulator.catalog import CONFIGURATIONS, Configuration
 from fluence_watch.simulator.errors import RefusedError, UnknownError
-from fluence_watch.simulator.machine import Machine, State, checked_ports, key_of
+from fluence_watch.simulator.groups import Group
+from fluence_watch.simulator.machine import Machine, Rule, State, checked_ports, key_of
 from fluence_watch.simulator.provision import provision
 from fluence_watch.simulator.ssh import SshKey, parse_public_key
 
@@ -30,20 +31,14 @@ _T = TypeVar("_T")
 _NOTHING = MicroUsdc(0)
 
 
-class AcceptedAuth(StrEnum):
-    """Which header may carry the API key."""
-
-    BOTH = "both"
-    X_API_KEY = "x-api-key"
-    BEARER = "bearer"
-
-
 @dataclass(slots=True)
 class World:
     """An account and what it rents; amounts are micro-USDC, `machines` is keyed without case.
 
     `top_up_delay` is how long after a charge the reserve is filled again; `top_ups_fail` breaks
-    the top-ups of every VM. `provisioned` counts the VMs that ever were.
+    the top-ups of every VM. `provisioned` counts the VMs that ever were. `deleted` are the VMs that
+    the user ended, `groups` the security groups that no VM uses. Where lists have pages,
+    `first_page` is the number of the first.
     """
 
     now: datetime
@@ -54,7 +49,11 @@ class World:
     accepted_auth: AcceptedAuth = AcceptedAuth.BOTH
     machines: dict[str, Machine] = field(default_factory=dict)
     ssh_keys: dict[str, SshKey] = field(default_factory=dict)
+    deleted: dict[str, Machine] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
     top_ups_fail: bool = False
+    maintenance: bool = False
+    first_page: int = 1
     deposited: MicroUsdc = field(init=False)
     spent_on_deleted: MicroUsdc = _NOTHING
     provisioned: int = 0
@@ -71,7 +70,7 @@ class World:
             machine = self.machines.get(key)
             # an entry is stale when the VM was changed or deleted after it was pushed
             if machine is not None and machines.next_due(machine) == due:
-                self._put(self._paid(machine, due))
+                self.put(self._paid(machine, due))
         self.now = max(self.now, now)
 
     @property
@@ -85,13 +84,13 @@ class World:
         return [machine for machine in self.machines.values() if not machine.vanished]
 
     def find(self, reference: str) -> Machine:
-        """The VM with that id (in any case) or name, vanished or not.
+        """The VM with that id (in any case), UUID or name, vanished or not.
 
         Raises:
             UnknownError: there is none.
         """
         machine = self.machines.get(key_of(reference))
-        named = (machine for machine in self.machines.values() if machine.name == reference)
+        named = (m for m in self.machines.values() if reference in {m.name, m.uuid})
         return machine or _known(next(named, None), f"VM {reference!r:.60}")
 
     def owned(self, vm_id: str) -> Machine:
@@ -110,7 +109,7 @@ class World:
         """Add a VM that was paid for elsewhere: its money counts as deposited."""
         self.deposited = MicroUsdc(self.deposited + machine.reserved + machine.spent)
         self.provisioned += 1
-        self._put(machine)
+        self.put(machine)
 
     def deploy(
         self,
@@ -133,7 +132,7 @@ class World:
         machine = replace(fresh, name=name or fresh.name, ports=opened)
         self.balance = MicroUsdc(self.balance - 2 * price)
         self.provisioned += 1
-        self._put(machine)
+        self.put(machine)
         return machine
 
     def delete(self, vm_id: str) -> None:
@@ -144,13 +143,19 @@ class World:
         """
         machine = self.owned(vm_id)
         del self.machines[machine.key]
+        self.deleted[machine.key] = machines.terminated(machine, self.now)
         self.balance = MicroUsdc(self.balance + machine.reserved)
         self.spent_on_deleted = MicroUsdc(self.spent_on_deleted + machine.spent)
 
     def update(
-        self, vm_id: str, *, name: str | None = None, ports: Iterable[Port] | None = None
+        self,
+        vm_id: str,
+        *,
+        name: str | None = None,
+        ports: Iterable[Port] | None = None,
+        narrow_rules: Sequence[Rule] | None = None,
     ) -> None:
-        """Rename a VM, replace the whole set of its open ports, or both at once.
+        """Rename a VM, replace its open ports and narrow rules and those of all that share them.
 
         Raises:
             UnknownError: there is no such VM.
@@ -162,7 +167,11 @@ class World:
         if name is not None and not name.strip():
             raise RefusedError("vmName must not be blank")
         opened = machine.ports if ports is None else checked_ports(ports)
-        self._put(replace(machine, name=machine.name if name is None else name, ports=opened))
+        narrow = machine.narrow_rules if narrow_rules is None else tuple(narrow_rules)
+        self.put(replace(machine, name=machine.name if name is None else name))
+        if (opened, narrow) != (machine.ports, machine.narrow_rules):
+            for each in self._sharing(machine):
+                self.put(replace(each, ports=opened, narrow_rules=narrow))
 
     def open_port(self, vm_id: str, port: Port) -> None:
         """Open one port beside those that are open. Raises as `update` does."""
@@ -206,25 +215,25 @@ class World:
 
     def vanish(self, vm: str) -> None:
         """The VM is gone without a trace: in no list, and it pays nothing."""
-        self._put(replace(self.find(vm), vanished=True, top_up_at=None))
+        self.put(replace(self.find(vm), vanished=True, top_up_at=None))
 
     def bring_back(self, vm: str) -> None:
         """A vanished VM is back; the epochs that began meanwhile are not charged."""
         machine = self.find(vm)
         if machine.vanished:
-            self._put(machines.returned(machine, self.now, self.epoch))
+            self.put(machines.returned(machine, self.now, self.epoch))
             self._retry_top_ups([self.find(vm)])
 
     def terminate(self, vm: str) -> None:
         """The provider ends the VM; its reserve stays locked until it is deleted."""
-        self._put(machines.terminated(self.find(vm)))
+        self.put(machines.terminated(self.find(vm), self.now))
 
     def drain(self, vm: str | None = None) -> None:
         """From now on the top-ups of the VM fail; of every VM when none is named."""
         if vm is None:
             self.top_ups_fail = True
         else:
-            self._put(replace(self.find(vm), top_ups_fail=True))
+            self.put(replace(self.find(vm), top_ups_fail=True))
 
     def mend(self, vm: str | None = None) -> None:
         """Top-ups work again, for one VM or all, and what is missing is topped up soon."""
@@ -233,7 +242,7 @@ class World:
         mended = list(self.machines.values()) if vm is None else [self.find(vm)]
         for machine in mended:
             if machine.top_ups_fail:
-                self._put(replace(machine, top_ups_fail=False))
+                self.put(replace(machine, top_ups_fail=False))
         self._retry_top_ups([self.machines[machine.key] for machine in mended])
 
     def set_price(self, vm: str, price: MicroUsdc) -> None:
@@ -244,7 +253,7 @@ class World:
         """
         if price < 0:
             raise RefusedError("a price cannot be negative")
-        self._put(replace(self.find(vm), price=price))
+        self.put(replace(self.find(vm), price=price))
 
     def set_boundary(self, vm: str, at: datetime) -> None:
         """Move the VM's next charge.
@@ -254,9 +263,13 @@ class World:
         """
         if at <= self.now:
             raise RefusedError("the boundary must be in the future")
-        self._put(replace(self.find(vm), next_billing_at=at))
+        self.put(replace(self.find(vm), next_billing_at=at))
 
-    def _put(self, machine: Machine) -> None:
+    def _sharing(self, machine: Machine) -> list[Machine]:
+        return [each for each in self.machines.values() if each.group == machine.group]
+
+    def put(self, machine: Machine) -> None:
+        """Let the VM be so from now on."""
         before = self.machines.get(machine.key)
         self.machines[machine.key] = machine
         due = machines.next_due(machine)
@@ -276,7 +289,7 @@ class World:
         at = self.now + self.top_up_delay
         for machine in list(candidates):
             if machine.is_billed and machine.shortfall and machine.top_up_at is None:
-                self._put(replace(machine, top_up_at=at))
+                self.put(replace(machine, top_up_at=at))
 
 
 def _known(found: _T | None, what: str) -> _T:

@@ -1,11 +1,22 @@
-"""The generations of the API, each a view over the same world; one file a dialect."""
+"""The generations of the API, each a view over the same world; one file or folder a dialect.
+
+An app speaks one of them, or all at once: which one is then told by the path of a request. What
+two dialects have in common (`DELETE /vms/v3`, `/ssh_keys`) is the same in both.
+"""
 
 from collections.abc import Mapping
 from typing import Final
 
+from fluence_watch.simulator.dialects.cloud import CLOUD
 from fluence_watch.simulator.dialects.v2 import V2
+from fluence_watch.simulator.dialects.v3 import V3
 from fluence_watch.simulator.dialects.view import Dialect
 
-DIALECTS: Final[Mapping[str, Dialect]] = {"v2": V2}
+DIALECTS: Final[Mapping[str, tuple[Dialect, ...]]] = {
+    "v2": (V2,),
+    "v3": (V3,),
+    "cloud": (CLOUD,),
+    "all": (V2, V3, CLOUD),
+}
 
 __all__ = ["DIALECTS", "Dialect"]

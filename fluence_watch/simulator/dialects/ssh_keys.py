@@ -1,9 +1,10 @@
 """`/ssh_keys`, which is the same in `v2` and `v3`.
 
-Source: Fluence guide, "Managing SSH keys". GET says `publicKey`, POST answers with `public_key`.
+Source: Fluence guide, "Managing SSH keys". GET says `publicKey`, POST answers with `public_key`,
+and times are written with an expanded year in both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -25,7 +26,12 @@ class _Fingerprint(Struct):
     fingerprint: str
 
 
-def listed_key(key: SshKey, timestamp: Callable[[datetime], str]) -> dict[str, object]:
+def expanded_timestamp(at: datetime) -> str:
+    """`+002025-04-16T17:59:55.000000000Z`."""
+    return f"+{at.year:06d}-{at:%m-%dT%H:%M:%S}.{at.microsecond:06d}000Z"
+
+
+def listed_key(key: SshKey) -> dict[str, object]:
     """An element of the answer to GET."""
     return {
         "name": key.name,
@@ -34,7 +40,7 @@ def listed_key(key: SshKey, timestamp: Callable[[datetime], str]) -> dict[str, o
         "comment": key.comment,
         "publicKey": key.public_key,
         "active": True,
-        "createdAt": timestamp(key.created_at),
+        "createdAt": expanded_timestamp(key.created_at),
     }
 
 
@@ -50,11 +56,11 @@ def added_key(key: SshKey) -> dict[str, object]:
     }
 
 
-def ssh_key_routes(world: World, timestamp: Callable[[datetime], str]) -> Sequence[Route]:
-    """The three endpoints; `timestamp` writes a time the way of the dialect."""
+def ssh_key_routes(world: World) -> Sequence[Route]:
+    """The three endpoints."""
 
     async def list_keys(_request: Request) -> Response:
-        return answer([listed_key(key, timestamp) for key in world.ssh_keys.values()])
+        return answer([listed_key(key) for key in world.ssh_keys.values()])
 
     async def add_key(request: Request) -> Response:
         wanted = await read(request, _NewKey)

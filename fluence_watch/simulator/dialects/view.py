@@ -18,13 +18,18 @@ _T = TypeVar("_T")
 class Dialect:
     """One generation of the API.
 
-    `routes` builds the endpoints over a world, `error` an answer from a status and a text for
-    people, `unauthorized` is the status for a missing or wrong key.
+    `paths` is what its paths begin with, `routes` builds the endpoints over a world, `error` an
+    answer from a status and a text for people. `unauthorized` is the status for a missing or
+    wrong key, `bearer` whether the key may come as a bearer token, `open_paths` need no key.
     """
+
+    paths: tuple[str, ...]
 
     routes: Callable[[World], Sequence[Route]]
     error: Callable[[int, str], Response]
     unauthorized: int
+    bearer: bool = True
+    open_paths: frozenset[str] = frozenset()
 
 
 def answer(payload: object, status: int = 200) -> Response:

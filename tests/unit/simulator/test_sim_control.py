@@ -22,6 +22,15 @@ EFFECTS = {
         lambda w: "22/tcp" not in map(str, w.find("web-1").ports),
     ),
     "set-ports": ({"vm": "web-1", "ports": []}, lambda w: w.find("web-1").ports == ()),
+    "share-ports": (
+        {"vm": "ci-3", "other": "web-1"},
+        lambda w: w.find("ci-3").ports == w.find("web-1").ports,
+    ),
+    "set-state": (
+        {"vm": "web-1", "state": "stopped"},
+        lambda w: w.find("web-1").state is State.STOPPED and w.find("web-1").is_billed,
+    ),
+    "maintenance": ({"on": True}, lambda w: w.maintenance),
     "vanish": ({"vm": "web-1"}, lambda w: w.find("web-1").vanished),
     "bring-back": ({"vm": "web-1"}, lambda w: not w.find("web-1").vanished),
     "terminate": ({"vm": "web-1"}, lambda w: w.find("web-1").state is State.TERMINATED),

@@ -1,0 +1,32 @@
+"""Money as decimal text, from micro-USDC; never through a float."""
+
+from datetime import timedelta
+
+from fluence_watch.model.money import MicroUsdc
+
+_HOUR_MICROSECONDS = 3_600_000_000
+_MONTH_HOURS = 730
+# finer than micro-USDC: an hour's price times the hours of an epoch is the epoch's price again
+_HOURLY_DECIMALS = 10
+
+
+def decimal(units: int, decimals: int = 6) -> str:
+    """`0.30697` for 306970 units of 10^-6: as many decimals as are needed."""
+    whole, fraction = divmod(units, 10**decimals)
+    return f"{whole}.{fraction:0{decimals}d}".rstrip("0").rstrip(".")
+
+
+def hourly(price: MicroUsdc, epoch: timedelta) -> str:
+    """What an hour costs, in USDC, when an epoch costs `price`."""
+    return decimal(_hourly_units(price, epoch), _HOURLY_DECIMALS)
+
+
+def monthly(price: MicroUsdc, epoch: timedelta) -> str:
+    """What a month of 730 hours costs."""
+    return decimal(_MONTH_HOURS * _hourly_units(price, epoch), _HOURLY_DECIMALS)
+
+
+def _hourly_units(price: MicroUsdc, epoch: timedelta) -> int:
+    microseconds = epoch // timedelta(microseconds=1)
+    units: int = price * 10 ** (_HOURLY_DECIMALS - 6) * _HOUR_MICROSECONDS
+    return (units + microseconds // 2) // microseconds

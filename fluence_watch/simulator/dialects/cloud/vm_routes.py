@@ -1,0 +1,107 @@
+"""The endpoints of VMs, and of the disks and addresses that belong to them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fluence_watch.simulator.dialects.cloud.paging import Item, listed, many
+from fluence_watch.simulator.dialects.cloud.resources import (
+    interfaces_json,
+    is_there,
+    public_ip_json,
+    storage_json,
+    with_resources,
+)
+from fluence_watch.simulator.dialects.cloud.vms import (
+    all_vms,
+    expanded,
+    listed_vm_json,
+    vm_by_id,
+    vm_json,
+)
+from fluence_watch.simulator.dialects.view import answer, read
+from fluence_watch.simulator.errors import UnknownError, WrongStateError
+from fluence_watch.simulator.machine import Machine
+from fluence_watch.simulator.world import World
+
+
+class _Change(Struct):
+    name: str | None = None
+
+
+def vm_routes(world: World) -> Sequence[Route]:
+    """The endpoints."""
+    return (*_reading(world), *_writing(world), *_resources(world))
+
+
+def _reading(world: World) -> Sequence[Route]:
+    async def list_vms(request: Request) -> Response:
+        query = request.query_params
+        page = listed(query, all_vms(world), lambda m: listed_vm_json(world, m), world.first_page)
+        names = many(query, "expand")
+        for machine, item in zip(page.sources, page.items, strict=True):
+            item.update(expanded(world, machine, names))
+        return answer(page.payload)
+
+    async def get_vm(request: Request) -> Response:
+        machine = vm_by_id(world, request.path_params["vm_id"])
+        names = many(request.query_params, "expand")
+        return answer(vm_json(world, machine) | expanded(world, machine, names))
+
+    async def list_interfaces(request: Request) -> Response:
+        return answer(interfaces_json(vm_by_id(world, request.path_params["vm_id"])))
+
+    return (
+        Route("/v2/vms", list_vms, methods=["GET"]),
+        Route("/v2/vms/{vm_id}", get_vm, methods=["GET"]),
+        Route("/v2/vms/{vm_id}/interfaces", list_interfaces, methods=["GET"]),
+    )
+
+
+def _writing(world: World) -> Sequence[Route]:
+    async def update_vm(request: Request) -> Response:
+        machine = _running_vm(world, request)
+        world.update(machine.id, name=(await read(request, _Change)).name)
+        return answer(vm_json(world, world.owned(machine.id)))
+
+    async def terminate_vm(request: Request) -> Response:
+        machine = _running_vm(world, request)
+        world.delete(machine.id)
+        return answer(vm_json(world, world.deleted[machine.key]))
+
+    return (
+        Route("/v2/vms/{vm_id}", update_vm, methods=["PATCH"]),
+        Route("/v2/vms/{vm_id}/terminate", terminate_vm, methods=["POST"]),
+    )
+
+
+def _running_vm(world: World, request: Request) -> Machine:
+    machine = vm_by_id(world, request.path_params["vm_id"])
+    if not is_there(machine):
+        raise WrongStateError("the VM has been terminated")
+    return machine
+
+
+def _resources(world: World) -> Sequence[Route]:
+    def pages(view: Callable[[Machine], Item]) -> Callable[[Request], Awaitable[Response]]:
+        async def list_them(request: Request) -> Response:
+            machines = with_resources(world)
+            return answer(listed(request.query_params, machines, view, world.first_page).payload)
+
+        return list_them
+
+    async def get_storage(request: Request) -> Response:
+        wanted = request.path_params["storage_id"]
+        for storage in map(storage_json, with_resources(world)):
+            if storage["id"] == wanted.lower():
+                return answer(storage)
+        raise UnknownError(f"no storage {wanted!r:.60}")
+
+    return (
+        Route("/v1/storages", pages(storage_json), methods=["GET"]),
+        Route("/v1/storages/{storage_id}", get_storage, methods=["GET"]),
+        Route("/v1/public_ips", pages(public_ip_json), methods=["GET"]),
+    )

@@ -1,0 +1,123 @@
+"""VMs. One that the user has ended stays in the list, as does one that its provider ended."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from fluence_watch.simulator.catalog import CONFIGURATIONS, Configuration
+from fluence_watch.simulator.dialects.amounts import hourly, monthly
+from fluence_watch.simulator.dialects.cloud.paging import Item, bad_request
+from fluence_watch.simulator.dialects.cloud.places import cluster_id
+from fluence_watch.simulator.dialects.cloud.resources import (
+    USER_ID,
+    interfaces_json,
+    is_there,
+    public_ip_id,
+    public_ip_json,
+    ssh_key_id,
+    ssh_key_json,
+    stamp,
+    storage_id,
+    storage_json,
+    subnet_json,
+    subnets_of,
+)
+from fluence_watch.simulator.errors import UnknownError
+from fluence_watch.simulator.ids import uuid_of
+from fluence_watch.simulator.machine import Machine, State, last_charge
+from fluence_watch.simulator.world import World
+
+_GB_IN_MB: Final = 1024
+_WORDS: Final = {
+    State.NEW: "new",
+    State.LAUNCHING: "launching",
+    State.ACTIVE: "launched",
+    State.STOPPED: "suspended",
+    State.TERMINATED: "terminated",
+}
+_ACTIONS: Final = {
+    State.ACTIVE: ("restart", "softReboot", "updateNetworkInterface", "terminate"),
+    State.TERMINATED: (),
+}
+
+
+def all_vms(world: World) -> list[Machine]:
+    """The VMs that the account holder can see, and those that he ended."""
+    return [*world.listed(), *world.deleted.values()]
+
+
+def vm_by_id(world: World, vm_id: str) -> Machine:
+    """The VM with that UUID.
+
+    Raises:
+        UnknownError: there is none.
+    """
+    for machine in all_vms(world):
+        if machine.uuid == vm_id.lower():
+            return machine
+    raise UnknownError(f"no VM {vm_id!r:.60}")
+
+
+def vm_json(world: World, machine: Machine) -> Item:
+    """A VM as it is when asked for alone: without its plan."""
+    runs, ended = is_there(machine), machine.state_changed_at
+    price = machine.price
+    return {
+        "id": machine.uuid,
+        "userId": USER_ID,
+        "clusterId": cluster_id(machine.datacenter),
+        "configurationId": uuid_of("configuration", machine.configuration.slug),
+        "name": machine.name,
+        "status": _WORDS[machine.state],
+        "restartRequired": False,
+        "allowedActions": _ACTIONS.get(machine.state, ("terminate",)),
+        "bootDisk": storage_id(machine) if runs else None,
+        "dataDisks": [],
+        "publicIp": public_ip_id(machine) if runs else None,
+        "subnets": subnets_of(machine),
+        "sshKeys": [ssh_key_id(key) for key in world.ssh_keys.values()],
+        "networkInterfaces": [interface["id"] for interface in interfaces_json(machine)],
+        "priceHourlyUsd": hourly(price, world.epoch),
+        "priceMonthlyUsd": monthly(price, world.epoch),
+        "createdAt": stamp(machine.created_at),
+        "updatedAt": stamp(max(machine.created_at, ended or machine.created_at)),
+        "readySince": stamp(machine.created_at),
+        "lastPaidAt": stamp(last_charge(machine, world.epoch)),
+        "paidUntil": stamp(machine.next_billing_at),
+        "terminatedAt": None if runs or ended is None else stamp(ended),
+    }
+
+
+def listed_vm_json(world: World, machine: Machine) -> Item:
+    """A VM as an element of the list: with its plan."""
+    size = machine.configuration
+    return vm_json(world, machine) | {
+        "configurationName": f"{size.vcpus} vCPU, {size.memory_mb // _GB_IN_MB} GB",
+        "configurationSlug": _PLANS.get(size.slug),
+        "vcpu": size.vcpus,
+        "ramGb": size.memory_mb // _GB_IN_MB,
+    }
+
+
+def expanded(world: World, machine: Machine, wanted: Iterable[str]) -> Item:
+    """What `?expand=` adds: the attached resources that are named, in full."""
+    names = tuple(dict.fromkeys(wanted))
+    if not names:
+        return {}
+    if unknown := [name for name in names if name not in _EXPANSIONS]:
+        raise bad_request(f"cannot expand {unknown[0]!r:.60}")
+    return {"expanded": {name: _EXPANSIONS[name](world, machine) for name in names}}
+
+
+def _plan(configuration: Configuration) -> str:
+    return f"cpu-regular-{configuration.vcpus}vcpu-{configuration.memory_mb // _GB_IN_MB}gb"
+
+
+_PLANS: Final = {each.slug: _plan(each) for each in CONFIGURATIONS}
+_EXPANSIONS: Final[Mapping[str, Callable[[World, Machine], object]]] = {
+    "bootDisk": lambda _world, m: storage_json(m) if is_there(m) else None,
+    "dataDisks": lambda _world, _m: [],
+    "publicIp": lambda _world, m: public_ip_json(m) if is_there(m) else None,
+    "subnets": lambda _world, m: [subnet_json(m, subnet) for subnet in subnets_of(m)],
+    "sshKeys": lambda world, _m: [ssh_key_json(key) for key in world.ssh_keys.values()],
+    "networkInterfaces": lambda _world, m: interfaces_json(m),
+}
