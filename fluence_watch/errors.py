@@ -11,7 +11,9 @@
         ├── UnauthorizedError        401 or 403: the key is missing, wrong or not allowed
         ├── RateLimitedError         429, maybe with the seconds to wait
         ├── ServerError              5xx
+        │   └── MaintenanceError         the API says that it is being worked on
         ├── RefusedError             any other status: 4xx, a redirect
+        ├── OutcomeUnknownError      a change was sent, and it cannot be told whether it was made
         └── UnexpectedPayloadError   the body is not what the guide describes; says where
             └── BodyTooLargeError    the body is over the bound of `poll.max_body_mb`
 
@@ -125,10 +127,26 @@ class ServerError(ApiError):
         super().__init__(message, status=status)
 
 
+class MaintenanceError(ServerError):
+    """The API says that it is being worked on; what it lists meanwhile may be less than there is."""
+
+    reason = "maintenance"
+
+
 class RefusedError(ApiError):
-    """The API refused the request with a status that no retry can mend (other 4xx, redirects)."""
+    """What was asked for cannot be done, and no retry mends that.
+
+    The API says so (other 4xx, redirects), or it is known before asking: a range of ports that
+    the dialect has no way to write, a security group that other VMs use too.
+    """
 
     reason = "refused"
+
+
+class OutcomeUnknownError(ApiError):
+    """A change was sent, no answer tells whether it was made, and reading back did not either."""
+
+    reason = "outcome_unknown"
 
 
 class UnexpectedPayloadError(ApiError):

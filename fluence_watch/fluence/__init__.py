@@ -1,8 +1,26 @@
-"""The Fluence API, whole: HTTP, retries, error mapping, and the dialects it speaks."""
+"""The Fluence API, whole: HTTP, retries, error mapping, and the dialects it speaks.
+
+client.py        what there is to call
+dialects/        one generation of the API each: what is asked, and what the answers mean
+transport.py     requests: the key, the time budget, retries, errors
+settling.py      what became of a change whose answer did not come
+"""
 
 from fluence_watch.fluence.client import FluenceClient
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.elements import Listing
 from fluence_watch.fluence.transport import RequestRecord
+from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.ssh_key import AddedKey, SshKey
 
-__all__ = ["ClientConfig", "FluenceClient", "Listing", "RequestRecord"]
+__all__ = [
+    "AccountBalance",
+    "AddedKey",
+    "ClientConfig",
+    "FluenceClient",
+    "Listing",
+    "NotTold",
+    "RequestRecord",
+    "ServiceStatus",
+    "SshKey",
+]

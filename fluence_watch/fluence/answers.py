@@ -49,16 +49,20 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
-def failure_of(status: int, detail: str, wait: float | None, location: str) -> ApiError:
+def failure_of(
+    status: int, detail: str, wait: float | None, location: str, *, writing: bool = False
+) -> ApiError:
     """The error for a status that is not 2xx.
 
     `detail` is what the API said, `location` where a redirect points to, both cleaned; `wait`
-    is in seconds, from `Retry-After`.
+    is in seconds, from `Retry-After`. `writing` says that a change was asked for, which a
+    read-only key is refused too.
     """
     said = f": {detail}" if detail else ""
     asks = "" if wait is None else f"; the API asks to wait {math.ceil(wait)} s"
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        text = f"the API key was refused ({status}){said}; check the account's api_key"
+        hint = ", which must be a full-access key to change anything" if writing else ""
+        text = f"the API key was refused ({status}){said}; check the account's api_key{hint}"
         return UnauthorizedError(text, status=status)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimitedError(f"too many requests ({status}){said}{asks}", retry_after=wait)

@@ -1,25 +1,49 @@
-"""The Fluence API as the rest of fluence-watch sees it."""
+"""The Fluence API as the rest of fluence-watch sees it, and a library by itself.
+
+    async with FluenceClient(ClientConfig(api_key="…", dialect="auto")) as client:
+        listing = await client.list_vms()
+        if listing.complete:
+            ...
+
+Every call has a budget of `ClientConfig.timeout` seconds. A GET is tried again within it. A change
+is tried again only where the API cannot have heard of it; when its answer does not tell what became
+of it, that is read back, within a budget of its own.
+"""
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 import httpx
 import msgspec
+import structlog
 
-from fluence_watch.errors import UnexpectedPayloadError
+from fluence_watch.fluence import reading_back
+from fluence_watch.fluence.calls import Call
+from fluence_watch.fluence.changes import VmChange
+from fluence_watch.fluence.choosing import choose
 from fluence_watch.fluence.config import ClientConfig
-from fluence_watch.fluence.dialects import dialect_named
+from fluence_watch.fluence.dialects import AUTO, DIALECTS, Dialect, check_dialect
 from fluence_watch.fluence.elements import Listing, Memo, read_elements
+from fluence_watch.fluence.settling import Deed, settle
 from fluence_watch.fluence.transport import RequestRecord, Transport
-from fluence_watch.fluence.wire import Page, locate
+from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
+from fluence_watch.model.vm import Port, Vm
+
+_log = structlog.get_logger(__name__)
 
 
 def _ignore(record: RequestRecord) -> None:
     """For who does not count requests."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class FluenceClient:
@@ -27,6 +51,8 @@ class FluenceClient:
 
     `on_request` is told of every HTTP request, each try by itself. `now` tells the time, for
     `Retry-After` dates. `transport` takes the place of the network connection.
+
+    All methods raise `ApiError` and nothing else of their own.
 
     Raises:
         ValueError: the dialect is not known.
@@ -36,13 +62,17 @@ class FluenceClient:
         self,
         config: ClientConfig,
         *,
-        now: Callable[[], datetime],
+        now: Callable[[], datetime] = _utc_now,
         on_request: Callable[[RequestRecord], None] = _ignore,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._dialect = dialect_named(config.dialect)
+        check_dialect(config.dialect)
+        self._config = config
         self._transport = Transport(config, on_request=on_request, transport=transport, now=now)
+        self._dialect = None if config.dialect == AUTO else DIALECTS[config.dialect]()
+        self._choosing = asyncio.Lock()
         self._memo: Memo = {}
+        self._decode: Callable[[msgspec.Raw], Vm] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,35 +89,165 @@ class FluenceClient:
         """Close the connections."""
         await self._transport.aclose()
 
+    @property
+    def dialect(self) -> str:
+        """The dialect that is spoken; `auto` until the first call has found it."""
+        return self._dialect.name if self._dialect else AUTO
+
+    @property
+    def billing_period(self) -> timedelta | None:
+        """What `Vm.price` is the price of: an hour in `cloud`.
+
+        `None` is an epoch, whose length the API does not tell (24 hours), or that the dialect is
+        not found yet.
+        """
+        return self._dialect.billing_period if self._dialect else None
+
     async def list_vms(self) -> Listing:
         """All VMs of the account; one that did not change since the last call is the same object.
 
+        A listing that is not `complete` is no ground to think that a VM has vanished.
+
         Raises:
-            ApiError: the list could not be had, whole, within the budget of the call.
+            MaintenanceError: there is none, for the API is being worked on.
+            ApiError: the list could not be had within the budget of the call.
         """
-        elements = await self._vm_elements()
+        dialect = await self._chosen()
+        elements = await dialect.list_vms(self._call(dialect))
+        memo = self._memo if elements.decode == self._decode else {}
         # In a thread, so that 10,000 VMs do not hold up the event loop. The memo is replaced,
         # never changed: a call that was cancelled may still be decoding.
         listing, self._memo = await asyncio.to_thread(
-            read_elements, elements, self._dialect.decode_vm, self._memo
+            read_elements, elements.raw, elements.decode, memo
         )
-        return listing
+        self._decode = elements.decode
+        return replace(listing, incomplete_because=elements.incomplete_because)
 
-    async def _vm_elements(self) -> list[msgspec.Raw]:
+    async def update_vm(
+        self, vm_id: str, *, name: str | None = None, ports: Sequence[Port] | None = None
+    ) -> None:
+        """Rename a VM, or set which ports are open, or both; `None` leaves what is.
+
+        `ports` is all of them: what is left out is closed, 22/tcp too. With neither, nothing is
+        asked. In `cloud` the ports are those of the VM's security group, which is not changed
+        when other VMs use it too.
+
+        Raises:
+            RefusedError: the API, or the dialect, cannot do it.
+            OutcomeUnknownError: it is not known whether the VM was changed.
+            ApiError: it was not changed, as far as the text does not say otherwise.
+        """
+        change = VmChange(vm_id, name, None if ports is None else tuple(ports))
+        if change.is_empty:
+            return
+        dialect = await self._chosen()
+        await settle(
+            lambda: dialect.update_vm(self._call(dialect), change),
+            lambda: reading_back.updated(self.list_vms, change),
+            _deed(f"the VM {vm_id}", "changed", f"vm show {vm_id}"),
+            self._pause,
+        )
+
+    async def delete_vm(self, vm_id: str) -> None:
+        """Delete a VM, and all that is on its disk.
+
+        Raises:
+            RefusedError: the API does not do it.
+            OutcomeUnknownError: it is not known whether the VM was deleted.
+            ApiError: it was not deleted.
+        """
+        dialect = await self._chosen()
+        stays = dialect.lists_deleted
+        await settle(
+            lambda: dialect.delete_vm(self._call(dialect), vm_id),
+            lambda: reading_back.deleted(self.list_vms, vm_id, stays=stays),
+            _deed(f"the VM {vm_id}", "deleted", f"vm show {vm_id}"),
+            self._pause,
+        )
+
+    async def list_ssh_keys(self) -> tuple[SshKey, ...]:
+        """The SSH keys of the account, in the order of the API.
+
+        Raises:
+            ApiError: they could not be had, all of them.
+        """
+        dialect = await self._chosen()
+        return await dialect.ssh_keys(self._call(dialect))
+
+    async def add_ssh_key(self, name: str, public_key: str) -> AddedKey:
+        """Add a key; one that is there already, under whatever name, is left as it is.
+
+        Raises:
+            RefusedError: the API does not take it.
+            OutcomeUnknownError: it is not known whether the key was added.
+            ApiError: it was not added.
+        """
+        there = reading_back.with_material(await self.list_ssh_keys(), public_key)
+        if there is not None:
+            return AddedKey(there, is_new=False)
+        dialect = await self._chosen()
+        return await settle(
+            lambda: dialect.add_ssh_key(self._call(dialect), name, public_key),
+            lambda: reading_back.key_added(self.list_ssh_keys, public_key),
+            _deed(f"the SSH key {name}", "added", "ssh-key ls"),
+            self._pause,
+        )
+
+    async def delete_ssh_key(self, key: SshKey | str) -> None:
+        """Remove a key, given itself or its fingerprint; VMs that have it keep it.
+
+        Raises:
+            RefusedError: the API does not do it, or the account has no such key.
+            OutcomeUnknownError: it is not known whether the key was removed.
+            ApiError: it was not removed.
+        """
+        chosen = SshKey("", key, "") if isinstance(key, str) else key
+        dialect = await self._chosen()
+        await settle(
+            lambda: dialect.delete_ssh_key(self._call(dialect), chosen),
+            lambda: reading_back.key_deleted(self.list_ssh_keys, chosen.fingerprint),
+            _deed(f"the SSH key {chosen.fingerprint}", "removed", "ssh-key ls"),
+            self._pause,
+        )
+
+    async def account_balance(self) -> AccountBalance | NotTold:
+        """The money of the account, where the dialect tells it.
+
+        Raises:
+            ApiError: it could not be had.
+        """
+        dialect = await self._chosen()
+        return await dialect.balance(self._call(dialect))
+
+    async def service_status(self) -> ServiceStatus | NotTold:
+        """Whether the API is in maintenance, where the dialect tells; the key is not sent.
+
+        Raises:
+            ApiError: it could not be had.
+        """
+        dialect = await self._chosen()
+        return await dialect.service_status(self._call(dialect))
+
+    @property
+    def _pause(self) -> float:
+        """Seconds between two looks at what became of a change."""
+        return self._config.timeout / 5
+
+    async def _chosen(self) -> Dialect:
+        async with self._choosing:
+            if self._dialect is None:
+                self._dialect = await choose(DIALECTS, self._call)
+                _log.info("dialect found", dialect=self.dialect, api=self._config.base_url)
+            return self._dialect
+
+    def _call(self, dialect: Dialect) -> Call:
         deadline = self._transport.deadline()
-        elements: list[msgspec.Raw] = []
-        path: str | None = self._dialect.list_path
-        while path is not None:
-            body = await self._transport.get("list_vms", path, deadline)
-            page = self._page(body)
-            elements += page.elements
-            path = page.next_path
-        return elements
+        return Call(self._transport, deadline, self._config.max_body_bytes, dialect.signing)
 
-    def _page(self, body: bytes) -> Page:
-        try:
-            return self._dialect.split(body)
-        except (ValueError, RecursionError) as error:
-            path, why = locate(error)
-            text = f"not a list of VMs: {inert(why)}"
-            raise UnexpectedPayloadError(text, where=f"body{inert(path)}") from None
+
+def _deed(subject: str, done: str, command: str) -> Deed:
+    return Deed(
+        done=f"{inert(subject)} was {done}",
+        undone=f"{inert(subject)} was not {done}",
+        check=f"fluence-watch {inert(command)}",
+    )

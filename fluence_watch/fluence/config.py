@@ -13,9 +13,11 @@ _HEADER_SAFE = re.compile(r"[!-~]+", re.ASCII)
 class ClientConfig:
     """How to reach the API and as whom.
 
-    `auth` says which header carries the key: `Authorization: Bearer`, `X-API-KEY` or both.
-    `timeout` is the budget of one whole call in seconds, retries included. `max_body_bytes`
-    bounds a response body, counted after decompression.
+    `dialect` is `v2`, `v3`, `cloud`, or `auto`: the newest of them that the key works with.
+    `auth` says which header carries the key: `Authorization: Bearer`, `X-API-KEY` or both;
+    in `cloud` both is `X-API-KEY`, for a bearer is another thing there. `timeout` is the budget of
+    one whole call in seconds, retries included. `max_body_bytes` bounds a response body, counted
+    after decompression, and all pages of a list together.
 
     Raises:
         ValueError: the key cannot stand in a header, the base URL is not plain HTTP(S), or a

@@ -1,29 +1,29 @@
 """HTTP to the Fluence API: the key, the time budget, retries, and errors as `ApiError`."""
 
 import asyncio
-import ssl
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from typing import NamedTuple
 
 import httpx
 import stamina
 
-from fluence_watch import __version__
 from fluence_watch.errors import (
     ApiError,
     RateLimitedError,
     ServerError,
+    UnexpectedPayloadError,
     UnreachableError,
 )
 from fluence_watch.fluence.answers import error_text, failure_of, retry_after
 from fluence_watch.fluence.body import read_body
 from fluence_watch.fluence.config import ClientConfig
+from fluence_watch.fluence.session import Signing, http_client, signer, timeout
 from fluence_watch.model.text import inert
 
 _TRIES = 5
-_LONGEST_CONNECT = 5.0  # seconds
 _LARGEST_ERROR_BODY = 64 * 2**10
 
 
@@ -38,6 +38,48 @@ class RequestRecord:
     endpoint: str
     seconds: float
     failure: str | None
+
+
+class Answer(NamedTuple):
+    """The success of a request that changes something: its status tells what 2xx it was."""
+
+    status: int
+    body: bytes
+
+
+class NotSentError(UnreachableError):
+    """There was no connection, so that the API cannot have heard of the request."""
+
+
+class DoubtfulError(Exception):
+    """A change was sent and its answer does not tell whether it was made; `cause` says why.
+
+    It does not leave this package: `settling` reads back what became of the change.
+    """
+
+    def __init__(self, cause: ApiError) -> None:
+        self.cause = cause
+        super().__init__(str(cause))
+
+
+@dataclass(slots=True)
+class Request:
+    """What is asked, and asked once; `in_flight` while the API may have it and no answer came.
+
+    `endpoint` names it in `RequestRecord`s; `content` is JSON.
+    """
+
+    endpoint: str
+    method: str
+    path: str
+    content: bytes | None = None
+    signing: Signing = Signing.CONFIGURED
+    in_flight: bool = field(default=False, init=False)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something."""
+        return self.method != "GET"
 
 
 class Transport:
@@ -58,7 +100,7 @@ class Transport:
         self._config = config
         self._on_request = on_request
         self._now = now
-        self._client = _http_client(config, transport)
+        self._client = http_client(config, transport)
         # All in proportion to the budget: at 10 s the waits are about 0.2, 0.4, 0.8 and 1.6 s.
         budget = config.timeout
         self._retrying = stamina.AsyncRetryingCaller(
@@ -77,53 +119,92 @@ class Transport:
         """When a call that starts now must end, in the time of the event loop."""
         return asyncio.get_running_loop().time() + self._config.timeout
 
-    async def get(self, endpoint: str, path: str, deadline: float) -> bytes:
-        """GET a path, with retries until the deadline, and give the body of the success.
+    async def get(self, request: Request, deadline: float) -> bytes:
+        """The body of the success of a GET, with retries until the deadline.
 
         Raises:
             ApiError: there was none.
         """
         retry = _Retry(deadline)
         try:
-            async with asyncio.timeout_at(deadline):
-                return await self._retrying(retry, self._try, endpoint, path)
+            return (await self._until(deadline, retry, request)).body
         except TimeoutError:
             raise self._out_of_time(retry.failure) from None
 
-    async def _try(self, endpoint: str, path: str) -> bytes:
+    async def send(self, request: Request, deadline: float) -> Answer:
+        """Ask for a change; tried again only where it cannot have been made.
+
+        Raises:
+            ApiError: it was not made.
+            DoubtfulError: it may have been made.
+        """
+        retry = _Retry(deadline, writing=True)
+        try:
+            return await self._until(deadline, retry, request)
+        except TimeoutError:
+            if request.in_flight:
+                raise DoubtfulError(self._out_of_time(None)) from None
+            raise self._out_of_time(retry.failure) from None
+        except NotSentError:
+            raise
+        except (UnreachableError, ServerError, UnexpectedPayloadError) as error:
+            raise DoubtfulError(error) from None
+
+    async def _until(self, deadline: float, retry: "_Retry", request: Request) -> Answer:
+        async with asyncio.timeout_at(deadline):
+            return await self._retrying(retry, self._try, request)
+
+    async def _try(self, request: Request) -> Answer:
         clock = asyncio.get_running_loop().time
         started = clock()
         failure: str | None = UnreachableError.reason
+        request.in_flight = True
         try:
-            body = await self._request(path)
+            answer = await self._answer(request)
             failure = None
         except ApiError as error:
             failure = error.reason
+            request.in_flight = False
             raise
         else:
-            return body
+            return answer
         finally:
-            self._on_request(RequestRecord(endpoint, clock() - started, failure))
+            self._on_request(RequestRecord(request.endpoint, clock() - started, failure))
 
-    async def _request(self, path: str) -> bytes:
+    async def _answer(self, request: Request) -> Answer:
         try:
-            async with self._client.stream("GET", path) as response:
+            async with self._stream(request) as response:
                 if response.is_success:
-                    return await read_body(response, self._config.max_body_bytes)
-                raise await self._failure(response)
+                    body = await read_body(response, self._config.max_body_bytes)
+                    return Answer(response.status_code, body)
+                raise await self._failure(response, writing=request.writes)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NotSentError(self._unreachable_text(error)) from None
         except httpx.TimeoutException:
             raise UnreachableError(f"{self._client.base_url.host} did not answer in time") from None
         except httpx.HTTPError as error:
             raise UnreachableError(self._unreachable_text(error)) from None
 
-    async def _failure(self, response: httpx.Response) -> ApiError:
+    def _stream(self, request: Request) -> AbstractAsyncContextManager[httpx.Response]:
+        return self._client.stream(
+            request.method,
+            request.path,
+            content=request.content,
+            headers={"Content-Type": "application/json"} if request.content else None,
+            auth=signer(self._config, request.signing),
+            # A try that hangs leaves half of the budget to the next one; a change has only one.
+            timeout=timeout(self._config.timeout, tries=1 if request.writes else 2),
+        )
+
+    async def _failure(self, response: httpx.Response, *, writing: bool) -> ApiError:
         try:
             said = error_text(await read_body(response, _LARGEST_ERROR_BODY))
         except (ApiError, httpx.HTTPError):
             said = ""  # the status alone tells enough
         wait = retry_after(response.headers.get("Retry-After"), self._now())
         location = self._clean(response.headers.get("Location", ""))
-        return failure_of(response.status_code, self._clean(said), wait, location)
+        said = self._clean(said)
+        return failure_of(response.status_code, said, wait, location, writing=writing)
 
     def _unreachable_text(self, error: httpx.HTTPError) -> str:
         why = self._clean(str(error)) or type(error).__name__
@@ -139,6 +220,10 @@ class Transport:
         return inert(text.replace(self._config.api_key, "***"))
 
 
+_TRANSIENT = (UnreachableError, RateLimitedError, ServerError)
+_SAFE = (NotSentError, RateLimitedError)  # after which a change cannot have been made
+
+
 @dataclass(slots=True)
 class _Retry:
     """stamina's hook: whether to try again after a failure, and after how many seconds.
@@ -148,51 +233,16 @@ class _Retry:
     """
 
     deadline: float
+    writing: bool = False
     failure: ApiError | None = field(default=None, init=False)
 
     def __call__(self, error: Exception) -> bool | float:
-        if not isinstance(error, UnreachableError | RateLimitedError | ServerError):
+        transient = _SAFE if self.writing else _TRANSIENT
+        if not isinstance(error, transient):
             return False
         if self.failure is None or error.status is not None:
             self.failure = error  # what the API said tells more than a silence after it
-        wait = None if isinstance(error, UnreachableError) else error.retry_after
+        wait = error.retry_after if isinstance(error, RateLimitedError | ServerError) else None
         if not wait:
             return True
         return wait if asyncio.get_running_loop().time() + wait < self.deadline else False
-
-
-def _key_auth(config: ClientConfig) -> Callable[[httpx.Request], httpx.Request]:
-    def sign(request: httpx.Request) -> httpx.Request:
-        if config.auth != "bearer":
-            request.headers["X-API-KEY"] = config.api_key
-        if config.auth != "x-api-key":
-            request.headers["Authorization"] = f"Bearer {config.api_key}"
-        return request
-
-    return sign
-
-
-def _http_client(
-    config: ClientConfig, transport: httpx.AsyncBaseTransport | None
-) -> httpx.AsyncClient:
-    # A try that hangs leaves half of the budget to the next one.
-    half = config.timeout / 2
-    return httpx.AsyncClient(
-        base_url=config.base_url,
-        auth=_key_auth(config),
-        headers={
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": f"fluence-watch/{__version__}",
-        },
-        timeout=httpx.Timeout(half, connect=min(_LONGEST_CONNECT, half)),
-        follow_redirects=False,
-        verify=_tls(),
-        transport=transport,
-    )
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """One for all clients: it takes 20 ms and a megabyte, and a company has 200 accounts."""
-    return httpx.create_ssl_context()

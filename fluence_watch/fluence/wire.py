@@ -8,6 +8,10 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from fluence_watch.errors import UnexpectedPayloadError
+from fluence_watch.model.text import inert
+from fluence_watch.model.vm import Vm
+
 T = TypeVar("T")
 W = TypeVar("W")
 
@@ -22,10 +26,21 @@ _LARGEST_CACHED = 4096  # bytes
 
 
 class Page(NamedTuple):
-    """One answer to "list VMs": its elements, not decoded yet, and the path of the next page."""
+    """One answer to "list VMs": its elements, not decoded yet."""
 
     elements: list[msgspec.Raw]
-    next_path: str | None = None
+
+
+class Elements(NamedTuple):
+    """What a dialect brings of the list: its elements, and how each is decoded.
+
+    While `decode` is equal, the same bytes mean the same VM. `incomplete_because` says why there
+    may be VMs that are not among the elements.
+    """
+
+    raw: list[msgspec.Raw]
+    decode: Callable[[msgspec.Raw], Vm]
+    incomplete_because: str | None = None
 
 
 class FieldError(ValueError):
@@ -49,16 +64,39 @@ def locate(error: Exception) -> tuple[str, str]:
 def array_page(body: bytes) -> Page:
     """The only page of a list that is a JSON array.
 
+    Raises:
+        ValueError, RecursionError: the body is not one.
+    """
+    return Page(decoded(_RAW_LIST, body))
+
+
+def decoded(decoder: msgspec.json.Decoder[W], body: bytes) -> W:
+    """Decode a body.
+
     The escape of half a surrogate pair, which JSON allows and msgspec does not, is read as
     U+FFFD, or one odd VM name would cost the whole list.
 
     Raises:
-        ValueError, RecursionError: the body is not one.
+        ValueError, RecursionError: it cannot be read.
     """
     try:
-        return Page(_RAW_LIST.decode(body))
+        return decoder.decode(body)
     except msgspec.DecodeError:
-        return Page(_RAW_LIST.decode(_ESCAPE.sub(_whole_escape, body)))
+        return decoder.decode(_ESCAPE.sub(_whole_escape, body))
+
+
+def expected(what: str, read: Callable[[W], T], body: W) -> T:
+    """What `read` makes of a body; `what` names it in the error: "a list of VMs".
+
+    Raises:
+        UnexpectedPayloadError: the body is something else.
+    """
+    try:
+        return read(body)
+    except (ValueError, RecursionError) as error:
+        path, why = locate(error)
+        text = f"not {what}: {inert(why)}"
+        raise UnexpectedPayloadError(text, where=f"body{inert(path)}") from None
 
 
 def _whole_escape(match: re.Match[bytes]) -> bytes:

@@ -1,42 +1,91 @@
 """The generations of the Fluence API. A new one is one module, and one line in `DIALECTS`."""
 
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
-import msgspec
-
-from fluence_watch.fluence.dialects import v2
-from fluence_watch.fluence.wire import Page
-from fluence_watch.model.vm import Vm
+from fluence_watch.fluence.calls import Call
+from fluence_watch.fluence.changes import VmChange
+from fluence_watch.fluence.dialects import v2, v3
+from fluence_watch.fluence.dialects.cloud import Cloud
+from fluence_watch.fluence.dialects.marketplace import Marketplace
+from fluence_watch.fluence.session import Signing
+from fluence_watch.fluence.wire import Elements
+from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.ssh_key import AddedKey, SshKey
 
 
 class Dialect(Protocol):
-    """What a dialect tells; a module is one. Its functions are pure.
+    """A generation of the API, for one client.
 
-    Both raise `ValueError` (msgspec's errors are) or `RecursionError` on what they cannot read.
+    All that asks the API raises `ApiError`. What changes something raises `DoubtfulError` too,
+    when the change was sent and it is not known whether it was made; the client then reads back.
     """
 
     @property
-    def list_path(self) -> str:
-        """The path of the list of VMs, of its first page where it has several."""
+    def name(self) -> str:
+        """As in the settings: `v2`."""
 
-    def split(self, body: bytes, /) -> Page:
-        """The elements of a page of the list, not decoded yet."""
+    @property
+    def signing(self) -> Signing:
+        """How requests carry the key."""
 
-    def decode_vm(self, raw: msgspec.Raw, /) -> Vm:
-        """One element of the list."""
+    @property
+    def billing_period(self) -> timedelta | None:
+        """What `Vm.price` is the price of.
+
+        `None` when that is an epoch, whose length the API does not tell: 24 hours.
+        """
+
+    @property
+    def lists_deleted(self) -> bool:
+        """Whether a VM that its user deleted stays in the list, as terminated."""
+
+    async def probe(self, call: Call) -> None:
+        """Ask for as little of the list as can be; success says that the key works here."""
+
+    async def list_vms(self, call: Call) -> Elements:
+        """The elements of the list."""
+
+    async def update_vm(self, call: Call, change: VmChange) -> None:
+        """Change a VM; `change.ports` replaces the whole set."""
+
+    async def delete_vm(self, call: Call, vm_id: str) -> None:
+        """Delete a VM."""
+
+    async def ssh_keys(self, call: Call) -> tuple[SshKey, ...]:
+        """The keys of the account."""
+
+    async def add_ssh_key(self, call: Call, name: str, public_key: str) -> AddedKey:
+        """Add a key."""
+
+    async def delete_ssh_key(self, call: Call, key: SshKey) -> None:
+        """Remove a key."""
+
+    async def balance(self, call: Call) -> AccountBalance | NotTold:
+        """The money of the account."""
+
+    async def service_status(self, call: Call) -> ServiceStatus | NotTold:
+        """What the API says of itself; it takes no key."""
 
 
-DIALECTS: dict[str, Dialect] = {"v2": v2}
+DIALECTS: dict[str, Callable[[], Dialect]] = {
+    "cloud": Cloud,
+    "v3": partial(Marketplace, v3),
+    "v2": partial(Marketplace, v2),
+}
+"""By name, the newest first: in this order `auto` tries them. A client makes one of its own."""
+
+AUTO = "auto"
 
 
-def dialect_named(name: str) -> Dialect:
-    """The dialect of that name.
+def check_dialect(name: str) -> None:
+    """Do nothing for the name of a dialect, or `auto`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: it is something else.
     """
-    try:
-        return DIALECTS[name]
-    except KeyError:
-        known = ", ".join(DIALECTS)
-        raise ValueError(f"{name!r:.40} is not a dialect; known are: {known}") from None
+    if name not in {AUTO, *DIALECTS}:
+        known = ", ".join([*DIALECTS, AUTO])
+        raise ValueError(f"{name!r:.40} is not a dialect; known are: {known}")

@@ -6,33 +6,38 @@ are micro-USDC, integers or strings of one. RAM and STORAGE are in MB, of which 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from functools import lru_cache
 from sys import intern
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from fluence_watch.fluence.wire import NULL, FieldError, Page, array_page, locate, shared, utc_time
+from fluence_watch.fluence.dialects.parts import (
+    MOST,
+    Id,
+    Small,
+    cached_status,
+    not_negative,
+    optional_time,
+    read_datacenter,
+    read_ports,
+)
+from fluence_watch.fluence.wire import NULL, FieldError, Page, array_page, locate, shared
 from fluence_watch.model.money import MicroUsdc, micro_from_integer
-from fluence_watch.model.vm import Datacenter, Port, Vm, port, status_of
+from fluence_watch.model.vm import Vm
 
+name: Final = "v2"
 list_path: Final = "/vms/v2"
 
-_MOST = 2**63 - 1  # what a database keeps
-_SURE_DIGITS = 19  # fewer are under _MOST: the usual case, and a quick one
+_SURE_DIGITS = 19  # fewer are under MOST: the usual case, and a quick one
 _MIB = 2**20
 _UNITS = {"VCPU": 1, "RAM": _MIB, "STORAGE": _MIB}
 
-_Id = Annotated[str, Meta(min_length=1, max_length=200)]
-_Amount = Annotated[int, Meta(ge=-_MOST, le=_MOST)]
-_Small = Annotated[int, Meta(ge=0, le=2**31)]
-_Word = Annotated[str, Meta(min_length=1, max_length=20)]
+_Amount = Annotated[int, Meta(ge=-MOST, le=MOST)]
 
 
 class _WireVm(msgspec.Struct, gc=False, rename="camel"):
-    id: _Id
+    id: Id
     vm_name: str | None = None
     status: str | None = None
     price_per_epoch: _Amount | str | None = None
@@ -53,18 +58,6 @@ class _WireResource(msgspec.Struct):
 
 
 _Resources = Annotated[list[_WireResource], Meta(max_length=1000)]
-
-
-class _WireDatacenter(msgspec.Struct, rename="camel"):
-    country_code: str | None = None
-    city_code: str | None = None
-    city_index: _Small | None = None
-    tier: _Small | None = None
-
-
-class _WirePort(msgspec.Struct):
-    port: int
-    protocol: _Word
 
 
 class _Sizes(NamedTuple):
@@ -93,16 +86,16 @@ def decode_vm(raw: msgspec.Raw) -> Vm:
     return Vm(
         id=wire.id,
         name=wire.vm_name or None,
-        status=_status_of(wire.status),
+        status=cached_status(wire.status),
         status_word=intern(wire.status or ""),
         price=_price(wire.price_per_epoch),
         reserved=_amount(wire.reserved_balance, ".reservedBalance"),
         spent=_amount(wire.total_spent, ".totalSpent"),
-        created_at=_time(wire.created_at, ".createdAt"),
-        next_billing_at=_time(wire.next_billing_at, ".nextBillingAt"),
-        datacenter=_datacenter(wire.datacenter),
+        created_at=optional_time(wire.created_at, ".createdAt"),
+        next_billing_at=optional_time(wire.next_billing_at, ".nextBillingAt"),
+        datacenter=read_datacenter(wire.datacenter),
         public_ip=wire.public_ip or None,
-        ports=_ports(wire.ports),
+        ports=read_ports(wire.ports),
         os_image=intern(wire.os_image) if wire.os_image else None,
         vcpus=vcpus,
         memory_bytes=memory_bytes,
@@ -110,11 +103,19 @@ def decode_vm(raw: msgspec.Raw) -> Vm:
     )
 
 
+def update_body(update: dict[str, object]) -> object:
+    """The update of a VM is all of the body."""
+    return update
+
+
+def delete_body(vm_id: str) -> object:
+    """The deletion of one VM, at the path of `v3`."""
+    return {"vmId": vm_id}
+
+
 def _price(value: int | str | None) -> MicroUsdc | None:
     price = _amount(value, ".pricePerEpoch")
-    if price is not None and price < 0:
-        raise FieldError(".pricePerEpoch", "a price is never negative")
-    return price
+    return None if price is None else not_negative(price, ".pricePerEpoch")
 
 
 def _amount(value: int | str | None, path: str) -> MicroUsdc | None:
@@ -128,10 +129,6 @@ def _amount(value: int | str | None, path: str) -> MicroUsdc | None:
         return micro_from_integer(value)
     except ValueError as error:
         raise FieldError(path, str(error)) from None
-
-
-def _time(text: str | None, path: str) -> datetime | None:
-    return None if text is None else utc_time(text, path)
 
 
 def _build_sizes(resources: Sequence[_WireResource] | None) -> _Sizes:
@@ -156,22 +153,6 @@ def _quantity(raw: msgspec.Raw, index: int) -> int | None:
         raise FieldError(f"[{index}].quantity", locate(error)[1]) from None
 
 
-def _build_datacenter(wire: _WireDatacenter | None) -> Datacenter | None:
-    """`None` unless its name can be told: `FR-PAR-1`."""
-    if wire is None or not wire.country_code or not wire.city_code or wire.city_index is None:
-        return None
-    return Datacenter(wire.country_code, wire.city_code, wire.city_index, wire.tier)
-
-
-def _build_ports(wire: Sequence[_WirePort] | None) -> tuple[Port, ...] | None:
-    if wire is None:
-        return None
-    return tuple(sorted({port(each.port, each.protocol) for each in wire}))
-
-
 _VM = msgspec.json.Decoder(_WireVm)
-_QUANTITY: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(_Small | None)
-_status_of = lru_cache(256)(status_of)
+_QUANTITY: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(Small | None)
 _sizes = shared(".resources", msgspec.json.Decoder(_Resources | None), _build_sizes)
-_datacenter = shared(".datacenter", msgspec.json.Decoder(_WireDatacenter | None), _build_datacenter)
-_ports = shared(".ports", msgspec.json.Decoder(list[_WirePort] | None), _build_ports)

@@ -2,16 +2,25 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable, Iterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import stamina.instrumentation
 
 from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
+from fluence_watch.simulator import World, build_world, create_app, running
 
+Json = Any
+
+LISTS = Path(__file__).parents[2] / "fixtures" / "cloud" / "lists"
+ONE: Mapping[str, Json] = json.loads((LISTS / "one.json").read_bytes())
 NOW = datetime(2025, 4, 16, 18, 0, 0, 800_000, tzinfo=UTC)
 
 
@@ -48,6 +57,7 @@ class ScriptedApi:
     url: str = ""
     answers: list[Answer] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set["asyncio.Task[None] | None"] = field(default_factory=set)
 
@@ -73,7 +83,9 @@ class ScriptedApi:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
         pairs = (line.split(": ", 1) for line in lines)
-        self.requests.append((first, {name.lower(): value for name, value in pairs}))
+        headers = {name.lower(): value for name, value in pairs}
+        self.requests.append((first, headers))
+        self.bodies.append(await reader.readexactly(int(headers.get("content-length", 0))))
         self.asked.set()
         answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
         await asyncio.sleep(answer.wait)
@@ -122,6 +134,66 @@ async def connect(
             return client
 
         yield build
+
+
+@pytest.fixture
+async def simulated(
+    records: list[RequestRecord],
+) -> AsyncIterator[Callable[..., Awaitable[tuple[World, FluenceClient]]]]:
+    """Start the simulator with so many VMs and make a client of a dialect; it speaks `spoken`."""
+    async with AsyncExitStack() as stack:
+
+        async def build(
+            dialect: str, *, vms: int = 4, spoken: str = "all", **config: object
+        ) -> tuple[World, FluenceClient]:
+            world = build_world(seed=7, vms=vms, epoch=timedelta(hours=24), now=NOW)
+            app = create_app(world, lambda: NOW, dialect=spoken)
+            url = await stack.enter_async_context(running(app))
+            settings = {"api_key": world.api_key, "base_url": url, "dialect": dialect} | config
+            client = FluenceClient(
+                ClientConfig(**settings), on_request=records.append, now=lambda: NOW
+            )
+            await stack.enter_async_context(client)
+            return world, client
+
+        yield build
+
+
+@dataclass
+class FakeCloud:
+    """Answers by path with what `answers` holds, JSON or a response, and keeps what was asked."""
+
+    answers: dict[str, Json] = field(default_factory=dict)
+    asked: list[httpx.Request] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        self.asked.append(request)
+        answer = self.answers.get(f"{request.method} {request.url.path}")
+        answer = self.answers.get(request.url.path) if answer is None else answer
+        if callable(answer):
+            answer = answer(request)
+        status = 200
+        if isinstance(answer, tuple):
+            status, answer = answer[0], {"code": "x", "error": answer[1]}
+        return httpx.Response(status, stream=httpx.ByteStream(json.dumps(answer).encode()))
+
+    def count(self, path: str) -> int:
+        """How often the path was asked for."""
+        return sum(request.url.path == path for request in self.asked)
+
+    def client(self, **config: Json) -> FluenceClient:
+        """A client of it."""
+        settings = {"api_key": "k", "dialect": "cloud", "timeout": 1.0} | config
+        return FluenceClient(ClientConfig(**settings), transport=httpx.MockTransport(self))
+
+
+@pytest.fixture
+def cloud() -> FakeCloud:
+    (vm,), (group,) = ONE["/v2/vms"]["items"], ONE["/v1/security_groups"]["items"]
+    path, interfaces = f"/v2/vms/{vm['id']}", vm["expanded"]["networkInterfaces"]
+    more = {f"{path}/interfaces": interfaces, path: vm, f"{path}/terminate": vm}
+    return FakeCloud({**ONE, **more, f"/v1/security_groups/{group['id']}": group})
 
 
 @pytest.fixture(autouse=True)

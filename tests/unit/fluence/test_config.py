@@ -50,5 +50,5 @@ def test_unknown_dialect() -> None:
     """The error of an unknown dialect lists the known ones."""
     config = ClientConfig(api_key="k", dialect="v1")
 
-    with pytest.raises(ValueError, match="'v1' is not a dialect; known are: v2"):
+    with pytest.raises(ValueError, match="'v1' is not a dialect; known are: cloud, v3, v2, auto"):
         FluenceClient(config, now=lambda: datetime.now(UTC))

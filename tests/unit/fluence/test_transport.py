@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 import pytest
 
 from fluence_watch.errors import (
@@ -20,8 +19,6 @@ from fluence_watch.errors import (
     UnreachableError,
 )
 from fluence_watch.fluence import FluenceClient, RequestRecord
-from fluence_watch.fluence.dialects import DIALECTS
-from fluence_watch.fluence.wire import Page
 
 Connect = Callable[..., FluenceClient]
 
@@ -61,6 +58,19 @@ async def test_auth_header(
 
     headers = api.requests[0][1]
     assert expected == {name: headers[name] for name in headers if KEY in headers[name]}
+
+
+async def test_auth_header_of_cloud(api: ScriptedApi, connect: Connect) -> None:
+    """Where a bearer is a login token the key travels as `X-API-KEY`, and nowhere without need."""
+    api.says('{"maintenanceMode": false, "version": "1"}')
+    api.says("[]")
+    client = connect(dialect="cloud")
+
+    await client.service_status()
+    await client.account_balance()
+
+    sent = [{k: v for k, v in headers.items() if KEY in v} for _, headers in api.requests]
+    assert [{}, {"x-api-key": KEY}] == sent
 
 
 async def test_request(api: ScriptedApi, connect: Connect) -> None:
@@ -408,31 +418,3 @@ async def test_cancelling(api: ScriptedApi, connect: Connect) -> None:
     with pytest.raises(asyncio.CancelledError):
         await call
     assert 1 == len(api.requests)
-
-
-class _Paged:
-    """A dialect whose list has pages."""
-
-    list_path = "/list?page=1"
-
-    @staticmethod
-    def split(body: bytes) -> Page:
-        items, next_path = msgspec.json.decode(body, type=tuple[list[msgspec.Raw], str | None])
-        return Page(items, next_path)
-
-    decode_vm = staticmethod(DIALECTS["v2"].decode_vm)
-
-
-async def test_dialect_with_pages(
-    api: ScriptedApi, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A dialect is one entry in `DIALECTS`; its pages are asked for until there are no more."""
-    monkeypatch.setitem(DIALECTS, "paged", _Paged())
-    api.says('[[{"id": "a"}], "/list?page=2"]')
-    api.says('[[{"id": "b"}, 7], null]')
-
-    listing = await connect(dialect="paged").list_vms()
-
-    assert ["a", "b"] == [vm.id for vm in listing.vms]
-    assert ["[2]"] == [rejected.where for rejected in listing.rejected]
-    assert ["/list?page=1", "/list?page=2"] == [line.split()[1] for line, _ in api.requests]

@@ -1,0 +1,213 @@
+"""The dialect of the OpenAPI description 0.10.0: `GET /v2/vms`, in pages.
+
+    pages.py    lists in pages, read to the end
+    vms.py      an element of the list
+    rules.py    security groups as open ports, and back
+    groups.py   the groups of an account, and the change of one
+    account.py  places, balance, SSH keys, status
+
+What a VM refers to is asked for beside the list: security groups at each poll, clusters and
+datacenters once an hour. Where that cannot be had, ports and datacenter are unknown and the list
+is still good.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from fluence_watch.errors import (
+    ApiError,
+    MaintenanceError,
+    RefusedError,
+    ServerError,
+    UnexpectedPayloadError,
+    UnreachableError,
+)
+from fluence_watch.fluence.calls import Call
+from fluence_watch.fluence.changes import VmChange
+from fluence_watch.fluence.dialects.cloud.account import (
+    read_balance,
+    read_key,
+    read_keys,
+    read_places,
+    read_status,
+)
+from fluence_watch.fluence.dialects.cloud.groups import (
+    group_by_interface,
+    port_change,
+    ports_by_group,
+    read_groups,
+)
+from fluence_watch.fluence.dialects.cloud.pages import read_page, read_pages
+from fluence_watch.fluence.dialects.cloud.vms import EXPANDED, Surroundings
+from fluence_watch.fluence.session import Signing
+from fluence_watch.fluence.settling import retold
+from fluence_watch.fluence.transport import DoubtfulError
+from fluence_watch.fluence.wire import Elements, expected
+from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.ssh_key import AddedKey, SshKey
+from fluence_watch.model.text import inert
+from fluence_watch.model.vm import Datacenter
+
+T = TypeVar("T")
+
+_EXPAND = "".join(f"&expand%5B{index}%5D={name}" for index, name in enumerate(EXPANDED))
+# In the order of creation, so that a VM that is new moves no other to another page.
+_LIST: Final = f"/v2/vms?sort=createdAt&order=asc{_EXPAND}"
+_KEEP_PLACES: Final = 3600.0  # seconds
+_MAINTENANCE: Final = "the API is in maintenance"
+_ID: Final = re.compile(r"[0-9A-Za-z-]{1,100}", re.ASCII)
+
+_log = structlog.get_logger(__name__)
+
+
+class Cloud:
+    """The dialect for one client: it remembers where clusters stand."""
+
+    name = "cloud"
+    billing_period: timedelta | None = timedelta(hours=1)
+    lists_deleted = True
+    signing = Signing.KEY_HEADER
+
+    def __init__(self) -> None:
+        self._places: Mapping[str, Datacenter] = {}
+        self._places_until = 0.0
+        self._missing: set[str] = set()
+
+    async def probe(self, call: Call) -> None:
+        """A page of one VM."""
+        body = await call.get("probe", "/v2/vms?perPage=1")
+        expected("a page of a list", read_page, body)
+
+    async def list_vms(self, call: Call) -> Elements:
+        """All pages, and what stands beside them; in maintenance the list is not complete.
+
+        Raises:
+            MaintenanceError: there is no list, and the API says that it is being worked on.
+            ApiError: there is none for another reason.
+        """
+        async with asyncio.TaskGroup() as group:
+            pages = group.create_task(_attempt(read_pages(call, "list_vms", _LIST)))
+            groups = group.create_task(_attempt(read_groups(call)))
+            places = group.create_task(_attempt(self._known_places(call)))
+            status = group.create_task(_attempt(self.service_status(call)))
+        listed, service = pages.result(), status.result()
+        in_maintenance = isinstance(service, ServiceStatus) and service.maintenance
+        if isinstance(listed, ApiError):
+            raise _in_maintenance(listed) if in_maintenance else listed
+        known_groups = self._or_else(groups.result(), [], "security groups")
+        around = Surroundings(
+            groups=ports_by_group(known_groups),
+            attached=group_by_interface(known_groups),
+            places=self._or_else(places.result(), self._places, "datacenters"),
+        )
+        flaw = _MAINTENANCE if in_maintenance else listed.flaw
+        return Elements(listed.items, around, flaw)
+
+    def _or_else(self, result: T | ApiError, otherwise: T, what: str) -> T:
+        """The result, or what stands for it; a failure is logged when it begins."""
+        if not isinstance(result, ApiError):
+            self._missing.discard(what)
+            return result
+        if what not in self._missing:
+            _log.warning("not known for now", what=what, why=str(result))
+            self._missing.add(what)
+        return otherwise
+
+    async def _known_places(self, call: Call) -> Mapping[str, Datacenter]:
+        now = asyncio.get_running_loop().time()
+        if now >= self._places_until:
+            clusters = await call.get("list_clusters", "/v1/clusters")
+            datacenters = await call.get("list_datacenters", "/v1/datacenters")
+            read = partial(read_places, clusters)
+            self._places = expected("a list of datacenters", read, datacenters)
+            self._places_until = now + _KEEP_PLACES
+        return self._places
+
+    async def update_vm(self, call: Call, change: VmChange) -> None:
+        """Two requests for a name and ports; what can be refused is looked at before the first."""
+        vm_path = _vm_path(change.vm_id)
+        ports = None if change.ports is None else await port_change(call, vm_path, change.ports)
+        if change.name is not None:
+            await call.send("update_vm", "PATCH", vm_path, {"name": change.name})
+        if ports is None:
+            return
+        try:
+            await call.send("update_security_group", "PATCH", ports.path, ports.body)
+        except ApiError as error:
+            if change.name is None:
+                raise
+            raise retold(error, f"the name was changed, the ports were not: {error}") from None
+
+    async def delete_vm(self, call: Call, vm_id: str) -> None:
+        """It stays in the list, as terminated."""
+        await call.send("delete_vm", "POST", f"{_vm_path(vm_id)}/terminate")
+
+    async def ssh_keys(self, call: Call) -> tuple[SshKey, ...]:
+        """All pages of them."""
+        pages = await read_pages(call, "list_ssh_keys", "/v1/ssh_keys")
+        if pages.flaw is not None:
+            raise UnexpectedPayloadError(f"no whole list of SSH keys: {pages.flaw}")
+        return expected("a list of SSH keys", read_keys, pages.items)
+
+    async def add_ssh_key(self, call: Call, name: str, public_key: str) -> AddedKey:
+        """A key that is there already is a conflict here, so that a success is a new one."""
+        body = {"name": name, "publicKey": public_key}
+        answer = await call.send("add_ssh_key", "POST", "/v1/ssh_keys", body)
+        try:
+            return AddedKey(expected("an SSH key", read_key, answer.body), is_new=True)
+        except UnexpectedPayloadError as error:
+            raise DoubtfulError(error) from None
+
+    async def delete_ssh_key(self, call: Call, key: SshKey) -> None:
+        """By its id, which is looked up by the fingerprint where it is not known."""
+        known = [] if key.id else await self.ssh_keys(call)
+        ids = [each.id for each in known if each.id and each.fingerprint == key.fingerprint]
+        key_id = key.id or next(iter(ids), None)
+        if key_id is None:
+            raise RefusedError("the account has no SSH key with this fingerprint")
+        await call.send("delete_ssh_key", "DELETE", f"/v1/ssh_keys/{_path_part(key_id)}")
+
+    async def balance(self, call: Call) -> AccountBalance | NotTold:
+        """The entitlement that was paid for."""
+        body = await call.get("balance", "/v2/users/balances")
+        return expected("a list of balances", read_balance, body)
+
+    async def service_status(self, call: Call) -> ServiceStatus | NotTold:
+        """Asked without the key, which it does not need."""
+        body = await call.get("service_status", "/v1/service/status", signed=False)
+        return expected("a service status", read_status, body)
+
+
+async def _attempt(asked: Awaitable[T]) -> T | ApiError:
+    """The result or the error, so that what stands beside the list does not cost it."""
+    try:
+        return await asked
+    except ApiError as error:
+        return error
+
+
+def _in_maintenance(error: ApiError) -> ApiError:
+    if isinstance(error, ServerError | UnreachableError):
+        return MaintenanceError(f"{_MAINTENANCE}: {error}", status=error.status)
+    return error
+
+
+def _vm_path(vm_id: str) -> str:
+    return f"/v2/vms/{_path_part(vm_id)}"
+
+
+def _path_part(text: str) -> str:
+    """An id as a part of a path.
+
+    Raises:
+        RefusedError: it is none, and would lead elsewhere.
+    """
+    if not _ID.fullmatch(text):
+        raise RefusedError(f"{inert(text, 60)!r} is no id of this dialect: those are UUIDs")
+    return text

@@ -1,0 +1,130 @@
+"""Lists in pages, `{items, pagination}`, read to the end and checked against what they announce.
+
+The API publishes neither the number of its first page nor the largest size of one: the first page
+is the one that comes without asking for a number, and the others follow on its `currentPage`.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from fluence_watch.errors import ApiError, BodyTooLargeError, UnexpectedPayloadError
+from fluence_watch.fluence.calls import Call
+from fluence_watch.fluence.wire import decoded, expected
+
+_PER_PAGE: Final = 100
+_MOST_PAGES = 20_000
+_AT_ONCE = 4
+
+
+class _Pagination(msgspec.Struct, frozen=True, rename="camel"):
+    current_page: int
+    total_pages: int
+    total_records: int
+    filtered_records: int
+
+
+class Page(msgspec.Struct):
+    """A page of any list."""
+
+    items: list[msgspec.Raw]
+    pagination: _Pagination
+
+
+class _OnlyId(msgspec.Struct):
+    id: str
+
+
+class Pages(NamedTuple):
+    """The items of all pages; `flaw` says why some may be missing from them."""
+
+    items: list[msgspec.Raw]
+    flaw: str | None
+
+
+async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
+    """All pages of a list.
+
+    Raises:
+        ApiError: a page could not be had or read.
+    """
+    path = f"{path}{'&' if '?' in path else '?'}perPage={_PER_PAGE}"
+    first = await _page(call, endpoint, path)
+    numbers = _later(first.pagination)
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def later(number: int) -> Page:
+        async with gate:
+            return await _page(call, endpoint, f"{path}&page={number}")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(later(number)) for number in numbers]
+    except* ApiError as errors:
+        raise _first(errors) from None
+    pages = [first, *(task.result() for task in tasks)]
+    items = [item for page in pages for item in page.items]
+    if sum(map(len, items)) > call.max_bytes:
+        raise BodyTooLargeError(f"the pages are larger than {call.max_bytes} bytes together")
+    return Pages(items, _flaw(pages, numbers, items))
+
+
+def read_page(body: bytes) -> Page:
+    """One page.
+
+    Raises:
+        ValueError, RecursionError: it cannot be read.
+    """
+    return decoded(_PAGE, body)
+
+
+async def _page(call: Call, endpoint: str, path: str) -> Page:
+    return expected("a page of a list", read_page, await call.get(endpoint, path))
+
+
+def _later(pagination: _Pagination) -> range:
+    if pagination.total_pages > _MOST_PAGES:
+        text = f"{pagination.total_pages:.3g} pages are more than can be"
+        raise UnexpectedPayloadError(text, where="body.pagination.totalPages")
+    return range(pagination.current_page + 1, pagination.current_page + pagination.total_pages)
+
+
+def _first(errors: BaseException) -> BaseException:
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return errors
+
+
+def _flaw(pages: Sequence[Page], asked: range, items: Sequence[msgspec.Raw]) -> str | None:
+    told = pages[0].pagination
+    if any(_totals(page.pagination) != _totals(told) for page in pages):
+        return "the list changed while its pages were read"
+    if [page.pagination.current_page for page in pages[1:]] != list(asked):
+        return "the API gave other pages than those that were asked for"
+    if len(items) not in {told.filtered_records, told.total_records}:
+        return f"the list announces {told.filtered_records} records and has {len(items)}"
+    if len(pages) > 1 and _repeats(items):
+        return "an id is on two pages: the list changed while they were read"
+    return None
+
+
+def _totals(pagination: _Pagination) -> tuple[int, int, int]:
+    return pagination.total_pages, pagination.total_records, pagination.filtered_records
+
+
+def _repeats(items: Iterable[msgspec.Raw]) -> bool:
+    ids = [known for known in map(_id_of, items) if known is not None]
+    return len(ids) != len(set(ids))
+
+
+def _id_of(item: msgspec.Raw) -> str | None:
+    try:
+        return _ID.decode(item).id.lower()
+    except (ValueError, RecursionError):
+        return None  # it will be rejected, by its place in the list
+
+
+_PAGE = msgspec.json.Decoder(Page)
+_ID = msgspec.json.Decoder(_OnlyId)

@@ -1,0 +1,197 @@
+"""Security groups: their rules as open ports, and open ports as rules.
+
+An open port is an inbound rule that lets in everybody: its `remote` is the address `0.0.0.0/0` or
+`::/0`. Rules for narrower addresses and for other security groups open nothing to the public; they
+are not shown, and kept when ports are set. `allowAll` is every port of every protocol. What comes
+out (`egressRules`) is not looked at.
+"""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_network
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from fluence_watch.fluence.wire import FieldError
+from fluence_watch.model.vm import ALL_PORTS, Port
+
+Ports = tuple[Port, ...]
+
+_ANYTHING = Port(*ALL_PORTS, "any")
+_ICMP = Port(*ALL_PORTS, "icmp")
+
+
+class _Remote(msgspec.Struct, rename="camel"):
+    address: str | None = None
+    security_group: str | None = None
+
+
+class _Rule(msgspec.Struct, rename="camel"):
+    type: Literal["ipv4", "ipv6"]
+    protocol_kind: msgspec.Raw
+    remote: _Remote
+
+
+class _Rules(msgspec.Struct):
+    type: Literal["allowAll", "allow"]
+    rules: list[msgspec.Raw] | None = None
+
+
+class _WireGroup(msgspec.Struct, rename="camel"):
+    id: str
+    attached_to: list[str]
+    ingress_rules: msgspec.Raw
+    name: str | None = None
+
+
+class Group(NamedTuple):
+    """A security group: ids in small letters, the interfaces that it is on, its inbound rules."""
+
+    id: str
+    name: str
+    interfaces: frozenset[str]
+    ingress: msgspec.Raw
+
+
+class _Exact(msgspec.Struct):
+    value: int
+
+
+class _Range(msgspec.Struct):
+    min: int
+    max: int
+
+
+class _Numbers(msgspec.Struct):
+    exact: _Exact | None = None
+    range: _Range | None = None
+
+
+class _PortSet(msgspec.Struct):
+    ports: Literal["all"] | _Numbers
+
+
+class _Protocol(msgspec.Struct):
+    tcp: _PortSet | None = None
+    udp: _PortSet | None = None
+
+
+def read_group(item: msgspec.Raw) -> Group:
+    """A security group.
+
+    Raises:
+        ValueError, RecursionError: it cannot be read.
+    """
+    wire = _GROUP.decode(item)
+    interfaces = frozenset(each.lower() for each in wire.attached_to)
+    return Group(wire.id.lower(), wire.name or "", interfaces, wire.ingress_rules.copy())
+
+
+def open_ports(ingress: msgspec.Raw) -> Ports:
+    """What the inbound rules let everybody in to, sorted.
+
+    Raises:
+        ValueError, RecursionError: one of the rules cannot be read.
+    """
+    ports = (_public_port(rule) for rule in _rules_of(ingress))
+    return tuple(sorted({port for _, port in ports if port is not None}))
+
+
+def with_open_ports(ingress: msgspec.Raw, wanted: Iterable[Port]) -> dict[str, object]:
+    """The inbound rules that let everybody in to these ports, and keep the narrower ones.
+
+    Raises:
+        ValueError, RecursionError: one of the rules that are there cannot be read.
+    """
+    wanted, kept = frozenset(wanted), list[msgspec.Raw]()
+    missing = set(wanted)
+    for rule in _rules_of(ingress):
+        family, port = _public_port(rule)
+        if port is None or port in wanted:
+            kept.append(rule)
+        if family == "ipv4" and port is not None:
+            missing.discard(port)
+    return {"type": "allow", "rules": [*kept, *map(_rule_of, sorted(missing))]}
+
+
+def is_writable(port: Port) -> bool:
+    """Whether one rule can open it: ports of tcp or udp, or all of icmp or of any protocol."""
+    return port.protocol in {"tcp", "udp"} or port in {_ANYTHING, _ICMP}
+
+
+def _rules_of(ingress: msgspec.Raw) -> Sequence[msgspec.Raw]:
+    rules = _RULES.decode(ingress)
+    if rules.type == "allowAll":
+        return [_ALLOW_ALL]
+    if rules.rules is None:
+        raise FieldError(".ingressRules.rules", "they are missing")
+    return rules.rules
+
+
+def _public_port(raw: msgspec.Raw) -> tuple[str, Port | None]:
+    """The family of addresses of a rule, and the port that it opens to everybody, if it does."""
+    rule = _RULE.decode(raw)
+    port = _port_of(rule.protocol_kind)
+    if rule.remote.address is None:
+        if rule.remote.security_group is None:
+            raise FieldError(".remote", "it says nobody")
+        return rule.type, None
+    return rule.type, port if _is_everybody(rule.remote.address) else None
+
+
+def _is_everybody(address: str) -> bool:
+    return ip_network(address.strip(), strict=False).prefixlen == 0
+
+
+def _port_of(kind: msgspec.Raw) -> Port:
+    match _KIND.decode(kind):
+        case "all":
+            return _ANYTHING
+        case "icmp":
+            return _ICMP
+        case _Protocol(tcp=_PortSet(ports=ports), udp=None):
+            return Port(*_numbers(ports), "tcp")
+        case _Protocol(tcp=None, udp=_PortSet(ports=ports)):
+            return Port(*_numbers(ports), "udp")
+        case _:
+            raise FieldError(".protocolKind", "it is neither all, icmp, tcp nor udp")
+
+
+def _numbers(ports: Literal["all"] | _Numbers) -> tuple[int, int]:
+    match ports:
+        case "all":
+            return ALL_PORTS
+        case _Numbers(exact=_Exact(value=number), range=None):
+            first = last = number
+        case _Numbers(exact=None, range=_Range(min=first, max=last)):
+            pass
+        case _:
+            raise FieldError(".ports", "they are neither all, exact nor a range")
+    if not 0 < first <= last <= ALL_PORTS[1]:
+        raise FieldError(".ports", "the numbers are no ports")
+    return first, last
+
+
+def _rule_of(port: Port) -> dict[str, Any]:
+    return {"type": "ipv4", "protocolKind": _kind_of(port), "remote": {"address": "0.0.0.0/0"}}
+
+
+def _kind_of(port: Port) -> object:
+    if port == _ANYTHING:
+        return "all"
+    if port == _ICMP:
+        return "icmp"
+    if port[:2] == ALL_PORTS:
+        return {port.protocol: {"ports": "all"}}
+    if port.first == port.last:
+        return {port.protocol: {"ports": {"exact": {"value": port.first}}}}
+    return {port.protocol: {"ports": {"range": {"min": port.first, "max": port.last}}}}
+
+
+_GROUP = msgspec.json.Decoder(_WireGroup)
+_RULES = msgspec.json.Decoder(_Rules)
+_RULE = msgspec.json.Decoder(_Rule)
+_KIND: msgspec.json.Decoder[Literal["all", "icmp"] | _Protocol] = msgspec.json.Decoder(
+    Literal["all", "icmp"] | _Protocol
+)
+_ALLOW_ALL = msgspec.Raw(msgspec.json.encode(_rule_of(_ANYTHING)))

@@ -1,0 +1,170 @@
+"""What `v2` and `v3` have in common: one list of all VMs, changes to it, and `/ssh_keys`.
+
+Source: Fluence guide, "Managing your Virtual Machines". Neither tells the balance of an account.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final, Protocol
+
+import msgspec
+
+from fluence_watch.errors import RefusedError, UnexpectedPayloadError
+from fluence_watch.fluence.calls import Call
+from fluence_watch.fluence.changes import VmChange, open_singly
+from fluence_watch.fluence.dialects.parts import SSH_KEY, SSH_KEYS
+from fluence_watch.fluence.session import Signing
+from fluence_watch.fluence.transport import DoubtfulError
+from fluence_watch.fluence.wire import Elements, Page, decoded, expected
+from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.ssh_key import AddedKey, SshKey
+from fluence_watch.model.vm import Port, Vm
+
+_CREATED: Final = 201
+_MOST_PORTS: Final = 1000  # a list of all 65,535 is nothing that the API was made for
+_PROTOCOLS: Final = frozenset({"tcp", "udp"})
+
+
+class Generation(Protocol):
+    """How a generation writes; a module is one, and its functions are pure.
+
+    `split` and `decode_vm` raise `ValueError` (msgspec's errors are) or `RecursionError` on what
+    they cannot read.
+    """
+
+    @property
+    def name(self) -> str:
+        """As in the settings."""
+
+    @property
+    def list_path(self) -> str:
+        """The path of the list, and of updates."""
+
+    def split(self, body: bytes, /) -> Page:
+        """The elements of the list, not decoded yet."""
+
+    def decode_vm(self, raw: msgspec.Raw, /) -> Vm:
+        """One element of the list."""
+
+    def update_body(self, update: dict[str, object], /) -> object:
+        """The body of the update of one VM."""
+
+    def delete_body(self, vm_id: str, /) -> object:
+        """The body of the deletion of one VM."""
+
+
+class _Removed(msgspec.Struct):
+    removed_ids: list[str] | None = None
+
+
+class Marketplace:
+    """A dialect of the marketplace, whose VMs are billed by the epoch."""
+
+    billing_period: timedelta | None = None
+    lists_deleted = False
+    signing = Signing.CONFIGURED
+
+    def __init__(self, generation: Generation) -> None:
+        self._generation = generation
+
+    @property
+    def name(self) -> str:
+        """As in the settings."""
+        return self._generation.name
+
+    async def probe(self, call: Call) -> None:
+        """The list has no pages: it is all of it."""
+        await self._elements(call, "probe")
+
+    async def list_vms(self, call: Call) -> Elements:
+        """All of the list, in one answer."""
+        page = await self._elements(call, "list_vms")
+        return Elements(page.elements, self._generation.decode_vm)
+
+    async def _elements(self, call: Call, endpoint: str) -> Page:
+        body = await call.get(endpoint, self._generation.list_path)
+        return expected("a list of VMs", self._generation.split, body)
+
+    async def update_vm(self, call: Call, change: VmChange) -> None:
+        """One request for the name and the ports."""
+        update: dict[str, object] = {"id": change.vm_id}
+        if change.name is not None:
+            update["vmName"] = change.name
+        if change.ports is not None:
+            update["openPorts"] = _ports_json(change.ports)
+        body = self._generation.update_body(update)
+        await call.send("update_vm", "PATCH", self._generation.list_path, body)
+
+    async def delete_vm(self, call: Call, vm_id: str) -> None:
+        """`v2` deletes at the path of `v3` too, with a body of its own."""
+        body = self._generation.delete_body(vm_id)
+        answer = await call.send("delete_vm", "DELETE", "/vms/v3", body)
+        removed = _removed_ids(answer.body)
+        if removed is not None and vm_id.lower() not in map(str.lower, removed):
+            text = "the API does not say that it removed the VM"
+            raise DoubtfulError(UnexpectedPayloadError(text, where="removed_ids"))
+
+    async def ssh_keys(self, call: Call) -> tuple[SshKey, ...]:
+        """The keys, which say `publicKey` here."""
+        body = await call.get("list_ssh_keys", "/ssh_keys")
+        return expected("a list of SSH keys", _read_keys, body)
+
+    async def add_ssh_key(self, call: Call, name: str, public_key: str) -> AddedKey:
+        """The status tells a new key from one that was there; it says `public_key` here."""
+        body = {"name": name, "publicKey": public_key}
+        answer = await call.send("add_ssh_key", "POST", "/ssh_keys", body)
+        try:
+            key = expected("an SSH key", _read_key, answer.body)
+        except UnexpectedPayloadError as error:
+            raise DoubtfulError(error) from None
+        return AddedKey(key, answer.status == _CREATED)
+
+    async def delete_ssh_key(self, call: Call, key: SshKey) -> None:
+        """By its fingerprint."""
+        body = {"fingerprint": key.fingerprint}
+        await call.send("delete_ssh_key", "DELETE", "/ssh_keys", body)
+
+    async def balance(self, _call: Call) -> AccountBalance | NotTold:
+        """Not published."""
+        return NotTold(f"dialect {self.name} does not tell the balance of an account")
+
+    async def service_status(self, _call: Call) -> ServiceStatus | NotTold:
+        """Not published."""
+        return NotTold(f"dialect {self.name} does not tell the status of the service")
+
+
+def _ports_json(ports: Iterable[Port]) -> list[dict[str, object]]:
+    """Ports one by one, for there are no ranges in these dialects.
+
+    Raises:
+        RefusedError: they cannot be written so.
+    """
+    wanted = tuple(ports)
+    if odd := [each for each in wanted if each.protocol not in _PROTOCOLS]:
+        raise RefusedError(f"{odd[0]}: this dialect opens ports for tcp and udp only")
+    if sum(each.last - each.first + 1 for each in wanted) > _MOST_PORTS:
+        raise RefusedError(
+            f"this dialect opens ports one by one, and these are more than {_MOST_PORTS}"
+        )
+    singly = sorted(open_singly(wanted))
+    return [{"port": each.first, "protocol": each.protocol} for each in singly]
+
+
+def _removed_ids(body: bytes) -> list[str] | None:
+    """What `v3` says that it removed; `None` when nothing is said, as in `v2`."""
+    try:
+        return _REMOVED.decode(body).removed_ids
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_keys(body: bytes) -> tuple[SshKey, ...]:
+    keys = decoded(SSH_KEYS, body)
+    return tuple(key.model(f"[{index}]") for index, key in enumerate(keys))
+
+
+def _read_key(body: bytes) -> SshKey:
+    return decoded(SSH_KEY, body).model("")
+
+
+_REMOVED = msgspec.json.Decoder(_Removed)

@@ -1,0 +1,124 @@
+"""What the elements of several dialects have in common: places, ports, SSH keys, amounts."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from fluence_watch.fluence.wire import FieldError, shared, utc_time
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.model.vm import Datacenter, Port, port, status_of
+
+MOST: Final = 2**63 - 1  # what a database keeps
+
+Id = Annotated[str, Meta(min_length=1, max_length=200)]
+Small = Annotated[int, Meta(ge=0, le=2**31)]
+_Word = Annotated[str, Meta(min_length=1, max_length=20)]
+
+_USD = re.compile(r"-?(?=\.?\d)\d{0,40}(?:\.\d{0,40})?", re.ASCII)
+_EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
+_MICRO = Decimal(1_000_000)
+
+
+class _WireDatacenter(msgspec.Struct, rename="camel"):
+    country_code: str | None = None
+    city_code: str | None = None
+    city_index: Small | None = None
+    tier: Small | None = None
+
+
+class _WirePort(msgspec.Struct):
+    port: int
+    protocol: _Word
+
+
+class _WireKey(msgspec.Struct, rename="camel"):
+    """An SSH key as any dialect writes it: `publicKey` in lists, `public_key` after a POST."""
+
+    fingerprint: str
+    name: str | None = None
+    public_key: str | None = None
+    answered_key: str | None = msgspec.field(default=None, name="public_key")
+    algorithm: str | None = None
+    comment: str | None = None
+    active: bool | None = None
+    created_at: str | None = None
+    id: str | None = None
+
+    def model(self, path: str) -> SshKey:
+        """The key; `path` is where it stands, for errors."""
+        return SshKey(
+            name=self.name or "",
+            fingerprint=self.fingerprint,
+            public_key=self.public_key or self.answered_key or "",
+            algorithm=self.algorithm or None,
+            comment=self.comment or None,
+            active=self.active,
+            created_at=optional_time(self.created_at, f"{path}.createdAt"),
+            id=self.id or None,
+        )
+
+
+def optional_time(text: str | None, path: str) -> datetime | None:
+    """A time where there is one.
+
+    Raises:
+        FieldError: it cannot be read.
+    """
+    return None if text is None else utc_time(text, path)
+
+
+def rounded_usd(text: str, path: str) -> MicroUsdc:
+    """An amount of USD to the nearest micro-USDC, half to even: `"0.0123456789"` is 12346.
+
+    For amounts that the API itself calls a snapshot and no bill; it writes as many digits as it
+    likes.
+
+    Raises:
+        FieldError: it is not a plain decimal number, or does not fit 64 bits.
+    """
+    if not _USD.fullmatch(text):
+        raise FieldError(path, f"{text!r:.40} is not a decimal amount of USD")
+    micro = int(_EXACT.to_integral_value(_EXACT.multiply(Decimal(text), _MICRO)))
+    if abs(micro) > MOST:
+        raise FieldError(path, "the amount of USD does not fit 64 bits")
+    return MicroUsdc(micro)
+
+
+def not_negative(price: MicroUsdc, path: str) -> MicroUsdc:
+    """The price.
+
+    Raises:
+        FieldError: it is below zero.
+    """
+    if price < 0:
+        raise FieldError(path, "a price is never negative")
+    return price
+
+
+def _build_datacenter(wire: _WireDatacenter | None) -> Datacenter | None:
+    """`None` unless its name can be told: `FR-PAR-1`."""
+    if wire is None or not wire.country_code or not wire.city_code or wire.city_index is None:
+        return None
+    return Datacenter(wire.country_code, wire.city_code, wire.city_index, wire.tier)
+
+
+def _build_ports(wire: Sequence[_WirePort] | None) -> tuple[Port, ...] | None:
+    if wire is None:
+        return None
+    return tuple(sorted({port(each.port, each.protocol) for each in wire}))
+
+
+SSH_KEY: Final = msgspec.json.Decoder(_WireKey)
+SSH_KEYS: Final = msgspec.json.Decoder(list[_WireKey])
+cached_status = lru_cache(256)(status_of)
+read_datacenter = shared(
+    ".datacenter", msgspec.json.Decoder(_WireDatacenter | None), _build_datacenter
+)
+read_ports = shared(".ports", msgspec.json.Decoder(list[_WirePort] | None), _build_ports)

@@ -1,0 +1,79 @@
+"""Whether a change was made, told from what the API lists now."""
+
+from collections.abc import Awaitable, Callable
+
+from fluence_watch.errors import UnexpectedPayloadError
+from fluence_watch.fluence.changes import VmChange, still_missing
+from fluence_watch.fluence.elements import Listing
+from fluence_watch.fluence.settling import NotDone
+from fluence_watch.model.ssh_key import AddedKey, SshKey, key_material
+from fluence_watch.model.vm import ENDED, Vm
+
+
+async def updated(list_vms: Callable[[], Awaitable[Listing]], change: VmChange) -> NotDone | None:
+    """Whether the VM is as it should be.
+
+    Raises:
+        ApiError: it cannot be told.
+    """
+    vm = _found(await list_vms(), change.key)
+    if vm is None:
+        return NotDone("it is not in the list")
+    missing = still_missing(change, vm)
+    if not missing:
+        return None
+    return NotDone(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not as asked")
+
+
+async def deleted(
+    list_vms: Callable[[], Awaitable[Listing]], vm_id: str, *, stays: bool
+) -> NotDone | None:
+    """Whether the VM has left the list, or ended where deleted VMs stay in it.
+
+    Raises:
+        ApiError: it cannot be told.
+    """
+    vm = _found(await list_vms(), vm_id.lower())
+    if vm is None or (stays and vm.status in ENDED):
+        return None
+    return NotDone(f"it is still in the list, as {vm.status}")
+
+
+async def key_added(
+    list_keys: Callable[[], Awaitable[tuple[SshKey, ...]]], public_key: str
+) -> AddedKey | NotDone:
+    """The key, which was not there before it was added.
+
+    Raises:
+        ApiError: it cannot be told.
+    """
+    key = with_material(await list_keys(), public_key)
+    return NotDone("it is not in the list") if key is None else AddedKey(key, is_new=True)
+
+
+async def key_deleted(
+    list_keys: Callable[[], Awaitable[tuple[SshKey, ...]]], fingerprint: str
+) -> NotDone | None:
+    """Whether the key has left the list.
+
+    Raises:
+        ApiError: it cannot be told.
+    """
+    if any(key.fingerprint == fingerprint for key in await list_keys()):
+        return NotDone("it is still in the list")
+    return None
+
+
+def with_material(keys: tuple[SshKey, ...], public_key: str) -> SshKey | None:
+    """The key that is this one, whatever its name and comment are."""
+    wanted = key_material(public_key)
+    return next((key for key in keys if key.material == wanted), None)
+
+
+def _found(listing: Listing, key: str) -> Vm | None:
+    found = next((vm for vm in listing.vms if vm.key == key), None)
+    unread = any((each.vm_id or key).lower() == key for each in listing.rejected)
+    if found is None and (unread or not listing.complete):
+        because = listing.incomplete_because or "its element cannot be read"
+        raise UnexpectedPayloadError(f"the VM cannot be found for sure: {because}")
+    return found

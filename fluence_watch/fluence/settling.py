@@ -1,0 +1,78 @@
+"""What became of a change whose answer did not come: read back, and say what is known.
+
+answer 2xx                                   made
+no connection, 429, any other 4xx            not made
+timeout, cut connection, 5xx, odd body       looked for twice, the second time a moment later:
+    found                                    made
+    not found                                the error of the change, saying so
+    could not be looked for                  OutcomeUnknownError
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fluence_watch.errors import ApiError, OutcomeUnknownError
+from fluence_watch.fluence.transport import DoubtfulError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """The words for a change: `done` and `undone` are sentences, `check` is a command."""
+
+    done: str
+    undone: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """What was looked for is not there; `why` says what is there instead."""
+
+    why: str
+
+
+async def settle(
+    write: Callable[[], Awaitable[T]],
+    look: Callable[[], Awaitable[T | NotDone]],
+    deed: Deed,
+    pause: float,
+) -> T:
+    """The result of a change; `pause` seconds pass between the two looks for a doubtful one.
+
+    Raises:
+        ApiError: it was not made.
+        OutcomeUnknownError: it is not known whether it was made.
+    """
+    try:
+        return await write()
+    except DoubtfulError as doubt:
+        cause = doubt.cause
+    found = await _look(look)
+    if isinstance(found, NotDone | ApiError):
+        await asyncio.sleep(pause)
+        found = await _look(look)
+    if isinstance(found, ApiError):
+        raise OutcomeUnknownError(
+            f"it is not known whether {deed.done}: {cause}; reading back failed: {found}; "
+            f"check with `{deed.check}`",
+            status=cause.status,
+        )
+    if isinstance(found, NotDone):
+        raise retold(cause, f"{deed.undone}: {cause}; {found.why} when read back")
+    return found
+
+
+def retold(error: ApiError, text: str) -> ApiError:
+    """The same kind of error with other words."""
+    return type(error)(text, status=error.status)
+
+
+async def _look(look: Callable[[], Awaitable[T | NotDone]]) -> T | NotDone | ApiError:
+    try:
+        return await look()
+    except ApiError as error:
+        return error
