@@ -2,7 +2,8 @@
 
 The rules of this file:
   - `for`: a problem fires when it has lasted that long; a finding that is `at_once` skips it.
-  - `keep_firing_for`: a firing alert resolves when the problem has been over for that long.
+  - `keep_firing_for`: a firing alert resolves when the problem has been over for that long; where
+    its end is no news there is nothing to wait for, and it resolves at once.
   - Unknown changes nothing: neither fires nor resolves.
   - Gone ends a firing alert without a message.
   - A firing alert with a `relevant_until` fires until then: told once, it is not told again.
@@ -134,8 +135,8 @@ def _not_found(alert: Alert, absence: Absence, timing: Timing, now: datetime) ->
         return replace(alert, state=State.RESOLVED, clear_since=None, ends_at=now, quiet=True)
     if alert.relevant_until and now < alert.relevant_until:
         return alert
-    clear_since = min(alert.clear_since or now, now)
-    if now - clear_since < timing.keep_firing_for:
-        return replace(alert, clear_since=clear_since)
     quiet = not timing.tells_resolved
+    clear_since = min(alert.clear_since or now, now)
+    if not quiet and now - clear_since < timing.keep_firing_for:
+        return replace(alert, clear_since=clear_since)
     return replace(alert, state=State.RESOLVED, clear_since=None, ends_at=now, quiet=quiet)

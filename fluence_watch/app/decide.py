@@ -1,7 +1,7 @@
 """Compare and decide: what one poll means. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from fluence_watch.alerting.grouping import Message, compose
@@ -11,8 +11,10 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.finding import Verdict
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm, track
+from fluence_watch.model.note import Note, noted, noted_keys
 from fluence_watch.model.snapshot import Outcome, Snapshot
-from fluence_watch.rules import evaluate, vm_vanished
+from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.rules import evaluate, ssh_key_drift, vm_vanished
 from fluence_watch.rules.base import Expectation, RuleSettings, Situation
 
 
@@ -26,7 +28,16 @@ class Policy:
     routes: Sequence[Route] = ()
     expectations: Sequence[Expectation] = ()
     epoch: timedelta = EPOCH
-    dialect: str = "v2"
+
+    def epoch_of(self, outcome: Outcome) -> timedelta:
+        """The billing period: the API's own word, where it gives it, goes before the settings."""
+        told = outcome.billing_period if isinstance(outcome, Snapshot) else None
+        return told or self.epoch
+
+    @property
+    def wants_keys(self) -> bool:
+        """Whether anybody asks for the SSH keys of the account."""
+        return self.rules[ssh_key_drift.NAME].enabled
 
     @property
     def forget_after(self) -> timedelta:
@@ -46,19 +57,31 @@ class Decision:
     verdict: Verdict
 
 
-def decide(before: AccountState, outcome: Outcome, policy: Policy) -> Decision:
-    """The state after a poll, the alerts that it ended, and the messages to send."""
+def decide(
+    before: AccountState, outcome: Outcome, policy: Policy, notes: Sequence[Note] = ()
+) -> Decision:
+    """The state after a poll, the alerts that it ended, and the messages to send.
+
+    `notes` are what users did since the poll before; the state after it knows of them, also when
+    the poll failed.
+    """
     now = outcome.taken_at
-    known = _known_after(before, outcome, policy)
+    remembered = replace(
+        before,
+        known=noted(before.known, notes),
+        ssh_keys=noted_keys(before.ssh_keys, notes),
+    )
+    known = _known_after(remembered, outcome, policy)
     situation = Situation(
         account=policy.account,
         now=now,
         known=known,
-        before=before.known,
+        before=remembered.known,
         snapshot=outcome if isinstance(outcome, Snapshot) else None,
         failure=None if isinstance(outcome, Snapshot) else outcome,
-        epoch=policy.epoch,
+        epoch=policy.epoch_of(outcome),
         expectations=policy.expectations,
+        keys_before=remembered.ssh_keys,
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
@@ -66,8 +89,14 @@ def decide(before: AccountState, outcome: Outcome, policy: Policy) -> Decision:
         policy.account, [*alerts.values(), *ended], before.told, policy.routes, now
     )
     told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
-    last_good_at = now if isinstance(outcome, Snapshot) else before.last_good_at
-    after = AccountState(known, alerts, told, last_poll_at=now, last_good_at=last_good_at)
+    after = AccountState(
+        known,
+        alerts,
+        told,
+        last_poll_at=now,
+        last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
+        ssh_keys=_keys_after(remembered, outcome),
+    )
     return Decision(after, ended, messages, verdict)
 
 
@@ -75,3 +104,8 @@ def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapp
     if not isinstance(outcome, Snapshot):
         return before.known
     return track(before.known, outcome, before.last_good_at, policy.forget_after)
+
+
+def _keys_after(before: AccountState, outcome: Outcome) -> tuple[SshKey, ...] | None:
+    seen = outcome.ssh_keys if isinstance(outcome, Snapshot) else None
+    return before.ssh_keys if seen is None else seen

@@ -3,7 +3,7 @@
 A VM is paid until its next billing; its reserve then pays whole epochs, each at its start.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from fluence_watch.model.money import MicroUsdc
@@ -37,12 +37,17 @@ def funded_until(vm: Vm, epoch: timedelta = EPOCH) -> datetime | None:
 
 
 def fleet_price(vms: Iterable[Vm]) -> MicroUsdc:
-    """What one epoch of all VMs that are still billed costs."""
+    """What one epoch of all VMs that are still billed costs, not counting those in `unpriced`."""
     return MicroUsdc(sum(vm.price or 0 for vm in vms if vm.is_billed))
 
 
+def unpriced(vms: Iterable[Vm]) -> int:
+    """How many VMs are billed at a price that is unknown: with any, a sum of prices is too low."""
+    return sum(vm.price is None for vm in vms if vm.is_billed)
+
+
 def burn_per_day(vms: Iterable[Vm], epoch: timedelta = EPOCH) -> MicroUsdc:
-    """What the VMs cost in 24 hours, rounded up to a micro-USDC."""
+    """What the VMs cost in 24 hours, not counting those in `unpriced`, rounded up."""
     day, length = _DAY // _TICK, epoch // _TICK  # whole numbers: no price is too high for them
     return MicroUsdc(-(-fleet_price(vms) * day // length))
 
@@ -57,6 +62,21 @@ def charges_before(vm: Vm, end: datetime, epoch: timedelta = EPOCH) -> int | Non
     return max(0, -(-ahead // epoch))
 
 
-def runway(balance: MicroUsdc, price: MicroUsdc) -> int | None:
-    """How many epochs an account's balance pays for; `None` when nothing is billed."""
-    return max(balance, 0) // price if price > 0 else None
+def dry_at(balance: MicroUsdc, burn: MicroUsdc, now: datetime) -> datetime:
+    """When a balance is used up at so much a day; `FOREVER` when nothing is burned."""
+    if burn <= 0:
+        return FOREVER
+    try:
+        return now + (max(balance, 0) * (_DAY // _TICK) // burn) * _TICK
+    except OverflowError:
+        return FOREVER
+
+
+def account_funded_until(
+    balance: MicroUsdc, vms: Collection[Vm], now: datetime, epoch: timedelta = EPOCH
+) -> datetime | None:
+    """Until when an account's balance pays for its VMs; `FOREVER` when nothing is billed.
+
+    `None` when a price is unknown: what is known would make it last too long.
+    """
+    return None if unpriced(vms) else dry_at(balance, burn_per_day(vms, epoch), now)

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.vm import STARTING, Port, Vm
 
+REMOVAL_EXPECTED_FOR = timedelta(hours=24)
+
 
 @dataclass(frozen=True, slots=True)
 class KnownVm:
@@ -15,7 +17,8 @@ class KnownVm:
     `vm` is its last description, `baseline` the ports it had when first seen (`None` until it is
     up and the API tells them). While it is missing, `missing_polls` counts the complete polls without it,
     `last_seen_at` is the last good poll with it, and `missing_among` says how many VMs the
-    account had when it went, for telling one lost VM from a lost list.
+    account had when it went, for telling one lost VM from a lost list. `removal_asked_at` is when
+    the user had it removed through this store.
     """
 
     vm: Vm
@@ -25,6 +28,7 @@ class KnownVm:
     missing_since: datetime | None = None
     missing_among: int = 0
     last_seen_at: datetime | None = None
+    removal_asked_at: datetime | None = None
 
 
 def track(
@@ -36,7 +40,8 @@ def track(
     """What is known after the snapshot; an entry that did not change is the same object.
 
     A VM in the list, read or not, is not missing. In an incomplete snapshot no absence counts.
-    A VM that is missing for longer than `forget_after` is forgotten.
+    A VM that is missing for longer than `forget_after` is forgotten; one whose removal was asked
+    at most `REMOVAL_EXPECTED_FOR` before, as soon as it is missing.
     """
     now, unread, complete = snapshot.taken_at, snapshot.unread, snapshot.complete
     present = sum(1 for entry in known.values() if entry.missing_since is None)
@@ -45,10 +50,10 @@ def track(
         if key in after:
             continue
         if key in unread:
-            after[key] = _present(entry)
+            after[key] = _present(entry, now)
         elif not complete:
             after[key] = entry
-        elif entry.missing_since is None or now - entry.missing_since <= forget_after:
+        elif not _forgettable(entry, now, forget_after):
             after[key] = _missed(entry, now, present, last_good_at)
     return after
 
@@ -57,10 +62,11 @@ def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
     if entry is None:
         return KnownVm(vm, first_seen_at=now, baseline=_baseline(vm))
     baseline = _baseline(vm) if entry.baseline is None else entry.baseline
-    same = entry.missing_since is None and baseline is entry.baseline
-    if same and (entry.vm is vm or entry.vm == vm):
+    asked_at = _asked_at(entry, now)
+    same = baseline is entry.baseline and asked_at is entry.removal_asked_at
+    if same and entry.missing_since is None and (entry.vm is vm or entry.vm == vm):
         return entry
-    return KnownVm(vm, entry.first_seen_at, baseline)
+    return KnownVm(vm, entry.first_seen_at, baseline, removal_asked_at=asked_at)
 
 
 def _baseline(vm: Vm) -> tuple[Port, ...] | None:
@@ -68,10 +74,23 @@ def _baseline(vm: Vm) -> tuple[Port, ...] | None:
     return None if vm.status in STARTING else vm.ports
 
 
-def _present(entry: KnownVm) -> KnownVm:
-    if entry.missing_since is None:
+def _present(entry: KnownVm, now: datetime) -> KnownVm:
+    asked_at = _asked_at(entry, now)
+    if entry.missing_since is None and asked_at is entry.removal_asked_at:
         return entry
-    return KnownVm(entry.vm, entry.first_seen_at, entry.baseline)
+    return KnownVm(entry.vm, entry.first_seen_at, entry.baseline, removal_asked_at=asked_at)
+
+
+def _asked_at(entry: KnownVm, now: datetime) -> datetime | None:
+    """When removal was asked, while it is expected; another clock may be a little ahead of `now`."""
+    asked_at = entry.removal_asked_at
+    return asked_at if asked_at and abs(now - asked_at) < REMOVAL_EXPECTED_FOR else None
+
+
+def _forgettable(entry: KnownVm, now: datetime, forget_after: timedelta) -> bool:
+    if _asked_at(entry, now):
+        return True
+    return entry.missing_since is not None and now - entry.missing_since > forget_after
 
 
 def _missed(entry: KnownVm, now: datetime, present: int, last_good_at: datetime | None) -> KnownVm:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Vm
 
 
@@ -21,18 +23,28 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The VM list of an account. `vms` is keyed by `Vm.key`, in the order of the list."""
+    """The VM list of an account. `vms` is keyed by `Vm.key`, in the order of the list.
+
+    `ssh_keys` and `balance` are `None` where this poll does not know them, or the API does not
+    tell. `billing_period` is what prices are for, where the API says it itself.
+    `incomplete_because` says why no absence in this list counts: a page changed under the
+    reader.
+    """
 
     account: str
     taken_at: datetime
     vms: Mapping[str, Vm]
     rejected: tuple[Rejected, ...] = ()
     dialect: str = "v2"
+    ssh_keys: tuple[SshKey, ...] | None = None
+    balance: AccountBalance | None = None
+    incomplete_because: str | None = None
+    billing_period: timedelta | None = None
 
     @property
     def complete(self) -> bool:
         """Whether every element is known by its id, so that a missing VM is truly missing."""
-        return all(element.vm_id for element in self.rejected)
+        return self.incomplete_because is None and all(element.vm_id for element in self.rejected)
 
     @property
     def unread(self) -> frozenset[str]:
@@ -65,6 +77,11 @@ def build_snapshot(
     vms: Iterable[Vm],
     rejected: Iterable[Rejected] = (),
     dialect: str = "v2",
+    *,
+    ssh_keys: tuple[SshKey, ...] | None = None,
+    balance: AccountBalance | None = None,
+    incomplete_because: str | None = None,
+    billing_period: timedelta | None = None,
 ) -> Snapshot:
     """A snapshot of the list; of elements with the same id the first counts.
 
@@ -76,4 +93,14 @@ def build_snapshot(
         first = by_key.setdefault(vm.key, vm)
         if first is not vm and first != vm:
             refused.append(Rejected(vm.id, "the id is in the list twice, with other data", vm.id))
-    return Snapshot(account, taken_at, by_key, tuple(refused), dialect)
+    return Snapshot(
+        account,
+        taken_at,
+        by_key,
+        tuple(refused),
+        dialect,
+        ssh_keys=ssh_keys,
+        balance=balance,
+        incomplete_because=incomplete_because,
+        billing_period=billing_period,
+    )

@@ -17,7 +17,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from textwrap import indent
 from typing import Protocol
 
 from markupsafe import Markup as Safe
@@ -58,8 +57,7 @@ BlockMarkup = Callable[[str], Safe]
 class Markup:
     """One format: `text` and `code` take data, the others what is markup already.
 
-    In a block a line break is a blank, and a blank line begins a new line of an item. A `snippet`,
-    which is there to be pasted, keeps its lines.
+    In a block a line break is a blank, and a blank line begins a new line of an item.
     """
 
     text: DataMarkup
@@ -68,7 +66,6 @@ class Markup:
     heading: BlockMarkup
     paragraph: BlockMarkup
     item: BlockMarkup
-    snippet: BlockMarkup
 
 
 def _safe(markup: str) -> Safe:
@@ -119,7 +116,6 @@ MARKUPS: Mapping[Format, Markup] = {
         heading=_around("\n", "\n\n"),
         paragraph=_around("\n", "\n"),
         item=_listed,
-        snippet=lambda block: _safe(f"\n{indent(str(block).strip(), '    ')}\n\n"),
     ),
     Format.MARKDOWN: Markup(
         text=_markdown,
@@ -128,7 +124,6 @@ MARKUPS: Mapping[Format, Markup] = {
         heading=_around("\n**", "**\n\n"),
         paragraph=_around("\n", "\n"),
         item=_listed,
-        snippet=lambda block: _safe(f"\n```\n{block.strip()}\n```\n\n"),
     ),
     Format.HTML: Markup(
         text=_html,
@@ -137,6 +132,5 @@ MARKUPS: Mapping[Format, Markup] = {
         heading=_around("<h3>", "</h3>\n"),
         paragraph=_around("<p>", "</p>\n"),
         item=lambda block: _safe("<p>• " + "<br>\n".join(_lines(block)) + "</p>\n"),
-        snippet=lambda block: _safe(f"<pre>{block.strip()}</pre>\n"),
     ),
 }

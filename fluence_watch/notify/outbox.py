@@ -129,7 +129,8 @@ class Delivery:
             if not (_suspect(batch) and rest and await self._tell(rest[:1], firing)):
                 return self._retry_at(batch)
             await self._give_up(batch, firing, summary=not stale)
-        return None
+        # what was accepted but could not be removed: the store may be well by then
+        return self.now() + wait_after(1, self.jitter()) if self._accepted else None
 
     async def _queue(self) -> list[Queued]:
         if self._accepted:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from shlex import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -71,9 +72,9 @@ def words(fmt: Format) -> Environment:
         "item": markup.item,
         "paragraph": markup.paragraph,
         "plain": plain,
+        "quoted": lambda word: quote(inert(word)),
         "rough": rough,
         "short": lambda vm_id: inert(vm_id)[:_SHORT_ID],
-        "snippet": markup.snippet,
         "strong": markup.strong,
         "usdc": usdc,
         "when": when,

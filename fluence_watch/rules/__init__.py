@@ -3,13 +3,29 @@
 from collections.abc import Mapping
 
 from fluence_watch.model.finding import Finding, Fingerprint, Verdict
-from fluence_watch.rules import billing_due, low_balance, poll_failing, port_drift, vm_vanished
+from fluence_watch.rules import (
+    account_low,
+    billing_due,
+    low_balance,
+    poll_failing,
+    port_drift,
+    price_changed,
+    public_ip_changed,
+    ssh_key_drift,
+    vm_status,
+    vm_vanished,
+)
 from fluence_watch.rules.base import Judgement, Rule, RuleSettings, Situation
 
 RULES: tuple[Rule, ...] = (
     low_balance.RULE,
+    account_low.RULE,
     vm_vanished.RULE,
+    vm_status.RULE,
     port_drift.RULE,
+    ssh_key_drift.RULE,
+    price_changed.RULE,
+    public_ip_changed.RULE,
     billing_due.RULE,
     poll_failing.RULE,
 )
@@ -33,7 +49,7 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
         findings,
         frozenset(unknown),
         frozenset(gone),
-        judged=frozenset(rule.name for rule in runnable),
+        judged=frozenset(rule.name for rule in enabled if rule in runnable or rule.event),
         disabled=frozenset(rule.name for rule in RULES if rule not in enabled),
     )
 
@@ -57,5 +73,5 @@ def _absent_vms(
         entry = situation.known.get(key)
         certain = entry is None or (key in lost and entry.missing_since not in doubted)
         target = gone if certain else unknown
-        target |= {(rule.name, key) for rule in RULES}
+        target |= {(rule.name, key) for rule in RULES if not rule.event}
     return unknown, gone

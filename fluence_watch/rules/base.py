@@ -18,6 +18,7 @@ from fluence_watch.model.finding import Finding, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.snapshot import PollFailure, Snapshot
+from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Port, Vm
 
 
@@ -69,6 +70,17 @@ class RuleSettings(Settings):
     )
 
 
+class EventSettings(RuleSettings):
+    """What a rule about changes can be told: a change is told in the poll that sees it."""
+
+    hold: Duration = Field(
+        default=timedelta(0), alias="for", description="without effect: a change is told at once"
+    )
+    keep_firing_for: Duration = Field(
+        default=timedelta(0), description="without effect: a change has no end to tell"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """The ports that the user expects: `vm` is a glob on the name, or an id."""
@@ -88,7 +100,8 @@ class Situation:
     """All that a rule may look at.
 
     `known` is what is remembered after this poll, `before` what was before it. After a failed
-    poll `snapshot` is `None` and `failure` says why.
+    poll `snapshot` is `None` and `failure` says why. `keys_before` are the SSH keys as last known,
+    `None` at first sight.
     """
 
     account: str
@@ -99,6 +112,7 @@ class Situation:
     failure: PollFailure | None = None
     epoch: timedelta = timedelta(hours=24)
     expectations: Sequence[Expectation] = ()
+    keys_before: tuple[SshKey, ...] | None = None
 
     @property
     def vms(self) -> Mapping[str, Vm]:
@@ -124,7 +138,9 @@ class Rule:
     """A rule: its name, its settings, its facts, its condition.
 
     `judges_failures` rules are run after failed polls too. Where `tells_resolved` is false the
-    end of the problem is no news.
+    end of the problem is no news. An `event` rule finds what changed in this poll: with the next
+    one, good or failed, that is over, quietly. So its findings are `at_once`, and the moment is
+    in their key, that the same change again is told again.
     """
 
     name: str
@@ -133,3 +149,14 @@ class Rule:
     judge: Callable[[Situation, Any], Judgement]
     judges_failures: bool = False
     tells_resolved: bool = True
+    event: bool = False
+
+
+def event_rule(
+    name: str,
+    settings: type[EventSettings],
+    facts: type,
+    judge: Callable[[Situation, Any], Judgement],
+) -> Rule:
+    """A rule about changes."""
+    return Rule(name, settings, (facts,), judge, tells_resolved=False, event=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "poll_failing"
@@ -29,15 +30,18 @@ class PollFailing:
 
 
 def judge(situation: Situation, settings: PollFailingSettings) -> Judgement:
-    """Find that this poll failed, or that elements of its list have no readable id."""
+    """Find that this poll failed, or that VMs may be in its list without being known of."""
     if failure := situation.failure:
         facts = PollFailing(failure.reason, failure.message)
         return _found(situation, settings, facts, at_once=failure.unauthorized)
-    nameless = [r for r in situation.snapshot.rejected if not r.vm_id] if situation.snapshot else []
-    if nameless:
-        first = f"{nameless[0].where}: {nameless[0].why}"
-        return _found(situation, settings, PollFailing("incomplete", first))
+    if situation.snapshot and (why := _incomplete(situation.snapshot)):
+        return _found(situation, settings, PollFailing("incomplete", why))
     return Judgement()
+
+
+def _incomplete(snapshot: Snapshot) -> str | None:
+    nameless = (f"{each.where}: {each.why}" for each in snapshot.rejected if not each.vm_id)
+    return snapshot.incomplete_because or next(nameless, None)
 
 
 def _found(

@@ -2,12 +2,16 @@
 
 When most of an account's VMs leave the list in the same poll, the list is the suspect and not the
 VMs: that is one finding about the fleet.
+
+An ended VM (`TERMINATED`) stays in the list until somebody deletes it, and that it ended was told by
+`vm_status`. That it leaves the list is the deletion, by which nothing is lost any more: no finding.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from pydantic import Field
 
@@ -15,6 +19,7 @@ from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, r
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import OUT_OF_FUNDS, Status
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "vm_vanished"
@@ -34,9 +39,17 @@ class VmVanishedSettings(RuleSettings):
     )
 
 
+class Cause(StrEnum):
+    """Why a VM is no more, as far as it can be told."""
+
+    PROVIDER = "provider"
+    FUNDS = "funds"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class VmVanished:
-    """The VM as it was last seen; amounts in micro-USDC."""
+    """The VM as it was last seen; amounts in micro-USDC. `ports` are `None` where unknown."""
 
     vm: VmRef
     last_seen_at: datetime | None
@@ -45,6 +58,8 @@ class VmVanished:
     reserved: MicroUsdc | None
     spent: MicroUsdc | None
     funded_until: datetime | None
+    cause: Cause = Cause.UNKNOWN
+    ports: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,10 @@ def lost(known: Mapping[str, KnownVm], settings: VmVanishedSettings) -> dict[str
 
 
 def suspects(missing: Iterable[KnownVm]) -> set[datetime]:
-    """The polls since which most of the fleet is missing, by their time."""
+    """The polls since which most of the fleet is missing, by their time.
+
+    VMs that had all ended are no fleet: somebody tidied up.
+    """
     groups: dict[datetime, list[KnownVm]] = defaultdict(list)
     for entry in missing:
         if entry.missing_since:
@@ -73,8 +91,14 @@ def suspects(missing: Iterable[KnownVm]) -> set[datetime]:
     return {
         since
         for since, group in groups.items()
-        if group[0].missing_among >= SMALLEST_FLEET and 2 * len(group) > group[0].missing_among
+        if group[0].missing_among >= SMALLEST_FLEET
+        and 2 * len(group) > group[0].missing_among
+        and not all(map(_had_ended, group))
     }
+
+
+def _had_ended(entry: KnownVm) -> bool:
+    return entry.vm.status is Status.TERMINATED
 
 
 def judge(situation: Situation, settings: VmVanishedSettings) -> Judgement:
@@ -84,7 +108,7 @@ def judge(situation: Situation, settings: VmVanishedSettings) -> Judgement:
     findings = [
         _vanished(situation, settings, entry)
         for entry in missing.values()
-        if entry.missing_since not in doubted
+        if entry.missing_since not in doubted and not _had_ended(entry)
     ]
     for since in sorted(doubted):
         group = [entry for entry in missing.values() if entry.missing_since == since]
@@ -107,8 +131,19 @@ def _vanished(situation: Situation, settings: VmVanishedSettings, entry: KnownVm
         reserved=vm.reserved,
         spent=vm.spent,
         funded_until=None if until == FOREVER else until,
+        cause=_cause(entry, until),
+        ports=None if vm.ports is None else tuple(map(str, vm.ports)),
     )
     return Finding(Fingerprint(situation.account, NAME, vm.key), settings.severity, facts)
+
+
+def _cause(entry: KnownVm, funded_until: datetime | None) -> Cause:
+    """What it was last seen doing, else whether its money was used up by when it was missed."""
+    if entry.vm.status is Status.TERMINATING:
+        return Cause.PROVIDER
+    since = entry.missing_since
+    unfunded = funded_until is not None and since is not None and funded_until <= since
+    return Cause.FUNDS if unfunded or entry.vm.status in OUT_OF_FUNDS else Cause.UNKNOWN
 
 
 def _fleet(

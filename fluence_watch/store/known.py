@@ -62,6 +62,7 @@ def _values(account_id: int, key: str, entry: KnownVm) -> dict[str, Any]:
         "missing_since": entry.missing_since,
         "missing_among": entry.missing_among,
         "last_seen_at": entry.last_seen_at,
+        "removal_asked_at": entry.removal_asked_at,
     }
 
 
@@ -74,4 +75,5 @@ def _known(row: Row[Any]) -> KnownVm:
         missing_since=row.missing_since,
         missing_among=row.missing_among,
         last_seen_at=row.last_seen_at,
+        removal_asked_at=row.removal_asked_at,
     )

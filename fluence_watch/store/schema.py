@@ -34,6 +34,7 @@ accounts = Table(
     Column("name", Hostile, nullable=False, unique=True),
     Column("last_poll_at", Moment),
     Column("last_good_at", Moment),
+    Column("ssh_keys", Hostile),  # JSON, NULL before the first list of keys
 )
 
 vms = Table(
@@ -49,6 +50,7 @@ vms = Table(
     Column("missing_since", Moment),
     Column("missing_among", Integer, nullable=False),
     Column("last_seen_at", Moment),
+    Column("removal_asked_at", Moment),
     UniqueConstraint("account_id", "key"),
 )
 
@@ -101,3 +103,16 @@ outbox = Table(
     sqlite_autoincrement=True,  # an id that was delivered must never mean another message
 )
 Index("ix_outbox_receiver_id", outbox.c.receiver, outbox.c.id)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account", Hostile, nullable=False),  # by name: it may not have been polled yet
+    Column("at", Moment, nullable=False),
+    Column("action", Hostile, nullable=False),
+    Column("subject", Hostile, nullable=False),
+    Column("ports", Hostile, nullable=False),  # JSON
+    sqlite_autoincrement=True,  # an id that was applied must never mean another note
+)
+Index("ix_notes_account_id", notes.c.account, notes.c.id)

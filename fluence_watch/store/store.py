@@ -8,22 +8,30 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
+import structlog
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
 from fluence_watch.alerting.delivery import Queued
 from fluence_watch.alerting.grouping import Message
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.collector import collector_paused
 from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint
-from fluence_watch.store import outbox
+from fluence_watch.model.note import Note, NoteAction
+from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.model.vm import Port
+from fluence_watch.store import notes, outbox
 from fluence_watch.store.alerts import load_firing, load_history, load_open, save_alerts
+from fluence_watch.store.codec import dump, load_keys
 from fluence_watch.store.engine import connect, writer
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.location import database_path, owned
 from fluence_watch.store.migrate import migrate, verify
 from fluence_watch.store.schema import accounts, alerts, is_open
 from fluence_watch.store.trouble import explained
+
+_log = structlog.get_logger(__name__)
 
 
 class Store:
@@ -40,11 +48,12 @@ class Store:
         self._resources = resources
 
     @classmethod
-    def open(cls, url: str, *, exclusive: bool = True) -> Self:
+    def open(cls, url: str, *, exclusive: bool = True, notes: bool = False) -> Self:
         """Open the store at a `sqlite:///` URL.
 
         An exclusive one is created or migrated when needed, and owned until it is closed or the
-        process dies. One that is not can only be read, beside a daemon that runs or not.
+        process dies. One that is not can only be read, beside a daemon that runs or not; with
+        `notes`, it can also leave notes for that daemon.
 
         Raises:
             StoreLockedError: another process owns it.
@@ -55,7 +64,7 @@ class Store:
             _check_place(path, must_exist=not exclusive)
             if exclusive:
                 resources.enter_context(owned(path))
-            engine = connect(path, read_only=not exclusive)
+            engine = connect(path, read_only=not (exclusive or notes))
             resources.callback(engine.dispose)
             prepare, transactions = (migrate, writer(engine)) if exclusive else (verify, engine)
             with transactions.begin() as connection:
@@ -94,13 +103,14 @@ class Store:
         A VM or alert that cannot be read is logged and left out: the next poll finds it again.
         """
         query = select(accounts).where(accounts.c.name == account)
-        with self._read() as connection:
+        with collector_paused(), self._read() as connection:
             row = connection.execute(query).one_or_none()
             if row is None:
                 return AccountState()
             known = load_known(connection, row.id)
             still_open, told = load_open(connection, row.id)
-        return AccountState(known, still_open, told, row.last_poll_at, row.last_good_at)
+            keys = _load_keys(row.ssh_keys, account)
+        return AccountState(known, still_open, told, row.last_poll_at, row.last_good_at, keys)
 
     def commit(
         self,
@@ -109,12 +119,14 @@ class Store:
         after: AccountState,
         ended: Sequence[Alert] = (),
         messages: Sequence[Message] = (),
+        *,
+        applied: Sequence[Note] = (),
     ) -> None:
         """Keep what one poll changed, all of it or nothing.
 
         `before` is what was committed or loaded last; only what differs is written. Alerts that
-        `ended` become history, messages go to the outbox. Who was `told` is kept of alerts that
-        are open after it.
+        `ended` become history, messages go to the outbox, notes that were `applied` go away.
+        Who was `told` is kept of alerts that are open after it.
         """
         with self._write() as connection:
             account_id = _account_id(connection, account)
@@ -123,9 +135,12 @@ class Store:
                 .where(accounts.c.id == account_id)
                 .values(last_poll_at=after.last_poll_at, last_good_at=after.last_good_at)
             )
+            if after.ssh_keys != before.ssh_keys:
+                _save_keys(connection, account_id, after.ssh_keys)
             save_known(connection, account_id, before.known, after.known)
             save_alerts(connection, account_id, before, after, ended)
             outbox.append(connection, messages)
+            notes.remove(connection, applied)
 
     def forget(self, account: str) -> None:
         """Remove all that is known of an account, its alerts and their history with it.
@@ -134,6 +149,29 @@ class Store:
         """
         with self._write() as connection:
             connection.execute(delete(accounts).where(accounts.c.name == account))
+
+    def rename(self, account: str, name: str) -> None:
+        """Give all that is known of an account to another name, which has no state of its own."""
+        with self._write() as connection:
+            connection.execute(update(accounts).where(accounts.c.name == account).values(name=name))
+
+    def leave_note(
+        self,
+        account: str,
+        action: NoteAction,
+        subject: str,
+        *,
+        at: datetime,
+        ports: tuple[Port, ...] = (),
+    ) -> None:
+        """Tell the next poll of the account what a user did by hand."""
+        with self._write() as connection:
+            notes.append(connection, account, action, subject, at=at, ports=ports)
+
+    def notes(self, account: str) -> list[Note]:
+        """What users did since the last poll that was committed, the oldest first."""
+        with self._read() as connection:
+            return notes.load(connection, account)
 
     def firing(self, account: str | None = None) -> set[Fingerprint]:
         """The alerts that fire now, of one account or of all."""
@@ -216,3 +254,16 @@ def _account_id(connection: Connection, name: str) -> int:
         connection.execute(insert(accounts).values(name=name))
         return _account_id(connection, name)
     return found
+
+
+def _save_keys(connection: Connection, account_id: int, keys: tuple[SshKey, ...] | None) -> None:
+    text = None if keys is None else dump(keys)
+    connection.execute(update(accounts).where(accounts.c.id == account_id).values(ssh_keys=text))
+
+
+def _load_keys(stored: str | None, account: str) -> tuple[SshKey, ...] | None:
+    try:
+        return None if stored is None else load_keys(stored)
+    except ValueError as error:
+        _log.warning("stored keys cannot be read, left out", account=account, error=str(error))
+        return None

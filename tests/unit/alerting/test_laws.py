@@ -12,11 +12,14 @@ from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, State, Timing, advance
 from fluence_watch.alerting.routing import Route
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import track
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.note import Note, NoteAction, noted, noted_keys
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot, build_snapshot
-from fluence_watch.model.vm import SSH, Status, Vm, port
+from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.model.vm import SSH, Port, Status, Vm, port
 from fluence_watch.rules import RULES, evaluate
 from fluence_watch.rules.base import RuleSettings, Situation
 
@@ -25,8 +28,11 @@ MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 FORGET_AFTER = timedelta(hours=12)
 PRICE = MicroUsdc(298_160)
+HEALTHY = {Status.NEW, Status.LAUNCHING, Status.ACTIVE, Status.UPDATING, Status.RESTARTING}
 IDS = ("0xA", "0xB", "0xC", "0xD", "0xE")
 NAMES = [each.name for each in RULES]
+EVENTS = {each.name for each in RULES if each.event}
+KEYS = tuple(SshKey(name, f"SHA256:{name}", f"ssh-ed25519 {name}") for name in "abc")
 ROUTES = (Route("ops"), Route("boss", min_severity=Severity.CRITICAL), Route("late"))
 
 CHANGES = (
@@ -34,10 +40,16 @@ CHANGES = (
     *({"ports": ports} for ports in ((SSH,), (SSH, port(80)), (), None)),
     *({"status": status} for status in (Status.ACTIVE, Status.SMALL_BALANCE, Status.TERMINATED)),
 )
+EVENTFUL = (
+    *({"public_ip": address} for address in ("1.2.3.4", "5.6.7.8", None)),
+    *({"price": price} for price in (PRICE, MicroUsdc(2 * PRICE), None)),
+)
 EDITS = (
     *((name, "enabled", value) for name in NAMES for value in (True, False)),
     *((name, "severity", value) for name in NAMES for value in ("info", "critical")),
     *((name, "keep_firing_for", "5m") for name in ("low_balance", "vm_vanished", "poll_failing")),
+    *((name, "for", "5m") for name in sorted(EVENTS)),
+    *((name, "keep_firing_for", "5m") for name in sorted(EVENTS)),
     *(("low_balance", "for", value) for value in ("0s", "5m", "2h")),
     *(("vm_vanished", "confirm_polls", value) for value in (1, 2, 4)),
     *(("billing_due", "lead_time", value) for value in ("10m", "1h", "3h")),
@@ -52,6 +64,7 @@ def judged(
     outcome: Outcome,
     limits: Mapping[str, RuleSettings],
     routes: Sequence[Route],
+    notes: Sequence[Note] = (),
     *,
     counted: bool = False,
 ) -> tuple[AccountState, list[Alert], list[Message]]:
@@ -62,21 +75,27 @@ def judged(
     now = outcome.taken_at
     snapshot = outcome if isinstance(outcome, Snapshot) else None
     failure = outcome if isinstance(outcome, PollFailure) else None
-    known = before.known
+    remembered = known = noted(before.known, notes)
+    keys = keys_before = noted_keys(before.ssh_keys, notes)
     if snapshot and not counted:
-        known = track(before.known, snapshot, before.last_good_at, FORGET_AFTER)
+        known = track(remembered, snapshot, before.last_good_at, FORGET_AFTER)
+    if snapshot and snapshot.ssh_keys is not None:
+        keys = snapshot.ssh_keys
     timings = {
         each.name: Timing(
             limits[each.name].hold, limits[each.name].keep_firing_for, each.tells_resolved
         )
         for each in RULES
     }
-    verdict = evaluate(Situation("main", now, known, before.known, snapshot, failure), limits)
+    situation = Situation(
+        "main", now, known, remembered, snapshot, failure, keys_before=keys_before
+    )
+    verdict = evaluate(situation, limits)
     alerts, ended = advance(before.alerts, verdict, timings, now, before.last_poll_at)
     messages, telling = compose("main", [*alerts.values(), *ended], before.told, routes, now)
     told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
     last_good_at = now if snapshot else before.last_good_at
-    return AccountState(known, alerts, told, now, last_good_at), ended, messages
+    return AccountState(known, alerts, told, now, last_good_at, keys), ended, messages
 
 
 class Watch(RuleBasedStateMachine):
@@ -88,9 +107,18 @@ class Watch(RuleBasedStateMachine):
         self.now = START
         self.state = AccountState()
         self.fleet = {
-            vm_id: Vm(vm_id, vm_id, Status.ACTIVE, "ACTIVE", PRICE, PRICE, ports=(SSH,))
+            vm_id: Vm(
+                vm_id, vm_id, Status.ACTIVE, "ACTIVE", PRICE, PRICE,
+                ports=(SSH,), public_ip="1.2.3.4",
+            )
             for vm_id in IDS
-        }
+        }  # fmt: skip
+        self.keys: frozenset[SshKey] | None = frozenset(KEYS[:1])
+        self.balance: int | None = None
+        self.notes: list[Note] = []
+        self.removed: set[str] = set()
+        self.seen: dict[str, Vm] = {}
+        self.seen_keys: frozenset[SshKey] | None = None
         self.edits: dict[str, dict[str, object]] = {name: {} for name in NAMES}
         self.routes = ROUTES[:2]
         self.heard: set[tuple[Fingerprint, str]] = set()
@@ -100,7 +128,48 @@ class Watch(RuleBasedStateMachine):
     @rule(vm_id=machines, change=st.sampled_from(CHANGES))
     def change_vm(self, vm_id: str, change: dict[str, object]) -> None:
         """Money runs low or is unknown, ports open and close, a VM ends and is back."""
-        self.fleet[vm_id] = replace(self.fleet[vm_id], **change)
+        if vm_id in self.fleet:
+            self.fleet[vm_id] = replace(self.fleet[vm_id], **change)
+
+    @rule(keys=st.none() | st.frozensets(st.sampled_from(KEYS)))
+    def change_keys(self, keys: frozenset[SshKey] | None) -> None:
+        """Keys come and go, or are not told."""
+        self.keys = keys
+
+    @rule(days=st.none() | st.integers(-1, 20))
+    def change_balance(self, days: int | None) -> None:
+        """The account has money for about so many days, or the API does not tell."""
+        self.balance = None if days is None else days * len(IDS) * PRICE
+
+    @rule(vm_id=st.sampled_from(IDS[-2:]))
+    def remove_vm(self, vm_id: str) -> None:
+        """The user deletes a VM through this store; one that is missing cannot be deleted."""
+        entry = self.state.known.get(vm_id.lower())
+        if not (entry and entry.missing_since) and self.fleet.pop(vm_id, None):
+            self.note(NoteAction.REMOVED, vm_id.lower())
+            self.removed.add(vm_id.lower())
+
+    @rule(vm_id=machines)
+    def accept_ports(self, vm_id: str) -> None:
+        """The user wants the ports as they are."""
+        if vm_id in self.fleet:
+            self.note(NoteAction.ACCEPTED, vm_id.lower(), self.fleet[vm_id].ports or ())
+
+    @rule(key=st.sampled_from(KEYS))
+    def add_or_remove_key(self, key: SshKey) -> None:
+        """The user does it through this store."""
+        if self.keys is not None:
+            self.note(
+                NoteAction.KEY_REMOVED if key in self.keys else NoteAction.KEY_ADDED,
+                key.fingerprint,
+            )
+            self.keys ^= {key}
+            if self.seen_keys is not None:
+                self.seen_keys = self.seen_keys - {key} | self.keys & {key}
+
+    def note(self, action: NoteAction, subject: str, ports: tuple[Port, ...] = ()) -> None:
+        """Leave a note for the next poll."""
+        self.notes.append(Note(len(self.notes), self.now, action, subject, ports))
 
     @rule(edit=st.sampled_from(EDITS))
     def edit_settings(self, edit: tuple[str, str, object]) -> None:
@@ -114,6 +183,30 @@ class Watch(RuleBasedStateMachine):
         self.routes = ROUTES
 
     # what polls bring
+
+    @rule(vm_id=machines, change=st.sampled_from(EVENTFUL), unread=few)
+    def poll_change(self, vm_id: str, change: dict[str, object], unread: frozenset[str]) -> None:
+        """A VM has another address or price, which a list shows, and the next one maybe not."""
+        self.change_vm(vm_id, change)
+        self.poll()
+        self.poll(unread=unread)
+
+    @rule(keys=st.frozensets(st.sampled_from(KEYS)), fails=st.booleans())
+    def poll_keys(self, keys: frozenset[SshKey], fails: bool) -> None:  # noqa: FBT001 - drawn
+        """Other keys, and back at once or after a failure."""
+        before, self.keys = self.keys, keys
+        self.poll()
+        if fails:
+            self.poll_fails("unreachable")
+        self.keys = before
+        self.poll()
+
+    @rule(vm_id=machines, statuses=st.lists(st.sampled_from(Status), min_size=1, max_size=3))
+    def poll_statuses(self, vm_id: str, statuses: list[Status]) -> None:
+        """A VM goes from state to state."""
+        for status in statuses:
+            self.change_vm(vm_id, {"status": status})
+            self.poll()
 
     @rule(minutes=st.sampled_from([1, 1, 5, 20, 300, 900]))
     def poll_all(self, minutes: int) -> None:
@@ -158,16 +251,50 @@ class Watch(RuleBasedStateMachine):
         rejected = [Rejected("[0]", "bad", vm_id.upper()) for vm_id in unread]
         rejected += [Rejected("[9]", "bad")] * nameless
         vms = [vm for vm_id, vm in self.fleet.items() if vm_id not in missing | unread]
-        self.decide(build_snapshot("main", self.now, map(self.due, vms), rejected))
+        keys = None if self.keys is None else tuple(key for key in KEYS if key in self.keys)
+        balance = None if self.balance is None else AccountBalance(MicroUsdc(self.balance))
+        snapshot = build_snapshot(
+            "main", self.now, map(self.due, vms), rejected, ssh_keys=keys, balance=balance
+        )
+        expected = self.changes(snapshot)
+        told = self.decide(snapshot)
+        assert expected == sorted(each for each in told if each[0] in EVENTS)
+        self.remember(snapshot)
+
+    def changes(self, snapshot: Snapshot) -> list[tuple[str, str]]:
+        """What each rule of events must tell of this poll, by rule and subject, once each."""
+        found = []
+        for key, vm in snapshot.vms.items():
+            was = self.seen.get(key, vm)
+            if was.public_ip and vm.public_ip and was.public_ip != vm.public_ip:
+                found.append(("public_ip_changed", key))
+            priced = was.price is not None and vm.price is not None and vm.is_billed
+            if priced and was.price != vm.price:
+                found.append(("price_changed", key))
+        if self.seen_keys is not None and self.keys is not None:
+            found += [("ssh_key_drift", "")] * len(self.seen_keys ^ self.keys)
+        return sorted(each for each in found if self.limits()[each[0]].enabled)
+
+    def remember(self, snapshot: Snapshot) -> None:
+        """Take over what the poll saw; a VM that is forgotten is a new one when it comes back."""
+        self.seen = {key: vm for key, vm in self.seen.items() if key in self.state.known}
+        self.seen |= snapshot.vms
+        self.seen_keys = self.seen_keys if self.keys is None else self.keys
 
     def limits(self) -> dict[str, RuleSettings]:
         """The settings as they are now."""
         return {each.name: each.settings.model_validate(self.edits[each.name]) for each in RULES}
 
-    def decide(self, outcome: Outcome) -> None:
-        """Judge one poll, check the laws, judge it again, and let a minute pass."""
+    def decide(self, outcome: Outcome) -> list[tuple[str, str]]:
+        """Judge one poll, check the laws, judge it again, and let a minute pass.
+
+        Returns what the first receiver was told to fire, by rule and subject.
+        """
         before = self.state
-        self.state, ended, messages = judged(before, outcome, self.limits(), self.routes)
+        self.state, ended, messages = judged(
+            before, outcome, self.limits(), self.routes, self.notes
+        )
+        self.notes = []
         for message in messages:
             self.check_message(message)
         resolved = {item.fingerprint for each in messages for item in each.items if not item.firing}
@@ -178,11 +305,23 @@ class Watch(RuleBasedStateMachine):
         assert firing == {name for name, receiver in self.heard if receiver == "ops"}
         if isinstance(outcome, PollFailure):
             self.check_failure(before)
-        again = judged(self.state, outcome, self.limits(), self.routes, counted=True)
-        assert (self.state, [], []) == again
+        self.check_again(outcome)
         self.now += MINUTE
+        items = [item for each in messages if each.receiver == "ops" for item in each.items]
+        return [(i.fingerprint.rule, i.fingerprint.subject) for i in items if i.firing]
 
     # the laws
+
+    def check_again(self, outcome: Outcome) -> None:
+        """Judged once more, a poll tells nothing; only that what it saw change is over."""
+        after, ended, messages = judged(
+            self.state, outcome, self.limits(), self.routes, counted=True
+        )
+        lasting = {name: a for name, a in self.state.alerts.items() if name.rule not in EVENTS}
+        told = {pair: at for pair, at in self.state.told.items() if pair[0] in lasting}
+        assert replace(self.state, alerts=lasting, told=told) == after
+        assert all(alert.quiet and alert.fingerprint.rule in EVENTS for alert in ended)
+        assert [] == messages
 
     def check_message(self, message: Message) -> None:
         """Told once as firing, and once as resolved if it was told as firing."""
@@ -191,6 +330,9 @@ class Watch(RuleBasedStateMachine):
             pair = item.fingerprint, message.receiver
             assert item.firing != (pair in self.heard)
             (self.heard.add if item.firing else self.heard.remove)(pair)
+            assert item.firing or item.fingerprint.rule not in EVENTS
+            lost = item.fingerprint.rule == "vm_vanished" and item.firing
+            assert not (lost and item.fingerprint.subject in self.removed)
 
     def check_end(self, alert: Alert, before: AccountState, outcome: Outcome) -> None:
         """A loud end was told to all who heard, and nothing is over that was not seen to be."""
@@ -200,12 +342,17 @@ class Watch(RuleBasedStateMachine):
         if not self.limits()[alert.fingerprint.rule].enabled:
             assert alert.quiet
             return
+        if alert.fingerprint.rule in EVENTS:
+            assert alert.quiet
+            return
         assert isinstance(outcome, Snapshot)
         vm = outcome.vms.get(alert.fingerprint.subject)
         if alert.quiet:
             self.check_quiet_end(alert, vm, outcome)
         elif alert.fingerprint.rule == "poll_failing":
             assert outcome.complete
+        elif alert.fingerprint.rule == "account_low":
+            assert outcome.balance is not None
         elif alert.fingerprint.subject.startswith("fleet@"):
             listed = before.known.keys() & (outcome.vms.keys() | outcome.unread)
             since = datetime.fromisoformat(alert.fingerprint.subject.removeprefix("fleet@"))
@@ -215,18 +362,34 @@ class Watch(RuleBasedStateMachine):
             assert vm is not None
             assert alert.fingerprint.rule != "low_balance" or vm.reserved is not None
             assert alert.fingerprint.rule != "port_drift" or vm.ports is not None
+            assert alert.fingerprint.rule != "vm_status" or vm.status in HEALTHY
 
     def check_quiet_end(self, alert: Alert, vm: Vm | None, outcome: Snapshot) -> None:
-        """Quiet ends belong to VMs that are gone or ended, and to boundaries that have passed."""
+        """Quiet ends belong to VMs that are gone or ended, and to boundaries that have passed.
+
+        A bad state also ends quietly where another one is told instead.
+        """
         absent = vm is None and alert.fingerprint.subject not in outcome.unread
         passed = alert.relevant_until is not None and self.now >= alert.relevant_until
-        assert absent or passed or (vm is not None and not vm.is_billed)
+        ended = vm is not None and not vm.is_billed
+        if alert.fingerprint.rule == "vm_status" and not absent:
+            states = {name for name in self.state.alerts if name.rule == "vm_status"}
+            assert alert.fingerprint.subject in {name.subject for name in states}
+        else:
+            assert absent or passed or ended
 
     def check_failure(self, before: AccountState) -> None:
-        """A failed poll changes no alert but its own, and no alert of a rule that is off."""
+        """A failed poll changes no alert but its own, and no alert of a rule that is off.
+
+        What an earlier poll saw change is over with it.
+        """
+        assert not {name.rule for name in self.state.alerts} & EVENTS
         limits = self.limits()
         for fingerprint, alert in before.alerts.items():
-            if fingerprint.rule != "poll_failing" and limits[fingerprint.rule].enabled:
+            if (
+                fingerprint.rule not in EVENTS | {"poll_failing"}
+                and limits[fingerprint.rule].enabled
+            ):
                 assert alert is self.state.alerts[fingerprint]
         new = self.state.alerts.keys() - before.alerts.keys()
         assert {fingerprint.rule for fingerprint in new} <= {"poll_failing"}

@@ -6,12 +6,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluence_watch.model.forecast import forecast, month_end
-from fluence_watch.model.funding import EPOCH, FOREVER
+from fluence_watch.model.funding import FOREVER, burn_per_day, funded_until
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 
-NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
-BOUNDARY = datetime(2025, 4, 16, 17, 59, 55, tzinfo=UTC)
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def vm(web: Vm) -> Vm:
+    """A VM that is charged 1 USDC at noon, and has money for two more days."""
+    return replace(
+        web, price=MicroUsdc(1_000_000), reserved=MicroUsdc(2_500_000), next_billing_at=NOW + DAY
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "end"),
+    [
+        (datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)),
+        (datetime(2026, 4, 30, 23, 59, 59, 999_999, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)),
+        (datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)),
+        (datetime(2024, 2, 29, tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC)),
+        (datetime(2026, 12, 31, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_the_end_of_the_month(now: datetime, end: datetime) -> None:
+    """The first moment of the next one, in UTC."""
+    assert end == month_end(now)
 
 
 @given(st.integers(0, 70_000_000))
@@ -20,48 +44,111 @@ def test_a_month_ends_where_the_next_begins(minutes: int) -> None:
     now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
     end = month_end(now)
     last = end - timedelta(microseconds=1)
+
     assert (now.year, now.month) == (last.year, last.month)
     assert (1, 0, 0) == (end.day, end.hour, end.microsecond)
 
 
-def test_a_vm_until_the_end_of_the_month(web: Vm) -> None:
-    """From 16 April on, 15 boundaries lie before 1 May; the reserve pays one of them."""
-    account = forecast([web], NOW)
-    (of_vm,) = account.vms
-    assert (298_160, 15 * 298_160) == (of_vm.burn_per_day, of_vm.to_month_end)
-    assert BOUNDARY + EPOCH == of_vm.funded_until
+def test_a_vm(vm: Vm) -> None:
+    """Charges at noon from the 17th to the 30th are fourteen; the reserve pays two of them."""
+    (each,) = forecast([vm], NOW).vms
 
-
-def test_an_account_is_the_sum_of_its_vms(web: Vm) -> None:
-    """It runs dry with the first of them; an ended VM neither costs nor runs dry."""
-    poor = replace(web, id="0x2", reserved=MicroUsdc(0))
-    ended = replace(poor, id="0x3", status=Status.TERMINATED, next_billing_at=NOW)
-    account = forecast([web, poor, ended], NOW)
-    assert BOUNDARY == account.funded_until
-    assert (2 * 298_160, 30 * 298_160) == (account.burn_per_day, account.to_month_end)
-    assert (0, None) == (account.unknown, account.vms[2].funded_until)
+    assert vm is each.vm
+    assert NOW + 3 * DAY == each.funded_until
+    assert (1_000_000, 14_000_000) == (each.burn_per_day, each.to_month_end)
 
 
 @pytest.mark.parametrize(
-    ("change", "burn", "to_month_end"),
+    ("changes", "until", "burn", "to_month_end", "unknown"),
     [
-        ({"price": None}, None, None),
-        ({"next_billing_at": None}, 298_160, None),
-        ({"price": None, "next_billing_at": None}, None, None),
+        ({"price": None}, None, None, None, 1),
+        ({"reserved": None}, None, 1_000_000, 14_000_000, 0),
+        ({"next_billing_at": None}, None, 1_000_000, None, 1),
+        ({"price": 0}, FOREVER, 0, 0, 0),
+        ({"next_billing_at": datetime(2026, 5, 1, tzinfo=UTC)}, datetime(2026, 5, 3, tzinfo=UTC), 1_000_000, 0, 0),
+        ({"status": Status.TERMINATED}, None, 0, 0, 0),
+        ({"status": Status.TERMINATED, "price": None, "next_billing_at": None}, None, 0, 0, 0),
+        ({"status": Status.FAILED, "price": 0}, FOREVER, 0, 0, 0),
     ],
-)
-def test_what_is_unknown_is_counted_and_not_zero(
-    web: Vm, change: dict[str, object], burn: int | None, to_month_end: int | None
+)  # fmt: skip
+def test_what_is_not_told_is_not_known(
+    vm: Vm,
+    changes: dict[str, object],
+    until: datetime | None,
+    burn: int | None,
+    to_month_end: int | None,
+    unknown: int,
 ) -> None:
-    """A VM that the API does not tell enough of is left out of the sums, and they say so."""
-    account = forecast([web, replace(web, **change)], NOW)
-    assert (burn, to_month_end) == (account.vms[1].burn_per_day, account.vms[1].to_month_end)
-    assert 1 == account.unknown
-    assert 15 * 298_160 == account.to_month_end
+    """Unknown is no number, and counted; what has ended costs nothing more."""
+    whole = forecast([replace(vm, **changes)], NOW)
+    (each,) = whole.vms
+
+    assert (until, burn, to_month_end) == (each.funded_until, each.burn_per_day, each.to_month_end)
+    assert unknown == whole.unknown
 
 
-def test_a_free_vm(web: Vm) -> None:
-    """It costs nothing and lasts forever; an account without VMs has no end to name."""
-    account = forecast([replace(web, price=MicroUsdc(0))], NOW)
-    assert (0, FOREVER) == (account.burn_per_day, account.funded_until)
-    assert forecast([], NOW).funded_until is None
+def test_an_account(vm: Vm) -> None:
+    """Sums of what is known, and when the first VM runs dry; one that ended does not count."""
+    poor = replace(vm, id="0x1", reserved=MicroUsdc(0))
+    ended = replace(poor, id="0x2", status=Status.TERMINATED)
+    unpriced = replace(vm, id="0x3", price=None)
+    whole = forecast([vm, poor, ended, unpriced], NOW)
+
+    assert NOW + DAY == whole.funded_until
+    assert (2_000_000, 28_000_000, 1) == (whole.burn_per_day, whole.to_month_end, whole.unknown)
+    assert ["0x00aB", "0x1", "0x2", "0x3"] == [each.vm.id for each in whole.vms]
+
+
+def test_an_account_without_vms() -> None:
+    """Nothing costs nothing, and never runs dry."""
+    whole = forecast([], NOW)
+    assert (None, 0, 0, 0) == (
+        whole.funded_until,
+        whole.burn_per_day,
+        whole.to_month_end,
+        whole.unknown,
+    )
+
+
+def test_a_short_epoch(vm: Vm) -> None:
+    """With epochs of an hour there are twenty-four charges a day."""
+    (each,) = forecast([vm], NOW, HOUR).vms
+
+    assert NOW + DAY + 2 * HOUR == each.funded_until
+    assert 24_000_000 == each.burn_per_day
+    assert 13.5 * 24_000_000 == each.to_month_end
+
+
+PRICES = st.integers(0, 10**9).map(MicroUsdc)
+
+
+@given(
+    st.lists(st.tuples(PRICES, PRICES, st.integers(-100, 1_000)), max_size=8),
+    st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - made aware by `timezones`
+    st.sampled_from([5 * HOUR / 60, HOUR, DAY]),
+)
+def test_an_account_is_the_sum_of_its_vms(
+    drawn: list[tuple[MicroUsdc, MicroUsdc, int]], now: datetime, epoch: timedelta
+) -> None:
+    """No micro-USDC is lost or made, and nothing is funded for longer than its poorest VM."""
+    vms = [
+        Vm(
+            str(n),
+            None,
+            Status.ACTIVE,
+            "ACTIVE",
+            price,
+            reserved,
+            next_billing_at=now + hours * HOUR,
+        )
+        for n, (price, reserved, hours) in enumerate(drawn)
+    ]
+    whole = forecast(vms, now, epoch)
+
+    assert whole.burn_per_day == sum(burn_per_day([vm], epoch) for vm in vms)
+    assert whole.to_month_end == sum(each.to_month_end or 0 for each in whole.vms)
+    assert all((each.to_month_end or 0) % each.vm.price == 0 for each in whole.vms if each.vm.price)
+    assert whole.funded_until == min(
+        (funded_until(vm, epoch) or FOREVER for vm in vms), default=None
+    )
+    assert 0 == whole.unknown

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from fluence_watch.model.funding import (
     EPOCH,
     FOREVER,
+    account_funded_until,
     burn_per_day,
     charges_before,
+    dry_at,
     fleet_price,
     funded_epochs,
     funded_until,
-    runway,
+    unpriced,
 )
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
@@ -131,8 +133,31 @@ def test_charges_of_vms_without_a_boundary(web: Vm) -> None:
     assert charges_before(replace(web, next_billing_at=None), end) is None
 
 
-def test_runway_of_a_balance() -> None:
-    """An account lasts whole epochs; with nothing billed there is no end to name."""
-    assert runway(MicroUsdc(1_000), MicroUsdc(300)) == 3
-    assert runway(MicroUsdc(-1), MicroUsdc(300)) == 0
-    assert runway(MicroUsdc(1_000), MicroUsdc(0)) is None
+@pytest.mark.parametrize(
+    ("balance", "burn", "expected"),
+    [
+        (1_000, 1_000, BOUNDARY + EPOCH),
+        (2_500, 1_000, BOUNDARY + 2.5 * EPOCH),
+        (999, 2**40, BOUNDARY + timedelta(microseconds=78)),
+        (0, 1_000, BOUNDARY),
+        (-1, 1_000, BOUNDARY),
+        (1_000, 0, FOREVER),
+        (2**63, 1, FOREVER),
+    ],
+)
+def test_when_a_balance_is_used_up(balance: int, burn: int, expected: datetime) -> None:
+    """At so much a day, to the microsecond; what owes money is dry now."""
+    assert expected == dry_at(MicroUsdc(balance), MicroUsdc(burn), BOUNDARY)
+
+
+def test_an_unknown_price_is_not_zero(web: Vm) -> None:
+    """Until when an account is funded is unknown with it, unless the VM is not billed any more."""
+    cheap, unknown = replace(web, price=MicroUsdc(500)), replace(web, price=None)
+    ended = replace(unknown, status=Status.TERMINATED)
+    balance = MicroUsdc(1_000)
+    assert (0, 1, 0) == (unpriced([cheap]), unpriced([cheap, unknown, ended]), unpriced([ended]))
+    assert BOUNDARY + 2 * EPOCH == account_funded_until(balance, [cheap, ended], BOUNDARY)
+    assert account_funded_until(balance, [cheap, unknown], BOUNDARY) is None
+    assert FOREVER == account_funded_until(balance, [ended], BOUNDARY)
+    hourly = account_funded_until(balance, [cheap], BOUNDARY, timedelta(hours=1))
+    assert BOUNDARY + timedelta(hours=2) == hourly

@@ -13,6 +13,7 @@ from fluence_watch.model.vm import SSH, Status, Vm, port
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 WEEK = timedelta(days=7)
 IDS = ("0xa", "0xb", "0xc", "0xd")
 
@@ -148,6 +149,38 @@ def test_a_vm_that_comes_back(web: Vm) -> None:
     assert known == track(lost, listed([web], minute=2), NOW, WEEK)
     unread = Rejected("[0]", "bad", web.id.upper())
     assert known == track(lost, listed([], unread, minute=2), NOW, WEEK)
+
+
+@pytest.mark.parametrize(
+    ("hours", "forgotten"),
+    [(-1, True), (0, True), (23.9, True), (24, False), (48, False), (-24, False)],
+)
+def test_a_removal_that_was_asked(web: Vm, hours: float, forgotten: bool) -> None:  # noqa: FBT001 - a column of the table
+    """For a day the VM is forgotten as soon as a complete list lacks it; then it is missing."""
+    asked = {web.key: KnownVm(web, NOW, (SSH,), removal_asked_at=NOW - hours * HOUR)}
+    assert forgotten == (web.key not in track(asked, listed([]), None, WEEK))
+    incomplete = build_snapshot("main", NOW, [], incomplete_because="a page changed")
+    assert asked == track(asked, incomplete, None, WEEK)
+
+
+@pytest.mark.parametrize("unread", [False, True])
+@pytest.mark.parametrize(("hours", "stays"), [(0, True), (23.9, True), (24, False)])
+def test_a_removal_that_was_asked_of_a_vm_that_is_still_listed(
+    web: Vm,
+    hours: float,
+    stays: bool,  # noqa: FBT001 - a column of the table
+    unread: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """It is remembered for a day, whatever else changes; an entry that says the same is the same."""
+    entry = KnownVm(web, NOW, (SSH,), removal_asked_at=NOW - hours * HOUR)
+    refused = [Rejected("[0]", "bad", web.id)] if unread else []
+    after = track({web.key: entry}, listed([] if unread else [web], *refused), None, WEEK)[web.key]
+    assert (entry if stays else replace(entry, removal_asked_at=None)) == after
+    assert stays == (after is entry)
+    if not unread:
+        ending = replace(web, status=Status.TERMINATING)
+        told = track({web.key: entry}, listed([ending]), None, WEEK)[web.key]
+        assert replace(after, vm=ending) == told
 
 
 def test_a_missing_vm_is_forgotten_in_the_end(web: Vm) -> None:

@@ -1,7 +1,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import PollFailure, Rejected, build_snapshot
+from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Vm
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
@@ -38,6 +41,22 @@ def test_a_rejected_element_with_an_id_is_unread(web: Vm) -> None:
     assert some.complete
     assert frozenset({"0xee"}) == some.unread
     assert not build_snapshot("main", NOW, [web], [named, nameless]).complete
+
+
+def test_a_list_that_is_known_to_be_incomplete(web: Vm) -> None:
+    """What the reader says of the list as a whole counts, though every element could be read."""
+    snapshot = build_snapshot("main", NOW, [web], incomplete_because="page 2 changed meanwhile")
+    assert not snapshot.complete
+    assert build_snapshot("main", NOW, [web]).complete
+
+
+def test_what_a_poll_knows_beside_the_vms(web: Vm) -> None:
+    """Keys and balance are passed on; without them they are unknown, not empty."""
+    key, balance = SshKey("laptop", "SHA256:x", "ssh-ed25519 AAAA"), AccountBalance(MicroUsdc(5))
+    told = build_snapshot("main", NOW, [web], ssh_keys=(key,), balance=balance)
+    assert ((key,), balance) == (told.ssh_keys, told.balance)
+    silent = build_snapshot("main", NOW, [web])
+    assert (None, None) == (silent.ssh_keys, silent.balance)
 
 
 def test_a_refused_key_is_told_from_other_failures() -> None:

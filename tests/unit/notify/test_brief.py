@@ -1,15 +1,22 @@
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from fluence_watch.model.finding import VmRef
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status
 from fluence_watch.notify.render import brief
+from fluence_watch.rules.account_low import AccountLow
 from fluence_watch.rules.billing_due import BillingDue
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
-from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
+from fluence_watch.rules.price_changed import PriceChanged
+from fluence_watch.rules.public_ip_changed import PublicIpChanged
+from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
+from fluence_watch.rules.vm_status import VmStatus
+from fluence_watch.rules.vm_vanished import Cause, FleetVanished, VmVanished
 
 VM = VmRef("0xa1", "web-1")
 NOW = datetime.fromisoformat("2025-06-01T17:17:00+00:00")
@@ -34,6 +41,14 @@ SOON = NOW + timedelta(minutes=42)
             VmVanished(VM, NOW - timedelta(hours=2), None, "ACTIVE", None, None, None),
             "not in the list; last seen 15:17 UTC, 2 h ago",
         ),
+        (
+            VmVanished(VM, None, None, "ACTIVE", None, None, None, Cause.FUNDS),
+            "not in the list, ran out of funds",
+        ),
+        (
+            VmVanished(VM, None, None, "terminating", None, None, None, Cause.PROVIDER),
+            "not in the list, terminated by the provider",
+        ),
         (FleetVanished(7, 9, None, ()), "7 of 9 VMs left the list in one poll"),
         (
             PortDrift(VM, "8080/tcp", Direction.OPENED, True, (), ()),  # noqa: FBT003 - facts as they are
@@ -45,6 +60,32 @@ SOON = NOW + timedelta(minutes=42)
         ),
         (BillingDue(VM, PRICE, SOON), "0.298160 USDC charged at 17:59 UTC, in 42 min"),
         (BillingDue(VM, None, SOON), "the next epoch charged at 17:59 UTC, in 42 min"),
+        (VmStatus(VM, Status.STOPPED, "Stopped", PRICE), "stopped"),
+        (
+            VmStatus(VM, Status.TERMINATED, "x", PRICE),
+            "terminated; 0.298160 USDC locked until it is deleted",
+        ),
+        (
+            VmStatus(VM, Status.TERMINATED, "x", None),
+            "terminated; its reserve locked until it is deleted",
+        ),
+        (PublicIpChanged(VM, "1.2.3.4", "5.6.7.8\x1b[2J"), "address was 1.2.3.4, is 5.6.7.8 [2J"),
+        (
+            PriceChanged(VM, PRICE, MicroUsdc(350_000), MicroUsdc(51_840), Decimal("17.4"), None),
+            "price was 0.298160, is 0.350000 USDC an epoch (+0.051840 USDC, +17.4 %)",
+        ),
+        (
+            SshKeyDrift(KeyChange.ADDED, "lap\ntop", "SHA256:x", None, None),
+            "SSH key lap top was added",
+        ),
+        (
+            SshKeyDrift(KeyChange.REMOVED, "\u200b", "SHA256:x", None, None),
+            "SSH key SHA256:x was removed",
+        ),
+        (
+            AccountLow(MicroUsdc(2_500_000), MicroUsdc(1_015_000), Decimal("2.4"), None),
+            "2.500000 USDC left at 1.015000 a day, enough for 2.4 days",
+        ),
         (PollFailing("server_error", "502\nBad"), "server error: 502 Bad"),
     ],
 )

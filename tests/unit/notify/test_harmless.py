@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from fluence_watch.alerting.grouping import Message
 from fluence_watch.model.finding import VmRef
 from fluence_watch.model.text import inert as clean
+from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import Format, inert
 from fluence_watch.notify.render import render, render_summary
+from fluence_watch.rules.public_ip_changed import PublicIpChanged
+from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
+from fluence_watch.rules.vm_status import VmStatus
 
 NAMES = st.lists(
     st.sampled_from(
@@ -40,9 +44,15 @@ def visible(text: str) -> bool:
 
 def named(message: Message, name: str) -> Message:
     """The message with the name wherever text from outside can be."""
-    item = message.items[0]
-    facts = replace(item.facts, vm=VmRef(name, name, name), status=name)  # type: ignore[type-var]
-    return replace(message, items=(replace(item, facts=facts),))
+    item, vm = message.items[0], VmRef(name, name, name)
+    everything = (
+        replace(item.facts, vm=vm, status=name),  # type: ignore[type-var]
+        VmStatus(vm, Status.TERMINATED, name, None),
+        PublicIpChanged(vm, name, name),
+        SshKeyDrift(KeyChange.ADDED, name, name, name, name),
+    )
+    items = tuple(replace(item, facts=facts) for facts in everything)
+    return replace(message, items=items, counts=(replace(message.counts[0], number=len(items)),))
 
 
 class Tags(HTMLParser):

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,14 +19,20 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import Route
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import Format
 from fluence_watch.notify.render import Rendered, render, render_summary, render_test
 from fluence_watch.rules import FACTS
+from fluence_watch.rules.account_low import AccountLow
 from fluence_watch.rules.billing_due import BillingDue
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
-from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
+from fluence_watch.rules.price_changed import PriceChanged
+from fluence_watch.rules.public_ip_changed import PublicIpChanged
+from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
+from fluence_watch.rules.vm_status import VmStatus
+from fluence_watch.rules.vm_vanished import Cause, FleetVanished, VmVanished
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "messages"
 SUFFIXES = {Format.TEXT: "txt", Format.MARKDOWN: "md", Format.HTML: "html"}
@@ -65,10 +72,40 @@ def low(number: int = 1, **changes: object) -> Alert:
     return fires("low_balance", replace(facts, **changes))
 
 
-def vanished(funded_until: datetime | None = NOW + timedelta(hours=28)) -> Alert:
-    seen = NOW - timedelta(minutes=2)
-    facts = VmVanished(vm(), seen, "203.0.113.7", "active", 100_000, 2_345_678, funded_until)
-    return fires("vm_vanished", facts)
+def vanished(**changes: object) -> Alert:
+    seen, until = NOW - timedelta(minutes=2), NOW + timedelta(hours=28)
+    facts = VmVanished(
+        vm(), seen, "203.0.113.7", "active", 100_000, 2_345_678, until, ports=("22/tcp", "443/tcp")
+    )
+    return fires("vm_vanished", replace(facts, **changes))
+
+
+def status(number: int, state: Status, word: str, reserved: int | None = 298_160) -> Alert:
+    severity = CRITICAL if state is Status.TERMINATED else WARNING
+    return fires("vm_status", VmStatus(vm(number), state, word, reserved), severity, state)
+
+
+def moved(number: int = 1, **changes: object) -> Alert:
+    facts = PublicIpChanged(vm(number), "203.0.113.7", "203.0.113.8")
+    return fires("public_ip_changed", replace(facts, **changes), INFO, NOW.isoformat())
+
+
+def priced(number: int, new: int, percent: str | None, old: int = PRICE) -> Alert:
+    until = DUE if new else None
+    change = Decimal(percent) if percent else None
+    facts = PriceChanged(vm(number), old, new, new - old, change, until)
+    return fires("price_changed", facts, WARNING, NOW.isoformat())
+
+
+def key(direction: KeyChange, name: str = "laptop", **changes: object) -> Alert:
+    facts = SshKeyDrift(direction, name, f"SHA256:{name}", "ssh-ed25519", "me@home")
+    return fires("ssh_key_drift", replace(facts, **changes), WARNING, f"{direction}:{name}")
+
+
+def poor(**changes: object) -> Alert:
+    dry = NOW + timedelta(days=2, hours=11)
+    facts = AccountLow(2_500_000, 1_015_000, Decimal("2.4"), dry, 2)
+    return fires("account_low", replace(facts, **changes))
 
 
 def fleet() -> Alert:
@@ -95,11 +132,38 @@ OPENED = [drift("8080/tcp", Direction.OPENED), drift("443/tcp", Direction.OPENED
 CLOSED = drift("22/tcp", Direction.CLOSED, 2)
 UNKNOWN = low(3, reserved=None, needed=None, next_billing_at=None, funded_until=None)
 BROKE = low(2, funded_until=NOW - timedelta(hours=1), status="InsufficientFunds")
-LAPSED = vanished(NOW - timedelta(hours=1))
+LAPSED = vanished(funded_until=NOW - timedelta(hours=1), cause=Cause.FUNDS)
+TERMINATING = vanished(
+    cause=Cause.PROVIDER, status="terminating", public_ip=None, ports=None, funded_until=None
+)
+STATES = [
+    status(1, Status.TERMINATED, "Terminated"),
+    status(2, Status.TERMINATED, "terminated", None),
+    status(3, Status.STOPPED, "Stopped"),
+    status(4, Status.FAILED, "failed", None),
+    status(5, Status.SUSPENDING, "suspending"),
+]
+PRICES = [priced(1, 350_000, "17.4"), priced(2, 0, "-100.0"), priced(3, PRICE, None, 0)]
+KEYS = [key(KeyChange.ADDED), key(KeyChange.REMOVED, name="old", algorithm=None, comment=None)]
+DRY = poor(balance=-1, days=Decimal("0.0"), dry_at=NOW, days_left=None, uncounted=2)
 MANY = [low(number) for number in range(200)] + [
     drift("1/tcp", Direction.OPENED, n) for n in range(300)
 ]
-NASTY = low(4, vm=VmRef(HOSTILE, HOSTILE * 50, HOSTILE), status=HOSTILE)
+NASTY_VM = VmRef(HOSTILE, HOSTILE * 50, HOSTILE)
+NASTY = [
+    low(4, vm=NASTY_VM, status=HOSTILE),
+    fires("vm_status", VmStatus(NASTY_VM, Status.STOPPED, HOSTILE, None), WARNING),
+    moved(vm=NASTY_VM, old=HOSTILE, new=HOSTILE * 9),
+    key(
+        KeyChange.ADDED,
+        HOSTILE,
+        fingerprint="'; rm -rf / #" + HOSTILE,
+        algorithm=HOSTILE,
+        comment=HOSTILE * 9,
+    ),
+    key(KeyChange.REMOVED, "\u200b", fingerprint=""),
+    failing("refused", HOSTILE * 100),
+]
 
 CASES: dict[str, Callable[[Format], Rendered]] = {
     name: lambda fmt, made=made: render(made, fmt, NOW)
@@ -110,17 +174,27 @@ CASES: dict[str, Callable[[Format], Rendered]] = {
         "vm_vanished": message(vanished()),
         "vm_vanished_unfunded": message(LAPSED),
         "vm_vanished_resolved": message(ended(vanished())),
+        "vm_vanished_terminating": message(TERMINATING),
         "fleet_vanished": message(fleet()),
         "fleet_vanished_resolved": message(ended(fleet())),
         "port_drift": message(*OPENED, CLOSED),
         "port_drift_resolved": message(*map(ended, OPENED)),
+        "vm_status": message(*STATES),
+        "vm_status_resolved": message(ended(STATES[2]), ended(STATES[4])),
+        "public_ip_changed": message(moved()),
+        "price_changed": message(*PRICES),
+        "ssh_key_drift": message(*KEYS),
+        "account_low": message(poor()),
+        "account_low_dry": message(DRY),
+        "account_low_resolved": message(ended(poor())),
+        "events_resolved": message(*map(ended, [moved(), PRICES[0], KEYS[0]])),
         "billing_due": message(due(1, -7 + 42), due(2, 40), due(3, 42, None)),
         "billing_due_one": message(due(1, 42)),
         "poll_failing": message(failing("unauthorized")),
         "poll_failing_resolved": message(ended(failing("unauthorized"))),
         "mixed": message(low(), CLOSED, due(1, 42), ended(vanished())),
         "many": message(*MANY),
-        "hostile": message(NASTY, failing("refused", HOSTILE * 100)),
+        "hostile": message(*NASTY),
     }.items()
 } | {
     "over_by_now": lambda fmt: render(message(low(), CLOSED), fmt, NOW, [CLOSED.fingerprint]),
@@ -129,6 +203,7 @@ CASES: dict[str, Callable[[Format], Rendered]] = {
             message(low(), *OPENED, now=NOW - timedelta(hours=1)),
             message(due(1, -7), failing("unreachable"), now=NOW - timedelta(minutes=50)),
             message(ended(vanished())),
+            message(STATES[0], moved(), PRICES[0], KEYS[1], poor()),
         ],
         fmt,
         NOW,

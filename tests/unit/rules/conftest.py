@@ -37,17 +37,21 @@ def web() -> Vm:
 
 @pytest.fixture(scope="session")
 def see() -> See:
-    """A function from VMs to a poll of them at noon; `known` is remembered beside them."""
+    """A function from VMs to a poll of them at noon; `known` is remembered beside them.
+
+    `listed` is what else the snapshot holds.
+    """
 
     def see(
         *vms: Vm,
         now: datetime = NOW,
         known: Mapping[str, KnownVm] | None = None,
         rejected: tuple[Rejected, ...] = (),
+        listed: Mapping[str, Any] | None = None,
         **more: Any,  # noqa: ANN401 - whatever a Situation takes
     ) -> Situation:
         memory = {vm.key: KnownVm(vm, now, vm.ports) for vm in vms} | dict(known or {})
-        snapshot = build_snapshot("main", now, vms, rejected)
+        snapshot = build_snapshot("main", now, vms, rejected, **listed or {})
         return Situation("main", now, memory, more.pop("before", memory), snapshot, **more)
 
     return see

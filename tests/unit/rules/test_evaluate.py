@@ -14,6 +14,7 @@ from fluence_watch.rules.base import RuleSettings, Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 NAMES = frozenset(rule.name for rule in RULES)
+EVENTS = frozenset(rule.name for rule in RULES if rule.event)
 LOW = Fingerprint("main", "low_balance", "0x00ab")
 
 See = Callable[..., Situation]
@@ -28,11 +29,11 @@ def missing(vm: Vm, polls: int, among: int = 1) -> KnownVm:
 
 
 def test_a_healthy_fleet_is_calm(web: Vm, see: See) -> None:
-    """With default settings nothing is found, and everything was looked at."""
+    """With default settings nothing is found, and all is looked at; the API tells no balance."""
     verdict = evaluate(see(web), defaults())
     assert {} == verdict.findings
     assert NAMES == verdict.judged
-    assert (frozenset(), frozenset(), frozenset()) == (
+    assert (frozenset({("account_low", "")}), frozenset(), frozenset()) == (
         verdict.unknown,
         verdict.gone,
         verdict.disabled,
@@ -49,15 +50,25 @@ def test_findings_of_all_rules_come_together(web: Vm, see: See) -> None:
 
 
 def test_after_a_failed_poll_only_the_failure_is_judged(web: Vm) -> None:
-    """Whatever was found of VMs before is neither confirmed nor over."""
+    """Whatever was found of VMs before is neither confirmed nor over; what changed then is."""
     failure = PollFailure("main", NOW, "unreachable", "no answer")
     known = {web.key: missing(web, polls=5)}
     verdict = evaluate(Situation("main", NOW, known, known, failure=failure), defaults())
-    assert {"poll_failing"} == verdict.judged
+    assert {"poll_failing"} | EVENTS == verdict.judged
     assert ["poll_failing"] == [each.rule for each in verdict.findings]
-    others = NAMES - {"poll_failing"}
+    others = NAMES - {"poll_failing"} - EVENTS
     absences = {verdict.absence(Fingerprint("main", rule, web.key)) for rule in others}
     assert {Absence.UNKNOWN} == absences
+    assert {Absence.OVER} == {verdict.absence(Fingerprint("main", rule)) for rule in EVENTS}
+
+
+def test_a_change_is_over_though_its_vm_cannot_be_read(web: Vm, see: See) -> None:
+    """What was told of it is told: an event does not wait for what comes."""
+    unread = (Rejected("[0]", "bad", web.id),)
+    verdict = evaluate(see(known={web.key: KnownVm(web, NOW)}, rejected=unread), defaults())
+    moved = Fingerprint("main", "public_ip_changed", web.key, NOW.isoformat())
+    assert Absence.OVER is verdict.absence(moved)
+    assert Absence.UNKNOWN is verdict.absence(LOW)
 
 
 @pytest.mark.parametrize(

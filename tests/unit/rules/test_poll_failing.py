@@ -47,6 +47,14 @@ def test_a_list_that_cannot_be_read_whole(web: Vm, see: See) -> None:
     assert not found.at_once
 
 
+def test_a_list_that_changed_under_the_reader(web: Vm, see: See) -> None:
+    """Then no absence counts, so vanished VMs are not noticed: the reason is told."""
+    why = "page 2 changed meanwhile"
+    situation = see(web, rejected=(Rejected("[0]", "bad"),), listed={"incomplete_because": why})
+    (found,) = judge(situation, SETTINGS).findings
+    assert PollFailing("incomplete", why) == found.facts
+
+
 def test_a_list_that_names_all(web: Vm, see: See) -> None:
     """An element that at least gives its id is the business of other rules."""
     assert Judgement() == judge(see(web), SETTINGS)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.rules import RULES
+from fluence_watch.rules.account_low import AccountLowSettings
 from fluence_watch.rules.base import RuleSettings
 from fluence_watch.rules.billing_due import BillingDueSettings
 from fluence_watch.rules.low_balance import LowBalanceSettings
@@ -30,11 +31,17 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         for rule in RULES
     }
     calm = {"enabled": True, "for": "0s"}
+    warning = calm | {"severity": "warning"}
     low = {"severity": "critical", "min_epochs": "1", "min_usdc": "0", "for": "30m"}
     assert {
         "low_balance": calm | low,
         "vm_vanished": calm | {"severity": "critical", "confirm_polls": 2},
-        "port_drift": calm | {"severity": "warning"},
+        "account_low": calm | {"severity": "critical", "min_days": "3", "for": "30m"},
+        "vm_status": warning,
+        "port_drift": warning,
+        "ssh_key_drift": warning,
+        "price_changed": warning,
+        "public_ip_changed": calm | {"severity": "info"},
         "billing_due": calm | {"severity": "info", "lead_time": "1h"},
         "poll_failing": calm | {"severity": "critical", "for": "10m"},
     } == defaults
@@ -72,6 +79,9 @@ def test_values_that_are_no_duration(value: object) -> None:
     [
         (LowBalanceSettings, "min_epochs", -1),
         (LowBalanceSettings, "min_epochs", "NaN"),
+        (AccountLowSettings, "min_days", -1),
+        (AccountLowSettings, "min_days", 3651),
+        (AccountLowSettings, "min_days", "Infinity"),
         (LowBalanceSettings, "severity", "fatal"),
         (LowBalanceSettings, "min_epoch", 1),
         (VmVanishedSettings, "confirm_polls", 0),

@@ -7,9 +7,10 @@ import pytest
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Vm
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.base import Situation
 from fluence_watch.rules.vm_vanished import (
+    Cause,
     FleetVanished,
     VmVanished,
     VmVanishedSettings,
@@ -67,9 +68,69 @@ def test_the_facts_of_a_vanished_vm(web: Vm, see: See) -> None:
         reserved=MicroUsdc(359_440),
         spent=MicroUsdc(17_846_000),
         funded_until=BOUNDARY + timedelta(days=1),
+        cause=Cause.UNKNOWN,
+        ports=("22/tcp",),
     )
     found = Finding(Fingerprint("main", "vm_vanished", "0x00ab"), Severity.CRITICAL, facts)
     assert [found] == judge(see(known={web.key: missing(web)}), SETTINGS).findings
+
+
+PAST, NEXT = NOW - MINUTE, NOW + MINUTE
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({}, Cause.UNKNOWN),
+        ({"status": Status.TERMINATING}, Cause.PROVIDER),
+        ({"status": Status.TERMINATING, "reserved": 0, "next_billing_at": PAST}, Cause.PROVIDER),
+        ({"status": Status.SMALL_BALANCE}, Cause.FUNDS),
+        ({"status": Status.INSUFFICIENT_FUNDS, "price": None}, Cause.FUNDS),
+        ({"reserved": 0, "next_billing_at": PAST}, Cause.FUNDS),
+        ({"reserved": 0, "next_billing_at": NOW}, Cause.FUNDS),
+        ({"reserved": 0, "next_billing_at": NEXT}, Cause.UNKNOWN),
+        ({"next_billing_at": PAST}, Cause.UNKNOWN),
+        ({"reserved": None, "next_billing_at": PAST}, Cause.UNKNOWN),
+        ({"price": 0, "reserved": 0, "next_billing_at": PAST}, Cause.UNKNOWN),
+        ({"status": Status.FAILED}, Cause.UNKNOWN),
+    ],
+)
+def test_why_a_vm_is_no_more(web: Vm, see: See, change: dict[str, object], cause: Cause) -> None:
+    """Its last status says it, else that its money was used up by the poll that missed it.
+
+    Money that would be used up by now, a week later, has ended nothing.
+    """
+    known = {web.key: missing(replace(web, **change))}
+    (found,) = judge(see(known=known, now=NOW + timedelta(days=7)), SETTINGS).findings
+    assert isinstance(found.facts, VmVanished)
+    assert cause is found.facts.cause
+
+
+def test_unknown_ports_are_not_none_open(web: Vm, see: See) -> None:
+    """Nobody knows, which is not that all were closed."""
+    facts = []
+    for ports in (None, ()):
+        known = {web.key: missing(replace(web, ports=ports))}
+        facts += [each.facts for each in judge(see(known=known), SETTINGS).findings]
+    assert [None, ()] == [each.ports for each in facts if isinstance(each, VmVanished)]
+
+
+def test_an_ended_vm_that_leaves_the_list_was_deleted(web: Vm, see: See) -> None:
+    """That is no loss: neither one nor most of a fleet; its other alerts end with it."""
+    ended = replace(web, status=Status.TERMINATED)
+    assert [] == judge(see(known={web.key: missing(ended)}), SETTINGS).findings
+    tidied = gone_of(ended, 4, among=5)
+    assert [] == judge(see(known=tidied), SETTINGS).findings
+    assert tidied == lost(tidied, SETTINGS)
+
+
+def test_ended_vms_go_with_a_fleet(web: Vm, see: See) -> None:
+    """When the list is the suspect it lost them too: nothing is said of any of them."""
+    ended = replace(web, id="0xdead", status=Status.TERMINATED)
+    known = gone_of(web, 3, among=4) | {ended.key: missing(ended, among=4)}
+    (found,) = judge(see(known=known), SETTINGS).findings
+    assert isinstance(found.facts, FleetVanished)
+    assert 4 == found.facts.missing
 
 
 def test_a_free_vm_is_not_funded_until_the_year_9999(web: Vm, see: See) -> None:

@@ -4,6 +4,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -34,7 +35,13 @@ NOW = datetime(2025, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=20) | st.just(WORST)
 any_moment = st.datetimes(timezones=st.just(UTC))
-PLAIN = {str: any_text, int: st.integers(), bool: st.booleans(), datetime: any_moment}
+PLAIN = {
+    str: any_text,
+    int: st.integers(),
+    bool: st.booleans(),
+    datetime: any_moment,
+    Decimal: st.decimals(allow_nan=False),
+}
 
 
 def anything(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - an annotation is of no one type

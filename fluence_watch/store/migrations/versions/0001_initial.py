@@ -14,6 +14,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("last_poll_at", sa.BigInteger),
         sa.Column("last_good_at", sa.BigInteger),
+        sa.Column("ssh_keys", sa.Text),
         sa.PrimaryKeyConstraint("id", name="pk_accounts"),
         sa.UniqueConstraint("name", name="uq_accounts_name"),
     )
@@ -29,6 +30,7 @@ def upgrade() -> None:
         sa.Column("missing_since", sa.BigInteger),
         sa.Column("missing_among", sa.Integer, nullable=False),
         sa.Column("last_seen_at", sa.BigInteger),
+        sa.Column("removal_asked_at", sa.BigInteger),
         sa.PrimaryKeyConstraint("id", name="pk_vms"),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name="fk_vms_account_id", ondelete="CASCADE"
@@ -81,3 +83,15 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_outbox_receiver_id", "outbox", ["receiver", "id"])
+    op.create_table(
+        "notes",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("ports", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_notes"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_notes_account_id", "notes", ["account", "id"])

@@ -1,0 +1,64 @@
+"""A VM costs another price an epoch than when it was last seen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
+from fluence_watch.model.funding import FOREVER, funded_until
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Vm
+from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
+
+NAME = "price_changed"
+_TENTH = Decimal("0.1")
+
+
+class PriceChangedSettings(EventSettings):
+    """How another price is reported."""
+
+    severity: Level = Severity.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChanged:
+    """Both prices per epoch, and by how much they differ, in micro-USDC.
+
+    `percent` of the old price has one decimal, and is `None` when that was zero. `funded_until`
+    is what the reserve comes to at the new one, `None` where unknown or without an end.
+    """
+
+    vm: VmRef
+    old: MicroUsdc
+    new: MicroUsdc
+    difference: MicroUsdc
+    percent: Decimal | None
+    funded_until: datetime | None
+
+
+def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
+    """Find every billed VM whose price was known, is known, and is another."""
+    findings = []
+    for key, vm in situation.vms.items():
+        old = situation.before[key].vm.price if key in situation.before else None
+        if old is None or vm.price is None or old == vm.price or not vm.is_billed:
+            continue
+        fingerprint = Fingerprint(situation.account, NAME, key, situation.now.isoformat())
+        facts = _facts(situation, vm, old, vm.price)
+        findings.append(Finding(fingerprint, settings.severity, facts, at_once=True))
+    return Judgement(findings)
+
+
+def _facts(situation: Situation, vm: Vm, old: MicroUsdc, new: MicroUsdc) -> PriceChanged:
+    until, more = funded_until(vm, situation.epoch), new - old
+    return PriceChanged(
+        vm=ref(vm),
+        old=old,
+        new=new,
+        difference=MicroUsdc(more),
+        percent=(Decimal(100 * more) / old).quantize(_TENTH) if old else None,
+        funded_until=None if until == FOREVER else until,
+    )
+
+
+RULE = event_rule(NAME, PriceChangedSettings, PriceChanged, judge)

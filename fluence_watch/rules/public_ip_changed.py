@@ -1,0 +1,38 @@
+"""A VM has another public address than when it was last seen."""
+
+from dataclasses import dataclass
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
+from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
+
+NAME = "public_ip_changed"
+
+
+class PublicIpChangedSettings(EventSettings):
+    """How another address is reported."""
+
+    severity: Level = Severity.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class PublicIpChanged:
+    """The address that the VM had, and the one that it has."""
+
+    vm: VmRef
+    old: str
+    new: str
+
+
+def judge(situation: Situation, settings: PublicIpChangedSettings) -> Judgement:
+    """Find every VM whose address was known, is known, and is another."""
+    findings = []
+    for key, vm in situation.vms.items():
+        old = situation.before[key].vm.public_ip if key in situation.before else None
+        if old and vm.public_ip and old != vm.public_ip:
+            fingerprint = Fingerprint(situation.account, NAME, key, situation.now.isoformat())
+            facts = PublicIpChanged(ref(vm), old, vm.public_ip)
+            findings.append(Finding(fingerprint, settings.severity, facts, at_once=True))
+    return Judgement(findings)
+
+
+RULE = event_rule(NAME, PublicIpChangedSettings, PublicIpChanged, judge)

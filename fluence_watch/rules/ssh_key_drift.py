@@ -1,0 +1,66 @@
+"""An SSH key was added to the account, or removed from it, and not through this store.
+
+Whoever adds a key is let into every VM that is made afterwards.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
+
+NAME = "ssh_key_drift"
+
+
+class SshKeyDriftSettings(EventSettings):
+    """How a key that came or went is reported."""
+
+    severity: Level = Severity.WARNING
+
+
+class KeyChange(StrEnum):
+    """What happened to a key."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class SshKeyDrift:
+    """One key; its name and comment are whatever somebody wrote."""
+
+    direction: KeyChange
+    name: str
+    fingerprint: str
+    algorithm: str | None
+    comment: str | None
+
+
+def judge(situation: Situation, settings: SshKeyDriftSettings) -> Judgement:
+    """Find every key that only one of the two lists has; nothing where either is unknown."""
+    before = situation.keys_before
+    after = situation.snapshot.ssh_keys if situation.snapshot else None
+    if before is None or after is None:
+        return Judgement()
+    changes = [(KeyChange.ADDED, key) for key in _only_in(after, before)]
+    changes += [(KeyChange.REMOVED, key) for key in _only_in(before, after)]
+    return Judgement([_finding(situation, settings, *change) for change in changes])
+
+
+def _only_in(some: Iterable[SshKey], others: Iterable[SshKey]) -> Iterable[SshKey]:
+    elsewhere = {key.fingerprint for key in others}
+    return (key for key in some if key.fingerprint not in elsewhere)
+
+
+def _finding(
+    situation: Situation, settings: SshKeyDriftSettings, direction: KeyChange, key: SshKey
+) -> Finding:
+    what = f"{direction}:{key.fingerprint}@{situation.now.isoformat()}"
+    facts = SshKeyDrift(direction, key.name, key.fingerprint, key.algorithm, key.comment)
+    fingerprint = Fingerprint(situation.account, NAME, key=what)
+    return Finding(fingerprint, settings.severity, facts, at_once=True)
+
+
+RULE = event_rule(NAME, SshKeyDriftSettings, SshKeyDrift, judge)

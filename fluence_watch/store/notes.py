@@ -1,0 +1,51 @@
+"""What users did by hand, for the next poll of the account to know of."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection, delete, insert, select
+
+from fluence_watch.model.note import Note, NoteAction
+from fluence_watch.model.vm import Port
+from fluence_watch.store.codec import dump, load_ports
+from fluence_watch.store.schema import notes
+
+_log = structlog.get_logger(__name__)
+
+
+def append(
+    connection: Connection,
+    account: str,
+    action: NoteAction,
+    subject: str,
+    *,
+    at: datetime,
+    ports: tuple[Port, ...],
+) -> None:
+    """Leave a note for the account."""
+    connection.execute(
+        insert(notes).values(
+            account=account, at=at, action=action.value, subject=subject, ports=dump(ports)
+        )
+    )
+
+
+def load(connection: Connection, account: str) -> list[Note]:
+    """The notes for the account, the oldest first; one that cannot be read is left out."""
+    found = []
+    query = select(notes).where(notes.c.account == account).order_by(notes.c.id)
+    for row in connection.execute(query):
+        try:
+            action, ports = NoteAction(row.action), load_ports(row.ports)
+        except ValueError as error:
+            _log.warning("note cannot be read, left out", account=account, error=str(error))
+        else:
+            found.append(Note(row.id, row.at, action, row.subject, ports))
+    return found
+
+
+def remove(connection: Connection, applied: Iterable[Note]) -> None:
+    """Take the notes away that were applied."""
+    if ids := [note.id for note in applied]:
+        connection.execute(delete(notes).where(notes.c.id.in_(ids)))

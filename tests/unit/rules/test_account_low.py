@@ -1,0 +1,144 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.snapshot import Rejected
+from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.account_low import AccountLow, AccountLowSettings, judge
+from fluence_watch.rules.base import Situation
+
+NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+FINE, LOW, UNKNOWN = "fine", "low", "unknown"
+
+See = Callable[..., Situation]
+
+
+def having(balance: int | None) -> dict[str, object]:
+    return {"balance": None if balance is None else AccountBalance(MicroUsdc(balance))}
+
+
+def verdict_on(situation: Situation, **limits: object) -> str:
+    """What the rule says of the account."""
+    judgement = judge(situation, AccountLowSettings.model_validate(limits))
+    assert judgement.unknown <= {""}
+    assert not (judgement.unknown and judgement.findings)
+    return LOW if judgement.findings else UNKNOWN if judgement.unknown else FINE
+
+
+@pytest.mark.parametrize(
+    ("prices", "balance", "min_days", "verdict"),
+    [
+        ([1_000], 3_000, 3, FINE),
+        ([1_000], 2_999, 3, LOW),
+        ([1_000, 500], 4_499, 3, LOW),
+        ([1_000, 500], 4_500, 3, FINE),
+        ([1_000], 500, "0.5", FINE),
+        ([1_000], 499, "0.5", LOW),
+        ([1_000], 0, 0, FINE),
+        ([1_000], -1, 0, LOW),
+        ([0], 0, 3, FINE),
+        ([], -1, 3, FINE),
+        ([1_000], None, 3, UNKNOWN),
+        ([], None, 3, UNKNOWN),
+        ([1_000, None], 2_999, 3, LOW),
+        ([1_000, None], 3_000, 3, UNKNOWN),
+        ([None], 0, 3, UNKNOWN),
+    ],
+)
+def test_when_a_balance_is_low(
+    web: Vm,
+    see: See,
+    prices: list[int | None],
+    balance: int | None,
+    min_days: object,
+    verdict: str,
+) -> None:
+    """Equal to what is needed is enough. A price that is unknown can only make it worse."""
+    vms = [replace(web, id=f"0x{n}", price=price) for n, price in enumerate(prices)]
+    assert verdict == verdict_on(see(*vms, listed=having(balance)), min_days=min_days)
+
+
+@pytest.mark.parametrize(
+    ("rejected", "listed", "verdict"),
+    [
+        ((Rejected("[0]", "bad", "0xee"),), {}, UNKNOWN),
+        ((Rejected("[0]", "bad"),), {}, UNKNOWN),
+        ((), {"incomplete_because": "a page changed"}, UNKNOWN),
+        ((Rejected("[1]", "twice", "0x00AB"),), {}, FINE),
+    ],
+)
+def test_vms_that_could_not_be_read_cost_money_too(
+    web: Vm,
+    see: See,
+    rejected: tuple[Rejected, ...],
+    listed: dict[str, object],
+    verdict: str,
+) -> None:
+    """How much is unknown, so a balance is not enough because of them; one listed twice is read."""
+    situation = see(web, rejected=rejected, listed=having(10**9) | listed)
+    assert verdict == verdict_on(situation)
+    assert LOW == verdict_on(see(web, rejected=rejected, listed=having(0) | listed))
+
+
+def test_an_ended_vm_costs_nothing(web: Vm, see: See) -> None:
+    """Its price, known or not, is not charged any more."""
+    ended = [replace(web, id=f"0x{n}", status=Status.TERMINATED, price=n or None) for n in (0, 9)]
+    assert FINE == verdict_on(see(*ended, listed=having(0)))
+
+
+def test_the_facts_of_a_low_balance(web: Vm, see: See) -> None:
+    """What is there, what a day costs, how long that lasts, and what the API makes of it."""
+    vms = [web, replace(web, id="0x2"), replace(web, id="0x3", price=None)]
+    balance = AccountBalance(MicroUsdc(894_480), days_left=1)
+    unread = (Rejected("[3]", "bad", "0xee"), Rejected("[4]", "bad"))
+    situation = see(*vms, rejected=unread, listed={"balance": balance})
+    facts = AccountLow(
+        balance=MicroUsdc(894_480),
+        burn_per_day=MicroUsdc(596_320),
+        days=Decimal("1.5"),
+        dry_at=NOW + timedelta(days=1.5),
+        days_left=1,
+        uncounted=3,
+    )
+    found = Finding(Fingerprint("main", "account_low"), Severity.CRITICAL, facts)
+    assert [found] == judge(situation, AccountLowSettings()).findings
+
+
+def test_the_burn_counts_the_account_s_epoch(web: Vm, see: See) -> None:
+    """With an epoch of an hour a day costs 24 of them."""
+    situation = see(web, epoch=timedelta(hours=1), listed=having(298_160))
+    (found,) = judge(situation, AccountLowSettings()).findings
+    assert isinstance(found.facts, AccountLow)
+    assert (24 * 298_160, Decimal("0.0")) == (found.facts.burn_per_day, found.facts.days)
+    assert NOW + timedelta(hours=1) == found.facts.dry_at
+
+
+def test_a_poll_without_a_list(see: See) -> None:
+    """Nothing can be said of the balance."""
+    assert UNKNOWN == verdict_on(replace(see(listed=having(0)), snapshot=None))
+
+
+def test_it_waits() -> None:
+    """A balance may be topped up within half an hour."""
+    assert timedelta(minutes=30) == AccountLowSettings().hold
+
+
+@given(st.integers(-(2**63), 2**63), st.integers(1, 2**63), st.decimals(0, 3650, places=6))
+def test_days_are_exact(web: Vm, see: See, balance: int, price: int, min_days: Decimal) -> None:
+    """For any amounts the balance is low if and only if it does not pay the days."""
+    situation = see(replace(web, price=price), listed=having(balance))
+    findings = judge(situation, AccountLowSettings(min_days=min_days)).findings
+    micro_days = int(min_days.scaleb(6))
+    assert (balance * 1_000_000 < micro_days * price) == bool(findings)
+    for each in findings:
+        assert isinstance(each.facts, AccountLow)
+        tenths = int(each.facts.days.scaleb(1))
+        assert tenths * price <= 10 * max(balance, 0) < (tenths + 1) * price

@@ -1,0 +1,113 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.base import Situation
+from fluence_watch.rules.price_changed import RULE, PriceChanged, PriceChangedSettings, judge
+
+NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+BOUNDARY = datetime(2025, 4, 16, 17, 59, 55, tzinfo=UTC)
+SETTINGS = PriceChangedSettings()
+
+See = Callable[..., Situation]
+amounts = st.integers(0, 2**63 - 1)
+
+
+def change(
+    see: See, web: Vm, old: int | None, new: int | None, **more: object
+) -> PriceChanged | None:
+    """What is found of a VM whose price was the one and is the other."""
+    before = {web.key: KnownVm(replace(web, price=old), NOW)}
+    found = judge(see(replace(web, price=new, **more), before=before), SETTINGS).findings
+    assert len(found) <= 1
+    return found[0].facts if found else None  # type: ignore[return-value] # this rule's facts
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "found"),
+    [
+        (298_160, 298_161, Status.ACTIVE, True),
+        (298_160, 298_159, Status.ACTIVE, True),
+        (298_160, 298_160, Status.ACTIVE, False),
+        (0, 1, Status.ACTIVE, True),
+        (1, 0, Status.ACTIVE, True),
+        (None, 298_160, Status.ACTIVE, False),
+        (298_160, None, Status.ACTIVE, False),
+        (298_160, 1, Status.STOPPED, True),
+        (298_160, 1, Status.TERMINATED, False),
+    ],
+)
+def test_when_a_price_changed(
+    web: Vm,
+    see: See,
+    old: int | None,
+    new: int | None,
+    status: Status,
+    found: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """From one known price to another, of a VM that will be charged."""
+    assert found == (change(see, web, old, new, status=status) is not None)
+
+
+def test_a_new_vm_had_no_price(web: Vm, see: See) -> None:
+    """What was not there before did not change."""
+    assert [] == judge(see(web, before={}), SETTINGS).findings
+
+
+def test_the_facts_of_another_price(web: Vm, see: See) -> None:
+    """Both prices, what they differ by, and how long the reserve lasts at the new one."""
+    facts = PriceChanged(
+        vm=VmRef("0x00aB", "web-1", "FR-PAR-1"),
+        old=MicroUsdc(298_160),
+        new=MicroUsdc(359_441),
+        difference=MicroUsdc(61_281),
+        percent=Decimal("20.6"),
+        funded_until=BOUNDARY,
+    )
+    found = Finding(
+        Fingerprint("main", "price_changed", "0x00ab", "2025-04-16T12:00:00+00:00"),
+        Severity.WARNING,
+        facts,
+        at_once=True,
+    )
+    before = {web.key: KnownVm(web, NOW)}
+    dearer = replace(web, price=MicroUsdc(359_441))
+    assert [found] == judge(see(dearer, before=before), SETTINGS).findings
+
+
+def test_prices_without_a_percentage_or_an_end(web: Vm, see: See) -> None:
+    """What was free has no percentage; what is free is not funded until the year 9999."""
+    charged, free = change(see, web, 0, 298_160), change(see, web, 298_160, 0)
+    assert charged
+    assert free
+    assert (None, BOUNDARY + timedelta(days=1)) == (charged.percent, charged.funded_until)
+    assert (Decimal("-100.0"), None) == (free.percent, free.funded_until)
+
+
+@given(amounts, amounts)
+def test_the_difference_is_exact(web: Vm, see: See, old: int, new: int) -> None:
+    """For any two prices; the percentage is right to a twentieth."""
+    facts = change(see, web, old, new)
+    if facts is None:
+        assert old == new
+        return
+    assert new == old + facts.difference
+    if facts.percent is not None:
+        tenths = int(facts.percent.scaleb(1))
+        assert abs(tenths * old - 1_000 * facts.difference) * 2 <= old
+
+
+def test_it_is_an_event(see: See) -> None:
+    """Its end is no news, and after a failed poll there is nothing to find."""
+    assert RULE.event
+    assert not RULE.tells_resolved
+    assert [] == judge(replace(see(), snapshot=None), SETTINGS).findings

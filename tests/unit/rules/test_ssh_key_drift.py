@@ -1,0 +1,78 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.ssh_key_drift import (
+    RULE,
+    KeyChange,
+    SshKeyDrift,
+    SshKeyDriftSettings,
+    judge,
+)
+
+SETTINGS = SshKeyDriftSettings()
+A = SshKey("laptop", "SHA256:a", "ssh-ed25519 AAAA", "ssh-ed25519", "me@home")
+B = SshKey("desk", "SHA256:b", "ssh-rsa BBBB")
+C = SshKey("desk", "SHA256:c", "ssh-rsa CCCC")
+
+See = Callable[..., Situation]
+Keys = tuple[SshKey, ...]
+
+
+def changes(see: See, before: Keys | None, after: Keys | None) -> list[str]:
+    """What is found between two lists of keys, by the keys of the problems without their moment."""
+    situation = see(keys_before=before, listed={"ssh_keys": after})
+    return [each.fingerprint.key.split("@")[0] for each in judge(situation, SETTINGS).findings]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ((A,), (A,), []),
+        ((A, B), (B, A), []),
+        ((A,), (A, B), ["added:SHA256:b"]),
+        ((), (A,), ["added:SHA256:a"]),
+        ((A, B), (A,), ["removed:SHA256:b"]),
+        ((A,), (), ["removed:SHA256:a"]),
+        ((A, B), (A, C), ["added:SHA256:c", "removed:SHA256:b"]),
+        ((A,), (replace(A, name="x", comment="y", active=False),), []),
+        (None, (A,), []),
+        ((A,), None, []),
+        (None, None, []),
+    ],
+)
+def test_which_keys_came_and_went(
+    see: See, before: Keys | None, after: Keys | None, found: list[str]
+) -> None:
+    """The fingerprint is the key; at first sight, and where no list was read, nobody can say."""
+    assert found == changes(see, before, after)
+
+
+def test_a_key_that_is_listed_twice_is_one(see: See) -> None:
+    """The problem is found once, whatever the API repeats."""
+    situation = see(keys_before=(), listed={"ssh_keys": (A, A)})
+    found = judge(situation, SETTINGS).findings
+    assert 1 == len({each.fingerprint for each in found})
+
+
+def test_the_facts_of_a_key(see: See) -> None:
+    """All that tells it from others; told at once, on the account, each time anew."""
+    found = Finding(
+        Fingerprint("main", "ssh_key_drift", "", "added:SHA256:a@2025-04-16T12:00:00+00:00"),
+        Severity.WARNING,
+        SshKeyDrift(KeyChange.ADDED, "laptop", "SHA256:a", "ssh-ed25519", "me@home"),
+        at_once=True,
+    )
+    situation = see(keys_before=(), listed={"ssh_keys": (A,)})
+    assert [found] == judge(situation, SETTINGS).findings
+
+
+def test_it_is_an_event(see: See) -> None:
+    """Its end is no news, and after a failed poll there is nothing to find."""
+    assert RULE.event
+    assert not RULE.tells_resolved
+    assert Judgement() == judge(replace(see(keys_before=(A,)), snapshot=None), SETTINGS)
