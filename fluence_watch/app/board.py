@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from fluence_watch import __version__
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.poll import Polled
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.funding import account_funded_until
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.vm import Port, Vm
 from fluence_watch.notify.render import brief
@@ -98,6 +100,7 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
     outcome, policy = polled.outcome, polled.policy
     if not isinstance(outcome, Snapshot):
         return replace(last or _remembered(polled), up=False)
+    epoch = policy.epoch_of(outcome)
     return AccountView(
         account=policy.account,
         up=outcome.complete,
@@ -105,9 +108,19 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
         expected=_expected(polled, outcome.vms),
         last_good_at=polled.state.last_good_at,
         rejected=len(outcome.rejected),
-        dialect=policy.dialect,
-        epoch=policy.epoch,
+        dialect=outcome.dialect,
+        epoch=epoch,
+        balance=outcome.balance.balance if outcome.balance else None,
+        funded_until=_funded_until(outcome, epoch),
     )
+
+
+def _funded_until(outcome: Snapshot, epoch: timedelta) -> datetime | None:
+    """Until when the account's balance pays for its VMs, where that can be known."""
+    if outcome.balance is None or outcome.rejected or not outcome.complete:
+        return None
+    vms = outcome.vms.values()
+    return account_funded_until(outcome.balance.balance, vms, outcome.taken_at, epoch)
 
 
 def _remembered(polled: Polled) -> AccountView:
@@ -121,7 +134,6 @@ def _remembered(polled: Polled) -> AccountView:
         vms=vms,
         expected=_expected(polled, vms),
         last_good_at=polled.state.last_good_at,
-        dialect=polled.policy.dialect,
         epoch=polled.policy.epoch,
     )
 

@@ -16,6 +16,7 @@ from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.couriers import Couriers
 from fluence_watch.app.logs import configure_logs
+from fluence_watch.app.runtime import favour_scrapes
 from fluence_watch.app.server import WebServer, address
 from fluence_watch.app.site import site
 from fluence_watch.app.watches import Watches
@@ -57,6 +58,7 @@ class Daemon:
 
     async def run(self, listener: socket.socket) -> None:
         """Serve, poll and deliver until stopped."""
+        favour_scrapes()
         server = WebServer(site(self.board, self.reload))
         self._obey_signals()
         await server.start(listener)

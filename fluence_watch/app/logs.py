@@ -56,14 +56,18 @@ def make_inert(_logger: Any, _method: str, event: EventDict) -> EventDict:  # no
     """Make every text of the event harmless: it may hold a VM's name or an error body."""
     for key, value in event.items():
         if isinstance(value, str):
-            lines = value.split("\n") if key == "exception" else [value]
-            event[key] = "\n".join(_indent(line) + inert(line, _LONGEST) for line in lines)
+            event[key] = _traceback(value) if key == "exception" else inert(value, _LONGEST)
     return event
 
 
-def _indent(line: str) -> str:
-    """The blanks that a traceback's line begins with."""
-    return " " * (len(line) - len(line.lstrip(" ")))
+def _traceback(text: str) -> str:
+    """The lines of a traceback, indented, so that none of them looks like an event."""
+    lines = text.splitlines()
+    indents = (len(line) - len(line.lstrip(" ")) for line in lines)
+    return "\n".join(
+        "  " + " " * indent + inert(line, _LONGEST)
+        for indent, line in zip(indents, lines, strict=True)
+    )
 
 
 def _renderer(form: str) -> Processor:

@@ -1,9 +1,10 @@
 """One account, watched: fetch → compare → decide → commit → tell."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any, TypeVar
 
 import structlog
 
@@ -11,10 +12,15 @@ from fluence_watch.alerting.lifecycle import State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Decision, Policy, decide
+from fluence_watch.app.runtime import return_memory
 from fluence_watch.errors import ApiError, StoreError
 from fluence_watch.fluence import FluenceClient
+from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.note import Note
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot, build_snapshot
 from fluence_watch.store import Store
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -34,13 +40,37 @@ class Polled:
     store_error: str | None = None
 
 
-async def fetch(client: FluenceClient, account: str, dialect: str, clock: Clock) -> Outcome:
-    """The VM list of the account, or why there is none."""
+async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
+    """What the API tells of the account now, or why it does not give the list of VMs.
+
+    Keys and balance are asked for at the same time; where they cannot be had they are unknown.
+    """
+    account = policy.account
+    async with asyncio.TaskGroup() as requests:
+        listing = requests.create_task(_told(client.list_vms()))
+        balance = requests.create_task(_told(client.account_balance()))
+        keys = requests.create_task(_told(client.list_ssh_keys())) if policy.wants_keys else None
+    vms, money, ssh_keys = listing.result(), balance.result(), keys.result() if keys else None
+    if isinstance(vms, ApiError):
+        return PollFailure(account, clock(), vms.reason, str(vms))
+    return build_snapshot(
+        account,
+        clock(),
+        vms.vms,
+        vms.rejected,
+        client.dialect,
+        ssh_keys=ssh_keys if isinstance(ssh_keys, tuple) else None,
+        balance=money if isinstance(money, AccountBalance) else None,
+        incomplete_because=vms.incomplete_because,
+        billing_period=client.billing_period,
+    )
+
+
+async def _told(request: Coroutine[Any, Any, T]) -> T | ApiError:
     try:
-        listing = await client.list_vms()
+        return await request
     except ApiError as error:
-        return PollFailure(account, clock(), error.reason, str(error))
-    return build_snapshot(account, clock(), listing.vms, listing.rejected, dialect)
+        return error
 
 
 class Watch:
@@ -74,7 +104,7 @@ class Watch:
         async with self._polling:
             started = monotonic()
             policy = self._policy
-            outcome = await fetch(self.client, policy.account, policy.dialect, self._clock)
+            outcome = await fetch(self.client, policy, self._clock)
             polled = await asyncio.to_thread(self._settle, policy, outcome, started)
         _report(polled)
         if polled.messages:
@@ -94,8 +124,9 @@ class Watch:
             return
 
     def _settle(self, policy: Policy, outcome: Outcome, started: float) -> Polled:
-        decision = decide(self._state, outcome, policy)
-        store_error = self._commit(policy.account, decision)
+        notes, unread = self._notes(policy.account)
+        decision = decide(self._state, outcome, policy, notes)
+        store_error = unread or self._commit(policy.account, decision, notes)
         polled = Polled(
             policy,
             outcome,
@@ -105,13 +136,26 @@ class Watch:
             store_error=store_error,
         )
         self._publish(polled)
+        return_memory()
         return polled
 
-    def _commit(self, account: str, decision: Decision) -> str | None:
+    def _notes(self, account: str) -> tuple[list[Note], str | None]:
+        """What users did by hand, or why that cannot be read: then nothing can be committed."""
+        try:
+            return self._store.notes(account), None
+        except StoreError as error:
+            return [], str(error)
+
+    def _commit(self, account: str, decision: Decision, notes: Sequence[Note]) -> str | None:
         """Commit, and only then believe it: what was not kept is decided again at the next poll."""
         try:
             self._store.commit(
-                account, self._state, decision.after, decision.ended, decision.messages
+                account,
+                self._state,
+                decision.after,
+                decision.ended,
+                decision.messages,
+                applied=notes,
             )
         except StoreError as error:
             return str(error)

@@ -1,8 +1,8 @@
 """The watches over all accounts, and when each of them polls."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -18,6 +18,9 @@ from fluence_watch.settings import PollSettings
 from fluence_watch.store import Store
 
 _log = structlog.get_logger(__name__)
+
+_LONGEST_STEP = timedelta(seconds=1)
+"""Many accounts are spread over the interval; a few need not wait that long for each other."""
 
 
 class Watches:
@@ -41,12 +44,18 @@ class Watches:
         self._tell = tell
         self._watches: dict[str, Watch] = {}
         self._configs: dict[str, ClientConfig] = {}
+        self._poll_settings: PollSettings | None = None
+        self._slots = asyncio.Semaphore()
 
     async def take_over(self, plan: Plan) -> None:
-        """Watch the accounts of the plan, as it says, and no others."""
+        """Watch the accounts of the plan, as it says, and no others.
+
+        An account with another name and the same key at the same API was renamed: it keeps its
+        state.
+        """
         self._board.expect(set(plan.policies))
         for name in self._watches.keys() - plan.policies.keys():
-            await self._remove(name)
+            await self._remove(name, self._new_name(name, plan))
         for name, policy in plan.policies.items():
             config = plan.clients[name]
             if name not in self._watches:
@@ -57,7 +66,16 @@ class Watches:
             else:
                 await self._watches[name].change(policy)
             self._configs[name] = config
-            self._schedule(name, plan.settings.poll)
+        self._schedule(list(plan.policies), plan.settings.poll)
+
+    def _new_name(self, name: str, plan: Plan) -> str | None:
+        """What a removed account is called now, if it is still there."""
+        was = self._configs[name]
+        for other, config in plan.clients.items():
+            same = (config.api_key, config.base_url) == (was.api_key, was.base_url)
+            if same and other not in self._watches:
+                return other
+        return None
 
     async def stop(self, seconds: float) -> None:
         """Start no more polls; those that run get so long to commit."""
@@ -86,30 +104,41 @@ class Watches:
             tell=self._tell,
         )
 
-    async def _remove(self, name: str) -> None:
+    async def _remove(self, name: str, new_name: str | None) -> None:
         self._scheduler.remove_job(name)
         watch = self._watches.pop(name)
         del self._configs[name]
         await watch.rest()
         await watch.client.aclose()
         try:
-            await asyncio.to_thread(self._store.forget, name)
+            if new_name is None:
+                await asyncio.to_thread(self._store.forget, name)
+            else:
+                await asyncio.to_thread(self._store.rename, name, new_name)
+                _log.info("account renamed", account=name, to=new_name)
         except StoreError as error:
-            _log.error("cannot forget a removed account", account=name, error=str(error))
+            _log.error("state of a removed account stays", account=name, error=str(error))
 
-    def _schedule(self, name: str, poll: PollSettings) -> None:
+    def _schedule(self, names: Sequence[str], poll: PollSettings) -> None:
+        if poll == self._poll_settings:
+            new = [name for name in names if self._scheduler.get_job(name) is None]
+        else:
+            self._poll_settings, new = poll, list(names)
+            self._slots = asyncio.Semaphore(poll.concurrency)
+        step = min(poll.interval / max(1, len(names)), _LONGEST_STEP)
+        for name in new:
+            self._schedule_one(name, poll, self._clock() + names.index(name) * step)
+
+    def _schedule_one(self, name: str, poll: PollSettings, first: datetime) -> None:
         seconds = poll.interval.total_seconds()
         jitter = min(poll.jitter, poll.interval / 2).total_seconds()
-        trigger = IntervalTrigger(seconds=seconds, jitter=jitter or None, timezone=UTC)
-        if self._scheduler.get_job(name):
-            self._scheduler.reschedule_job(name, trigger=trigger)
-            return
         self._scheduler.add_job(
             self._poll,
-            trigger,
+            IntervalTrigger(seconds=seconds, jitter=jitter or None, timezone=UTC),
             args=[name],
             id=name,
-            next_run_time=self._clock(),
+            next_run_time=first,
+            replace_existing=True,
             max_instances=1,
             coalesce=True,
             misfire_grace_time=max(1, int(seconds)),
@@ -120,7 +149,10 @@ class Watches:
         if watch is None:
             return
         try:
-            await watch.poll()
+            async with self._slots:
+                await watch.poll()
+        except asyncio.CancelledError:
+            return  # cut off by `stop`, which says so; APScheduler would log it as a crash
         except Exception as error:  # noqa: BLE001 - of ours; the next poll may go well, all must see this one
             _log.exception("poll crashed", account=name)
             self._board.crashed(name, type(error).__name__)

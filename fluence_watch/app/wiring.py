@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import random
 
-from fluence_watch.alerting.lifecycle import Timing
+from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
 from fluence_watch.alerting.routing import Route
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Policy
@@ -14,7 +14,8 @@ from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.notify.outbox import Channel, Delivery, Outbox
 from fluence_watch.notify.receiver import parse_receiver
 from fluence_watch.rules import RULES
-from fluence_watch.settings import AccountSettings, ReceiverSettings, WatchSettings
+from fluence_watch.rules.base import Rule, RuleSettings
+from fluence_watch.settings import AccountSettings, PollSettings, ReceiverSettings, WatchSettings
 
 _MIB = 2**20
 
@@ -60,16 +61,20 @@ def policy(account: AccountSettings, settings: WatchSettings) -> Policy:
     return Policy(
         account=account.name,
         rules=rules,
-        timings={
-            rule.name: Timing(
-                rules[rule.name].hold, rules[rule.name].keep_firing_for, rule.tells_resolved
-            )
-            for rule in RULES
-        },
+        timings={rule.name: _timing(rule, rules[rule.name], settings.poll) for rule in RULES},
         routes=tuple(map(_route, settings.receivers)),
         expectations=settings.expectations,
         epoch=account.epoch,
-        dialect=account.dialect,
+    )
+
+
+def _timing(rule: Rule, settings: RuleSettings, poll: PollSettings) -> Timing:
+    return Timing(
+        settings.hold,
+        settings.keep_firing_for,
+        rule.tells_resolved,
+        # a poll that comes late, or one that was missed, is no outage
+        outage_tolerance=max(OUTAGE_TOLERANCE, 3 * poll.interval),
     )
 
 

@@ -18,38 +18,38 @@ _ONE = 1 << 31
 
 
 class Packed(NamedTuple):
-    """Compressed bytes of `size` bytes; `shift` moves a checksum in front of them behind them."""
+    """`size` bytes, compressed in parts; `shift` moves a checksum in front of them behind them."""
 
-    deflated: bytes
+    parts: tuple[bytes, ...]
     crc: int
     size: int
     shift: int
 
 
-EMPTY = Packed(b"", 0, 0, _ONE)
+EMPTY = Packed((), 0, 0, _ONE)
 
 
 def pack(data: bytes) -> Packed:
     """Compress a piece."""
     deflated = _deflate(data, zlib.Z_SYNC_FLUSH)
-    return Packed(deflated, zlib.crc32(data), len(data), _shift(len(data)))
+    return Packed((deflated,), zlib.crc32(data), len(data), _shift(len(data)))
 
 
 def concatenate(pieces: Iterable[Packed]) -> Packed:
     """The pieces as one, without compressing them again."""
-    deflated, crc, size, shift = [], 0, 0, _ONE
+    parts: list[bytes] = []
+    crc, size = 0, 0
     for piece in pieces:
-        deflated.append(piece.deflated)
+        parts += piece.parts
         crc = _times(piece.shift, crc) ^ piece.crc
-        shift = _times(piece.shift, shift)
         size += piece.size
-    return Packed(b"".join(deflated), crc, size, shift)
+    return Packed(tuple(parts), crc, size, _shift(size))
 
 
 def member(head: Packed, tail: bytes) -> bytes:
     """A whole gzip member: what is packed, and a tail that is compressed now."""
     trailer = struct.pack("<II", zlib.crc32(tail, head.crc), (head.size + len(tail)) & 0xFFFFFFFF)
-    return b"".join((_HEADER, head.deflated, _deflate(tail, zlib.Z_FINISH), trailer))
+    return b"".join((_HEADER, *head.parts, _deflate(tail, zlib.Z_FINISH), trailer))
 
 
 def _deflate(data: bytes, flush: int) -> bytes:

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from fluence_watch.metrics.account import COLUMNS, AccountText, Piece, render
-from fluence_watch.metrics.deflate import EMPTY, Packed, concatenate, member
+from fluence_watch.metrics.deflate import Packed, concatenate, member
 from fluence_watch.metrics.families import ACCOUNT_FAMILIES, VM_FAMILIES
 from fluence_watch.metrics.negotiation import Format, negotiate
 from fluence_watch.metrics.view import AccountView
@@ -35,61 +35,64 @@ class Scrape(NamedTuple):
     content_encoding: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Page:
-    pieces: tuple[Piece, ...] = ()
-    packed: Packed | None = EMPTY
+    pieces: tuple[Piece, ...]
+    _packed: Packed | None = None
+
+    def packed(self) -> Packed:
+        """The page, compressed."""
+        if self._packed is None:
+            self._packed = concatenate(piece.packed() for piece in self.pieces)
+        return self._packed
 
 
 class Exposition:
     """The current page. `publish` and `drop` may run in any thread, `scrape` in any other.
 
-    `own` renders the metrics of the watcher itself for a format, with the end that it needs.
+    What an account's poll changes is written, and compressed where that is asked for, when it is
+    published; the pieces of all accounts are put together when they are next scraped. `own`
+    renders the metrics of the watcher itself for a format, with the end that it needs.
     """
 
     def __init__(self, own: Callable[[Format], bytes]) -> None:
         self._own = own
         self._accounts: dict[str, AccountText] = {}
         self._lock = Lock()
-        self._page = _Page()
+        self._page: _Page | None = None
         self._gzip_wanted = False
 
     def publish(self, view: AccountView) -> None:
         """Take over what is known of an account now."""
         with self._lock:
-            self._accounts[view.account] = render(view, self._accounts.get(view.account))
-            self._page = self._assembled()
+            text = render(view, self._accounts.get(view.account))
+            self._accounts[view.account], self._page = text, None
+        if self._gzip_wanted:
+            for piece in text.pieces:
+                piece.packed()
 
     def drop(self, account: str) -> None:
         """Forget an account, and all its series."""
         with self._lock:
-            if self._accounts.pop(account, None):
-                self._page = self._assembled()
+            self._accounts.pop(account, None)
+            self._page = None
 
     def scrape(self, accept: str | None = None, accept_encoding: str | None = None) -> Scrape:
         """The whole exposition, for a request with these headers."""
         chosen, gzip = negotiate(accept, accept_encoding)
-        own = self._own(chosen)
+        self._gzip_wanted |= gzip
+        page, own = self._assembled(), self._own(chosen)
         if gzip:
-            return Scrape(member(self._packed(), own), chosen.value, "gzip")
-        page = b"".join(piece.data for piece in self._page.pieces)
-        return Scrape(page + own, chosen.value, None)
-
-    def _packed(self) -> Packed:
-        """The page compressed; from the first time on, each poll brings it so."""
-        packed = self._page.packed
-        if packed is not None:
-            return packed
-        with self._lock:
-            self._gzip_wanted = True
-            self._page = self._assembled()
-            assert self._page.packed is not None
-            return self._page.packed
+            return Scrape(member(page.packed(), own), chosen.value, "gzip")
+        text = b"".join((*(piece.data for piece in page.pieces), own))
+        return Scrape(text, chosen.value, None)
 
     def _assembled(self) -> _Page:
-        pieces = tuple(_in_order(self._accounts.values()))
-        packed = concatenate(piece.packed() for piece in pieces) if self._gzip_wanted else None
-        return _Page(pieces, packed)
+        page = self._page
+        if page is None:
+            with self._lock:
+                page = self._page = _Page(tuple(_in_order(self._accounts.values())))
+        return page
 
 
 def _in_order(accounts: Iterable[AccountText]) -> Iterable[Piece]:

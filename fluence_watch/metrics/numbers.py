@@ -1,6 +1,7 @@
 """Sample values as decimal text, exact: no float ever holds an amount or a time."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
@@ -14,6 +15,7 @@ def count(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
+@lru_cache(maxsize=4096)  # most of a fleet has one of few prices
 def usdc(amount: MicroUsdc | None) -> str | None:
     """An amount in USDC: `0.29816`."""
     return None if amount is None else _millionths(amount)
@@ -26,9 +28,12 @@ def timestamp(at: datetime | None) -> str | None:
     if at == FOREVER:
         return "+Inf"
     since = at - _START
-    if since.microseconds:
+    if since.days < 0:
         return _millionths(since // _MICROSECOND)
-    return str(since.days * 86_400 + since.seconds)
+    seconds = since.days * 86_400 + since.seconds
+    if not since.microseconds:
+        return str(seconds)
+    return f"{seconds}.{since.microseconds:06d}".rstrip("0")
 
 
 def _millionths(number: int) -> str:

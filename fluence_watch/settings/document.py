@@ -105,4 +105,9 @@ def _toml(value: object) -> str:
         case AnyHttpUrl():
             return _toml(str(value).rstrip("/"))
         case _:
-            return json.dumps(str(value), ensure_ascii=False)
+            return "".join(map(_visible, json.dumps(str(value), ensure_ascii=False)))
+
+
+def _visible(character: str) -> str:
+    """TOML allows some invisible characters in a string, and forbids others: none goes out raw."""
+    return character if character.isprintable() else f"\\U{ord(character):08X}"

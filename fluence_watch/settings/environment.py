@@ -81,7 +81,7 @@ class Overlay:
         for part in path[:-1]:
             step: int | str = part
             if isinstance(node, list):
-                step = self._place(str(loc[0]), node, part)
+                step = self._place(str(loc[0]), node, part, variable)
                 node = node[step]
             else:
                 node = node.setdefault(part, [] if not loc and part in _ENTRIES else {})
@@ -92,7 +92,9 @@ class Overlay:
 
     def _set(self, node: Any, loc: Loc, value: str, variable: str) -> None:  # noqa: ANN401 - a table or a list of them
         key = str(loc[-1])
-        if isinstance(node, list):  # an entry where a table should be; the check of the settings says so
+        if isinstance(
+            node, list
+        ):  # an entry where a table should be; the check of the settings says so
             node.append(value)
             loc = (*loc[:-1], len(node) - 1)
         else:
@@ -113,13 +115,14 @@ class Overlay:
                 self.origins["receivers", len(receivers)] = variable
                 receivers.append({"name": f"notify-{number}", "url": url})
 
-    def _place(self, section: str, entries: list[Any], part: str) -> int:
+    def _place(self, section: str, entries: list[Any], part: str, variable: str) -> int:
         """The number of the entry that goes by this name or number; a new one if none does."""
         if (section, part) not in self._places:
             place = _find(entries, part)
             if place is None:
                 place = len(entries)
                 entries.append({} if part.isdigit() or section == "expect" else {"name": part})
+                self.origins[section, place] = variable
             self._places[section, part] = place
         return self._places[section, part]
 

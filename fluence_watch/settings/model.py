@@ -93,6 +93,9 @@ class PollSettings(Settings):
     jitter: Duration = Field(
         default=timedelta(seconds=5), description="each poll is late by a random time up to this"
     )
+    concurrency: int = Field(
+        default=16, ge=1, le=1000, description="accounts that are polled at the same time"
+    )
     max_body_mb: int = Field(
         default=256, ge=1, le=65_536, description="MiB of a response, decompressed, at the most"
     )
@@ -154,7 +157,10 @@ class AccountSettings(Settings):
     name: Name = Field(default="main", description="what metrics and messages call it")
     api_key: SecretStr | None = Field(default=None, description="its API key; may be read-only")
     api_key_file: Path | None = Field(default=None, description="or a file that holds the key")
-    dialect: Literal["v2"] = Field(default="v2", description="the generation of the API")
+    dialect: Literal["v2", "v3", "cloud", "auto"] = Field(
+        default="v2",
+        description="the generation of the API: v2, v3, cloud; auto: the newest that takes the key",
+    )
     base_url: Annotated[AnyHttpUrl, AfterValidator(_without_user)] = Field(
         default=AnyHttpUrl("https://api.fluence.dev"), description="where the API is"
     )
@@ -162,7 +168,8 @@ class AccountSettings(Settings):
         default="both", description="which header carries the key: both, x-api-key or bearer"
     )
     epoch: PositiveDuration = Field(
-        default=timedelta(hours=24), description="the billing period; else only for the simulator"
+        default=timedelta(hours=24),
+        description="the billing period; else for the simulator. In cloud it is always 1h",
     )
 
     @model_validator(mode="after")

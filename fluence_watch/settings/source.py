@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from fluence_watch.errors import ConfigError, Problem
-from fluence_watch.settings.environment import PREFIX, variables
+from fluence_watch.settings.environment import PREFIX, TWINS, Loc, Overlay, variables
 from fluence_watch.settings.lines import dotted, line_of
 from fluence_watch.settings.model import WatchSettings
 
@@ -20,7 +20,14 @@ PLACES = (Path("config.toml"), Path("/etc/fluence-watch/config.toml"))
 
 _SECTIONS = frozenset(WatchSettings.model_fields)
 
-Loc = tuple[int | str, ...]
+_WORDS = {
+    "missing": "is missing",
+    "model_type": "write a table of keys and values",
+    "string_too_short": "is empty",
+}
+_DIGITS = 100
+
+Origins = Mapping[Loc, str]
 
 
 def find_file(given: Path | None = None) -> Path | None:
@@ -44,12 +51,14 @@ def load_settings(file: Path | None = None) -> WatchSettings:
     try:
         return WatchSettings(**tables)
     except ValidationError as error:
-        problems = [_problem(each, file, text, given) for each in error.errors()]
+        origins = Overlay(given, tables).origins
+        problems = [_problem(each, file, text, origins) for each in error.errors()]
         raise ConfigError(problems) from None
-    except OSError as error:
-        where = f"{PREFIX}NOTIFY_URLS_FILE"
-        what = f"cannot read {error.filename}: {error.strerror}"
-        raise ConfigError([Problem(where, what, "environment")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        what = f"cannot read {given['NOTIFY_URLS_FILE']}: {why}"
+        variable = f"{PREFIX}NOTIFY_URLS_FILE"
+        raise ConfigError([Problem("receivers", what, f"environment, {variable}")]) from None
 
 
 def _read(file: Path) -> str:
@@ -64,38 +73,65 @@ def _read(file: Path) -> str:
 
 def _parse(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text, parse_float=Decimal)
+        tables = tomllib.loads(text, parse_float=_number)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([Problem("", f"not valid TOML: {error}", source)]) from None
+        what = f"not valid TOML: {error}"
+    except (ArithmeticError, RecursionError):
+        what = "not usable: a number is out of all range, or tables are nested too deep"
+    else:
+        # pydantic-settings would take these as orders to itself
+        problems = [
+            Problem(key, "unknown key", source, line_of(text, (key,)))
+            for key in tables
+            if key.startswith("_")
+        ]
+        if not problems:
+            return tables
+        raise ConfigError(problems)
+    raise ConfigError([Problem("", what, source)])
 
 
-def _problem(
-    error: ErrorDetails, file: Path | None, text: str, given: Mapping[str, str]
-) -> Problem:
+def _number(text: str) -> Decimal:
+    number = Decimal(text)
+    if number.is_finite() and abs(number.adjusted()) > _DIGITS:
+        raise OverflowError  # written out it would fill the memory
+    return number
+
+
+def _problem(error: ErrorDetails, file: Path | None, text: str, origins: Origins) -> Problem:
     loc: Loc = error["loc"]
-    if variable := _variable_for(loc, given):
+    if variable := _inside(loc, origins, error["type"]) or _around(loc, origins):
         return Problem(dotted(loc), _words(error), f"environment, {PREFIX}{variable}")
     line = line_of(text, loc) if file else None
     return Problem(dotted(loc), _words(error), str(file or "environment"), line)
 
 
-def _variable_for(loc: Loc, given: Mapping[str, str]) -> str | None:
-    name = "__".join(str(part) for part in loc).upper()
-    for variable in given:
-        if variable == name or (variable.startswith(f"{name}__") and loc[-1] not in _SECTIONS):
-            return variable
-    if loc[:1] == ("accounts",):
-        return next((key for key in ("API_KEY", "API_KEY_FILE") if key in given), None)
-    return "NOTIFY_URLS" if loc[:1] == ("receivers",) and "NOTIFY_URLS" in given else None
+def _inside(loc: Loc, origins: Origins, kind: str) -> str | None:
+    """The variable that is to blame for a whole table: any, if nobody knows such a table.
+
+    Else one that gives a secret: what is wrong with a whole entry is that it has none or two.
+    """
+    below = ((at, variable) for at, variable in origins.items() if at[: len(loc)] == loc)
+    unknown, entry = kind == "extra_forbidden", isinstance(loc[-1], int)
+    found = (variable for at, variable in below if unknown or (entry and at[-1] in TWINS))
+    return next(found, None)
+
+
+def _around(loc: Loc, origins: Origins) -> str | None:
+    """The variable that gave this value, or made what it is part of."""
+    found = (origins.get(loc[:length]) for length in range(len(loc), 0, -1))
+    return next((variable for variable in found if variable), None)
 
 
 def _words(error: ErrorDetails) -> str:
     loc: Loc = error["loc"]
     if error["type"] == "extra_forbidden":
         return "unknown key" + _nearest(str(loc[-1]), _known_keys(loc[:-1]))
-    if error["type"] == "missing":
-        return "is missing"
-    return error["msg"].removeprefix("Value error, ")
+    if error["type"] == "tuple_type":
+        return f"write [[{loc[0]}]] tables" if len(loc) == 1 else 'write a list, such as ["*"]'
+    if words := _WORDS.get(error["type"]):
+        return words
+    return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:

@@ -148,10 +148,12 @@ def test_vms_are_counted_by_place_and_status(page: Exposition, view: AccountView
 def test_unchanged_text_is_not_made_again(page: Exposition, view: AccountView, web: Vm) -> None:
     """When one amount changes, one metric's lines are put together, the others are the same."""
     page.publish(view)
-    before = page._page.pieces
+    before = page._assembled().pieces
     richer = replace(web, reserved=MicroUsdc(900_001))
     page.publish(replace(view, vms={**view.vms, web.key: richer}))
-    fresh = [piece.data for piece in page._page.pieces if all(piece is not old for old in before)]
+    fresh = [
+        piece.data for piece in page._assembled().pieces if all(piece is not old for old in before)
+    ]
 
     assert 1 == len(fresh)
     assert b"fluence_vm_reserved_balance_usdc" in fresh[0]

@@ -1,0 +1,191 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.app.board import Board
+from fluence_watch.app.decide import Policy, decide
+from fluence_watch.app.poll import Polled
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
+from fluence_watch.model.vm import SSH, Status, Vm, port
+
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+WEB = Vm(
+    "0xA1", "web", Status.ACTIVE, "ACTIVE", MicroUsdc(298_160), MicroUsdc(900_000), ports=(SSH,)
+)
+DB = replace(WEB, id="0xB2", name="db")
+FAILED = PollFailure("main", NOW, "server_error", "the API failed (503)")
+
+
+@pytest.fixture
+def board() -> Board:
+    made = Board(lambda: NOW + MINUTE)
+    made.expect({"main"})
+    return made
+
+
+@pytest.fixture
+def polled(policy: Policy) -> Callable[..., Polled]:
+    """What a poll of an account with such an outcome comes to."""
+
+    def make(
+        outcome: Outcome,
+        before: AccountState | None = None,
+        account: str = "main",
+        store_error: str | None = None,
+    ) -> Polled:
+        own = replace(policy, account=account)
+        after = decide(before or AccountState(), outcome, own).after
+        return Polled(own, outcome, after, messages=0, seconds=0.25, store_error=store_error)
+
+    return make
+
+
+def listed(*vms: Vm, rejected: tuple[Rejected, ...] = ()) -> Outcome:
+    return build_snapshot("main", NOW, vms, rejected)
+
+
+def samples(board: Board) -> dict[tuple[str, ...], float]:
+    """What a scrape gives: the name and the values of the labels that tell series apart."""
+    text = board.exposition.scrape().body.decode()
+    told = ("account", "vm_name", "rule", "state", "direction", "status", "le")
+    return {
+        (
+            sample.name,
+            *(sample.labels[name] for name in told if name in sample.labels),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_a_good_poll_is_shown(board: Board, polled: Callable[..., Polled]) -> None:
+    """Its VMs, its time, its own duration, and that the store was there."""
+    board.publish(polled(listed(WEB, DB)))
+    shown = samples(board)
+
+    assert 1 == shown["fluence_up", "main"]
+    assert 2 == shown["fluence_vms", "main", "active"]
+    assert 0.29816 == shown["fluence_vm_price_per_epoch_usdc", "main", "web"]
+    assert NOW.timestamp() == shown["fluence_last_successful_poll_timestamp_seconds", "main"]
+    assert 1 == shown["fluence_poll_duration_seconds_count", "main"]
+    assert 1 == shown["fluence_watch_store_up",]
+    assert [] == board.unready()
+
+
+def test_a_failed_poll_keeps_what_was_seen(board: Board, polled: Callable[..., Polled]) -> None:
+    """`fluence_up` says that it failed; the last list stays, and its time with it."""
+    good = polled(listed(WEB))
+    board.publish(good)
+    board.publish(polled(replace(FAILED, taken_at=NOW + MINUTE), good.state))
+    shown = samples(board)
+
+    assert 0 == shown["fluence_up", "main"]
+    assert 1 == shown["fluence_vms", "main", "active"]
+    assert NOW.timestamp() == shown["fluence_last_successful_poll_timestamp_seconds", "main"]
+    assert 1 == shown["fluence_watch_alerts", "main", "poll_failing", "pending"]
+    assert "the API failed (503)" in board.status().accounts[0].trouble
+    assert [] == board.unready()  # it does its work; it is the API that does not
+
+
+def test_an_incomplete_list_is_not_up(board: Board, polled: Callable[..., Polled]) -> None:
+    """What could not be read is counted, and the rest is shown."""
+    board.publish(polled(listed(WEB, rejected=(Rejected("[1]", "no id"),))))
+    shown = samples(board)
+
+    assert (0, 1) == (shown["fluence_up", "main"], shown["fluence_rejected_vms", "main"])
+    assert 1 == shown["fluence_vms", "main", "active"]
+    assert 1 == board.status().accounts[0].rejected_count
+
+
+def test_a_failed_first_poll_shows_what_the_store_remembers(
+    board: Board, polled: Callable[..., Polled]
+) -> None:
+    """After a restart into an outage the VMs that were there are shown; those that were lost are not."""
+    lost = KnownVm(DB, NOW, missing_polls=3, missing_since=NOW, missing_among=2)
+    remembered = AccountState(
+        {"0xa1": KnownVm(WEB, NOW, baseline=(port(80),)), "0xb2": lost}, last_good_at=NOW - MINUTE
+    )
+    board.publish(polled(FAILED, remembered))
+    shown = samples(board)
+
+    assert 0 == shown["fluence_up", "main"]
+    assert 1 == shown["fluence_vms", "main", "active"]
+    assert 1 == shown["fluence_vm_drifted_ports", "main", "web", "opened"]
+    assert 1 == shown["fluence_vm_drifted_ports", "main", "web", "closed"]
+    assert ("fluence_vm_open_ports", "main", "db") not in shown
+    assert ("fluence_rejected_vms", "main") not in shown
+
+
+def test_a_failed_first_poll_that_remembers_nothing(
+    board: Board, polled: Callable[..., Polled]
+) -> None:
+    """Unknown is absent, not zero."""
+    board.publish(polled(FAILED))
+    shown = samples(board)
+
+    assert 0 == shown["fluence_up", "main"]
+    assert ("fluence_last_successful_poll_timestamp_seconds", "main") not in shown
+    assert not [key for key in shown if key[0].startswith("fluence_vm")]
+
+
+def test_drift_against_what_was_first_seen(board: Board, polled: Callable[..., Polled]) -> None:
+    """The ports that are expected come from the settings or the first list, and reach the metric."""
+    first = polled(listed(WEB))
+    board.publish(first)
+    assert 0 == samples(board)["fluence_vm_drifted_ports", "main", "web", "opened"]
+    board.publish(polled(listed(replace(WEB, ports=(SSH, port(80)))), first.state))
+    shown = samples(board)
+
+    assert 1 == shown["fluence_vm_drifted_ports", "main", "web", "opened"]
+    assert 0 == shown["fluence_vm_drifted_ports", "main", "web", "closed"]
+    assert 1 == shown["fluence_watch_alerts", "main", "port_drift", "firing"]
+    assert ["port_drift"] == [row.rule for row in board.status().alerts]
+
+
+def test_what_keeps_it_from_being_ready(board: Board, polled: Callable[..., Polled]) -> None:
+    """Accounts not polled yet, polls that crashed, a store that fails; each until it is over."""
+    board.expect({"main", "second"})
+    assert [
+        "account main: not polled yet",
+        "account second: not polled yet",
+    ] == board.unready()
+    board.crashed("second", "ZeroDivisionError")
+    board.publish(polled(listed(WEB), store_error="disk full"))
+    assert [
+        "account second: the last poll crashed: ZeroDivisionError",
+        "disk full",
+    ] == board.unready()
+    assert 0 == samples(board)["fluence_watch_store_up",]
+    board.publish(polled(listed(WEB), account="second"))
+    board.publish(polled(listed(WEB)))
+    assert [] == board.unready()
+    assert 1 == samples(board)["fluence_watch_store_up",]
+
+
+def test_an_account_that_is_gone_is_gone(board: Board, polled: Callable[..., Polled]) -> None:
+    """Its series, its alerts and its trouble go at once, and a late poll does not bring them back."""
+    good = polled(listed(WEB))
+    board.publish(good)
+    board.crashed("main", "KeyError")
+    board.expect({"second"})
+    board.publish(good)
+    shown = samples(board)
+
+    assert not [key for key in shown if "main" in key]
+    assert ["account second: not polled yet"] == board.unready()
+    assert ["second"] == [account.name for account in board.status().accounts]
+
+
+def test_before_the_first_poll(board: Board) -> None:
+    """An account that is to be watched is on the page from the start, with nothing known of it."""
+    (account,) = board.status().accounts
+
+    assert ("main", None, None) == (account.name, account.up, account.vms)
+    assert not [key for key in samples(board) if "main" in key]

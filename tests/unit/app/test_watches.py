@@ -1,0 +1,238 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from fluence_watch.app.board import Board
+from fluence_watch.app.clock import utc_now
+from fluence_watch.app.watches import Watches
+from fluence_watch.app.wiring import Plan
+from fluence_watch.simulator import (
+    Fault,
+    FaultKind,
+    FaultPlan,
+    SettableClock,
+    World,
+    create_app,
+    running,
+)
+from fluence_watch.store import Store
+
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+KEY = "simulated-key"
+
+Planned = Callable[..., Plan]
+Eventually = Callable[[Callable[[], object]], Awaitable[None]]
+
+
+@pytest.fixture
+async def api(world: World, clock: SettableClock, faults: FaultPlan) -> AsyncIterator[str]:
+    """The simulated API on a socket."""
+    async with running(create_app(world, clock, faults=faults)) as url:
+        yield url
+
+
+@pytest.fixture
+def scheduler() -> AsyncIOScheduler:
+    return AsyncIOScheduler(timezone=UTC)
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board(utc_now)
+
+
+@pytest.fixture
+async def watches(
+    scheduler: AsyncIOScheduler, store: Store, board: Board, api: str
+) -> AsyncIterator[Watches]:
+    """Stopped before the API is."""
+    made = Watches(scheduler, store, board, utc_now, lambda: None)
+    scheduler.start()
+    yield made
+    await made.stop(5)
+
+
+def account(api: str, name: str = "main", **more: object) -> dict[str, object]:
+    return {"name": name, "api_key": KEY, "base_url": api, **more}
+
+
+def up(board: Board, name: str = "main") -> float | None:
+    """What `fluence_up` says of an account."""
+    for line in board.exposition.scrape().body.decode().splitlines():
+        if line.startswith(f'fluence_up{{account="{name}"}}'):
+            return float(line.split()[-1])
+    return None
+
+
+async def test_accounts_are_polled_at_once_and_again(
+    watches: Watches, planned: Planned, api: str, board: Board, eventually: Eventually
+) -> None:
+    """Each account has a job of its own, the first poll is now, and it goes on by the interval."""
+    await watches.take_over(
+        planned(poll={"interval": "20ms", "jitter": "0s"}, accounts=[account(api)])
+    )
+    count = "fluence_poll_duration_seconds_count"
+    await eventually(
+        lambda: (board.own.registry.get_sample_value(count, {"account": "main"}) or 0) >= 3
+    )
+
+    assert 1 == up(board)
+    assert [] == board.unready()
+
+
+@pytest.mark.parametrize(
+    ("poll", "interval", "jitter", "grace"),
+    [
+        ({}, 60, 5, 60),
+        ({"interval": "8s", "jitter": "5s"}, 8, 4, 8),
+        ({"interval": "500ms", "jitter": "0s"}, 0.5, None, 1),
+    ],
+)
+async def test_how_jobs_are_scheduled(
+    watches: Watches,
+    scheduler: AsyncIOScheduler,
+    planned: Planned,
+    api: str,
+    poll: dict[str, str],
+    interval: float,
+    jitter: float | None,
+    grace: int,
+) -> None:
+    """Never two polls of one account at a time, none skipped for a short delay, little jitter."""
+    await watches.take_over(planned(poll=poll, accounts=[account(api)]))
+    (job,) = scheduler.get_jobs()
+
+    assert ("main", 1, True, grace) == (
+        job.id,
+        job.max_instances,
+        job.coalesce,
+        job.misfire_grace_time,
+    )
+    assert (timedelta(seconds=interval), jitter) == (job.trigger.interval, job.trigger.jitter)
+
+
+async def test_a_reload_adds_and_removes(
+    watches: Watches,
+    scheduler: AsyncIOScheduler,
+    planned: Planned,
+    api: str,
+    board: Board,
+    store: Store,
+    eventually: Eventually,
+) -> None:
+    """A new account is polled; one that is gone is forgotten, in the store too."""
+    await watches.take_over(planned(accounts=[account(api), account(api, "old")]))
+    await eventually(lambda: not board.unready())
+    await watches.take_over(planned(accounts=[account(api), account(api, "new")]))
+    await eventually(lambda: not board.unready())
+
+    assert {"main", "new"} == {job.id for job in scheduler.get_jobs()}
+    assert ["main", "new"] == sorted(store.accounts())
+    assert (1, 1, None) == (up(board), up(board, "new"), up(board, "old"))
+
+
+async def test_a_reload_changes_the_interval_and_the_client(
+    watches: Watches,
+    scheduler: AsyncIOScheduler,
+    planned: Planned,
+    api: str,
+    board: Board,
+    store: Store,
+    eventually: Eventually,
+) -> None:
+    """Another key counts at the next poll, and what is known of the account stays."""
+    await watches.take_over(planned(accounts=[account(api)]))
+    await eventually(lambda: up(board) == 1)
+    known = store.load("main").known
+    wrong = account(api) | {"api_key": "wrong"}
+    await watches.take_over(planned(poll={"interval": "30ms", "jitter": "0s"}, accounts=[wrong]))
+    assert timedelta(seconds=0.03) == scheduler.get_job("main").trigger.interval
+    await eventually(lambda: up(board) == 0)
+
+    assert known == store.load("main").known
+
+
+async def test_stopping_waits_for_a_poll_that_runs(
+    scheduler: AsyncIOScheduler,
+    store: Store,
+    board: Board,
+    planned: Planned,
+    api: str,
+    faults: FaultPlan,
+) -> None:
+    """The last poll commits, and nothing is polled after it."""
+    faults.queue(Fault(FaultKind.LATENCY, seconds=0.1), 1)
+    watches = Watches(scheduler, store, board, utc_now, lambda: None)
+    scheduler.start()
+    await watches.take_over(planned(accounts=[account(api)]))
+    await asyncio.sleep(0.02)
+    await watches.stop(5)
+
+    assert 3 == len(store.load("main").known)
+    assert not scheduler.running
+
+
+async def test_a_poll_that_takes_too_long_is_cut_off(
+    scheduler: AsyncIOScheduler,
+    store: Store,
+    board: Board,
+    planned: Planned,
+    api: str,
+    faults: FaultPlan,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The end of the daemon does not hang on the API, and is no crash of the poll."""
+    faults.queue(Fault(FaultKind.LATENCY, seconds=0.5), 1)
+    watches = Watches(scheduler, store, board, utc_now, lambda: None)
+    scheduler.start()
+    await watches.take_over(planned(accounts=[account(api)]))
+    await asyncio.sleep(0.02)
+    await watches.stop(0.02)
+    await asyncio.sleep(0.05)  # whoever would complain has done so
+
+    assert ["account main: not polled yet"] == board.unready()
+    assert [] == [record.message for record in caplog.records if record.levelname == "ERROR"]
+
+
+class CrashingStore:
+    """A store with an error of ours in it, which lasts for one poll, over a real one."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.commits = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.store, name)
+
+    def commit(self, *args: object, **more: object) -> None:
+        """Crash, the first time."""
+        self.commits += 1
+        if self.commits == 1:
+            raise ZeroDivisionError
+        self.store.commit(*args, **more)
+
+
+async def test_a_poll_that_crashes_is_seen_and_is_not_the_last(
+    scheduler: AsyncIOScheduler,
+    store: Store,
+    board: Board,
+    planned: Planned,
+    api: str,
+    eventually: Eventually,
+) -> None:
+    """An error of our own makes the watcher unready, until a poll goes well."""
+    watches = Watches(scheduler, CrashingStore(store), board, utc_now, lambda: None)
+    scheduler.start()
+    await watches.take_over(
+        planned(poll={"interval": "150ms", "jitter": "0s"}, accounts=[account(api)])
+    )
+    await eventually(
+        lambda: board.unready() == ["account main: the last poll crashed: ZeroDivisionError"]
+    )
+    await eventually(lambda: board.unready() == [])
+    await watches.stop(5)
+
+    assert 1 == up(board)

@@ -1,0 +1,148 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from fluence_watch.alerting.lifecycle import Timing
+from fluence_watch.alerting.routing import Route
+from fluence_watch.app.wiring import Plan, connect, delivery, plan
+from fluence_watch.errors import ApiError, ConfigError, Problem
+from fluence_watch.fluence import ClientConfig
+from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.finding import Severity
+from fluence_watch.model.vm import SSH
+from fluence_watch.rules import RULES
+from fluence_watch.rules.base import Expectation
+from fluence_watch.settings import WatchSettings
+from fluence_watch.store import Store
+
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+Planned = Callable[..., Plan]
+
+
+def test_every_setting_arrives_where_it_counts(planned: Planned) -> None:
+    """An account's policy and its client say what the settings say."""
+    made = planned(
+        poll={"timeout": "7s", "max_body_mb": 3},
+        accounts=[
+            {
+                "name": "prod",
+                "api_key": "k",
+                "auth": "bearer",
+                "base_url": "https://h/api/",
+                "epoch": "5m",
+            }
+        ],
+        receivers=[
+            {
+                "name": "pager",
+                "url": "json://localhost",
+                "min_severity": "critical",
+                "rules": ["low_*"],
+                "accounts": ["prod"],
+                "send_resolved": False,
+                "repeat_interval": "4h",
+            }
+        ],
+        expect=[{"vm": "web-*", "ports": ["22/tcp"], "account": "prod"}],
+    )
+    policy = made.policies["prod"]
+
+    assert {
+        "prod": ClientConfig("k", "https://h/api", "v2", "bearer", 7.0, 3 * 2**20)
+    } == made.clients
+    assert [Expectation("web-*", (SSH,), "prod")] == list(policy.expectations)
+    assert ("prod", 5 * MINUTE) == (policy.account, policy.epoch)
+    assert [Route("pager", Severity.CRITICAL, ("low_*",), ("prod",), False, 4 * HOUR)] == list(  # noqa: FBT003 - send_resolved
+        policy.routes
+    )
+    assert ["pager"] == [receiver.name for receiver in made.receivers.values()]
+
+
+def test_every_rule_has_its_settings_and_its_timing(planned: Planned) -> None:
+    """`for` and `keep_firing_for` are the rule's own; whether its end is news is the rule's nature."""
+    rules = {
+        "port_drift": {"for": "3m", "keep_firing_for": "9m"},
+        "billing_due": {"enabled": False},
+    }
+    policy = planned(rules=rules).policies["main"]
+
+    assert [rule.name for rule in RULES] == list(policy.timings)
+    assert Timing(3 * MINUTE, 9 * MINUTE) == policy.timings["port_drift"]
+    assert Timing(30 * MINUTE) == policy.timings["low_balance"]
+    assert Timing(tells_resolved=False) == policy.timings["billing_due"]
+    assert not policy.rules["billing_due"].enabled
+
+
+@pytest.mark.parametrize(("interval", "tolerance"), [("1m", HOUR), ("20m", HOUR), ("2h", 6 * HOUR)])
+def test_slow_polling_is_no_outage(planned: Planned, interval: str, tolerance: timedelta) -> None:
+    """What is pending must survive the time between two polls, however long that is."""
+    policy = planned(poll={"interval": interval}).policies["main"]
+    assert {tolerance} == {timing.outage_tolerance for timing in policy.timings.values()}
+
+
+def test_all_that_cannot_be_made_is_told(
+    settings: Callable[..., WatchSettings], tmp_path: Path
+) -> None:
+    """What only shows when the parts are made is told at once too, and shows no secret."""
+    url_file = tmp_path / "url"
+    url_file.write_text("json://localhost", encoding="utf-8")
+    loaded = settings(
+        accounts=[{"name": "a", "api_key": "two words"}, {"name": "b", "api_key": "schlüssel"}],
+        receivers=[{"name": "ops", "url_file": str(url_file)}],
+    )
+    url_file.unlink()
+    with pytest.raises(ConfigError) as caught:
+        plan(loaded)
+
+    unfit = (
+        "the API key is empty or has a blank, a control or a non-ASCII character: it cannot be "
+        "sent in an HTTP header"
+    )
+    gone = f"url_file: cannot read the secret file {url_file}: No such file or directory"
+    assert (
+        Problem("accounts[0]", unfit),
+        Problem("accounts[1]", unfit),
+        Problem("receivers[0]", gone),
+    ) == caught.value.problems
+
+
+async def test_requests_are_counted_where_there_are_metrics() -> None:
+    """A client of the daemon counts each try; one of a command counts nothing."""
+    own = OwnMetrics("1")
+    config = ClientConfig("k", "http://127.0.0.1:1", timeout=0.2)
+    for metrics in (own, None):
+        async with connect("main", config, lambda: NOW, metrics) as client:
+            with pytest.raises(ApiError):
+                await client.list_vms()
+
+    failures = own.registry.get_sample_value(
+        "fluence_api_request_failures_total",
+        {"account": "main", "endpoint": "list_vms", "reason": "unreachable"},
+    )
+    tries = own.registry.get_sample_value(
+        "fluence_api_requests_total", {"account": "main", "endpoint": "list_vms"}
+    )
+    assert failures == tries
+    assert tries
+
+
+def test_the_way_to_a_receiver(planned: Planned, store: Store) -> None:
+    """It knows the receiver, the outbox, who counts, the clock and what is stale."""
+    made = planned(delivery={"stale_after": "2h"})
+    own = OwnMetrics("1")
+    way = delivery(made.receivers["ops"], store, own, lambda: NOW, made.settings)
+
+    assert (made.receivers["ops"], store, own) == (way.receiver, way.outbox, way.observer)
+    assert (NOW, 2 * HOUR) == (way.now(), way.stale_after)
+    assert 0 <= way.jitter() < 1
+
+
+def test_the_key_is_not_shown(planned: Planned) -> None:
+    """A plan may be logged."""
+    made = planned(accounts=[{"api_key": "S3cr3tK3y"}])
+    assert "S3cr3tK3y" not in repr(made)
