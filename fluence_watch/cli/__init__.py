@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fluence_watch import __version__
-from fluence_watch.cli import config, daemon, demo, listings, notify, simulate
+from fluence_watch.cli import config, daemon, demo, listings, notify, simulate, ssh_key, vm
 from fluence_watch.errors import ConfigError, FluenceWatchError
 
 USAGE = 2
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Watch the virtual machines you rent on the Fluence marketplace, and what they cost.",
 )
-for group in (daemon, demo, simulate, listings, config, notify):
+for group in (daemon, demo, simulate, listings, vm, ssh_key, config, notify):
     group.register(app)
 
 

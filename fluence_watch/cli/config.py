@@ -18,9 +18,10 @@ def register(app: typer.Typer) -> None:
 
 def check(config: ConfigOption = None) -> None:
     """Say all that is wrong with the settings, or that nothing is."""
+    from fluence_watch.app.wiring import plan
     from fluence_watch.settings import find_file
 
-    settings = settings_from(config)
+    settings = plan(settings_from(config)).settings
     place: Path | str = find_file(config) or "environment"
     accounts, receivers = len(settings.accounts), len(settings.receivers)
     typer.echo(f"{place}: fine: accounts: {accounts}, receivers: {receivers}")

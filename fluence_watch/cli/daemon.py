@@ -1,9 +1,10 @@
 """`run`, `healthcheck` and `demo`."""
 
 import asyncio
+import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -42,6 +43,13 @@ def run(config: ConfigOption = None) -> None:
             await daemon.run(listener)
 
         asyncio.run(watch())
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """End without waiting for threads: one may hang in a send, which nothing can cut off."""
+    logging.shutdown()
+    os._exit(0)
 
 
 def healthcheck(config: ConfigOption = None) -> None:

@@ -44,6 +44,7 @@ def demo() -> None:
 async def _demo(folder: Path) -> None:
     from fluence_watch.app.clock import utc_now
     from fluence_watch.app.daemon import Daemon
+    from fluence_watch.app.logs import configure_logs
     from fluence_watch.app.server import address
     from fluence_watch.simulator import build_world, create_app, running
     from fluence_watch.simulator.scenario import perform
@@ -52,6 +53,7 @@ async def _demo(folder: Path) -> None:
     world = build_world(seed=1, vms=VMS, epoch=EPOCH, now=utc_now(), api_key=_KEY)
     async with running(create_app(world, utc_now)) as api:
         settings = _settings(api, folder)
+        configure_logs(settings.log)
         with Store.open(settings.store.url) as store:
             listener = _listener()
             _greet(api, address(listener))

@@ -173,7 +173,7 @@ def forecast(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> 
     todo, now = plan(settings_from(config)), utc_now()
     outcomes = poll_all(todo)
     accounts = {
-        name: forecast_of(outcome.vms.values(), now, todo.policies[name].epoch)
+        name: forecast_of(outcome.vms.values(), now, todo.policies[name].epoch_of(outcome))
         for name, outcome in outcomes.items()
         if isinstance(outcome, Snapshot)
     }

@@ -14,6 +14,9 @@ ConfigOption = Annotated[
         "--config", metavar="FILE", help="The settings file.", show_default="the usual places"
     ),
 ]
+AccountOption = Annotated[
+    str | None, typer.Option("--account", metavar="NAME", help="Only this account.")
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 
 

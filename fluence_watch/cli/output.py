@@ -20,6 +20,7 @@ from fluence_watch.model.text import inert
 
 UNKNOWN = "unknown"
 _CELL = 60
+_PIPE = 10_000  # columns: more than any table has
 
 
 class Format(StrEnum):
@@ -55,15 +56,14 @@ def print_rows(columns: Sequence[Column], rows: Sequence[Row], form: Format) -> 
 
 
 def console() -> Console:
-    """The terminal; Rich honours NO_COLOR and keeps colour out of a pipe."""
-    return Console(
-        file=sys.stdout, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty()
-    )
+    """The terminal; Rich honours NO_COLOR and keeps colour out of a pipe, where no line is folded."""
+    width = None if sys.stdout.isatty() else _PIPE
+    return Console(file=sys.stdout, highlight=False, markup=False, width=width)
 
 
 def print_json(value: object) -> None:
-    """Print JSON: amounts as decimal strings, times as RFC 3339 in UTC."""
-    print(json.dumps(value, default=_plain_value, indent=2, ensure_ascii=False))  # noqa: T201 - this is the output
+    """Print JSON, in ASCII alone: amounts as decimal strings, times as RFC 3339 in UTC."""
+    print(json.dumps(value, default=_plain_value, indent=2))  # noqa: T201 - this is the output
 
 
 def _plain_value(value: object) -> str:

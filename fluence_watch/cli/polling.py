@@ -21,4 +21,4 @@ async def _poll_all(plan: Plan) -> Mapping[str, Outcome]:
 
 async def _poll(plan: Plan, name: str) -> Outcome:
     async with connect(name, plan.clients[name], utc_now) as client:
-        return await fetch(client, name, plan.policies[name].dialect, utc_now)
+        return await fetch(client, plan.policies[name], utc_now)

@@ -37,7 +37,9 @@ def _address(text: str) -> tuple[str, int]:
 
 def simulate(
     *,
-    dialect: Annotated[str, typer.Option(help="The generation of the API: v2, v3, cloud, or all at once.")] = "v2",
+    dialect: Annotated[
+        str, typer.Option(help="The generation of the API: v2, v3, cloud, or all at once.")
+    ] = "v2",
     vms: Annotated[int, typer.Option(min=0, max=200_000, help="How many VMs.")] = 8,
     epoch: Annotated[
         timedelta, typer.Option(parser=_duration, metavar="DURATION", help="The billing period.")

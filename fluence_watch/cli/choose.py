@@ -1,0 +1,86 @@
+"""Which VM a user means: by id, by the beginning of an id, by name, or several by a glob. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from rich.cells import cell_len
+
+from fluence_watch.model.text import inert
+from fluence_watch.model.vm import Vm
+
+_SHORT_ID = 8
+_LONGEST_NAME = 40
+_GLOB = frozenset("*?[")
+_MOST_CANDIDATES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A VM and the account that it belongs to."""
+
+    account: str
+    vm: Vm
+
+    @property
+    def title(self) -> str:
+        """The VM as a person names it: its name with the first characters of its id, inert."""
+        short = inert(self.vm.id[:_SHORT_ID])
+        name = inert(self.vm.name or "", _LONGEST_NAME)
+        return f"{name} ({short})" if name else short
+
+
+def is_glob(reference: str) -> bool:
+    """Whether the reference may stand for several VMs."""
+    return not _GLOB.isdisjoint(reference)
+
+
+def meant(reference: str, targets: Iterable[Target]) -> tuple[Target, ...]:
+    """The VMs that the reference may mean; one, when it is clear.
+
+    An id in full, in any case, leaves no doubt; of the rest a name counts like the beginning of
+    an id, so that no name can hide another VM.
+    """
+    key, listed = reference.lower(), tuple(targets)
+    if not key:
+        return ()
+    exact = tuple(target for target in listed if target.vm.key == key)
+    return exact or tuple(
+        target for target in listed if target.vm.name == reference or target.vm.key.startswith(key)
+    )
+
+
+def matching(pattern: str, targets: Iterable[Target]) -> tuple[Target, ...]:
+    """The VMs whose name matches the glob, in the order of the list."""
+    return tuple(
+        target for target in targets if target.vm.name and fnmatchcase(target.vm.name, pattern)
+    )
+
+
+def candidates(targets: Sequence[Target]) -> list[tuple[str, str, str, str]]:
+    """Account, name, id and datacenter of each, inert, for an error that lists them."""
+    return [
+        (
+            target.account,
+            inert(target.vm.name or "unknown", _LONGEST_NAME),
+            inert(target.vm.id),
+            target.vm.datacenter.name if target.vm.datacenter else "unknown",
+        )
+        for target in targets
+    ]
+
+
+def ambiguous(what: str, rows: Sequence[Sequence[str]]) -> str:
+    """The text of the error, with the candidates in columns."""
+    shown = rows[:_MOST_CANDIDATES]
+    widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
+    lines = ["  " + _aligned(row, widths) for row in shown]
+    if len(rows) > len(shown):
+        lines.append(f"  and {len(rows) - len(shown)} more")
+    head = f"{what} may be any of {len(rows)}: give the id, or --account"
+    return "\n".join([head, *lines])
+
+
+def _aligned(row: Iterable[str], widths: Iterable[int]) -> str:
+    cells = (text + " " * (width - cell_len(text)) for text, width in zip(row, widths, strict=True))
+    return "  ".join(cells).rstrip()

@@ -1,0 +1,54 @@
+"""Before a write: the difference, the question; and how a command says no."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+from rich.text import Text
+
+from fluence_watch.cli.output import console
+from fluence_watch.model.text import inert
+
+REFUSED, USAGE, FAILED = 1, 2, 3
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, no more.")]
+
+
+def stop(text: str, code: int) -> NoReturn:
+    """End the command with a message and an exit code."""
+    typer.echo(f"fluence-watch: {text}", err=True)
+    raise typer.Exit(code)
+
+
+def difference(title: str, *, removed: Sequence[str] = (), added: Sequence[str] = ()) -> None:
+    """Show what goes, in red, and what comes, in green."""
+    out = console()
+    out.print(Text(inert(title)), soft_wrap=True)
+    for sign, style, lines in (("-", "red", removed), ("+", "green", added)):
+        for line in lines:
+            out.print(Text(f"  {sign} {inert(line)}", style=style), soft_wrap=True)
+
+
+def facts(title: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """Show what is known of a thing, a line each."""
+    out = console()
+    out.print(Text(inert(title), style="bold"), soft_wrap=True)
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        out.print(Text(f"  {name:<{width}}  {inert(value, 1000)}"), soft_wrap=True)
+
+
+def ask(question: str, *, yes: bool, dry_run: bool) -> None:
+    """Go on only when the user wants it; otherwise the command ends here."""
+    if dry_run:
+        typer.echo("nothing was changed: this is a dry run")
+        raise typer.Exit
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        stop("nothing was changed: without a terminal to ask on, this needs --yes", REFUSED)
+    if not typer.confirm(question):
+        typer.echo("nothing was changed")
+        raise typer.Exit(REFUSED)

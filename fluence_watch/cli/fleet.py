@@ -1,0 +1,117 @@
+"""The VMs of all accounts, and those that a user names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import typer
+
+from fluence_watch.app.wiring import Plan, plan
+from fluence_watch.cli.choose import Target, ambiguous, candidates, is_glob, matching, meant
+from fluence_watch.cli.confirm import FAILED, USAGE, stop
+from fluence_watch.cli.options import settings_from
+from fluence_watch.cli.polling import poll_all
+from fluence_watch.errors import ConfigError, Problem
+from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot
+from fluence_watch.model.text import inert
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What the accounts have now; `failures` are the accounts that did not say."""
+
+    targets: tuple[Target, ...]
+    failures: tuple[PollFailure, ...]
+    unread: tuple[Rejected, ...]
+
+    def end(self) -> None:
+        """Tell on stderr which accounts and VMs are not listed; exit 3 when it is an account."""
+        for failure in self.failures:
+            text = f"account {failure.account}: {failure.message}"
+            typer.echo(f"fluence-watch: {text}", err=True)
+        self.note_unread()
+        if self.failures:
+            raise typer.Exit(FAILED)
+
+    def note_unread(self) -> None:
+        """Tell on stderr which VMs could not be read: they may be the ones that are looked for."""
+        for element in self.unread:
+            text = f"{_name_of(element)} cannot be read: {element.why}"
+            typer.echo(f"fluence-watch: note: {text}", err=True)
+
+
+def planned(config: Path | None, account: str | None) -> Plan:
+    """The plan of the settings, of one account alone where one is named; raises `ConfigError`."""
+    whole = plan(settings_from(config))
+    if account is None:
+        return whole
+    if account not in whole.policies:
+        known = ", ".join(whole.policies)
+        raise ConfigError([Problem("--account", f"there is no {account!r}; there are: {known}")])
+    return replace(
+        whole,
+        policies={account: whole.policies[account]},
+        clients={account: whole.clients[account]},
+    )
+
+
+def load(todo: Plan) -> Fleet:
+    """Ask every account of the plan for its VMs, all at once."""
+    return gathered(poll_all(todo))
+
+
+def gathered(outcomes: Mapping[str, Outcome]) -> Fleet:
+    """The fleet of what the accounts answered."""
+    lists = [outcome for outcome in outcomes.values() if isinstance(outcome, Snapshot)]
+    return Fleet(
+        targets=tuple(Target(each.account, vm) for each in lists for vm in each.vms.values()),
+        failures=tuple(o for o in outcomes.values() if isinstance(o, PollFailure)),
+        unread=tuple(element for each in lists for element in each.rejected),
+    )
+
+
+def pick(todo: Plan, references: Sequence[str], *, several: bool = False) -> tuple[Target, ...]:
+    """The VMs that the user names, each once; ends the command where that is not clear.
+
+    Where a glob may stand for `several`, it stands for names. An account that does not answer
+    may have a VM of that name too: then nothing is clear.
+    """
+    fleet = load(todo)
+    for failure in fleet.failures:
+        stop(f"account {failure.account}: {failure.message}", FAILED)
+    fleet.note_unread()
+    chosen = [target for reference in references for target in _resolved(reference, fleet, several)]
+    return tuple(dict.fromkeys(chosen))
+
+
+def pick_one(todo: Plan, reference: str) -> Target:
+    """The one VM that the user names."""
+    return pick(todo, [reference])[0]
+
+
+def _resolved(reference: str, fleet: Fleet, several: bool) -> Sequence[Target]:
+    found = meant(reference, fleet.targets)
+    if not found and several and is_glob(reference):
+        found = matching(reference, fleet.targets)
+        return found or stop(f"no VM has a name like {_quoted(reference)}", USAGE)
+    if not found:
+        _stop_unknown(reference, fleet)
+    if len(found) > 1:
+        stop(ambiguous(f"VM {_quoted(reference)}", candidates(found)), USAGE)
+    return found
+
+
+def _stop_unknown(reference: str, fleet: Fleet) -> None:
+    key = reference.lower()
+    for element in fleet.unread:
+        if key and (element.vm_id or "").lower().startswith(key):
+            stop(f"{_name_of(element)} cannot be read: {element.why}", FAILED)
+    stop(f"there is no VM {_quoted(reference)}: `fluence-watch vm ls` lists what there is", USAGE)
+
+
+def _name_of(element: Rejected) -> str:
+    return f"VM {inert(element.vm_id)}" if element.vm_id else f"a VM, {element.where},"
+
+
+def _quoted(reference: str) -> str:
+    return f"{inert(reference, 60)!r}"

@@ -1,0 +1,127 @@
+"""What the watcher on this machine remembers, and what it is told of deeds done by hand."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import typer
+
+from fluence_watch.app.wiring import Plan
+from fluence_watch.cli.choose import Target
+from fluence_watch.errors import StoreError
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.note import NoteAction
+from fluence_watch.model.vm import Port
+from fluence_watch.rules.base import Expectation
+from fluence_watch.rules.port_drift import expected_ports
+
+Memory = Mapping[tuple[str, str], KnownVm]
+"""What is remembered of each VM, by account and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The ports that a VM should have; `entry` is the `[[expect]]` that says so, counted from 1."""
+
+    ports: tuple[Port, ...] | None
+    entry: int | None = None
+
+    @property
+    def source(self) -> str:
+        """Who says so, for people."""
+        if self.entry is not None:
+            return f"[[expect]] entry {self.entry}"
+        return "unknown" if self.ports is None else "first seen or accepted"
+
+
+def has_store(todo: Plan) -> bool:
+    """Whether a watcher ever ran with these settings.
+
+    Raises:
+        StoreError: the settings name no store that could be.
+    """
+    from fluence_watch.store.location import database_path
+
+    return database_path(todo.settings.store.url).exists()
+
+
+def recall(todo: Plan, accounts: Iterable[str]) -> Memory:
+    """What the store has of the accounts, with what users accepted since the last poll.
+
+    Nothing where no watcher ever ran.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    from fluence_watch.store import Store
+
+    if not has_store(todo):
+        return {}
+    memory: dict[tuple[str, str], KnownVm] = {}
+    with Store.open(todo.settings.store.url, exclusive=False) as store:
+        for account in sorted(set(accounts)):
+            memory |= {(account, key): vm for key, vm in store.load(account).known.items()}
+            for note in store.notes(account):
+                place = (account, note.subject)
+                if note.action is NoteAction.ACCEPTED and place in memory:
+                    memory[place] = replace(memory[place], baseline=note.ports)
+    return memory
+
+
+def recall_or_note(todo: Plan, accounts: Iterable[str]) -> Memory:
+    """The same for who can do without: a store that cannot be read is a note on stderr."""
+    try:
+        return recall(todo, accounts)
+    except StoreError as error:
+        typer.echo(f"fluence-watch: note: ports first seen are unknown: {error}", err=True)
+        return {}
+
+
+def expected_of(
+    target: Target, memory: Memory, expectations: tuple[Expectation, ...], now: datetime
+) -> Expected:
+    """The ports that the VM should have."""
+    vm, account = target.vm, target.account
+    remembered = memory.get((account, vm.key)) or KnownVm(vm, first_seen_at=now)
+    ports, configured = expected_ports(account, replace(remembered, vm=vm), expectations)
+    if not configured:
+        return Expected(ports)
+    covering = (n for n, each in enumerate(expectations, 1) if each.covers(account, vm))
+    return Expected(ports, next(covering))
+
+
+def leave_note(
+    todo: Plan,
+    account: str,
+    action: NoteAction,
+    subject: str,
+    *,
+    at: datetime,
+    ports: tuple[Port, ...] = (),
+) -> None:
+    """Tell the watcher, where there is one; that it cannot be told hinders nothing else."""
+    try:
+        if has_store(todo):
+            write_note(todo, account, action, subject, at=at, ports=ports)
+    except StoreError as error:
+        typer.echo(f"fluence-watch: note: the watcher is not told of this: {error}", err=True)
+
+
+def write_note(
+    todo: Plan,
+    account: str,
+    action: NoteAction,
+    subject: str,
+    *,
+    at: datetime,
+    ports: tuple[Port, ...] = (),
+) -> None:
+    """Tell the watcher.
+
+    Raises:
+        StoreError: it cannot be told.
+    """
+    from fluence_watch.store import Store
+
+    with Store.open(todo.settings.store.url, exclusive=False, notes=True) as store:
+        store.leave_note(account, action, subject, at=at, ports=ports)

@@ -1,0 +1,171 @@
+"""A change to the open ports of VMs: worked out, refused, shown, asked for, made."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from fluence_watch.cli.choose import Target, is_glob
+from fluence_watch.cli.confirm import REFUSED, ask, difference, stop
+from fluence_watch.cli.output import UNKNOWN
+from fluence_watch.cli.port_set import (
+    RESERVED,
+    Ports,
+    closed,
+    locks_out,
+    opened,
+    reserved,
+    same,
+)
+from fluence_watch.model.vm import ENDED, SSH, Vm
+
+if TYPE_CHECKING:
+    from fluence_watch.app.wiring import Plan
+    from fluence_watch.cli.carry_out import Job
+    from fluence_watch.cli.memory import Expected
+    from fluence_watch.fluence import FluenceClient
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The ports of a VM, before and after."""
+
+    target: Target
+    before: Ports
+    after: Ports
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changes."""
+        return same(self.before, self.after)
+
+
+def words(ports: Ports | None) -> str:
+    """The ports for people."""
+    return UNKNOWN if ports is None else ", ".join(map(str, ports)) or "none"
+
+
+def chosen(todo: "Plan", reference: str) -> tuple[Target, ...]:
+    """The VMs to change; of those that a glob names, VMs that have ended are left out."""
+    from fluence_watch.cli.fleet import pick
+
+    targets = pick(todo, [reference], several=True)
+    if len(targets) == 1 or not is_glob(reference):
+        return targets
+    return tuple(target for target in targets if target.vm.status not in ENDED)
+
+
+def expected_by_target(
+    todo: "Plan", targets: Sequence[Target], now: datetime
+) -> "Mapping[Target, Expected]":
+    """What each should have, by the settings and by what the watcher remembers."""
+    from fluence_watch.cli.memory import expected_of, recall_or_note
+
+    memory = recall_or_note(todo, (target.account for target in targets))
+    expectations = todo.settings.expectations
+    return {target: expected_of(target, memory, expectations, now) for target in targets}
+
+
+def changes_of(targets: Iterable[Target], wanted: Callable[[Target, Ports], Ports]) -> list[Change]:
+    """The changes to all of them; ends the command when one of them cannot be."""
+    changes, refusals = [], []
+    for target in targets:
+        before = target.vm.ports
+        if before is None:
+            refusals.append(
+                f"{target.title}: the API does not tell its ports, and to change one all must be known"
+            )
+            continue
+        try:
+            changes.append(Change(target, before, wanted(target, before)))
+        except ValueError as error:
+            refusals.append(f"{target.title}: {error}")
+    if refusals:
+        stop("\n".join(refusals), REFUSED)
+    return changes
+
+
+def to_do(changes: Iterable[Change], already: str) -> list[Change]:
+    """Those that change something; when none does, the command ends well."""
+    left = []
+    for change in changes:
+        if change.is_empty:
+            typer.echo(f"{change.target.title}: nothing to do, {already}: {words(change.before)}")
+        else:
+            left.append(change)
+    if not left:
+        raise typer.Exit
+    return left
+
+
+def apply(
+    todo: "Plan", changes: Iterable[Change], *, allow_lockout: bool, yes: bool, dry_run: bool
+) -> None:
+    """Refuse what locks out, show the changes, ask, make them; the command ends here."""
+    from fluence_watch.cli.carry_out import carry_out
+
+    left = to_do(changes, "open are")
+    refusals = [text for change in left if (text := _refusal(change, allow_lockout))]
+    if refusals:
+        stop("\n".join(refusals), REFUSED)
+    for change in left:
+        show(change, f"{change.target.title}: open ports")
+    ask(question("Change the ports of", left), yes=yes, dry_run=dry_run)
+    carry_out(todo, [_job(change) for change in left])
+
+
+def _refusal(change: Change, allow_lockout: bool) -> str | None:
+    if taken := reserved(opened(change.before, change.after)):
+        return f"{change.target.title}: {taken[0]}: port {RESERVED} is reserved by the service"
+    if locks_out(change.before, change.after) and not allow_lockout:
+        return (
+            f"{change.target.title}: that closes {SSH}, and nobody could log in over SSH any more: "
+            "say --allow-lockout if you mean it"
+        )
+    return None
+
+
+def show(change: Change, title: str) -> None:
+    """Show what opens and what closes."""
+    difference(
+        title,
+        removed=[str(port) for port in closed(change.before, change.after)],
+        added=[str(port) for port in opened(change.before, change.after)],
+    )
+
+
+def question(verb: str, changes: Sequence[Change]) -> str:
+    """The question for one VM or for all."""
+    what = changes[0].target.title if len(changes) == 1 else f"{len(changes)} VMs"
+    return f"{verb} {what}?"
+
+
+def _job(change: Change) -> "Job":
+    from fluence_watch.cli.carry_out import Job
+
+    vm_id = change.target.vm.id
+
+    async def write(client: "FluenceClient") -> None:
+        await client.update_vm(vm_id, ports=change.after)
+
+    return Job(
+        change.target,
+        done=f"open are now {words(change.after)}",
+        write=write,
+        stale=lambda vm: _stale(change, vm),
+        differs=lambda vm: _differs(change, vm),
+    )
+
+
+def _stale(change: Change, vm: Vm) -> str | None:
+    if vm.ports is not None and same(vm.ports, change.before):
+        return None
+    return f"its ports have changed meanwhile, open are {words(vm.ports)}"
+
+
+def _differs(change: Change, vm: Vm) -> str | None:
+    if vm.ports is not None and same(vm.ports, change.after):
+        return None
+    return f"open are {words(vm.ports)}, not {words(change.after)}"

@@ -1,0 +1,258 @@
+"""`vm ports ls|open|close|set|accept|restore`."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fluence_watch.cli.choose import Target
+from fluence_watch.cli.confirm import (
+    REFUSED,
+    DryRunOption,
+    YesOption,
+    ask,
+    stop,
+)
+from fluence_watch.cli.options import AccountOption, ConfigOption, FormatOption
+from fluence_watch.cli.output import Column, Format, print_rows
+from fluence_watch.cli.port_changes import (
+    Change,
+    apply,
+    changes_of,
+    chosen,
+    expected_by_target,
+    question,
+    show,
+    to_do,
+    words,
+)
+from fluence_watch.cli.port_set import (
+    Ports,
+    with_closed,
+    with_open,
+)
+from fluence_watch.model.note import NoteAction
+from fluence_watch.model.vm import Port, parse_port
+
+if TYPE_CHECKING:
+    from fluence_watch.app.wiring import Plan
+    from fluence_watch.cli.memory import Expected
+
+_COLUMNS = (
+    Column("vm", "VM"),
+    Column("ports", "OPEN"),
+    Column("expected", "EXPECTED"),
+    Column("source", "SAYS"),
+)
+
+
+def _port(text: str) -> Port:
+    try:
+        return parse_port(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+VmArgument = Annotated[
+    str, typer.Argument(metavar="VM", help="Its id, the beginning of it, its name, or a glob.")
+]
+PortsArgument = Annotated[
+    list[Port],
+    typer.Argument(parser=_port, metavar="PORT...", help="443/tcp, 8000-8100/udp."),
+]
+LockoutOption = Annotated[
+    bool, typer.Option("--allow-lockout", help="Even when that closes 22/tcp.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True, help="See and change which ports are open.")
+    group.command("ls")(ls)
+    group.command("open")(open_ports)
+    group.command("close")(close_ports)
+    group.command("set")(set_ports)
+    group.command("accept")(accept)
+    group.command("restore")(restore)
+    app.add_typer(group, name="ports")
+
+
+def ls(
+    vm: Annotated[
+        list[str] | None, typer.Argument(metavar="[VM]...", help="All when none.")
+    ] = None,
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """List open ports beside those that are expected."""
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.fleet import load, pick, planned
+
+    todo = planned(config, account)
+    fleet = None if vm else load(todo)
+    targets = pick(todo, vm or [], several=True) if fleet is None else fleet.targets
+    expected = expected_by_target(todo, targets, utc_now())
+    rows = [_row(target, expected[target], form) for target in targets]
+    if rows or form is Format.JSON:
+        print_rows(_COLUMNS, rows, form)
+    if fleet is not None:
+        fleet.end()
+
+
+def _row(target: Target, expected: "Expected", form: Format) -> Mapping[str, object]:
+    vm = target.vm
+    if form is Format.TABLE:
+        return {
+            "vm": target.title,
+            "ports": words(vm.ports),
+            "expected": words(expected.ports),
+            "source": expected.source,
+        }
+    return {
+        "account": target.account,
+        "vm": vm.name,
+        "vm_id": vm.id,
+        "ports": _texts(vm.ports),
+        "expected": _texts(expected.ports),
+        "source": expected.source,
+    }
+
+
+def _texts(ports: Ports | None) -> list[str] | None:
+    return None if ports is None else list(map(str, ports))
+
+
+def open_ports(
+    vm: VmArgument,
+    ports: PortsArgument,
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Open ports and leave the others as they are."""
+    from fluence_watch.cli.fleet import planned
+
+    todo = planned(config, account)
+    changes = changes_of(chosen(todo, vm), lambda _, before: with_open(before, ports))
+    apply(todo, changes, allow_lockout=False, yes=yes, dry_run=dry_run)
+
+
+def close_ports(
+    vm: VmArgument,
+    ports: PortsArgument,
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    allow_lockout: LockoutOption = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Close ports and leave the others as they are."""
+    from fluence_watch.cli.fleet import planned
+
+    todo = planned(config, account)
+    changes = changes_of(chosen(todo, vm), lambda _, before: with_closed(before, ports))
+    apply(todo, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
+
+
+def set_ports(
+    vm: VmArgument,
+    ports: PortsArgument,
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    allow_lockout: LockoutOption = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Open these ports and close all others."""
+    from fluence_watch.cli.fleet import planned
+
+    todo, wanted = planned(config, account), tuple(sorted(set(ports)))
+    changes = changes_of(chosen(todo, vm), lambda _, __: wanted)
+    apply(todo, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
+
+
+def restore(
+    vm: VmArgument,
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    allow_lockout: LockoutOption = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Put back the ports that are expected: by [[expect]], else those first seen or accepted."""
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.fleet import planned
+
+    todo = planned(config, account)
+    targets = chosen(todo, vm)
+    expected = expected_by_target(todo, targets, utc_now())
+
+    def wanted(target: Target, _: Ports) -> Ports:
+        ports = expected[target].ports
+        if ports is None:
+            raise ValueError(
+                "it is not known which ports are expected: no [[expect]] covers it, and the "
+                "watcher has not seen its ports"
+            )
+        return ports
+
+    changes = changes_of(targets, wanted)
+    apply(todo, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
+
+
+def accept(
+    vm: VmArgument,
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Let the ports that are open now be the expected ones; the VM is not changed."""
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.fleet import planned
+    from fluence_watch.cli.memory import has_store
+
+    todo, now = planned(config, account), utc_now()
+    if not has_store(todo):
+        stop("there is no watcher to accept them: start `fluence-watch run` first", REFUSED)
+    targets = chosen(todo, vm)
+    expected = expected_by_target(todo, targets, now)
+    changes = changes_of(targets, lambda target, before: _acceptable(expected[target], before))
+    # what is expected changes here, to what is
+    changes = [Change(c.target, expected[c.target].ports or (), c.before) for c in changes]
+    changes = to_do(changes, "expected already")
+    for change in changes:
+        show(change, f"{change.target.title}: expected ports")
+    ask(question("Accept the ports of", changes), yes=yes, dry_run=dry_run)
+    _accept(todo, changes, now)
+
+
+def _acceptable(expected: "Expected", ports: Ports) -> Ports:
+    if expected.entry is not None:
+        raise ValueError(
+            f"the configuration decides: [[expect]] entry {expected.entry} says "
+            f"{words(expected.ports)}; change that instead"
+        )
+    if expected.ports is None:
+        raise ValueError("the watcher has not seen its ports yet: it takes those it sees first")
+    return ports
+
+
+def _accept(todo: "Plan", changes: Iterable[Change], now: datetime) -> None:
+    from fluence_watch.cli.memory import write_note
+
+    for change in changes:
+        target = change.target
+        write_note(
+            todo, target.account, NoteAction.ACCEPTED, target.vm.key, at=now, ports=change.after
+        )
+        typer.echo(f"{target.title}: accepted {words(change.after)}")

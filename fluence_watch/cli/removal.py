@@ -1,0 +1,70 @@
+"""What is lost when a VM is deleted, and what that costs or frees. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fluence_watch.model.moment import clock, distance
+from fluence_watch.model.money import MicroUsdc, usdc
+from fluence_watch.model.vm import Status, Vm
+
+_LONGEST_MARGIN = timedelta(seconds=60)
+_MARGINS_AN_EPOCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a deletion means for money, in micro-USDC.
+
+    `paid_until` is the end of the epoch that is paid already, where one runs; `released` is the
+    reserve that returns to the account. What the API does not tell is `None`.
+    """
+
+    paid_until: datetime | None
+    released: MicroUsdc | None
+    ended: bool
+
+
+def removal(vm: Vm, now: datetime) -> Removal:
+    """What deleting the VM now means."""
+    runs = vm.is_billed and vm.next_billing_at is not None and vm.next_billing_at > now
+    return Removal(vm.next_billing_at if runs else None, vm.reserved, ended=not vm.is_billed)
+
+
+def released(vms: Iterable[Vm]) -> tuple[MicroUsdc, int]:
+    """What deleting all of them releases, and of how many that is not known."""
+    reserves = [vm.reserved for vm in vms]
+    return MicroUsdc(sum(each or 0 for each in reserves)), reserves.count(None)
+
+
+def about_money(vm: Vm, now: datetime) -> list[str]:
+    """The sentences that say it."""
+    what = removal(vm, now)
+    reserve = "a reserve that the API does not tell" if what.released is None else None
+    reserve = reserve or f"{usdc(what.released or MicroUsdc(0))} of reserve"
+    if what.ended:
+        by = "ended by its provider" if vm.status is Status.TERMINATED else "ended"
+        return [f"{by}: deleting it releases {reserve}"]
+    if what.paid_until is None:
+        return [f"deleting it releases {reserve}", "until when it is paid is not known"]
+    until, left = clock(what.paid_until, now), distance(what.paid_until, now)
+    return [
+        f"deleting it releases {reserve}",
+        f"paid until {until}, {left}: deleting now saves nothing until then",
+    ]
+
+
+def default_margin(epoch: timedelta) -> timedelta:
+    """How long before its boundary a VM is deleted: time for a retry, little of what is paid."""
+    return min(_LONGEST_MARGIN, epoch / _MARGINS_AN_EPOCH)
+
+
+def changed(shown: Vm, seen: Vm, now: datetime) -> str | None:
+    """Why a VM is not to be deleted at the end of the epoch that was shown; `None` when it is."""
+    if (shown.name or "") != (seen.name or ""):
+        return "it was renamed meanwhile"
+    if shown.next_billing_at != seen.next_billing_at:
+        return "its next billing has moved meanwhile"
+    if seen.next_billing_at is None or seen.next_billing_at <= now:
+        return "the epoch that was to end has ended: the next one is charged already"
+    return None

@@ -1,0 +1,200 @@
+"""`vm rm`."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fluence_watch.cli.choose import Target
+from fluence_watch.cli.confirm import REFUSED, DryRunOption, YesOption, ask, facts, stop
+from fluence_watch.cli.options import AccountOption, ConfigOption
+from fluence_watch.cli.output import UNKNOWN, Column, Format, amount, cell, lasting, print_rows
+from fluence_watch.cli.removal import about_money, changed, default_margin, released, removal
+from fluence_watch.model.duration import parse_duration, short
+from fluence_watch.model.money import usdc
+from fluence_watch.model.note import NoteAction
+from fluence_watch.model.text import inert
+from fluence_watch.model.vm import Vm
+
+if TYPE_CHECKING:
+    from fluence_watch.app.wiring import Plan
+    from fluence_watch.cli.carry_out import Job
+    from fluence_watch.fluence import FluenceClient
+
+_GIB = 2**30
+_MOST_IN_FULL = 3
+
+_COLUMNS = (
+    Column("vm", "VM"),
+    Column("status", "STATUS"),
+    Column("disk", "DISK", right=True),
+    Column("public_ip", "PUBLIC IP"),
+    Column("reserved", "RESERVE", right=True),
+    Column("paid", "PAID"),
+)
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("rm")(rm)
+
+
+def rm(
+    vm: Annotated[
+        list[str],
+        typer.Argument(metavar="VM...", help="Id, beginning of an id, name, or a glob on names."),
+    ],
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    at_epoch_end: Annotated[
+        bool,
+        typer.Option("--at-epoch-end", help="Wait, and delete shortly before the next charge."),
+    ] = False,
+    margin: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=_duration,
+            metavar="DURATION",
+            help="How long before the charge.",
+            show_default="60s, or a hundredth of the epoch",
+        ),
+    ] = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Delete VMs and all that is on their disks."""
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.carry_out import carry_out
+    from fluence_watch.cli.fleet import pick, planned
+
+    todo, now = planned(config, account), utc_now()
+    targets = pick(todo, vm, several=True)
+    if at_epoch_end:
+        targets = _with_an_end(targets, now)
+    _show(targets, now)
+    ask(_question(targets, at_epoch_end), yes=yes, dry_run=dry_run)
+    if at_epoch_end:
+        _wait_and_delete(todo, targets, margin)
+    carry_out(todo, [_job(todo, target, _renamed(target.vm)) for target in targets])
+
+
+def _with_an_end(targets: Iterable[Target], now: datetime) -> tuple[Target, ...]:
+    """The VMs in the order in which their epochs end; each must have one that runs."""
+    ends = {target: removal(target.vm, now).paid_until for target in targets}
+    refused = [
+        f"{target.title}: no end of an epoch is known" for target in ends if not ends[target]
+    ]
+    if refused:
+        stop("\n".join([*refused, "delete without --at-epoch-end"]), REFUSED)
+    return tuple(sorted(ends, key=lambda target: ends[target] or now))
+
+
+def _show(targets: Sequence[Target], now: datetime) -> None:
+    if len(targets) <= _MOST_IN_FULL:
+        for target in targets:
+            facts(f"delete {target.title}", _lost(target, now))
+    else:
+        print_rows(_COLUMNS, [_row(target, now) for target in targets], Format.TABLE)
+    if len(targets) > 1:
+        total, unknown = released(target.vm for target in targets)
+        more = f", and that of {unknown} which is not known" if unknown else ""
+        typer.echo(f"{len(targets)} VMs: {usdc(total)} of reserve are released{more}")
+
+
+def _lost(target: Target, now: datetime) -> list[tuple[str, str]]:
+    vm = target.vm
+    return [
+        ("id", vm.id),
+        ("name", cell(vm.name)),
+        ("account", target.account),
+        ("status", vm.status.value),
+        ("disk", f"{_disk(vm)}, all on it is lost"),
+        ("public IP", cell(vm.public_ip)),
+        ("spent", UNKNOWN if vm.spent is None else f"{usdc(vm.spent)} so far"),
+        *zip(["money", ""], about_money(vm, now), strict=False),
+    ]
+
+
+def _row(target: Target, now: datetime) -> dict[str, object]:
+    vm = target.vm
+    until = removal(vm, now).paid_until
+    return {
+        "vm": target.title,
+        "status": vm.status.value,
+        "disk": _disk(vm),
+        "public_ip": vm.public_ip,
+        "reserved": amount(vm.reserved),
+        "paid": lasting(until, now) if vm.is_billed else "not billed",
+    }
+
+
+def _disk(vm: Vm) -> str:
+    return UNKNOWN if vm.storage_bytes is None else f"{vm.storage_bytes / _GIB:.4g} GiB"
+
+
+def _question(targets: Sequence[Target], at_epoch_end: bool) -> str:
+    what = targets[0].title if len(targets) == 1 else f"these {len(targets)} VMs"
+    return f"Delete {what} at the end of the epoch?" if at_epoch_end else f"Delete {what}?"
+
+
+def _job(todo: "Plan", target: Target, stale: Callable[[Vm], str | None]) -> "Job":
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.carry_out import Job
+    from fluence_watch.cli.memory import leave_note
+
+    vm = target.vm
+
+    async def write(client: "FluenceClient") -> None:
+        await client.delete_vm(vm.id)
+
+    def tell_the_watcher() -> None:
+        # before the request: a poll that comes in between must not find the VM vanished
+        leave_note(todo, target.account, NoteAction.REMOVED, vm.key, at=utc_now())
+
+    return Job(target, done="deleted", write=write, stale=stale, before=tell_the_watcher)
+
+
+def _renamed(shown: Vm) -> Callable[[Vm], str | None]:
+    return lambda vm: None if vm.name == shown.name else f"its name is now {inert(vm.name or '')}"
+
+
+def _wait_and_delete(todo: "Plan", targets: Sequence[Target], margin: timedelta | None) -> None:
+    """Delete each shortly before its charge; the command ends here."""
+    code = 0
+    for target in targets:
+        epoch = todo.policies[target.account].epoch
+        before = default_margin(epoch) if margin is None else margin
+        _wait(target, before)
+        code = max(code, _delete_now(todo, target))
+    raise typer.Exit(code)
+
+
+def _wait(target: Target, margin: timedelta) -> None:
+    from fluence_watch.cli.epoch_end import wait_until
+
+    boundary = target.vm.next_billing_at
+    assert boundary is not None
+    typer.echo(
+        f"{target.title}: waiting until {cell(boundary)}, less {short(margin)}; "
+        "stop with Ctrl-C and it stays"
+    )
+    try:
+        wait_until(boundary - margin, target.title)
+    except KeyboardInterrupt:
+        stop(f"interrupted: {target.title} was not deleted", REFUSED)
+
+
+def _delete_now(todo: "Plan", target: Target) -> int:
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.carry_out import do_all
+
+    return do_all(todo, [_job(todo, target, lambda vm: changed(target.vm, vm, utc_now()))])

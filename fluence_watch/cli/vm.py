@@ -1,0 +1,255 @@
+"""`vm ls|show|rename`."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fluence_watch.cli import ports, rm
+from fluence_watch.cli.choose import Target
+from fluence_watch.cli.confirm import USAGE, DryRunOption, YesOption, ask, difference, facts, stop
+from fluence_watch.cli.options import AccountOption, ConfigOption, FormatOption
+from fluence_watch.cli.output import (
+    UNKNOWN,
+    Column,
+    Format,
+    Row,
+    amount,
+    cell,
+    lasting,
+    print_json,
+    print_rows,
+)
+from fluence_watch.cli.port_changes import words
+from fluence_watch.cli.port_set import closed, opened
+from fluence_watch.model.funding import FOREVER, funded_until
+from fluence_watch.model.money import MicroUsdc, usdc
+from fluence_watch.model.text import inert
+from fluence_watch.model.vm import Port, Vm
+
+if TYPE_CHECKING:
+    from fluence_watch.cli.carry_out import Job
+    from fluence_watch.cli.memory import Expected
+    from fluence_watch.fluence import FluenceClient
+
+_LONGEST_NAME = 128
+_GIB = 2**30
+
+_COLUMNS = (
+    Column("account", "ACCOUNT"),
+    Column("title", "VM"),
+    Column("status", "STATUS"),
+    Column("public_ip", "PUBLIC IP"),
+    Column("reserved", "RESERVE", right=True),
+    Column("lasts", "FUNDED"),
+)
+
+VmArgument = Annotated[
+    str, typer.Argument(metavar="VM", help="Its id, the beginning of it, or its name.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True, help="See and manage VMs.")
+    group.command("ls")(ls)
+    group.command("show")(show)
+    group.command("rename")(rename)
+    rm.register(group)
+    ports.register(group)
+    app.add_typer(group, name="vm")
+
+
+def ls(
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """List the VMs of all accounts."""
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.fleet import load, planned
+
+    todo, now = planned(config, account), utc_now()
+    fleet = load(todo)
+    epochs = {name: policy.epoch for name, policy in todo.policies.items()}
+    rows = [_row(target, now, epochs[target.account], form) for target in fleet.targets]
+    if rows or form is Format.JSON:
+        print_rows(_COLUMNS, rows, form)
+    elif not fleet.failures:
+        typer.echo("no VMs")
+    fleet.end()
+
+
+def _row(target: Target, now: datetime, epoch: timedelta, form: Format) -> Row:
+    if form is Format.JSON:
+        return described(target, epoch)
+    vm, until = target.vm, _until(target.vm, epoch)
+    return {
+        "account": target.account,
+        "title": target.title,
+        "status": vm.status.value,
+        "public_ip": vm.public_ip,
+        "reserved": amount(vm.reserved),
+        "lasts": lasting(until, now) if vm.is_billed else "not billed",
+    }
+
+
+def _until(vm: Vm, epoch: timedelta) -> datetime | None:
+    until = funded_until(vm, epoch)
+    return until if vm.is_billed or until == FOREVER else None
+
+
+def described(target: Target, epoch: timedelta) -> dict[str, object]:
+    """All that is known of a VM, for JSON; what is not known is null."""
+    vm = target.vm
+    return {
+        "account": target.account,
+        "vm": vm.name,
+        "vm_id": vm.id,
+        "status": vm.status.value,
+        "status_word": vm.status_word,
+        "datacenter": vm.datacenter.name if vm.datacenter else None,
+        "tier": vm.datacenter.tier if vm.datacenter else None,
+        "public_ip": vm.public_ip,
+        "ports": _texts(vm.ports),
+        "os_image": vm.os_image,
+        "vcpus": vm.vcpus,
+        "memory_bytes": vm.memory_bytes,
+        "storage_bytes": vm.storage_bytes,
+        "created_at": vm.created_at,
+        "price_per_epoch": amount(vm.price),
+        "reserved": amount(vm.reserved),
+        "spent": amount(vm.spent),
+        "next_billing_at": vm.next_billing_at,
+        "funded_until": _until(vm, epoch),
+    }
+
+
+def show(
+    vm: VmArgument,
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show all that is known of a VM."""
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.fleet import pick_one, planned
+    from fluence_watch.cli.memory import expected_of, recall_or_note
+
+    todo, now = planned(config, account), utc_now()
+    target = pick_one(todo, vm)
+    epoch = todo.policies[target.account].epoch
+    memory = recall_or_note(todo, [target.account])
+    expected = expected_of(target, memory, todo.settings.expectations, now)
+    if form is Format.JSON:
+        more = {"expected_ports": _texts(expected.ports), "expected_by": expected.source}
+        print_json(described(target, epoch) | more)
+    else:
+        lines = [*_identity(target), *_money(target.vm, now, epoch)]
+        facts(target.title, [*lines, *_ports(target.vm, expected)])
+
+
+def _identity(target: Target) -> Iterable[tuple[str, str]]:
+    vm = target.vm
+    word = f" ({inert(vm.status_word)})" if vm.status_word else ""
+    yield "id", vm.id
+    yield "name", cell(vm.name)
+    yield "account", target.account
+    yield "status", f"{vm.status.value}{word}"
+    tier = vm.datacenter and vm.datacenter.tier
+    place = vm.datacenter.name if vm.datacenter else UNKNOWN
+    yield "datacenter", f"{place}, tier {tier}" if tier else place
+    yield "public IP", cell(vm.public_ip)
+    yield "OS image", UNKNOWN if vm.os_image is None else inert(vm.os_image)
+    yield "vCPUs", cell(vm.vcpus)
+    yield "memory", gib(vm.memory_bytes)
+    yield "disk", gib(vm.storage_bytes)
+
+
+def _money(vm: Vm, now: datetime, epoch: timedelta) -> Iterable[tuple[str, str]]:
+    yield "created", _moment(vm.created_at, now)
+    yield "price", UNKNOWN if vm.price is None else f"{usdc(vm.price)} an epoch"
+    yield "reserve", _usdc(vm.reserved)
+    yield "spent", _usdc(vm.spent)
+    yield "next billing", _moment(vm.next_billing_at, now) if vm.is_billed else "none"
+    yield "funded until", _moment(_until(vm, epoch), now) if vm.is_billed else "not billed"
+
+
+def _ports(vm: Vm, expected: "Expected") -> Iterable[tuple[str, str]]:
+    yield "open ports", words(vm.ports)
+    if expected.ports is None:
+        yield "expected", UNKNOWN
+        return
+    yield "expected", f"{words(expected.ports)} ({expected.source})"
+    if vm.ports is None:
+        return
+    drift = [f"{port} is open" for port in opened(expected.ports, vm.ports)]
+    drift += [f"{port} is closed" for port in closed(expected.ports, vm.ports)]
+    yield "drift", ", ".join(drift) or "none"
+
+
+def gib(size: int | None) -> str:
+    """A size in bytes for people."""
+    return UNKNOWN if size is None else f"{size / _GIB:.4g} GiB"
+
+
+def _usdc(micro: MicroUsdc | None) -> str:
+    return UNKNOWN if micro is None else usdc(micro)
+
+
+def _moment(moment: datetime | None, now: datetime) -> str:
+    if moment is None or moment == FOREVER:
+        return cell(moment)
+    return f"{cell(moment)}, {lasting(moment, now)}"
+
+
+def _texts(ports: tuple[Port, ...] | None) -> list[str] | None:
+    return None if ports is None else list(map(str, ports))
+
+
+def rename(
+    vm: VmArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
+    *,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Give a VM another name."""
+    from fluence_watch.cli.carry_out import carry_out
+    from fluence_watch.cli.fleet import pick_one, planned
+
+    if not name.strip() or inert(name, _LONGEST_NAME) != name:
+        text = (
+            f"a name has no control characters or outer blanks, and 1 to {_LONGEST_NAME} characters"
+        )
+        stop(text, USAGE)
+    todo = planned(config, account)
+    target = pick_one(todo, vm)
+    if target.vm.name == name:
+        typer.echo(f"{target.title}: nothing to do, that is its name")
+        return
+    difference(f"{target.title}: name", removed=[cell(target.vm.name)], added=[name])
+    ask(f"Rename {target.title}?", yes=yes, dry_run=dry_run)
+    carry_out(todo, [_renaming(target, name)])
+
+
+def _renaming(target: Target, name: str) -> "Job":
+    from fluence_watch.cli.carry_out import Job
+
+    shown = target.vm
+
+    async def write(client: "FluenceClient") -> None:
+        await client.update_vm(shown.id, name=name)
+
+    return Job(
+        target,
+        done=f"its name is now {name}",
+        write=write,
+        stale=lambda vm: None if vm.name == shown.name else "it was renamed meanwhile",
+        differs=lambda vm: None if vm.name == name else f"its name is {cell(vm.name)}",
+    )

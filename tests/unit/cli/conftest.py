@@ -1,0 +1,119 @@
+"""The commands, called as the shell calls them, and a simulated API for them to ask."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stamina.instrumentation
+import structlog
+from anyio.from_thread import start_blocking_portal
+
+from fluence_watch.cli import main
+from fluence_watch.simulator import FaultPlan, World, build_world, create_app, running, utc_now
+
+KEY = "simulated-key"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """An empty working folder, an environment without our variables, and logging put back."""
+    for name in [name for name in os.environ if name.upper().startswith("FLUENCE_WATCH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    stamina.instrumentation.set_on_retry_hooks(())
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+    stamina.instrumentation.set_on_retry_hooks(None)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run a command line, with these variables (without prefix) in the environment."""
+
+    def _run(*args: str, **variables: str) -> Ran:
+        for name, value in variables.items():
+            monkeypatch.setenv(f"FLUENCE_WATCH_{name}", value)
+        monkeypatch.setattr(sys, "argv", ["fluence-watch", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), out, err)
+
+    return _run
+
+
+@dataclass
+class Api:
+    """A simulated account of three VMs on a socket; everything can be done to its world."""
+
+    url: str
+    world: World
+    faults: FaultPlan
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Api]]:
+    """Serve a simulated API, in a thread of its own."""
+    with ExitStack() as stack:
+        portal = stack.enter_context(start_blocking_portal())
+
+        def _serve(vms: int = 3) -> Api:
+            epoch, faults = timedelta(hours=24), FaultPlan()
+            world = build_world(seed=1, vms=vms, epoch=epoch, now=utc_now(), api_key=KEY)
+            app = running(create_app(world, utc_now, faults=faults))
+            return Api(stack.enter_context(portal.wrap_async_context_manager(app)), world, faults)
+
+        yield _serve
+
+
+@pytest.fixture
+def api(serve: Callable[..., Api]) -> Api:
+    return serve()
+
+
+@pytest.fixture
+def configure() -> Callable[..., None]:
+    """Write `config.toml` with these accounts, by name and address, and what else it should say."""
+
+    def _configure(accounts: Mapping[str, str], more: str = "") -> None:
+        text = '[poll]\ntimeout = "1s"\n'
+        for name, url in accounts.items():
+            text += f'[[accounts]]\nname = "{name}"\napi_key = "{KEY}"\nbase_url = "{url}"\n'
+        Path("config.toml").write_text(text + more, encoding="utf-8")
+
+    return _configure
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port on which nobody answers."""
+
+    async def port() -> int:
+        server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
+        number: Any = server.sockets[0].getsockname()[1]
+        server.close()
+        await server.wait_closed()
+        return int(number)
+
+    return asyncio.run(port())

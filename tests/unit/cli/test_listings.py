@@ -1,0 +1,217 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.rules.vm_vanished import VmVanished
+from fluence_watch.simulator import Fault, FaultKind
+from fluence_watch.store import Store
+
+# ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
+
+Run = Callable[..., Any]
+Configure = Callable[..., None]
+
+NO_PORTS = '[[expect]]\nvm = "*"\nports = []\n'
+NOW = datetime.now(UTC).replace(microsecond=0)
+DATABASE = Path("fluence-watch.db")
+
+
+def test_a_fleet_that_is_fine(run: Run, configure: Configure, api: Any) -> None:
+    """One line, exit 0, and nothing is left behind."""
+    configure({"main": api.url})
+    ran = run("check")
+
+    assert (0, "fine: accounts: 1, VMs: 3\n") == (ran.code, ran.out)
+    assert not DATABASE.exists()
+    assert [] == json.loads(run("check", "--format", "json").out)
+
+
+def test_findings_are_listed_worst_first(run: Run, configure: Configure, api: Any) -> None:
+    """As a table for people and as JSON for programs, each with the VM's name and id."""
+    configure({"main": api.url}, '[[expect]]\nvm = "*"\nports = ["22/tcp", "9/udp"]\n')
+    *_, last = api.world.machines.values()
+    api.world.update(last.id, ports=[])
+    ran = run("check", "--format", "json")
+    rows = json.loads(ran.out)
+    lines = [line for line in run("check").out.splitlines() if line.strip(" ─")]
+
+    assert 2 == ran.code
+    assert ["severity", "rule", "account", "vm", "vm_id", "what"] == list(rows[0])
+    assert ["critical", *["warning"] * (len(rows) - 1)] == [row["severity"] for row in rows]
+    assert (last.id, "22/tcp is closed") == (rows[0]["vm_id"], rows[0]["what"][:16])
+    assert {machine.id for machine in api.world.machines.values()} == {r["vm_id"] for r in rows}
+    assert ["SEVERITY", "RULE", "ACCOUNT", "VM", "WHAT"] == lines[0].split()
+    assert [row["what"] for row in rows] == [
+        line[-len(row["what"]) :]
+        for line, row in zip((line.rstrip() for line in lines[1:]), rows, strict=True)
+    ]
+
+
+def test_the_exit_code(run: Run, configure: Configure, serve: Callable[..., Any]) -> None:
+    """0 fine, 1 warning, 2 critical, 3 unknown; what is critical is not hidden by what is unknown."""
+    fine, broken = serve(1), serve(1)
+    broken.faults.queue(Fault(FaultKind.STATUS, status=401), 1_000)
+    (machine,) = fine.world.machines.values()
+    expect = '[[expect]]\nvm = "*"\nports = [{}]\n'.format
+    as_it_is = expect(", ".join(f'"{port}"' for port in machine.ports))
+    more = expect(", ".join(f'"{port}"' for port in [*machine.ports, "9/udp"]))
+
+    for accounts, expected, code in [
+        ({"a": fine.url}, as_it_is, 0),
+        ({"a": fine.url}, more, 1),
+        ({"a": fine.url}, NO_PORTS, 1),
+        ({"a": fine.url, "b": broken.url}, as_it_is, 3),
+        ({"a": fine.url, "b": broken.url}, more, 3),
+    ]:
+        configure(accounts, expected)
+        assert code == run("check").code
+    fine.world.update(machine.id, ports=[])
+    for accounts in ({"a": fine.url}, {"a": fine.url, "b": broken.url}):
+        configure(accounts, '[[expect]]\nvm = "*"\nports = ["22/tcp"]\n')
+        assert 2 == run("check").code
+
+
+def test_an_api_that_does_not_answer(run: Run, configure: Configure, unused_port: int) -> None:
+    """Unknown is not fine: exit 3, and the table says why."""
+    configure({"main": f"http://127.0.0.1:{unused_port}"})
+    ran = run("check")
+
+    assert 3 == ran.code
+    assert "poll_failing" in ran.out
+    assert "no answer from 127.0.0.1" in ran.out
+
+
+@pytest.fixture
+def remembered() -> None:
+    """A store with an alert that fires, one that is pending and one that is over."""
+    lost = Alert(
+        fingerprint=Fingerprint("main", "vm_vanished", "0xa1b2c3d4e5"),
+        severity=Severity.CRITICAL,
+        state=State.FIRING,
+        facts=VmVanished(
+            VmRef("0xa1b2c3d4e5", "web\x1b[31m-1", "FR-PAR-1"),
+            NOW,
+            None,
+            "active",
+            None,
+            None,
+            None,
+        ),
+        active_at=NOW - timedelta(hours=2),
+        starts_at=NOW - timedelta(hours=1),
+    )
+    failing = Alert(
+        fingerprint=Fingerprint("main", "poll_failing"),
+        severity=Severity.CRITICAL,
+        state=State.PENDING,
+        facts=PollFailing("server_error", "the API failed (503)"),
+        active_at=NOW - timedelta(minutes=5),
+    )
+    over = Alert(
+        fingerprint=Fingerprint("main", "poll_failing"),
+        severity=Severity.CRITICAL,
+        state=State.RESOLVED,
+        facts=PollFailing("unreachable", "no answer"),
+        active_at=NOW - timedelta(days=3),
+        starts_at=NOW - timedelta(days=3),
+        ends_at=NOW - timedelta(days=2),
+    )
+    with Store.open(f"sqlite:///{DATABASE}") as store:
+        fired = replace(over, state=State.FIRING, ends_at=None)
+        states = [
+            AccountState(alerts={alert.fingerprint: alert for alert in alerts})
+            for alerts in ([], [fired], [], [lost, failing])
+        ]
+        for before, after, ended in zip(states, states[1:], ([], [over], []), strict=False):
+            store.commit("main", before, after, ended, [])
+
+
+def test_what_fires(run: Run, remembered: None) -> None:
+    """What fires stands before what is pending; JSON has the times."""
+    table = [line.split() for line in run("alerts", API_KEY="k").out.splitlines()]
+    rows = json.loads(run("alerts", "--format", "json").out)
+
+    assert ["SEVERITY", "RULE", "ACCOUNT", "VM", "STATE", "SINCE", "WHAT"] == table[0]
+    assert ["vm_vanished", "poll_failing"] == [row["rule"] for row in rows]
+    assert ["firing", "pending"] == [row["state"] for row in rows]
+    assert ["0xa1b2c3d4e5", ""] == [row["vm_id"] for row in rows]
+    assert (NOW - timedelta(hours=2)).isoformat().replace("+00:00", "Z") == rows[0]["since"]
+    assert (NOW - timedelta(hours=1)).isoformat().replace("+00:00", "Z") == rows[0]["fired_at"]
+    assert [None, None] == [rows[1]["fired_at"], rows[1]["ended_at"]]
+    assert "web [31m-1 (0xa1b2c3)" in run("alerts").out
+
+
+def test_what_is_over(run: Run, remembered: None) -> None:
+    """The history, with an end."""
+    rows = json.loads(run("alerts", "--resolved", "--format", "json", API_KEY="k").out)
+
+    assert [("poll_failing", "resolved")] == [(row["rule"], row["state"]) for row in rows]
+    assert (NOW - timedelta(days=2)).isoformat().replace("+00:00", "Z") == rows[0]["ended_at"]
+
+
+def test_nothing_fires(run: Run) -> None:
+    """An empty store says so in words; a program gets an empty list."""
+    with Store.open(f"sqlite:///{DATABASE}"):
+        pass
+    assert (0, "nothing fires\n") == ((ran := run("alerts", API_KEY="k")).code, ran.out)
+    assert "nothing\n" == run("alerts", "--resolved").out
+    assert [] == json.loads(run("alerts", "--format", "json").out)
+
+
+def test_where_no_daemon_ever_ran(run: Run) -> None:
+    """There is nothing to look at, and a look makes no store."""
+    ran = run("alerts", API_KEY="k")
+    assert 2 == ran.code
+    assert ran.err.startswith("fluence-watch: ")
+    assert not DATABASE.exists()
+
+
+def test_the_forecast(run: Run, configure: Configure, api: Any) -> None:
+    """Per VM and per account, and the sums are exact."""
+    configure({"main": api.url})
+    ran = run("forecast", "--format", "json")
+    answer = json.loads(ran.out)
+    machines = api.world.machines.values()
+    prices = {machine.id.lower(): Decimal(machine.price) / 10**6 for machine in machines}
+
+    assert 0 == ran.code
+    assert prices == {
+        row["vm_id"].lower(): Decimal(row["price_per_epoch"]) for row in answer["vms"]
+    }
+    (total,) = answer["accounts"]
+    assert Decimal(total["burn_per_day"]) == sum(prices.values())
+    assert Decimal(total["to_month_end"]) == sum(Decimal(r["to_month_end"]) for r in answer["vms"])
+    assert min(row["funded_until"] for row in answer["vms"]) == total["funded_until"]
+    assert ("main", "all 3", 0) == (total["account"], total["vm"], total["vms_unknown"])
+
+
+def test_the_forecast_as_a_table(run: Run, configure: Configure, api: Any) -> None:
+    """The same with a line for the account at its end."""
+    configure({"main": api.url})
+    lines = [line for line in run("forecast").out.splitlines() if line.strip(" ─")]
+
+    assert "ACCOUNT" == lines[0].split()[0]
+    assert 1 + 3 + 1 == len(lines)
+    assert "all 3" in lines[-1]
+
+
+def test_the_forecast_of_what_can_be_reached(
+    run: Run, configure: Configure, api: Any, unused_port: int
+) -> None:
+    """One account that fails does not hide the others; the exit code says that it is not all."""
+    configure({"good": api.url, "bad": f"http://127.0.0.1:{unused_port}"})
+    ran = run("forecast", "--format", "json")
+
+    assert 3 == ran.code
+    assert ["good"] == [row["account"] for row in json.loads(ran.out)["accounts"]]
+    assert "fluence-watch: account bad: no answer from 127.0.0.1" in ran.err

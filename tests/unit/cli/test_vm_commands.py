@@ -1,0 +1,214 @@
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.cli.choose import Target
+from fluence_watch.cli.fleet import gathered
+from fluence_watch.model.note import NoteAction
+from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
+from fluence_watch.model.vm import Status, Vm
+from fluence_watch.simulator import Fault, FaultKind
+from fluence_watch.store import Store
+
+# ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
+
+Run = Callable[..., Any]
+Configure = Callable[..., None]
+
+NOW = datetime(2026, 4, 17, 14, 47, tzinfo=UTC)
+STORE = "sqlite:///fluence-watch.db"
+HOSTILE = "\x1b[2J<!channel>\u202e[bold]網站\n[/bold]"
+
+
+@pytest.fixture(autouse=True)
+def _configured(configure: Configure, api: Any) -> None:
+    configure({"main": api.url})
+
+
+def _machines(api: Any) -> list[Any]:
+    return list(api.world.machines.values())
+
+
+def _notes() -> list[tuple[NoteAction, str]]:
+    with Store.open(STORE, exclusive=False) as store:
+        return [(note.action, note.subject) for note in store.notes("main")]
+
+
+def test_the_vms_are_listed(run: Run, api: Any) -> None:
+    """All of them, as a table for people and with all that is known as JSON."""
+    first, *_ = _machines(api)
+    ran, rows = run("vm", "ls"), json.loads(run("vm", "ls", "--format", "json").out)
+    header, _, *lines = ran.out.splitlines()
+
+    assert (0, "") == (ran.code, ran.err)
+    assert ["ACCOUNT", "VM", "STATUS", "PUBLIC", "IP", "RESERVE", "FUNDED"] == header.split()
+    assert 3 == len(lines) == len(rows)
+    assert f"{first.name} ({first.id[:8]})" in lines[0]
+    assert " in 1 d" in lines[0]
+    assert (first.id, "active", first.public_ip) == tuple(
+        rows[0][key] for key in ("vm_id", "status", "public_ip")
+    )
+    assert ["22/tcp"] == rows[2]["ports"]
+    assert rows[2]["next_billing_at"].endswith("Z")
+
+
+def test_an_account_that_does_not_answer(
+    run: Run, configure: Configure, api: Any, unused_port: int
+) -> None:
+    """The others are listed, it is named, and the exit code is 3; `--account` leaves it out."""
+    configure({"main": api.url, "lost": f"http://127.0.0.1:{unused_port}"})
+    ran, alone = run("vm", "ls"), run("vm", "ls", "--account", "main")
+
+    assert 3 == ran.code
+    assert 5 == len(ran.out.splitlines())
+    assert ran.err.startswith("fluence-watch: account lost: ")
+    assert (0, ran.out) == (alone.code, alone.out)
+
+    name = _machines(api)[0].name
+    assert 3 == run("vm", "rename", name, "new", "--yes").code  # it may have such a VM too
+    assert 0 == run("vm", "rename", name, "new", "--yes", "--account", "main").code
+    assert 2 == run("vm", "ls", "--account", "nobody").code
+
+
+def test_a_vm_is_shown(run: Run, api: Any) -> None:
+    """All that is known, with times and their distance; a hostile name is harmless."""
+    machine = _machines(api)[0]
+    api.world.update(machine.id, name=HOSTILE)
+    ran = run("vm", "show", machine.id[:10].upper())
+    shown = dict(line.strip().split("  ", 1) for line in ran.out.splitlines()[1:])
+
+    assert 0 == ran.code
+    assert machine.id == shown["id"].strip()
+    assert "[2J<!channel>[bold]網站 [/bold]" == shown["name"].strip()
+    assert " UTC, in 1 d" in shown["funded until"]
+    assert "unknown" == shown["expected"].strip()
+    assert not set("\x1b\u202e") & set(ran.out)
+    assert 17 <= len(shown)
+
+    as_json = json.loads(run("vm", "show", machine.id, "--format", "json").out)
+    assert (HOSTILE, None) == (as_json["vm"], as_json["expected_ports"])
+
+
+def test_what_is_not_one_vm(run: Run, api: Any) -> None:
+    """Nothing of that name, or several: exit 2, with the candidates."""
+    first, second, _ = _machines(api)
+    api.world.update(second.id, name=first.name)
+    nobody, both = run("vm", "show", "nobody"), run("vm", "show", first.name)
+
+    assert (2, "") == (nobody.code, nobody.out)
+    assert "there is no VM 'nobody'" in nobody.err
+    assert (2, "") == (both.code, both.out)
+    assert "may be any of 2" in both.err
+    assert first.id in both.err
+    assert second.id in both.err
+    assert 2 == run("vm", "show", "*").code  # one VM is shown, not several
+
+
+def test_vms_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are told of, and are neither missing nor a failure; an account that fails is one."""
+    good = Vm("0x01", "web", Status.ACTIVE, "ACTIVE")
+    rejected = (Rejected("[1].price", "not a number", "0x02"), Rejected("[2]", "no object"))
+    snapshot = Snapshot("main", NOW, {"0x01": good}, rejected)
+    fleet = gathered({"main": snapshot})
+    fleet.end()
+
+    assert (Target("main", good),) == fleet.targets
+    assert [
+        "fluence-watch: note: VM 0x02 cannot be read: not a number",
+        "fluence-watch: note: a VM, [2], cannot be read: no object",
+    ] == capsys.readouterr().err.splitlines()
+
+    failure = PollFailure("other", NOW, "unreachable", "no answer")
+    with pytest.raises(typer.Exit) as ended:
+        gathered({"main": snapshot, "other": failure}).end()
+    assert 3 == ended.value.exit_code
+
+
+def test_renaming(run: Run, api: Any) -> None:
+    """The difference is shown, then it is done and read back."""
+    machine = _machines(api)[0]
+    dry = run("vm", "rename", machine.name, "front", "--dry-run")
+    silent = run("vm", "rename", machine.name, "front")
+    assert machine.name == _machines(api)[0].name
+    done = run("vm", "rename", machine.name, "front", "--yes")
+
+    assert (0, 1, 0) == (dry.code, silent.code, done.code)
+    assert "dry run" in dry.out
+    assert "needs --yes" in silent.err
+    assert [f"  - {machine.name}", "  + front"] == done.out.splitlines()[1:3]
+    assert "front" == _machines(api)[0].name
+    again = run("vm", "rename", "front", "front", "--yes")
+    assert (0, "nothing to do, that is its name") == (again.code, again.out.strip().split(": ")[1])
+
+
+@pytest.mark.parametrize("name", ["", "  ", " x", "a\nb", "\x1b[31m", "x" * 200])
+def test_names_that_nobody_wants(run: Run, api: Any, name: str) -> None:
+    """Refused before anything is asked of the API."""
+    assert 2 == run("vm", "rename", _machines(api)[0].name, name, "--yes").code
+
+
+def test_deleting(run: Run, api: Any) -> None:
+    """What is lost and what it costs is shown first; without a store nobody is to be told."""
+    machine, *others = _machines(api)
+    shown = run("vm", "rm", machine.name)
+    assert 1 == shown.code
+    assert "disk       25 GiB, all on it is lost" in shown.out
+    assert "deleting now saves nothing until then" in shown.out
+    assert f"  public IP  {machine.public_ip}\n" in shown.out
+
+    ran = run("vm", "rm", machine.name, "--yes")
+    assert (0, "") == (ran.code, ran.err)
+    assert [other.id for other in others] == [left.id for left in _machines(api)]
+    assert not Path("fluence-watch.db").exists()
+
+
+def test_deleting_tells_the_watcher(run: Run, api: Any) -> None:
+    """Before the request, by a note in its store; a dry run and a refusal at home leave none."""
+    Store.open(STORE).close()
+    machine, other, _ = _machines(api)
+    run("vm", "rm", machine.name, "--dry-run")
+    run("vm", "rm", machine.name)
+    assert [] == _notes()
+    assert 0 == run("vm", "rm", machine.name, "--yes").code
+    assert [(NoteAction.REMOVED, machine.key)] == _notes()
+
+    # the request fails, and the note is there already
+    with Store.open(STORE) as store:
+        applied = store.notes("main")
+        store.commit("main", AccountState(), AccountState(), applied=applied)
+    api.world.update(other.id, name="doomed")
+    api.faults.queue(Fault(FaultKind.STATUS, status=500), 50)
+    assert 3 == run("vm", "rm", "doomed", "--yes").code
+    assert [] == _notes()  # it did not come so far as to ask: the list was not to be had
+
+
+def test_deleting_several(run: Run, api: Any) -> None:
+    """A glob stands for names: the total is shown, all are done, and a table tells."""
+    for number, machine in enumerate(_machines(api)):
+        api.world.update(machine.id, name=f"ci-{number}" if number else "keep")
+    ran = run("vm", "rm", "ci-*", "--yes")
+
+    assert 0 == ran.code
+    assert "2 VMs: " in ran.out
+    assert 2 == ran.out.count("deleting it releases")
+    assert 2 == ran.out.count("deleted\n")
+    assert ["keep"] == [machine.name for machine in _machines(api)]
+    assert 2 == run("vm", "rm", "ci-*", "--yes").code
+
+
+def test_at_the_end_of_the_epoch(run: Run, api: Any) -> None:
+    """It waits until shortly before the charge, and deletes the same VM."""
+    machine, *_ = _machines(api)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    api.world.set_boundary(machine.id, soon)
+    ran = run("vm", "rm", machine.name, "--at-epoch-end", "--margin", "1800ms", "--yes")
+
+    assert (0, "") == (ran.code, ran.err)
+    assert machine.key not in api.world.machines
+    assert "stop with Ctrl-C and it stays" in ran.out

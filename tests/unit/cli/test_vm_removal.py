@@ -1,0 +1,140 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fluence_watch.cli.epoch_end import wait_until
+from fluence_watch.cli.removal import about_money, changed, default_margin, released
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status, Vm
+
+NOW = datetime(2026, 4, 17, 14, 47, tzinfo=UTC)
+BOUNDARY = datetime(2026, 4, 17, 17, 59, 55, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LIVE = Vm(
+    id="0x01",
+    name="web",
+    status=Status.ACTIVE,
+    status_word="ACTIVE",
+    price=MicroUsdc(298_160),
+    reserved=MicroUsdc(359_440),
+    next_billing_at=BOUNDARY,
+)
+ENDED = replace(LIVE, status=Status.TERMINATED, next_billing_at=None)
+
+
+@pytest.mark.parametrize(
+    ("vm", "said"),
+    [
+        (
+            LIVE,
+            [
+                "deleting it releases 0.359440 USDC of reserve",
+                "paid until 17:59 UTC, in 3 h 12 min: deleting now saves nothing until then",
+            ],
+        ),
+        (
+            replace(LIVE, next_billing_at=NOW - HOUR),
+            [
+                "deleting it releases 0.359440 USDC of reserve",
+                "until when it is paid is not known",
+            ],
+        ),
+        (
+            replace(LIVE, next_billing_at=None, reserved=None),
+            [
+                "deleting it releases a reserve that the API does not tell",
+                "until when it is paid is not known",
+            ],
+        ),
+        (ENDED, ["ended by its provider: deleting it releases 0.359440 USDC of reserve"]),
+        (
+            replace(ENDED, status=Status.FAILED, reserved=MicroUsdc(0)),
+            ["ended: deleting it releases 0.000000 USDC of reserve"],
+        ),
+        # the service may still list the boundary of a VM that has ended
+        (
+            replace(ENDED, next_billing_at=BOUNDARY),
+            ["ended by its provider: deleting it releases 0.359440 USDC of reserve"],
+        ),
+    ],
+)
+def test_what_a_removal_costs(vm: Vm, said: list[str]) -> None:
+    """What comes back, and what is paid already; what is unknown is never zero."""
+    assert said == about_money(vm, NOW)
+
+
+def test_what_many_removals_release() -> None:
+    """Known reserves are added up, unknown ones are counted."""
+    assert (718_880, 1) == released([LIVE, ENDED, replace(LIVE, reserved=None)])
+
+
+@pytest.mark.parametrize(
+    ("seen", "now", "why"),
+    [
+        (LIVE, NOW, None),
+        (LIVE, BOUNDARY - timedelta(seconds=1), None),
+        (replace(LIVE, reserved=MicroUsdc(1), ports=()), NOW, None),
+        (replace(LIVE, name="other"), NOW, "it was renamed meanwhile"),
+        (replace(LIVE, name=None), NOW, "it was renamed meanwhile"),
+        (
+            replace(LIVE, next_billing_at=BOUNDARY + 24 * HOUR),
+            BOUNDARY - HOUR,
+            "its next billing has moved meanwhile",
+        ),
+        (replace(LIVE, next_billing_at=None), NOW, "its next billing has moved meanwhile"),
+        (
+            LIVE,
+            BOUNDARY,
+            "the epoch that was to end has ended: the next one is charged already",
+        ),
+    ],
+)
+def test_whether_it_is_still_the_vm_that_was_agreed_to(
+    seen: Vm, now: datetime, why: str | None
+) -> None:
+    """At the end of the epoch, only the same VM at the same boundary is deleted."""
+    assert why == changed(LIVE, seen, now)
+
+
+@pytest.mark.parametrize(("epoch", "seconds"), [(24 * HOUR, 60), (HOUR, 36), (HOUR / 60, 0.6)])
+def test_the_margin(epoch: timedelta, seconds: float) -> None:
+    """A minute, or a hundredth of an epoch that is short."""
+    assert timedelta(seconds=seconds) == default_margin(epoch)
+
+
+class SleepyClock:
+    """A time that passes by sleeping, with a machine that oversleeps now and then."""
+
+    def __init__(self, oversleeps: Callable[[int], float] = lambda _: 0.0) -> None:
+        self.now = NOW
+        self.naps = 0
+        self._oversleeps = oversleeps
+
+    def __call__(self) -> datetime:
+        """The time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        assert 0 < seconds <= 1
+        self.naps += 1
+        self.now += timedelta(seconds=seconds + self._oversleeps(self.naps))
+
+
+def test_waiting() -> None:
+    """It ends at the time, not before, in short steps."""
+    clock = SleepyClock()
+    wait_until(NOW + timedelta(seconds=90.5), "web", clock=clock, sleep=clock.sleep)
+    assert NOW + timedelta(seconds=90.5) == clock.now
+    assert 91 == clock.naps
+
+
+def test_waiting_on_a_machine_that_was_suspended() -> None:
+    """The clock on the wall counts, not the seconds that were slept."""
+    clock = SleepyClock(lambda nap: 3600.0 if nap == 3 else 0.0)
+    wait_until(NOW + HOUR, "web", clock=clock, sleep=clock.sleep)
+    assert 3 == clock.naps
+    wait_until(NOW, "web", clock=clock, sleep=clock.sleep)  # long ago
+    assert 3 == clock.naps
