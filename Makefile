@@ -20,10 +20,11 @@ demo: $(STAMP) ## Watch a simulated fleet; no key, no configuration, no network
 	@$(BIN)/fluence-watch demo
 
 test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest tests/unit --numprocesses auto
+	$(BIN)/python -m pytest tests/integration tests/e2e
 
-unit: $(STAMP) ## Run the unit tests alone, with branch coverage of the core
-	$(BIN)/python -m pytest tests/unit --cov --cov-report=term:skip-covered $(ARGS)
+unit: $(STAMP) ## Run the unit tests alone, with branch coverage
+	$(BIN)/python -m pytest tests/unit --numprocesses auto --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(STAMP) ## Check style, types and the floors of the house
 	$(BIN)/ruff check .

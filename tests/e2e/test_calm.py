@@ -1,0 +1,223 @@
+"""Calm by default: a week of fifty healthy VMs brings nothing but what the user asked for."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import stamina
+import structlog
+from stamina.instrumentation import set_on_retry_hooks
+
+from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.app.poll import Polled, Watch
+from fluence_watch.app.wiring import Plan, delivery, plan
+from fluence_watch.fluence import FluenceClient, RequestRecord
+from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.snapshot import Snapshot
+from fluence_watch.notify.markup import Format
+from fluence_watch.notify.outbox import Delivery
+from fluence_watch.notify.render import Rendered
+from fluence_watch.settings import WatchSettings
+from fluence_watch.simulator import (
+    PROFILES,
+    Fault,
+    FaultPlan,
+    SettableClock,
+    World,
+    build_world,
+    create_app,
+)
+from fluence_watch.store import Store
+
+START = datetime(2025, 4, 14, 9, 30, 17, tzinfo=UTC)
+EPOCH = timedelta(days=1)
+VMS = 50
+UNAUTHORIZED = 401
+
+
+@dataclass
+class Recorder:
+    """A receiver that keeps what it is sent."""
+
+    name: str = "ops"
+    format: Format = Format.TEXT
+    longest: int = 30_000
+    sent: list[Rendered] = field(default_factory=list)
+
+    async def send(self, rendered: Rendered) -> None:
+        """Accept it."""
+        self.sent.append(rendered)
+
+
+class Flaky(FaultPlan):
+    """`flaky` without its refusals of the key: no key is refused by chance, so they fire at once."""
+
+    def next_fault(self) -> Fault | None:
+        """The fault of the next request."""
+        fault = super().next_fault()
+        return None if fault is not None and fault.status == UNAUTHORIZED else fault
+
+
+class Wire(httpx.ASGITransport):
+    """To the simulator without a socket, which would double the time that a week takes."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass the request on; a connection that is cut looks as it does on a socket."""
+        try:
+            return await super().handle_async_request(request)
+        except ConnectionResetError:
+            raise httpx.ReadError("the connection was cut", request=request) from None
+
+
+def defaults() -> Plan:
+    """What follows from a file with an account and a receiver, and nothing else in it."""
+    settings = {
+        "accounts": [{"api_key": "simulator", "base_url": "http://fluence.invalid"}],
+        "receivers": [{"name": "ops", "url": "json://localhost"}],
+    }
+    return plan(WatchSettings.model_validate(settings))
+
+
+@dataclass
+class Stage:
+    """The account and all that watches it, under a clock that is moved by hand.
+
+    `messages` are those that went through the outbox, `dips` the polls that saw a low reserve.
+    """
+
+    clock: SettableClock
+    world: World
+    client: FluenceClient
+    store: Store
+    todo: Plan
+    recorder: Recorder = field(default_factory=Recorder)
+    messages: list[Message] = field(default_factory=list)
+    polls: int = 0
+    dips: int = 0
+    waiting: bool = False
+    watch: Watch = field(init=False)
+    delivery: Delivery = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Wire the parts as the daemon does."""
+        self.watch = Watch(
+            self.todo.policies["main"],
+            self.client,
+            self.store,
+            self.store.load("main"),
+            clock=self.clock,
+            publish=self.publish,
+            tell=self.tell,
+        )
+        self.delivery = delivery(
+            self.recorder, self.store, OwnMetrics("0"), self.clock, self.todo.settings
+        )
+
+    async def live(self, span: timedelta) -> None:
+        """Poll for so long at the default interval, and tell what is to be told."""
+        interval = self.todo.settings.poll.interval
+        for _ in range(span // interval):
+            self.clock.advance(interval)
+            await self.watch.poll()
+            if self.waiting:
+                self.waiting = False
+                self.messages += [queued.message for queued in self.store.queued("ops")]
+                assert await self.delivery.drain() is None
+
+    def tell(self) -> None:
+        """Messages wait."""
+        self.waiting = True
+
+    def publish(self, polled: Polled) -> None:
+        """Count the poll, which succeeded: what failed was tried again in time."""
+        assert isinstance(polled.outcome, Snapshot)
+        assert polled.store_error is None
+        self.polls += 1
+        self.dips += any(each.rule == "low_balance" for each in polled.state.alerts)
+
+    @property
+    def items(self) -> list[Item]:
+        """All that was told of, in order."""
+        return [item for message in self.messages for item in message.items]
+
+
+@pytest.fixture
+def hushed() -> Iterator[None]:
+    """No waits between retries, and no log of ten thousand polls."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
+    set_on_retry_hooks([])
+    with stamina.set_testing(True, attempts=5):
+        yield
+    set_on_retry_hooks(None)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def requests() -> list[RequestRecord]:
+    return []
+
+
+@pytest.fixture
+async def stage(
+    tmp_path: Path, hushed: None, requests: list[RequestRecord]
+) -> AsyncIterator[Stage]:
+    clock, todo = SettableClock(START), defaults()
+    world = build_world(seed=3, vms=VMS, epoch=EPOCH, now=START)
+    wire = Wire(create_app(world, clock, faults=Flaky(PROFILES["flaky"], seed=3)))
+    client = FluenceClient(
+        todo.clients["main"], now=clock, on_request=requests.append, transport=wire
+    )
+    with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
+        async with client:
+            yield Stage(clock, world, client, store, todo)
+
+
+async def test_week_of_a_healthy_fleet(stage: Stage, requests: list[RequestRecord]) -> None:
+    """Nothing but digests of what is charged next: each epoch of each VM once, 24 a day at most."""
+    last = {vm.key: vm.next_billing_at for vm in stage.world.machines.values()}
+    await stage.live(timedelta(days=7))
+    failures = Counter(request.failure for request in requests)
+    charged = {
+        (key, (first + number * EPOCH).isoformat())
+        for key, first in last.items()
+        for number in range(7)
+    }
+    announced = Counter(
+        (item.fingerprint.subject, item.fingerprint.key)
+        for item in stage.items
+        if item.relevant_until is not None and item.relevant_until <= stage.clock()
+    )
+    digests = Counter(message.created_at.date() for message in stage.messages)
+
+    assert {"billing_due"} == {item.fingerprint.rule for item in stage.items}
+    assert dict.fromkeys(charged, 1) == announced
+    assert max(digests.values()) <= 24
+    assert len(stage.messages) == len(stage.recorder.sent)
+    assert all(message.title.startswith("[FIRING:") for message in stage.recorder.sent)
+
+    assert 7 * 24 * 60 == stage.polls
+    assert 0.01 < 1 - failures[None] / len(requests) < 0.03
+    assert {None, "server_error", "rate_limited", "unreachable"} == set(failures)
+    assert stage.dips > 0  # or the week was calm because nothing was there to see
+    print(len(stage.messages), "digests, requests:", dict(failures))  # noqa: T201 - see `pytest -rP`
+
+
+async def test_one_loss_in_a_healthy_fleet(stage: Stage) -> None:
+    """The same calm has an ear for what is wrong: told once, and its end once."""
+    vm = next(iter(stage.world.machines.values()))
+    await stage.live(timedelta(hours=1))
+    stage.world.vanish(vm.id)
+    await stage.live(timedelta(hours=2))
+    stage.world.bring_back(vm.id)
+    await stage.live(timedelta(hours=1))
+    told = [
+        (item.fingerprint.rule, item.fingerprint.subject, item.firing)
+        for item in stage.items
+        if item.fingerprint.rule != "billing_due"
+    ]
+
+    assert [("vm_vanished", vm.key, True), ("vm_vanished", vm.key, False)] == told

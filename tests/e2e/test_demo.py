@@ -1,0 +1,65 @@
+"""`demo`: what a newcomer sees in the first minute."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+
+SOON = 60.0  # seconds
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """The demo, its output through a pipe, its temporary folder below `tmp_path`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fluence_watch", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    with process:
+        yield process
+        process.kill()
+
+
+def test_demo(
+    demo: "subprocess.Popen[str]", tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    """Something fires and something resolves within a minute; Ctrl-C leaves nothing behind."""
+    lines: list[str] = []
+    reader = Thread(target=lambda: lines.extend(demo.stdout or ()))
+    reader.start()
+    page = eventually(lambda: address(lines, "status page"), "it says where to look", SOON)
+    eventually(lambda: "fluence_vm_info{" in text(f"{page}metrics"), "metrics are there", SOON)
+    assert "fluence-watch" in text(page)
+    assert 1 == len(list(tmp_path.glob("fluence-watch-demo-*")))
+    for title in (r"\[FIRING:\d+\] \w+", r"\[RESOLVED(:\d+)?\] \w+"):
+        eventually(lambda t=title: any(re.match(t, line) for line in lines), title, SOON)
+    demo.send_signal(signal.SIGINT)
+
+    assert 0 == demo.wait(20)
+    reader.join()
+    assert "The demo is over; nothing of it is left.\n" == lines[-1]
+    assert [] == list(tmp_path.iterdir())
+    assert "\x1b" not in "".join(lines)
+    assert "A simulated Fluence account" in lines[0]
+
+
+def address(lines: list[str], what: str) -> str | None:
+    """The address that the greeting gives for something."""
+    return next((line.split()[-1] for line in lines if what in line), None)
+
+
+def text(url: str) -> str:
+    """What is there."""
+    return httpx.get(url, timeout=SOON).raise_for_status().text

@@ -1,0 +1,131 @@
+"""A receiver that cannot be reached misses nothing, and nobody hears a thing twice for it."""
+
+# ruff: noqa: ANN401 - the parts' classes are in conftest.py, which is not imported
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Eventually = Callable[..., Any]
+
+WAITING = "fluence_watch_outbox_messages"
+
+
+def port(number: int) -> dict[str, str]:
+    """One more port, as the simulator is told of it."""
+    return {"vm": "web-1", "port": f"{number}/tcp"}
+
+
+def ports(receiver: Any) -> list[str]:
+    """Which port each accepted message is about, in the order of their coming."""
+    told = [(number, post.body) for post in receiver.accepted for number in range(8001, 8010)]
+    return [f"{number} {verb(body)}" for number, body in told if f"{number}/tcp is" in body]
+
+
+def verb(body: str) -> str:
+    """Whether the port opened or closed."""
+    return "closed" if body.startswith("RESOLVED") else "opened"
+
+
+def test_messages_of_an_outage_come_once_and_in_order(
+    fluence: Any, receiver: Any, daemon: Any, eventually: Eventually
+) -> None:
+    """Whether it answers with errors or not at all, each message waits for its turn."""
+    receiver.status = 503
+    daemon.start().ready()
+    for waiting, (action, number) in enumerate(
+        [("open-port", 8001), ("open-port", 8002), ("close-port", 8001), ("open-port", 8003)], 1
+    ):
+        fluence.do(action, **port(number))
+        eventually(lambda n=waiting: daemon.metric(WAITING, receiver="ops") == n, "it waits")
+    receiver.down()
+    eventually(
+        lambda: daemon.metric("fluence_watch_notification_failures_total") == receiver.refused + 1,
+        "it is tried while nobody listens",
+    )
+    receiver.status = 200
+    receiver.up()
+    eventually(lambda: daemon.metric(WAITING, receiver="ops") == 0, "all is delivered")
+
+    assert ["8001 opened", "8002 opened", "8001 closed", "8003 opened"] == ports(receiver)
+    assert 4 == daemon.metric("fluence_watch_notifications_total", receiver="ops")
+    assert 0 == daemon.metric("fluence_watch_notification_possible_duplicates_total")
+
+
+def test_one_failing_receiver_leaves_the_other_alone(
+    fluence: Any,
+    receiver: Any,
+    another_receiver: Any,
+    daemon: Any,
+    configure: Callable[..., Path],
+    eventually: Eventually,
+) -> None:
+    """One is told at once and once, the other once when it is back."""
+    configure(
+        {
+            "receivers": [
+                {"name": "ops", "url": receiver.url},
+                {"name": "chat", "url": another_receiver.url},
+            ]
+        }
+    )
+    another_receiver.down()
+    daemon.start().ready()
+    fluence.do("open-port", **port(8001))
+    eventually(lambda: ports(receiver) == ["8001 opened"], "one is told at once")
+    eventually(
+        lambda: daemon.metric("fluence_watch_notification_failures_total", receiver="chat"),
+        "the other cannot be told",
+    )
+    fluence.do("close-port", **port(8001))
+    eventually(lambda: len(receiver.accepted) == 2, "one is told of the end")
+    another_receiver.up()
+    eventually(lambda: daemon.metric(WAITING, receiver="chat") == 0, "the other has it all")
+
+    assert ["8001 opened", "8001 closed"] == ports(receiver)
+    assert ["8001 opened", "8001 closed"] == ports(another_receiver)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_what_waits_survives_a_restart(
+    fluence: Any, receiver: Any, daemon: Any, eventually: Eventually, end: int
+) -> None:
+    """What could not be told before the process ended is told by the next one, once."""
+    receiver.status = 503
+    daemon.start().ready()
+    fluence.do("open-port", **port(8001))
+    eventually(
+        lambda: daemon.metric("fluence_watch_notification_failures_total", receiver="ops"),
+        "the message is refused",
+    )
+    daemon.signal(end)
+    daemon.ended()
+    receiver.status = 200
+    daemon.start().ready()
+    eventually(lambda: daemon.metric(WAITING, receiver="ops") == 0, "it is delivered")
+
+    assert ["8001 opened"] == ports(receiver)
+    assert 0 == daemon.metric("fluence_watch_notification_possible_duplicates_total")
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_message_of_unknown_fate_is_sent_again_and_owned_up_to(
+    fluence: Any, receiver: Any, daemon: Any, eventually: Eventually, end: int
+) -> None:
+    """The process ended between the receiver's acceptance and the note of it."""
+    receiver.answers.clear()
+    daemon.start().ready()
+    fluence.do("open-port", **port(8001))
+    eventually(lambda: receiver.accepted, "the message arrived")
+    daemon.signal(end)
+    daemon.ended()
+    receiver.answers.set()
+    daemon.start().ready()
+    eventually(lambda: daemon.metric(WAITING, receiver="ops") == 0, "it is delivered")
+
+    assert ["8001 opened", "8001 opened"] == ports(receiver)
+    assert 1 == len(daemon.logged("sending again what may have arrived"))
+    assert 1 == daemon.metric("fluence_watch_notification_possible_duplicates_total")

@@ -1,0 +1,51 @@
+"""Nothing is concluded from a poll that failed, and nothing is missed for it."""
+
+# ruff: noqa: ANN401 - the parts' classes are in conftest.py, which is not imported
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Eventually = Callable[..., Any]
+
+POLLS = "fluence_poll_duration_seconds_count"
+DRIFT = {"vm": "web-1", "port": "8001/tcp"}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_vm_that_disappears_while_polls_fail(
+    fluence: Any, receiver: Any, daemon: Any, eventually: Eventually, *, restarted: bool
+) -> None:
+    """It is reported when polls work again; what fired goes on firing until then."""
+    daemon.start().ready()
+    fluence.do("open-port", **DRIFT)
+    eventually(lambda: receiver.titles == ["[FIRING:1] port_drift · main"], "the drift is told")
+
+    fluence.fail(status=500)
+    eventually(lambda: len(receiver.accepted) == 2, "the failure is told")
+    fluence.do("vanish", vm="db-2")
+    fluence.do("close-port", **DRIFT)
+    if restarted:
+        daemon.kill()
+        daemon.start().ready()
+    polls = daemon.metric(POLLS)
+    eventually(lambda: daemon.metric(POLLS) >= polls + 3, "more polls fail")
+
+    assert ["[FIRING:1] port_drift · main", "[FIRING:1] poll_failing · main"] == receiver.titles
+    assert 1 == daemon.metric("fluence_watch_alerts", rule="port_drift", state="firing")
+    assert 0 == daemon.metric("fluence_up", account="main")
+    assert daemon.get("/-/healthy").is_success
+    assert daemon.get("/-/ready").is_success
+
+    fluence.mend()
+    eventually(lambda: len(receiver.accepted) >= 4, "the end of the failure and the loss are told")
+    polls = daemon.metric(POLLS)
+    eventually(lambda: daemon.metric(POLLS) >= polls + 3, "more polls succeed")
+
+    assert [
+        "[RESOLVED:2] poll_failing, port_drift · main",
+        "[FIRING:1] vm_vanished · main",
+    ] == receiver.titles[2:]
+    assert "db-2" in receiver.accepted[-1].body
+    assert 1 == daemon.metric("fluence_up", account="main")

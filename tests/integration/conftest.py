@@ -1,0 +1,89 @@
+"""Programs in processes of their own: started on free ports, waited for, and ended with the test."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PATIENCE = 30.0  # seconds: what takes one on an idle machine must not fail on a busy one
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:  # noqa: ANN401 - whatever the condition gives
+    """The first true value of the condition; fails with `what` when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Any]:
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """A port of 127.0.0.1 on which nobody listens."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[..., str]:
+    """The path of a program; without it the test is skipped, or fails where tools are required."""
+
+    def find(name: str, package: str) -> str:
+        path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+        if path is None:
+            required = os.environ.get("FLUENCE_WATCH_REQUIRE_TOOLS") == "1"
+            (pytest.fail if required else pytest.skip)(
+                f"{name} is not installed (Debian: {package})"
+            )
+        return str(path)
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def start() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
+    """Start a program whose output goes to a file; all of them are ended, the last one first."""
+    started = []
+
+    def run(
+        command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, **more: object
+    ) -> "subprocess.Popen[bytes]":
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, env=dict(env or clean()), **more
+            )  # type: ignore[call-overload] # keywords of Popen
+        started.append(process)
+        return process
+
+    yield run
+    for process in reversed(started):
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def clean() -> dict[str, str]:
+    """The environment without variables of ours."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("FLUENCE_WATCH_")}

@@ -1,0 +1,206 @@
+"""What users' dashboards, scripts and container checks depend on: adding is free, changing is not."""
+
+import importlib.metadata
+import platform
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from typer.main import get_command
+from typer.testing import CliRunner
+
+import fluence_watch
+from fluence_watch.cli import app
+from fluence_watch.metrics.exposition import AccountView, Exposition
+from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import SSH, Datacenter, Status, Vm
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+
+ACCOUNT = ("account",)
+VM = ("account", "vm_id", "vm_name")
+PLACE = ("datacenter", "country", "city")
+METRICS = {
+    "fluence_up": ACCOUNT,
+    "fluence_last_successful_poll_timestamp_seconds": ACCOUNT,
+    "fluence_vms": (*ACCOUNT, *PLACE, "status"),
+    "fluence_vm_info": (*VM, *PLACE, "tier", "public_ip", "os_image", "dialect"),
+    "fluence_vm_status": (*VM, "status"),
+    "fluence_vm_price_per_epoch_usdc": VM,
+    "fluence_vm_reserved_balance_usdc": VM,
+    "fluence_vm_total_spent_usdc": VM,
+    "fluence_vm_next_billing_timestamp_seconds": VM,
+    "fluence_vm_created_timestamp_seconds": VM,
+    "fluence_vm_funded_until_timestamp_seconds": VM,
+    "fluence_vm_open_ports": VM,
+    "fluence_vm_drifted_ports": (*VM, "direction"),
+    "fluence_vm_vcpus": VM,
+    "fluence_vm_memory_bytes": VM,
+    "fluence_vm_storage_bytes": VM,
+    "fluence_account_balance_usdc": ACCOUNT,
+    "fluence_account_funded_until_timestamp_seconds": ACCOUNT,
+    "fluence_rejected_vms": ACCOUNT,
+    "fluence_watch_alerts": ("account", "rule", "severity", "state"),
+    "fluence_api_requests_total": ("account", "endpoint"),
+    "fluence_api_request_failures_total": ("account", "endpoint", "reason"),
+    "fluence_api_request_duration_seconds_bucket": ("account", "endpoint", "le"),
+    "fluence_api_request_duration_seconds_count": ("account", "endpoint"),
+    "fluence_api_request_duration_seconds_sum": ("account", "endpoint"),
+    "fluence_poll_duration_seconds_bucket": ("account", "le"),
+    "fluence_poll_duration_seconds_count": ACCOUNT,
+    "fluence_poll_duration_seconds_sum": ACCOUNT,
+    "fluence_watch_notifications_total": ("receiver",),
+    "fluence_watch_notification_failures_total": ("receiver",),
+    "fluence_watch_outbox_messages": ("receiver",),
+    "fluence_watch_outbox_oldest_timestamp_seconds": ("receiver",),
+    "fluence_watch_config_last_reload_successful": (),
+    "fluence_watch_config_last_reload_success_timestamp_seconds": (),
+    "fluence_watch_build_info": ("version", "python"),
+    "process_resident_memory_bytes": (),
+    "python_info": ("implementation", "major", "minor", "patchlevel", "version"),
+}
+# What no generation of the API that is spoken today tells, and no user can see yet.
+UNTOLD = {"fluence_account_balance_usdc", "fluence_account_funded_until_timestamp_seconds"}
+COMMANDS = {
+    "run": {"config"},
+    "demo": set(),
+    "simulate": {"dialect", "vms", "epoch", "seed", "faults", "listen"},
+    "check": {"config", "format"},
+    "config check": {"config"},
+    "config show": {"config"},
+    "config example": set(),
+    "notify test": {"config", "receiver"},
+    "alerts": {"config", "format"},
+    "forecast": {"config", "format"},
+    "healthcheck": {"config"},
+}
+
+
+@pytest.fixture(scope="module")
+def exposed() -> dict[str, set[str]]:
+    """Every sample that the watcher can show, with the names of its labels."""
+    own = OwnMetrics(fluence_watch.__version__)
+    own.request("main", "list_vms", 0.2, "server_error")
+    own.poll_finished("main", 0.3)
+    own.alerts("main", {("low_balance", "critical", "firing"): 2})
+    own.add_receiver("ops")
+    own.outbox("ops", 1, NOW)
+    own.reloaded(NOW)
+    vm = Vm(
+        id="0xA1",
+        name="web",
+        status=Status.ACTIVE,
+        status_word="ACTIVE",
+        price=MicroUsdc(1),
+        reserved=MicroUsdc(1),
+        spent=MicroUsdc(1),
+        created_at=NOW,
+        next_billing_at=NOW,
+        datacenter=Datacenter("FR", "PAR", 1, 4),
+        ports=(SSH,),
+        vcpus=2,
+        memory_bytes=1,
+        storage_bytes=1,
+    )
+    page = Exposition(own.render)
+    page.publish(
+        AccountView(
+            "main",
+            up=True,
+            vms={vm.key: vm},
+            expected={vm.key: ()},
+            last_good_at=NOW,
+            rejected=0,
+            balance=MicroUsdc(1),
+            funded_until=NOW,
+        )
+    )
+    text = page.scrape("application/openmetrics-text; version=1.0.0").body.decode()
+    return {
+        sample.name: set(sample.labels)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize(("name", "labels"), METRICS.items())
+def test_metrics(exposed: dict[str, set[str]], name: str, labels: tuple[str, ...]) -> None:
+    """Each metric of the contract is there, under its name and with its labels."""
+    assert set(labels) == exposed[name]
+
+
+def test_every_metric_is_in_the_contract(exposed: dict[str, set[str]]) -> None:
+    """A metric that is new goes into the table above, and into the README."""
+    ours = {name for name in exposed if name.startswith("fluence_")}
+    beside = {"fluence_watch_notification_possible_duplicates_total", "fluence_watch_store_up"}
+
+    assert METRICS.keys() | beside >= ours
+
+
+def test_the_readme_names_every_metric(exposed: dict[str, set[str]]) -> None:
+    """A metric that nobody can read about is of no use."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in exposed}
+    ours = {name for name in families if name.startswith("fluence_")}
+
+    assert [] == sorted(name for name in ours - UNTOLD if name not in readme)
+
+
+def commands() -> Iterator[tuple[str, set[str]]]:
+    """Each command with its options."""
+    pending = [("", get_command(app))]
+    while pending:
+        path, command = pending.pop()
+        below = getattr(command, "commands", None)
+        if below is None:
+            yield path, {option.name or "" for option in command.params}
+        else:
+            pending += [(f"{path} {name}".strip(), each) for name, each in below.items()]
+
+
+@pytest.mark.parametrize(("name", "options"), COMMANDS.items())
+def test_commands(name: str, options: set[str]) -> None:
+    """Each command of the contract takes the options of the contract, under those names."""
+    taken = dict(commands())[name]
+    assert options <= {{"form": "format"}.get(option, option) for option in taken}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, options in COMMANDS.items() if "format" in options]
+)
+def test_listings_take_a_format(name: str) -> None:
+    """`--format table` for people and `--format json` for programs."""
+    ran = CliRunner().invoke(app, [*name.split(), "--format", "xml"])
+
+    assert 2 == ran.exit_code
+    assert "'xml' is not one of 'table', 'json'." in ran.output
+
+
+def test_every_command_says_what_it_does() -> None:
+    """`--help` is never silent."""
+    pending = [get_command(app)]
+    while pending:
+        command = pending.pop()
+        assert command.help
+        assert [] == [p.name for p in command.params if not getattr(p, "help", "")]
+        pending += getattr(command, "commands", {}).values()
+
+
+def test_the_version_is_one() -> None:
+    """The package, its metadata and the build info agree."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    version = fluence_watch.__version__
+
+    assert importlib.metadata.version("fluence-watch") == version
+    assert "version" in project["project"]["dynamic"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert (
+        f'fluence_watch_build_info{{python="{platform.python_version()}",version="{version}"}} 1'
+        in (Exposition(OwnMetrics(version).render).scrape().body.decode())
+    )
