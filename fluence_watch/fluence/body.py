@@ -1,6 +1,7 @@
 """Reading a response body within a bound."""
 
 import zlib
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from fluence_watch.errors import BodyTooLargeError, UnexpectedPayloadError
@@ -24,16 +25,16 @@ async def read_body(response: "httpx.Response", limit: int) -> bytes:
         httpx.HTTPError: it did not arrive whole.
     """
     gunzip = _gunzip_for(response.headers.get("Content-Encoding", ""))
-    body = bytearray()
+    body = BytesIO()  # whose value, other than a bytearray's, is bytes without a copy
     async for chunk in response.aiter_raw():
-        body += _inflate(gunzip, chunk, limit + 1 - len(body)) if gunzip else chunk
-        if len(body) > limit:
+        body.write(_inflate(gunzip, chunk, limit + 1 - body.tell()) if gunzip else chunk)
+        if body.tell() > limit:
             raise BodyTooLargeError(
                 f"the body is larger than {limit} bytes (the bound is poll.max_body_mb)"
             )
     if gunzip and not gunzip.eof:
         raise UnexpectedPayloadError("its gzip data ends early", where="body")
-    return bytes(body)
+    return body.getvalue()
 
 
 def _gunzip_for(encoding: str) -> "zlib._Decompress | None":

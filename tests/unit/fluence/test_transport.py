@@ -391,8 +391,8 @@ async def test_gzip_bomb(api: ScriptedApi, connect: Connect, records: list[Reque
     ("encoding", "body", "text"),
     [
         ("gzip", b"[]", "damaged"),
-        ("gzip", gzip.compress(b"[]")[:-9], "ends early"),
-        ("gzip", gzip.compress(b"[]") + b"more", "goes on"),
+        ("gzip", gzip.compress(b"[]", mtime=0)[:-9], "ends early"),
+        ("gzip", gzip.compress(b"[]", mtime=0) + b"more", "goes on"),
         ("br", b"[]", "not asked for: br"),
         ("gzip, gzip", b"[]", "not asked for: gzip, gzip"),
     ],
