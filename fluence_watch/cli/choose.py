@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from fnmatch import fnmatchcase
 
 from rich.cells import cell_len
 
+from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 
@@ -17,10 +19,11 @@ _MOST_CANDIDATES = 20
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A VM and the account that it belongs to."""
+    """A VM and the account that it belongs to; `epoch` is what its price is for."""
 
     account: str
     vm: Vm
+    epoch: timedelta = EPOCH
 
     @property
     def title(self) -> str:

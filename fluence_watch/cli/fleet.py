@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import typer
@@ -57,14 +58,18 @@ def planned(config: Path | None, account: str | None) -> Plan:
 
 def load(todo: Plan) -> Fleet:
     """Ask every account of the plan for its VMs, all at once."""
-    return gathered(poll_all(todo))
+    return gathered(poll_all(todo), {name: p.epoch for name, p in todo.policies.items()})
 
 
-def gathered(outcomes: Mapping[str, Outcome]) -> Fleet:
-    """The fleet of what the accounts answered."""
+def gathered(outcomes: Mapping[str, Outcome], epochs: Mapping[str, timedelta]) -> Fleet:
+    """The fleet of what the accounts answered; `epochs` are by account, from the settings."""
     lists = [outcome for outcome in outcomes.values() if isinstance(outcome, Snapshot)]
     return Fleet(
-        targets=tuple(Target(each.account, vm) for each in lists for vm in each.vms.values()),
+        targets=tuple(
+            Target(each.account, vm, each.billing_period or epochs[each.account])
+            for each in lists
+            for vm in each.vms.values()
+        ),
         failures=tuple(o for o in outcomes.values() if isinstance(o, PollFailure)),
         unread=tuple(element for each in lists for element in each.rejected),
     )

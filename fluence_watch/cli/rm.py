@@ -171,8 +171,7 @@ def _wait_and_delete(todo: "Plan", targets: Sequence[Target], margin: timedelta 
     """Delete each shortly before its charge; the command ends here."""
     code = 0
     for target in targets:
-        epoch = todo.policies[target.account].epoch
-        before = default_margin(epoch) if margin is None else margin
+        before = default_margin(target.epoch) if margin is None else margin
         _wait(target, before)
         code = max(code, _delete_now(todo, target))
     raise typer.Exit(code)

@@ -1,7 +1,7 @@
 """`vm ls|show|rename`."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +23,7 @@ from fluence_watch.cli.output import (
 )
 from fluence_watch.cli.port_changes import words
 from fluence_watch.cli.port_set import closed, opened
-from fluence_watch.model.funding import FOREVER, funded_until
+from fluence_watch.model.funding import FOREVER, HOUR, funded_until
 from fluence_watch.model.money import MicroUsdc, usdc
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Port, Vm
@@ -73,8 +73,7 @@ def ls(
 
     todo, now = planned(config, account), utc_now()
     fleet = load(todo)
-    epochs = {name: policy.epoch for name, policy in todo.policies.items()}
-    rows = [_row(target, now, epochs[target.account], form) for target in fleet.targets]
+    rows = [_row(target, now, form) for target in fleet.targets]
     if rows or form is Format.JSON:
         print_rows(_COLUMNS, rows, form)
     elif not fleet.failures:
@@ -82,10 +81,10 @@ def ls(
     fleet.end()
 
 
-def _row(target: Target, now: datetime, epoch: timedelta, form: Format) -> Row:
+def _row(target: Target, now: datetime, form: Format) -> Row:
     if form is Format.JSON:
-        return described(target, epoch)
-    vm, until = target.vm, _until(target.vm, epoch)
+        return described(target)
+    vm, until = target.vm, _until(target)
     return {
         "account": target.account,
         "title": target.title,
@@ -96,12 +95,12 @@ def _row(target: Target, now: datetime, epoch: timedelta, form: Format) -> Row:
     }
 
 
-def _until(vm: Vm, epoch: timedelta) -> datetime | None:
-    until = funded_until(vm, epoch)
-    return until if vm.is_billed or until == FOREVER else None
+def _until(target: Target) -> datetime | None:
+    until = funded_until(target.vm, target.epoch)
+    return until if target.vm.is_billed or until == FOREVER else None
 
 
-def described(target: Target, epoch: timedelta) -> dict[str, object]:
+def described(target: Target) -> dict[str, object]:
     """All that is known of a VM, for JSON; what is not known is null."""
     vm = target.vm
     return {
@@ -123,7 +122,8 @@ def described(target: Target, epoch: timedelta) -> dict[str, object]:
         "reserved": amount(vm.reserved),
         "spent": amount(vm.spent),
         "next_billing_at": vm.next_billing_at,
-        "funded_until": _until(vm, epoch),
+        "epoch_seconds": int(target.epoch.total_seconds()),
+        "funded_until": _until(target),
     }
 
 
@@ -141,14 +141,13 @@ def show(
 
     todo, now = planned(config, account), utc_now()
     target = pick_one(todo, vm)
-    epoch = todo.policies[target.account].epoch
     memory = recall_or_note(todo, [target.account])
     expected = expected_of(target, memory, todo.settings.expectations, now)
     if form is Format.JSON:
         more = {"expected_ports": _texts(expected.ports), "expected_by": expected.source}
-        print_json(described(target, epoch) | more)
+        print_json(described(target) | more)
     else:
-        lines = [*_identity(target), *_money(target.vm, now, epoch)]
+        lines = [*_identity(target), *_money(target, now)]
         facts(target.title, [*lines, *_ports(target.vm, expected)])
 
 
@@ -169,13 +168,14 @@ def _identity(target: Target) -> Iterable[tuple[str, str]]:
     yield "disk", gib(vm.storage_bytes)
 
 
-def _money(vm: Vm, now: datetime, epoch: timedelta) -> Iterable[tuple[str, str]]:
+def _money(target: Target, now: datetime) -> Iterable[tuple[str, str]]:
+    vm, period = target.vm, "an hour" if target.epoch == HOUR else "an epoch"
     yield "created", _moment(vm.created_at, now)
-    yield "price", UNKNOWN if vm.price is None else f"{usdc(vm.price)} an epoch"
+    yield "price", UNKNOWN if vm.price is None else f"{usdc(vm.price)} {period}"
     yield "reserve", _usdc(vm.reserved)
     yield "spent", _usdc(vm.spent)
     yield "next billing", _moment(vm.next_billing_at, now) if vm.is_billed else "none"
-    yield "funded until", _moment(_until(vm, epoch), now) if vm.is_billed else "not billed"
+    yield "funded until", _moment(_until(target), now) if vm.is_billed else "not billed"
 
 
 def _ports(vm: Vm, expected: "Expected") -> Iterable[tuple[str, str]]:

@@ -10,6 +10,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 
 EPOCH = timedelta(hours=24)
+HOUR = timedelta(hours=1)  # what prices are for in the dialect `cloud`
 FOREVER = datetime.max.replace(tzinfo=UTC)
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)

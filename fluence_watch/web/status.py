@@ -8,7 +8,7 @@ from itertools import chain
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
-from fluence_watch.model.funding import EPOCH, FOREVER, burn_per_day, funded_until
+from fluence_watch.model.funding import EPOCH, FOREVER, HOUR, burn_per_day, funded_until
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.text import inert
@@ -93,6 +93,7 @@ class VmRow:
     status: str
     billed: bool
     price: MicroUsdc | None
+    hourly: bool
     reserved: MicroUsdc | None
     funded_until: datetime | None
     next_billing_at: datetime | None
@@ -230,6 +231,7 @@ def _vm_row(account: AccountReport, vm: Vm, severity: Severity | None) -> VmRow:
         status=vm.status.value.replace("_", " "),
         billed=vm.is_billed,
         price=vm.price,
+        hourly=account.epoch == HOUR,
         reserved=vm.reserved,
         funded_until=funded_until(vm, account.epoch),
         next_billing_at=vm.next_billing_at,

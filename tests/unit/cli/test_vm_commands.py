@@ -10,6 +10,7 @@ import typer
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.cli.choose import Target
 from fluence_watch.cli.fleet import gathered
+from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.vm import Status, Vm
@@ -115,7 +116,7 @@ def test_vms_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     good = Vm("0x01", "web", Status.ACTIVE, "ACTIVE")
     rejected = (Rejected("[1].price", "not a number", "0x02"), Rejected("[2]", "no object"))
     snapshot = Snapshot("main", NOW, {"0x01": good}, rejected)
-    fleet = gathered({"main": snapshot})
+    fleet = gathered({"main": snapshot}, {"main": EPOCH})
     fleet.end()
 
     assert (Target("main", good),) == fleet.targets
@@ -126,7 +127,7 @@ def test_vms_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
 
     failure = PollFailure("other", NOW, "unreachable", "no answer")
     with pytest.raises(typer.Exit) as ended:
-        gathered({"main": snapshot, "other": failure}).end()
+        gathered({"main": snapshot, "other": failure}, {"main": EPOCH}).end()
     assert 3 == ended.value.exit_code
 
 
