@@ -58,7 +58,8 @@ T = TypeVar("T")
 
 _EXPAND = "".join(f"&expand%5B{index}%5D={name}" for index, name in enumerate(EXPANDED))
 # In the order of creation, so that a VM that is new moves no other to another page.
-_LIST: Final = f"/v2/vms?sort=createdAt&order=asc{_EXPAND}"
+# What has ended holds no money here, and stays in the list for ever: it is left out.
+_LIST: Final = f"/v2/vms?excludeStatus%5B0%5D=terminated&sort=createdAt&order=asc{_EXPAND}"
 _KEEP_PLACES: Final = 3600.0  # seconds
 _MAINTENANCE: Final = "the API is in maintenance"
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,100}", re.ASCII)
