@@ -1,0 +1,110 @@
+"""`make bench`: how fast and how small the watcher is, and whether that is what is expected."""
+
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from tests.bench import daemon, polls, stages
+from tests.bench.fleet import write_bodies
+from tests.bench.simulator import simulated
+from tests.bench.timing import apart
+
+_SIZES = {100: 15, 1_000: 9, 10_000: 5}  # VMs, and how often a step is repeated
+_BODIES = 6
+_POLLS = 6
+_LARGEST = max(_SIZES)
+_NOTES = """\
+Times are CPU time of all threads, so that others on the machine matter little: of a step the least
+of several, of ordinary polls (1 % of the VMs changed) the median of several. The garbage collector
+is as it is by default, for orjson too. Scrapes of the daemon go over HTTP to a client on the same
+machine and are wall time: the least, the median, the 99th percentile."""
+
+
+def main() -> None:
+    """Measure everything and print one table."""
+    console = Console(width=110, highlight=False)
+    console.print(f"Python {platform.python_version()}, {platform.machine()}\n{_NOTES}")
+    table = Table("VMs", "what", *_right("ms", "x generate_latest", "x orjson.loads"))
+    measured = {vms: _measured(vms, repeats, console) for vms, repeats in _SIZES.items()}
+    for vms, (steps, whole) in measured.items():
+        for row in _rows(vms, steps, whole):
+            table.add_row(*row)
+        table.add_section()
+    with console.status("the daemon"):
+        process = daemon.measure(_LARGEST, _POLLS)
+    for row in _daemon_rows(process):
+        table.add_row(*row)
+    console.print(table)
+    for line in _verdicts(*measured[_LARGEST], process):
+        console.print(line)
+
+
+def _measured(vms: int, repeats: int, console: Console) -> tuple[stages.Stages, polls.Polls]:
+    with console.status(f"{vms} VMs"):
+        return _stages(vms, repeats), _polls(vms)
+
+
+def _right(*names: str) -> Iterable[Column]:
+    return [Column(name, justify="right") for name in names]
+
+
+def _stages(vms: int, repeats: int) -> stages.Stages:
+    with TemporaryDirectory() as folder:
+        files = apart(write_bodies, vms, _BODIES, Path(folder))
+        return apart(stages.measure, files, repeats)
+
+
+def _polls(vms: int) -> polls.Polls:
+    with simulated(vms) as url:
+        return apart(polls.measure, url, _POLLS)
+
+
+def _rows(vms: int, steps: stages.Stages, whole: polls.Polls) -> Iterable[tuple[str, ...]]:
+    latest, loads = steps.others["generate_latest"], steps.others["orjson.loads"]
+    for name, ms in steps.others.items():
+        what = f"{steps.samples:,} samples" if ms == latest else f"{steps.megabytes:.1f} MB"
+        yield f"{vms:,}", f"{name}, {what}", f"{ms:.2f}", "", ""
+    for name, ms in steps.ours.items():
+        against = f"{ms / loads:.3f}" if name.startswith("decode") else ""
+        yield f"{vms:,}", name, f"{ms:.2f}", f"{ms / latest:.3f}", against
+    yield f"{vms:,}", "first poll, CPU", f"{whole.first:.0f}", f"{whole.first / latest:.3f}", ""
+    yield (
+        f"{vms:,}",
+        "ordinary poll, CPU",
+        f"{whole.typical:.0f}",
+        f"{whole.typical / latest:.3f}",
+        "",
+    )
+
+
+def _daemon_rows(process: daemon.Daemon) -> Iterable[tuple[str, ...]]:
+    vms, idle, busy = f"{_LARGEST:,}", process.idle, process.busy
+    yield vms, "daemon: gzip scrape between polls", " ".join(f"{ms:.1f}" for ms in idle), "", ""
+    yield vms, "daemon: gzip scrape beside a poll", " ".join(f"{ms:.1f}" for ms in busy), "", ""
+    yield vms, "daemon: plain scrape between polls", f"{process.plain:.1f}", "", ""
+    yield vms, "daemon: peak resident memory", f"{process.peak:.0f} MB", "", ""
+    yield vms, "daemon: steady resident memory", f"{process.steady:.0f} MB", "", ""
+
+
+def _verdicts(steps: stages.Stages, whole: polls.Polls, process: daemon.Daemon) -> Iterable[str]:
+    """Whether each figure that is expected of the largest fleet is met."""
+    latest, loads, ours = steps.others["generate_latest"], steps.others["orjson.loads"], steps.ours
+    figures = (
+        ("first render, x generate_latest", ours["render, first"] / latest, 0.07),
+        ("ordinary render, x generate_latest", ours["render, 1 %"] / latest, 0.07),
+        ("first decode, x orjson.loads", ours["decode, first"] / loads, 0.5),
+        ("first poll, CPU seconds", whole.first / 1000, 1.0),
+        ("ordinary poll, CPU seconds", whole.typical / 1000, 0.3),
+        ("gzip scrape between polls, fastest, ms", process.idle[0], 5.0),
+        ("peak resident memory, MB", process.peak, 200.0),
+    )
+    for name, value, limit in figures:
+        yield f"{'met' if value <= limit else 'NOT MET':8}{name}: {value:.3g}, expected {limit:g}"
+
+
+if __name__ == "__main__":
+    main()
