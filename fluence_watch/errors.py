@@ -66,11 +66,9 @@ class StoreLockedError(StoreError):
 class ListenError(FluenceWatchError):
     """The address to serve on cannot be had: the port is busy, or the address is not ours."""
 
-    def __init__(self, address: str, error: OSError) -> None:
+    def __init__(self, address: str, error: OSError, setting: str = "server.listen") -> None:
         why = error.strerror or str(error)
-        super().__init__(
-            f"cannot listen on {address}: {why}; choose another with server.listen or --listen"
-        )
+        super().__init__(f"cannot listen on {address}: {why}; choose another with {setting}")
 
 
 class NotifyError(FluenceWatchError):

@@ -1,11 +1,11 @@
 """When a queued message is sent, and when it is no news any more.
 
 A receiver's messages are sent in order. While it does not accept the first, the others wait, and
-tries become rarer; when it refuses the first again and again but accepts the next, the first
-is what is wrong.
+tries become rarer. After `PROBE_AFTER` refusals of the first the others are tried as well; when
+they are accepted and the first was refused `GIVE_UP_AFTER` times, the first is what is wrong.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,6 +16,10 @@ from fluence_watch.model.finding import Fingerprint
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=5)
 PROBE_AFTER = 5
+GIVE_UP_AFTER = 20
+
+Firing = Mapping[Fingerprint, datetime]
+"""What fires now, with the `active_at` of the alert: a later episode is another alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +49,49 @@ def wait_after(attempts: int, jitter: float) -> timedelta:
     return min(doubled, LONGEST_WAIT) * (0.75 + jitter / 2)
 
 
-def fate(
-    message: Message, firing: Collection[Fingerprint], stale_after: timedelta, now: datetime
-) -> Fate:
+def fate(message: Message, firing: Firing, stale_after: timedelta, now: datetime) -> Fate:
     """Whether the message is still news: whether anything in it still matters."""
     fresh = now - message.created_at <= stale_after
     matters = any(_matters(item, firing, now, fresh=fresh) for item in message.items)
     return Fate.SEND if matters or _hidden_matter(message, firing) else Fate.SUMMARIZE
 
 
-def _matters(item: Item, firing: Collection[Fingerprint], now: datetime, *, fresh: bool) -> bool:
+def superseded(queue: Sequence[Queued]) -> list[Queued]:
+    """Messages of nothing but repeats, all of which later ones in the queue say again.
+
+    What a long message only counts may not be said again: it is never among them.
+    """
+    said: set[tuple[Fingerprint, datetime]] = set()
+    found = []
+    for queued in reversed(queue):
+        items = queued.message.items
+        again = bool(items) and all(item.repeated and _episode(item) in said for item in items)
+        if again and not _hides(queued.message):
+            found.append(queued)
+        said |= {_episode(item) for item in items if item.firing}
+    return found[::-1]
+
+
+def _episode(item: Item) -> tuple[Fingerprint, datetime]:
+    return item.fingerprint, item.active_at
+
+
+def _matters(item: Item, firing: Firing, now: datetime, *, fresh: bool) -> bool:
     if item.relevant_until is not None and now >= item.relevant_until:
         return False
-    return fresh or (item.firing and item.fingerprint in firing)
+    return fresh or (item.firing and firing.get(item.fingerprint) == item.active_at)
 
 
-def _hidden_matter(message: Message, firing: Collection[Fingerprint]) -> bool:
+def _hidden_matter(message: Message, firing: Firing) -> bool:
     """Whether, of what a long message only counts, something may still fire."""
-    if message.firing + message.resolved <= len(message.items):
+    if not _hides(message):
         return False
     rules = {count.rule for count in message.counts if count.firing}
-    return any(f.account == message.account and f.rule in rules for f in firing)
+    return any(
+        f.account == message.account and f.rule in rules and active_at <= message.created_at
+        for f, active_at in firing.items()
+    )
+
+
+def _hides(message: Message) -> bool:
+    return message.firing + message.resolved > len(message.items)

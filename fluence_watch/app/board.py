@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import Lock
 
 from fluence_watch import __version__
 from fluence_watch.app.clock import Clock
@@ -29,33 +30,37 @@ class Board:
         self._views: dict[str, AccountView] = {}
         self._expected: set[str] = set()
         self._trouble: dict[str, str] = {}
+        self._lock = Lock()
 
     def expect(self, accounts: set[str]) -> None:
         """These are the accounts that are watched; what is known of others goes at once."""
-        for gone in (self._expected | self._polled.keys()) - accounts:
-            self._polled.pop(gone, None)
-            self._views.pop(gone, None)
-            self._trouble.pop(gone, None)
-            self.exposition.drop(gone)
-            self.own.drop_account(gone)
-        self._expected = set(accounts)
+        with self._lock:
+            for gone in (self._expected | self._polled.keys() | self._trouble.keys()) - accounts:
+                self._polled.pop(gone, None)
+                self._views.pop(gone, None)
+                self._trouble.pop(gone, None)
+                self.exposition.drop(gone)
+                self.own.drop_account(gone)
+            self._expected = set(accounts)
 
     def publish(self, polled: Polled) -> None:
         """Take over what a poll came to."""
         account = polled.policy.account
-        if account not in self._expected:
-            return
         view = _view(polled, self._views.get(account))
-        self._views[account], self._polled[account] = view, polled
-        self._trouble.pop(account, None)
-        self.exposition.publish(view)
-        self.own.poll_finished(account, polled.seconds)
-        self.own.alerts(account, _alert_counts(polled))
-        self.own.store_up(up=polled.store_error is None)
+        with self._lock:  # or a poll that ends late would bring a removed account back
+            if account not in self._expected:
+                return
+            self._views[account], self._polled[account] = view, polled
+            self._trouble.pop(account, None)
+            self.exposition.publish(view)
+            self.own.poll_finished(account, polled.seconds)
+            self.own.alerts(account, _alert_counts(polled))
+            self.own.store_up(up=polled.store_error is None)
 
     def crashed(self, account: str, why: str) -> None:
         """A poll ended in an error of our own; nothing is known of what it saw."""
-        self._trouble[account] = f"account {account}: the last poll crashed: {why}"
+        if account in self._expected:
+            self._trouble[account] = f"account {account}: the last poll crashed: {why}"
 
     def unready(self) -> list[str]:
         """Why the watcher does not do its work; empty when it does."""
@@ -63,8 +68,9 @@ class Board:
             f"account {name}: not polled yet"
             for name in sorted(self._expected - self._polled.keys() - self._trouble.keys())
         ]
-        errors = {polled.store_error for polled in self._polled.values() if polled.store_error}
-        return [*reasons, *self._trouble.values(), *sorted(errors)]
+        polled = list(self._polled.values())
+        errors = {each.store_error for each in polled if each.store_error}
+        return [*reasons, *list(self._trouble.values()), *sorted(errors)]
 
     def status(self) -> StatusView:
         """The status page as of now."""

@@ -91,8 +91,11 @@ class Couriers:
         for name in self._couriers.keys() - plan.receivers.keys():
             await self._remove(name)
         for name, receiver in plan.receivers.items():
+            courier = self._couriers.get(name)
             way = delivery(receiver, self._store, self._board.own, self._clock, plan.settings)
-            if courier := self._couriers.get(name):
+            if courier:
+                # the same set, not a copy: a round of the former one may still be on its way
+                way.accepted = courier.delivery.accepted
                 courier.delivery = way
                 courier.wake()
             else:

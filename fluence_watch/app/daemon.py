@@ -62,6 +62,7 @@ class Daemon:
         server = WebServer(site(self.board, self.reload))
         self._obey_signals()
         await server.start(listener)
+        await asyncio.to_thread(self._forget_strangers)
         await self._take_over(self._plan)
         self._scheduler.add_job(
             self._prune, IntervalTrigger(days=1, timezone=UTC), next_run_time=self._clock()
@@ -82,27 +83,39 @@ class Daemon:
 
         Raises:
             ConfigError: they cannot be used; the old ones stay.
+            StoreError: the state of a new account cannot be read; the old ones stay.
         """
         async with self._reloading:
             try:
                 fresh = await asyncio.to_thread(lambda: plan(self._load()))
-            except ConfigError as error:
+                await self._take_over(fresh)
+            except (ConfigError, StoreError) as error:
                 self.board.own.reload_failed()
-                problems = [str(problem) for problem in error.problems]
+                problems = str(error).splitlines()
                 _log.error("reload failed, the old settings stay", problems=problems)
                 raise
-            self._warn_of_restart(fresh)
-            await self._take_over(fresh)
             _log.info("reloaded", accounts=len(fresh.policies), receivers=len(fresh.receivers))
 
     async def _take_over(self, fresh: Plan) -> None:
-        configure_logs(fresh.settings.log)
-        await self._couriers.take_over(fresh)
+        # Watches first: no poll under the old settings may leave a message for a receiver that is
+        # no more.
         await self._watches.take_over(fresh)
+        await self._couriers.take_over(fresh)
+        configure_logs(fresh.settings.log)
+        self._warn_of_restart(fresh)
         self._plan = fresh
         self.board.own.reloaded(self._clock())
         if not fresh.receivers:
             _log.warning("there are no receivers: nobody is told of anything")
+
+    def _forget_strangers(self) -> None:
+        """What the store holds of accounts and receivers that went while nobody ran."""
+        for account in set(self._store.accounts()) - self._plan.policies.keys():
+            _log.warning("account is not watched any more, its state goes", account=account)
+            self._store.forget(account)
+        for receiver in self._store.receivers_waiting().keys() - self._plan.receivers.keys():
+            dropped = self._store.drop_queue(receiver)
+            _log.warning("receiver is no more", receiver=receiver, undelivered=dropped)
 
     def _warn_of_restart(self, fresh: Plan) -> None:
         for section in ("server", "store"):
@@ -121,7 +134,7 @@ class Daemon:
         task.add_done_callback(self._reloads.discard)
 
     async def _reload_logged(self) -> None:
-        with suppress(ConfigError):  # it was logged
+        with suppress(ConfigError, StoreError):  # it was logged
             await self.reload()
 
     async def _prune(self) -> None:

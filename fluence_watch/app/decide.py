@@ -11,7 +11,7 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.finding import Verdict
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm, track
-from fluence_watch.model.note import Note, noted, noted_keys
+from fluence_watch.model.note import Note, expected_keys, noted, spent
 from fluence_watch.model.snapshot import Outcome, Snapshot
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules import evaluate, ssh_key_drift, vm_vanished
@@ -49,11 +49,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be committed in one transaction, and the verdict that led to it."""
+    """What is to be committed in one transaction, and the verdict that led to it.
+
+    `applied` are the notes that no later poll needs.
+    """
 
     after: AccountState
     ended: Sequence[Alert]
     messages: Sequence[Message]
+    applied: Sequence[Note]
     verdict: Verdict
 
 
@@ -62,15 +66,11 @@ def decide(
 ) -> Decision:
     """The state after a poll, the alerts that it ended, and the messages to send.
 
-    `notes` are what users did since the poll before; the state after it knows of them, also when
-    the poll failed.
+    `notes` are what users did by hand. What they did to VMs the state after it knows, also when
+    the poll failed; notes on SSH keys are for the polls of the next hour too.
     """
     now = outcome.taken_at
-    remembered = replace(
-        before,
-        known=noted(before.known, notes),
-        ssh_keys=noted_keys(before.ssh_keys, notes),
-    )
+    remembered = replace(before, known=noted(before.known, notes))
     known = _known_after(remembered, outcome, policy)
     situation = Situation(
         account=policy.account,
@@ -81,7 +81,8 @@ def decide(
         failure=None if isinstance(outcome, Snapshot) else outcome,
         epoch=policy.epoch_of(outcome),
         expectations=policy.expectations,
-        keys_before=remembered.ssh_keys,
+        keys_before=before.ssh_keys,
+        expected_keys=expected_keys(notes, now),
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
@@ -95,9 +96,9 @@ def decide(
         told,
         last_poll_at=now,
         last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
-        ssh_keys=_keys_after(remembered, outcome),
+        ssh_keys=_keys_after(before, outcome),
     )
-    return Decision(after, ended, messages, verdict)
+    return Decision(after, ended, messages, spent(notes, now), verdict)
 
 
 def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapping[str, KnownVm]:

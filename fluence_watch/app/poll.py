@@ -1,7 +1,7 @@
 """One account, watched: fetch → compare → decide → commit → tell."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Decision, Policy, decide
 from fluence_watch.app.runtime import return_memory
 from fluence_watch.errors import ApiError, StoreError
-from fluence_watch.fluence import FluenceClient
+from fluence_watch.fluence import AUTO, FluenceClient
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.note import Note
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot, build_snapshot
@@ -46,6 +46,8 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
     Keys and balance are asked for at the same time; where they cannot be had they are unknown.
     """
     account = policy.account
+    if client.dialect == AUTO and isinstance(found := await _told(client.list_vms()), ApiError):
+        return PollFailure(account, clock(), found.reason, str(found))
     async with asyncio.TaskGroup() as requests:
         listing = requests.create_task(_told(client.list_vms()))
         balance = requests.create_task(_told(client.account_balance()))
@@ -111,11 +113,14 @@ class Watch:
             self._tell()
 
     async def change(self, policy: Policy, client: FluenceClient | None = None) -> None:
-        """Go on by another policy, and with another client if one is given."""
-        self._policy = policy
+        """Go on by another policy, and with another client if one is given.
+
+        When it returns, no poll runs by the old ones.
+        """
+        former, self._policy = self.client, policy
+        self.client = client or former
+        await self.rest()
         if client is not None:
-            former, self.client = self.client, client
-            await self.rest()
             await former.aclose()
 
     async def rest(self) -> None:
@@ -126,7 +131,7 @@ class Watch:
     def _settle(self, policy: Policy, outcome: Outcome, started: float) -> Polled:
         notes, unread = self._notes(policy.account)
         decision = decide(self._state, outcome, policy, notes)
-        store_error = unread or self._commit(policy.account, decision, notes)
+        store_error = unread or self._commit(policy.account, decision)
         polled = Polled(
             policy,
             outcome,
@@ -146,7 +151,7 @@ class Watch:
         except StoreError as error:
             return [], str(error)
 
-    def _commit(self, account: str, decision: Decision, notes: Sequence[Note]) -> str | None:
+    def _commit(self, account: str, decision: Decision) -> str | None:
         """Commit, and only then believe it: what was not kept is decided again at the next poll."""
         try:
             self._store.commit(
@@ -155,7 +160,7 @@ class Watch:
                 decision.after,
                 decision.ended,
                 decision.messages,
-                applied=notes,
+                applied=decision.applied,
             )
         except StoreError as error:
             return str(error)

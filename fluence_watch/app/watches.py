@@ -8,6 +8,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.poll import Watch
@@ -52,14 +53,20 @@ class Watches:
 
         An account with another name and the same key at the same API was renamed: it keeps its
         state.
+
+        Raises:
+            StoreError: the state of a new account cannot be read; nothing was changed.
         """
+        renamed = {name: self._new_name(name, plan) for name in self._watches}
+        added = plan.policies.keys() - self._watches.keys() - set(renamed.values())
+        states = {name: await asyncio.to_thread(self._store.load, name) for name in added}
         self._board.expect(set(plan.policies))
         for name in self._watches.keys() - plan.policies.keys():
-            await self._remove(name, self._new_name(name, plan))
+            states |= await self._remove(name, renamed[name])
         for name, policy in plan.policies.items():
             config = plan.clients[name]
             if name not in self._watches:
-                await self._add(name, plan)
+                self._add(name, plan, states.get(name, AccountState()))
             elif config != self._configs[name]:
                 client = connect(name, config, self._clock, self._board.own)
                 await self._watches[name].change(policy, client)
@@ -70,6 +77,8 @@ class Watches:
 
     def _new_name(self, name: str, plan: Plan) -> str | None:
         """What a removed account is called now, if it is still there."""
+        if name in plan.policies:
+            return None
         was = self._configs[name]
         for other, config in plan.clients.items():
             same = (config.api_key, config.base_url) == (was.api_key, was.base_url)
@@ -91,9 +100,8 @@ class Watches:
         for watch in self._watches.values():
             await watch.client.aclose()
 
-    async def _add(self, name: str, plan: Plan) -> None:
+    def _add(self, name: str, plan: Plan, state: AccountState) -> None:
         client = connect(name, plan.clients[name], self._clock, self._board.own)
-        state = await asyncio.to_thread(self._store.load, name)
         self._watches[name] = Watch(
             plan.policies[name],
             client,
@@ -104,20 +112,22 @@ class Watches:
             tell=self._tell,
         )
 
-    async def _remove(self, name: str, new_name: str | None) -> None:
+    async def _remove(self, name: str, new_name: str | None) -> dict[str, AccountState]:
+        """Stop watching; the state of one that has a new name is handed on."""
         self._scheduler.remove_job(name)
         watch = self._watches.pop(name)
         del self._configs[name]
         await watch.rest()
         await watch.client.aclose()
         try:
-            if new_name is None:
-                await asyncio.to_thread(self._store.forget, name)
-            else:
+            if new_name is not None:
                 await asyncio.to_thread(self._store.rename, name, new_name)
                 _log.info("account renamed", account=name, to=new_name)
+                return {new_name: await asyncio.to_thread(self._store.load, new_name)}
+            await asyncio.to_thread(self._store.forget, name)
         except StoreError as error:
             _log.error("state of a removed account stays", account=name, error=str(error))
+        return {}
 
     def _schedule(self, names: Sequence[str], poll: PollSettings) -> None:
         if poll == self._poll_settings:
@@ -145,12 +155,11 @@ class Watches:
         )
 
     async def _poll(self, name: str) -> None:
-        watch = self._watches.get(name)
-        if watch is None:
-            return
         try:
             async with self._slots:
-                await watch.poll()
+                # looked up late: while it waited, its account may have been removed
+                if watch := self._watches.get(name):
+                    await watch.poll()
         except asyncio.CancelledError:
             return  # cut off by `stop`, which says so; APScheduler would log it as a crash
         except Exception as error:  # noqa: BLE001 - of ours; the next poll may go well, all must see this one

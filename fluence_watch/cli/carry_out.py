@@ -36,7 +36,7 @@ class Job:
     """One write. `done` says in the past tense what it does.
 
     `stale` tells why the VM, read again, is no more what was agreed to; `differs` how the VM that
-    was read back is not what was asked for. `before` is called just before the request.
+    was read back is not what was asked for.
     """
 
     target: Target
@@ -44,7 +44,6 @@ class Job:
     write: Callable[[FluenceClient], Awaitable[None]]
     stale: Callable[[Vm], str | None]
     differs: Callable[[Vm], str | None] | None = None
-    before: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +109,6 @@ async def _attempt(job: Job, client: FluenceClient, vm: Vm | None) -> Result:
     stale = "it is not in the list any more" if vm is None else job.stale(vm)
     if stale:
         return Result(job, End.REFUSED, f"nothing was changed: {stale}")
-    if job.before:
-        job.before()
     try:
         await job.write(client)
     except ApiError as error:

@@ -1,6 +1,7 @@
 """Which VM a user means: by id, by the beginning of an id, by name, or several by a glob. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -58,6 +59,29 @@ def matching(pattern: str, targets: Iterable[Target]) -> tuple[Target, ...]:
     return tuple(
         target for target in targets if target.vm.name and fnmatchcase(target.vm.name, pattern)
     )
+
+
+def can_rename(pattern: str, name: str) -> bool:
+    """Whether `new_names` has names for the VMs of the glob: each has one `*`, and no more."""
+    return 1 == pattern.count("*") == name.count("*") and _GLOB.isdisjoint(pattern.replace("*", ""))
+
+
+def new_names(pattern: str, name: str, targets: Iterable[Target]) -> dict[Target, str]:
+    """The new name of each VM that matches: what `*` stands for in its name, put into the new one.
+
+    Both must be as `can_rename` wants them. A name may come out as it was.
+    """
+    (before, after), (head, tail) = pattern.split("*"), name.split("*")
+    return {
+        target: head + (target.vm.name or "").removeprefix(before).removesuffix(after) + tail
+        for target in matching(pattern, targets)
+    }
+
+
+def namesakes(names: Mapping[Target, str]) -> list[Target]:
+    """The VMs that would share their new name with another one of their account."""
+    often = Counter((target.account, name) for target, name in names.items())
+    return [target for target, name in names.items() if often[target.account, name] > 1]
 
 
 def candidates(targets: Sequence[Target]) -> list[tuple[str, str, str, str]]:

@@ -1,8 +1,8 @@
-"""Waiting in the foreground for the end of an epoch that is paid already."""
+"""Waiting in the foreground for the ends of epochs that are paid already."""
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import FrameType
@@ -10,12 +10,38 @@ from types import FrameType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from fluence_watch.app.clock import Clock, utc_now
+from fluence_watch.cli.choose import Target
 from fluence_watch.cli.output import console
 from fluence_watch.model.duration import rough
 
 _STEP = timedelta(seconds=1)
 
 Sleep = Callable[[float], None]
+
+
+def grouped(
+    targets: Iterable[Target], margin_of: Callable[[Target], timedelta]
+) -> list[tuple[Target, ...]]:
+    """The VMs in groups that are waited for together, the one that is charged first in front.
+
+    A group has the VMs whose charge is at most a margin, that of its first VM, after the first
+    one: while one is deleted, the time of the next does not pass. Every VM must have a charge.
+    """
+    groups: list[list[Target]] = []
+    for target in sorted(targets, key=boundary_of):
+        first = groups[-1][0] if groups else None
+        if first and boundary_of(target) - boundary_of(first) <= margin_of(first):
+            groups[-1].append(target)
+        else:
+            groups.append([target])
+    return list(map(tuple, groups))
+
+
+def boundary_of(target: Target) -> datetime:
+    """When the VM is charged next, which must be known."""
+    boundary = target.vm.next_billing_at
+    assert boundary is not None
+    return boundary
 
 
 def wait_until(

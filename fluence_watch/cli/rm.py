@@ -11,6 +11,7 @@ from fluence_watch.cli.confirm import REFUSED, DryRunOption, YesOption, ask, fac
 from fluence_watch.cli.options import AccountOption, ConfigOption
 from fluence_watch.cli.output import UNKNOWN, Column, Format, amount, cell, lasting, print_rows
 from fluence_watch.cli.removal import about_money, changed, default_margin, released, removal
+from fluence_watch.errors import ApiError, OutcomeUnknownError
 from fluence_watch.model.duration import parse_duration, short
 from fluence_watch.model.money import usdc
 from fluence_watch.model.note import NoteAction
@@ -153,14 +154,21 @@ def _job(todo: "Plan", target: Target, stale: Callable[[Vm], str | None]) -> "Jo
 
     vm = target.vm
 
+    def tell_the_watcher(action: NoteAction) -> None:
+        leave_note(todo, target.account, action, vm.key, at=utc_now())
+
     async def write(client: "FluenceClient") -> None:
-        await client.delete_vm(vm.id)
-
-    def tell_the_watcher() -> None:
         # before the request: a poll that comes in between must not find the VM vanished
-        leave_note(todo, target.account, NoteAction.REMOVED, vm.key, at=utc_now())
+        tell_the_watcher(NoteAction.REMOVED)
+        try:
+            await client.delete_vm(vm.id)
+        except OutcomeUnknownError:
+            raise
+        except ApiError:
+            tell_the_watcher(NoteAction.KEPT)
+            raise
 
-    return Job(target, done="deleted", write=write, stale=stale, before=tell_the_watcher)
+    return Job(target, done="deleted", write=write, stale=stale)
 
 
 def _renamed(shown: Vm) -> Callable[[Vm], str | None]:
@@ -169,31 +177,38 @@ def _renamed(shown: Vm) -> Callable[[Vm], str | None]:
 
 def _wait_and_delete(todo: "Plan", targets: Sequence[Target], margin: timedelta | None) -> None:
     """Delete each shortly before its charge; the command ends here."""
-    code = 0
-    for target in targets:
-        before = default_margin(target.epoch) if margin is None else margin
-        _wait(target, before)
-        code = max(code, _delete_now(todo, target))
+    from fluence_watch.cli.carry_out import do_all
+    from fluence_watch.cli.epoch_end import grouped
+
+    def margin_of(target: Target) -> timedelta:
+        return default_margin(target.epoch) if margin is None else margin
+
+    code, left = 0, len(targets)
+    for group in grouped(targets, margin_of):
+        _wait(group, margin_of(group[0]), left)
+        code = max(code, do_all(todo, [_last_moment_job(todo, target) for target in group]))
+        left -= len(group)
     raise typer.Exit(code)
 
 
-def _wait(target: Target, margin: timedelta) -> None:
-    from fluence_watch.cli.epoch_end import wait_until
+def _wait(group: Sequence[Target], margin: timedelta, left: int) -> None:
+    from fluence_watch.cli.epoch_end import boundary_of, wait_until
 
-    boundary = target.vm.next_billing_at
-    assert boundary is not None
+    boundary, first = boundary_of(group[0]), group[0].title
+    title = first if len(group) == 1 else f"{first} and {len(group) - 1} more"
+    stays = "it stays" if left == 1 else f"the {left} that are left stay"
     typer.echo(
-        f"{target.title}: waiting until {cell(boundary)}, less {short(margin)}; "
-        "stop with Ctrl-C and it stays"
+        f"{title}: waiting until {cell(boundary)}, less {short(margin)}; "
+        f"stop with Ctrl-C and {stays}"
     )
     try:
-        wait_until(boundary - margin, target.title)
+        wait_until(boundary - margin, title)
     except KeyboardInterrupt:
-        stop(f"interrupted: {target.title} was not deleted", REFUSED)
+        what = f"{first} was" if left == 1 else f"{left} VMs, {first} first, were"
+        stop(f"interrupted: {what} not deleted", REFUSED)
 
 
-def _delete_now(todo: "Plan", target: Target) -> int:
+def _last_moment_job(todo: "Plan", target: Target) -> "Job":
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.carry_out import do_all
 
-    return do_all(todo, [_job(todo, target, lambda vm: changed(target.vm, vm, utc_now()))])
+    return _job(todo, target, lambda vm: changed(target.vm, vm, utc_now()))

@@ -81,7 +81,7 @@ def simulate(
     except KeyboardInterrupt:
         typer.echo("stopped")
     except OSError as error:
-        raise ListenError(listen, error) from None
+        raise ListenError(listen, error, "--listen") from None
 
 
 def _one_of(option: str, value: str, known: Iterable[str]) -> None:

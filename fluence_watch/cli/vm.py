@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fluence_watch.cli import ports, rm
-from fluence_watch.cli.choose import Target
-from fluence_watch.cli.confirm import USAGE, DryRunOption, YesOption, ask, difference, facts, stop
+from fluence_watch.cli.choose import Target, can_rename, is_glob, namesakes, new_names
+from fluence_watch.cli.confirm import (
+    REFUSED,
+    USAGE,
+    DryRunOption,
+    YesOption,
+    ask,
+    difference,
+    facts,
+    stop,
+)
 from fluence_watch.cli.options import AccountOption, ConfigOption, FormatOption
 from fluence_watch.cli.output import (
     UNKNOWN,
@@ -35,6 +44,10 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 128
 _GIB = 2**30
+_ONE_STAR = (
+    "several VMs cannot have one name: VM and NAME need one * each, as in "
+    "`vm rename 'old-*' 'new-*'`; one VM whose name has such characters is named by its id"
+)
 
 _COLUMNS = (
     Column("account", "ACCOUNT"),
@@ -211,31 +224,62 @@ def _texts(ports: tuple[Port, ...] | None) -> list[str] | None:
 
 
 def rename(
-    vm: VmArgument,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
+    vm: Annotated[
+        str,
+        typer.Argument(metavar="VM", help="Its id, the beginning of it, or its name; or 'old-*'."),
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name; or 'new-*'.")],
     *,
     config: ConfigOption = None,
     account: AccountOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Give a VM another name."""
+    """Give a VM another name, or several: 'old-*' 'new-*' keeps what the * stands for."""
     from fluence_watch.cli.carry_out import carry_out
-    from fluence_watch.cli.fleet import pick_one, planned
+    from fluence_watch.cli.fleet import pick, pick_one, planned
 
-    if not name.strip() or inert(name, _LONGEST_NAME) != name:
-        text = (
-            f"a name has no control characters or outer blanks, and 1 to {_LONGEST_NAME} characters"
-        )
-        stop(text, USAGE)
+    _check_name(name)
+    if is_glob(vm) and not can_rename(vm, name):
+        stop(_ONE_STAR, USAGE)
     todo = planned(config, account)
-    target = pick_one(todo, vm)
-    if target.vm.name == name:
-        typer.echo(f"{target.title}: nothing to do, that is its name")
-        return
-    difference(f"{target.title}: name", removed=[cell(target.vm.name)], added=[name])
-    ask(f"Rename {target.title}?", yes=yes, dry_run=dry_run)
-    carry_out(todo, [_renaming(target, name)])
+    if is_glob(vm):
+        names = new_names(vm, name, pick(todo, [vm], several=True))
+    else:
+        names = {pick_one(todo, vm): name}
+    changes = _changes(names)
+    _ask_to_rename(changes, yes=yes, dry_run=dry_run)
+    carry_out(todo, [_renaming(target, new) for target, new in changes.items()])
+
+
+def _check_name(name: str, of: str = "") -> None:
+    if not name.strip() or inert(name, _LONGEST_NAME) != name:
+        rule = f"no control characters or outer blanks, and 1 to {_LONGEST_NAME} characters"
+        stop(f"{of}a name has {rule}", USAGE)
+
+
+def _changes(names: dict[Target, str]) -> dict[Target, str]:
+    """Those that change; the command ends here when none does, or one cannot."""
+    changes = {target: name for target, name in names.items() if name != target.vm.name}
+    if not changes:
+        one = f"{next(iter(names)).title}: nothing to do, that is its name"
+        typer.echo(one if len(names) == 1 else "nothing to do, these are their names")
+        raise typer.Exit
+    for target, name in changes.items():
+        _check_name(name, f"{target.title}: ")
+    if same := ", ".join(target.title for target in namesakes(changes)):
+        stop(f"nothing was changed, these would have the same name: {same}", REFUSED)
+    return changes
+
+
+def _ask_to_rename(changes: dict[Target, str], *, yes: bool, dry_run: bool) -> None:
+    for target, name in changes.items():
+        difference(f"{target.title}: name", removed=[cell(target.vm.name)], added=[name])
+    what = next(iter(changes)).title
+    if len(changes) > 1:
+        what = f"these {len(changes)} VMs"
+        typer.echo(f"{len(changes)} VMs get another name")
+    ask(f"Rename {what}?", yes=yes, dry_run=dry_run)
 
 
 def _renaming(target: Target, name: str) -> "Job":

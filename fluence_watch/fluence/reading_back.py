@@ -7,7 +7,7 @@ from fluence_watch.fluence.changes import VmChange, still_missing
 from fluence_watch.fluence.elements import Listing
 from fluence_watch.fluence.settling import NotDone
 from fluence_watch.model.ssh_key import AddedKey, SshKey, key_material
-from fluence_watch.model.vm import ENDED, Vm
+from fluence_watch.model.vm import ENDED, Status, Vm
 
 
 async def updated(list_vms: Callable[[], Awaitable[Listing]], change: VmChange) -> NotDone | None:
@@ -28,13 +28,13 @@ async def updated(list_vms: Callable[[], Awaitable[Listing]], change: VmChange) 
 async def deleted(
     list_vms: Callable[[], Awaitable[Listing]], vm_id: str, *, stays: bool
 ) -> NotDone | None:
-    """Whether the VM has left the list, or ended where deleted VMs stay in it.
+    """Whether the VM has left the list, is about to, or ended where deleted VMs stay in it.
 
     Raises:
         ApiError: it cannot be told.
     """
     vm = _found(await list_vms(), vm_id.lower())
-    if vm is None or (stays and vm.status in ENDED):
+    if vm is None or vm.status is Status.TERMINATING or (stays and vm.status in ENDED):
         return None
     return NotDone(f"it is still in the list, as {vm.status}")
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Port
+
+KEY_EXPECTED_FOR = timedelta(hours=1)
 
 
 class NoteAction(StrEnum):
-    """What was done."""
+    """What was done; `KEPT` takes a `REMOVED` back, when the API did not delete the VM."""
 
     REMOVED = "removed"
+    KEPT = "kept"
     ACCEPTED = "accepted"
     KEY_ADDED = "key_added"
     KEY_REMOVED = "key_removed"
@@ -45,22 +47,27 @@ def noted(known: Mapping[str, KnownVm], notes: Iterable[Note]) -> dict[str, Know
             continue
         if note.action is NoteAction.REMOVED:
             after[note.subject] = replace(entry, removal_asked_at=note.at)
+        elif note.action is NoteAction.KEPT:
+            after[note.subject] = replace(entry, removal_asked_at=None)
         elif note.action is NoteAction.ACCEPTED:
             after[note.subject] = replace(entry, baseline=note.ports)
     return after
 
 
-def noted_keys(keys: tuple[SshKey, ...] | None, notes: Iterable[Note]) -> tuple[SshKey, ...] | None:
-    """The remembered SSH keys after what was done to them; `None` stays unknown.
+def expected_keys(notes: Iterable[Note], now: datetime) -> frozenset[tuple[NoteAction, str]]:
+    """What may yet be seen to happen to which SSH keys, by fingerprint.
 
-    Of a key that was added only the fingerprint is known.
+    Whether the request was granted, and whether a list was read before it or after, is not known.
     """
-    if keys is None:
-        return None
-    for note in notes:
-        others = tuple(key for key in keys if key.fingerprint != note.subject)
-        if note.action is NoteAction.KEY_REMOVED:
-            keys = others
-        elif note.action is NoteAction.KEY_ADDED and len(others) == len(keys):
-            keys = (*keys, SshKey("", note.subject, ""))
-    return keys
+    return frozenset((note.action, note.subject) for note in notes if _expects_key(note, now))
+
+
+def spent(notes: Iterable[Note], now: datetime) -> list[Note]:
+    """The notes that are of no use to the polls after this one."""
+    return [note for note in notes if not _expects_key(note, now)]
+
+
+def _expects_key(note: Note, now: datetime) -> bool:
+    # either way: the clock that wrote the note may be ahead of this one
+    on_key = note.action in {NoteAction.KEY_ADDED, NoteAction.KEY_REMOVED}
+    return on_key and abs(now - note.at) < KEY_EXPECTED_FOR

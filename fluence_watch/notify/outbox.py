@@ -4,33 +4,46 @@
   the two may have arrived: it is sent again, and counted as a possible duplicate.
 - What was accepted is not sent again by this process, even if the store cannot be told so.
 - After a failure the receiver is left alone for a while that grows (`wait_after`).
-- What is no news any more becomes one summary, whatever the number of messages.
-- A message that was refused `PROBE_AFTER` times is suspected: if the next one is accepted, it is
-  the message and not the receiver, and it is told as a summary, once, or given up.
+- What is no news any more becomes one summary, whatever the number of messages; repeats that
+  later ones say again are not sent.
+- After a message was refused `PROBE_AFTER` times the following are tried, in order, until one is
+  refused too; the message keeps its place. Only if it was refused `GIVE_UP_AFTER` times, and one
+  that follows is accepted right after, it is given up: one try as a summary, and no more.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
-from fluence_watch.alerting.delivery import PROBE_AFTER, Fate, Queued, fate, wait_after
+from fluence_watch.alerting.delivery import (
+    GIVE_UP_AFTER,
+    PROBE_AFTER,
+    Fate,
+    Firing,
+    Queued,
+    fate,
+    superseded,
+    wait_after,
+)
 from fluence_watch.errors import NotifyError, StoreError
-from fluence_watch.model.finding import Fingerprint
 from fluence_watch.notify.markup import Format
 from fluence_watch.notify.render import Rendered, render, render_summary
 
 log = structlog.get_logger(__name__)
 
+WINDOW = 10_000
+"""The messages looked at together: more than a long outage leaves, so that it has one summary."""
+
 
 class Outbox(Protocol):
     """What the store keeps of messages on their way. All of it may raise `StoreError`."""
 
-    def queued(self, receiver: str) -> Sequence[Queued]:
-        """The receiver's messages, the oldest first."""
+    def queued(self, receiver: str, limit: int) -> Sequence[Queued]:
+        """The receiver's first messages, the oldest first."""
         ...
 
     def begin(self, ids: Sequence[int]) -> None:
@@ -45,8 +58,8 @@ class Outbox(Protocol):
         """Count a failed try; they are in flight no more."""
         ...
 
-    def firing(self) -> Collection[Fingerprint]:
-        """What fires now, of all accounts."""
+    def firing(self) -> Firing:
+        """What fires now, of all accounts, with its `active_at`."""
         ...
 
 
@@ -91,10 +104,11 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class Delivery:
-    """The way to one receiver; one for as long as the process lives.
+    """The way to one receiver; one for as long as the settings stay.
 
     `now` is UTC, `jitter` gives a number in 0..1 that spreads retries. A message older than
-    `stale_after` of which nothing fires any more is told in a summary.
+    `stale_after` of which nothing fires any more is told in a summary. `accepted` are the ids that
+    the store could not remove yet; who replaces this by another hands over the same set.
     """
 
     receiver: Channel
@@ -103,7 +117,7 @@ class Delivery:
     now: Callable[[], datetime]
     jitter: Callable[[], float]
     stale_after: timedelta
-    _accepted: set[int] = field(default_factory=set)
+    accepted: set[int] = field(default_factory=set)
 
     async def drain(self) -> datetime | None:
         """Send what waits, until nothing does or the receiver does not accept it.
@@ -116,30 +130,51 @@ class Delivery:
         Raises:
             StoreError: the store failed. A try that could not be committed was not made.
         """
-        while queue := await self._queue():
-            later = max((q.next_attempt_at for q in queue if q.next_attempt_at), default=None)
+        while all_queued := await self._queue():
+            later = max((q.next_attempt_at for q in all_queued if q.next_attempt_at), default=None)
             if later is not None and later > self.now():
                 return later
+            queue = await self._without_repeats(all_queued)
             firing = await asyncio.to_thread(self.outbox.firing)
             stale = [q for q in queue if self._fate(q, firing) is Fate.SUMMARIZE]
             batch = stale or queue[:1]
             if await self._tell(batch, firing, summary=bool(stale)):
                 continue
-            rest = [q for q in queue if q not in batch]
-            if not (_suspect(batch) and rest and await self._tell(rest[:1], firing)):
+            tries = _attempts(batch) + 1
+            passed = tries >= PROBE_AFTER and await self._pass(batch, queue, firing)
+            if not (passed and tries >= GIVE_UP_AFTER):
                 return self._retry_at(batch)
             await self._give_up(batch, firing, summary=not stale)
         # what was accepted but could not be removed: the store may be well by then
-        return self.now() + wait_after(1, self.jitter()) if self._accepted else None
+        return self.now() + wait_after(1, self.jitter()) if self.accepted else None
 
     async def _queue(self) -> list[Queued]:
-        if self._accepted:
+        if self.accepted:
             await self._forget(())
-        queue = await asyncio.to_thread(self.outbox.queued, self.receiver.name)
-        return [queued for queued in queue if queued.id not in self._accepted]
+        queue = await asyncio.to_thread(self.outbox.queued, self.receiver.name, WINDOW)
+        return [queued for queued in queue if queued.id not in self.accepted]
+
+    async def _without_repeats(self, queue: Sequence[Queued]) -> Sequence[Queued]:
+        ids = {queued.id for queued in superseded(queue)}
+        if not ids:
+            return queue
+        log.info("repeats are said by later ones", receiver=self.receiver.name, messages=len(ids))
+        await self._forget(sorted(ids))
+        return [queued for queued in queue if queued.id not in ids]
+
+    async def _pass(self, batch: Sequence[Queued], queue: Sequence[Queued], firing: Firing) -> bool:
+        """Send the others, until one is refused; whether any was accepted."""
+        ids = {queued.id for queued in batch}
+        passed = False
+        for queued in queue:
+            if queued.id not in ids:
+                if not await self._tell([queued], firing):
+                    break
+                passed = True
+        return passed
 
     async def _tell(
-        self, batch: Sequence[Queued], firing: Collection[Fingerprint], *, summary: bool = False
+        self, batch: Sequence[Queued], firing: Firing, *, summary: bool = False
     ) -> bool:
         """Send a message, or several as a summary; whether it was accepted."""
         name, ids = self.receiver.name, [queued.id for queued in batch]
@@ -161,31 +196,27 @@ class Delivery:
 
     async def _forget(self, ids: Sequence[int]) -> None:
         """Remove what was accepted; kept in mind until the store has done so."""
-        self._accepted.update(ids)
+        self.accepted.update(ids)
         try:
-            await asyncio.to_thread(self.outbox.delivered, sorted(self._accepted))
+            await asyncio.to_thread(self.outbox.delivered, sorted(self.accepted))
         except StoreError as error:
             log.error("cannot remove sent messages", receiver=self.receiver.name, why=str(error))  # noqa: TRY400 - the text says it all
         else:
-            self._accepted.clear()
+            self.accepted.clear()
 
-    async def _give_up(
-        self, batch: Sequence[Queued], firing: Collection[Fingerprint], *, summary: bool
-    ) -> None:
+    async def _give_up(self, batch: Sequence[Queued], firing: Firing, *, summary: bool) -> None:
         """The receiver takes others, but not these: one try as a summary, and no more."""
         ids = [queued.id for queued in batch]
         log.error("receiver refuses a message for good", receiver=self.receiver.name, messages=ids)
         if not (summary and await self._tell(batch, firing, summary=True)):
             await self._forget(ids)
 
-    def _words(
-        self, batch: Sequence[Queued], firing: Collection[Fingerprint], *, summary: bool
-    ) -> Rendered:
+    def _words(self, batch: Sequence[Queued], firing: Firing, *, summary: bool) -> Rendered:
         how = (self.receiver.format, self.now(), firing, self.receiver.longest)
         messages = [queued.message for queued in batch]
         return render_summary(messages, *how) if summary else render(messages[0], *how)
 
-    def _fate(self, queued: Queued, firing: Collection[Fingerprint]) -> Fate:
+    def _fate(self, queued: Queued, firing: Firing) -> Fate:
         return fate(queued.message, firing, self.stale_after, self.now())
 
     def _retry_at(self, batch: Sequence[Queued]) -> datetime:
@@ -194,7 +225,3 @@ class Delivery:
 
 def _attempts(batch: Sequence[Queued]) -> int:
     return max(queued.attempts for queued in batch)
-
-
-def _suspect(batch: Sequence[Queued]) -> bool:
-    return _attempts(batch) + 1 >= PROBE_AFTER

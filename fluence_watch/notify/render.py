@@ -8,7 +8,7 @@ leading underscore are for the message as a whole, and for what several template
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -24,7 +24,7 @@ from fluence_watch.notify.markup import Format, inert
 from fluence_watch.notify.words import Told, words
 
 Kind = Literal["failure", "warning", "info", "success"]
-Firing = Collection[Fingerprint] | None
+Firing = Mapping[Fingerprint, datetime] | None
 
 _TITLE = 150
 _BRIEF = 300
@@ -64,7 +64,7 @@ def render(
 ) -> Rendered:
     """Word a message; times are UTC, with their distance from `now`.
 
-    Of `firing`, where given, an item that fires no longer says so. Title and body have at most
+    Of `firing` (with `active_at`), where given, an item that fires no longer says so. Title and body have at most
     `longest` characters together: items are left out from the end, the worst one never.
 
     Raises:
@@ -157,6 +157,7 @@ def _kind(item: Item) -> tuple[bool, Severity, str]:
 
 
 def _told(item: Item, message: Message, firing: Firing) -> Told:
+    fires_on = firing is not None and firing.get(item.fingerprint) == item.active_at
     return Told(
         fingerprint=item.fingerprint,
         facts=item.facts,
@@ -164,7 +165,7 @@ def _told(item: Item, message: Message, firing: Firing) -> Told:
         ends_at=item.ends_at,
         repeated=item.repeated,
         told_at=message.created_at,
-        over=None if firing is None or not item.firing else item.fingerprint not in firing,
+        over=None if firing is None or not item.firing else not fires_on,
     )
 
 

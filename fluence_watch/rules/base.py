@@ -17,6 +17,7 @@ from fluence_watch.model.duration import parse_duration, short
 from fluence_watch.model.finding import Finding, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
+from fluence_watch.model.note import NoteAction
 from fluence_watch.model.snapshot import PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Port, Vm
@@ -101,7 +102,7 @@ class Situation:
 
     `known` is what is remembered after this poll, `before` what was before it. After a failed
     poll `snapshot` is `None` and `failure` says why. `keys_before` are the SSH keys as last known,
-    `None` at first sight.
+    `None` at first sight; `expected_keys` what users do to which of them, by fingerprint.
     """
 
     account: str
@@ -113,6 +114,7 @@ class Situation:
     epoch: timedelta = timedelta(hours=24)
     expectations: Sequence[Expectation] = ()
     keys_before: tuple[SshKey, ...] | None = None
+    expected_keys: frozenset[tuple[NoteAction, str]] = frozenset()
 
     @property
     def vms(self) -> Mapping[str, Vm]:

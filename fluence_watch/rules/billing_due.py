@@ -2,7 +2,8 @@
 
 Told once a VM and epoch. To be calm, time is cut into windows as long as `lead_time`, counted from
 midnight UTC of 1970; when the first boundary of a window is `lead_time` away, all of that window
-are told together. So everybody has at least `lead_time`, and a day brings no more messages than
+are told together. Where an epoch is shorter than a day and no longer than `lead_time` (an hour in `cloud`), a charge
+is always near, and nothing is told. So everybody has at least `lead_time`, and a day brings no more messages than
 it has windows.
 """
 
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
+from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
@@ -46,6 +48,8 @@ class BillingDue:
 def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
     """Find the VMs of every window whose first boundary is `lead_time` away or nearer."""
     now, lead = situation.now, settings.lead_time
+    if situation.epoch <= lead < EPOCH:
+        return Judgement()  # it is always due
     windows: dict[int, list[tuple[datetime, Vm]]] = defaultdict(list)
     for due_at, vm in _upcoming(situation.vms.values(), now):
         if due_at - now <= 2 * lead:

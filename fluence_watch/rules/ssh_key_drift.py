@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
 
@@ -27,6 +28,9 @@ class KeyChange(StrEnum):
     REMOVED = "removed"
 
 
+_BY_USER = {KeyChange.ADDED: NoteAction.KEY_ADDED, KeyChange.REMOVED: NoteAction.KEY_REMOVED}
+
+
 @dataclass(frozen=True, slots=True)
 class SshKeyDrift:
     """One key; its name and comment are whatever somebody wrote."""
@@ -39,14 +43,23 @@ class SshKeyDrift:
 
 
 def judge(situation: Situation, settings: SshKeyDriftSettings) -> Judgement:
-    """Find every key that only one of the two lists has; nothing where either is unknown."""
+    """Find every key that only one of the two lists has, unless the user does just that.
+
+    Nothing where either list is unknown.
+    """
     before = situation.keys_before
     after = situation.snapshot.ssh_keys if situation.snapshot else None
     if before is None or after is None:
         return Judgement()
     changes = [(KeyChange.ADDED, key) for key in _only_in(after, before)]
     changes += [(KeyChange.REMOVED, key) for key in _only_in(before, after)]
-    return Judgement([_finding(situation, settings, *change) for change in changes])
+    return Judgement(
+        [
+            _finding(situation, settings, direction, key)
+            for direction, key in changes
+            if (_BY_USER[direction], key.fingerprint) not in situation.expected_keys
+        ]
+    )
 
 
 def _only_in(some: Iterable[SshKey], others: Iterable[SshKey]) -> Iterable[SshKey]:

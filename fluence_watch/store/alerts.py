@@ -60,15 +60,16 @@ def load_history(connection: Connection, account: str | None, limit: int) -> lis
     return [alert for alert, _ in _readable(connection.execute(query.limit(limit)))]
 
 
-def load_firing(connection: Connection, account: str | None) -> set[Fingerprint]:
-    """The fingerprints that fire, of one account or of all; no facts are read for it."""
-    columns = accounts.c.name, alerts.c.rule, alerts.c.subject, alerts.c.key
+def load_firing(connection: Connection, account: str | None) -> dict[Fingerprint, datetime]:
+    """What fires, of one account or of all, and its `active_at`; no facts are read for it."""
+    columns = accounts.c.name, alerts.c.rule, alerts.c.subject, alerts.c.key, alerts.c.active_at
     query = (
         select(*columns).join_from(alerts, accounts).where(is_open, alerts.c.state == State.FIRING)
     )
     if account is not None:
         query = query.where(accounts.c.name == account)
-    return {Fingerprint(*row) for row in connection.execute(query)}
+    rows = connection.execute(query)
+    return {Fingerprint(*of): active_at for *of, active_at in rows}
 
 
 def save_alerts(

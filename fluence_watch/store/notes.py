@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.vm import Port
@@ -49,3 +49,13 @@ def remove(connection: Connection, applied: Iterable[Note]) -> None:
     """Take the notes away that were applied."""
     if ids := [note.id for note in applied]:
         connection.execute(delete(notes).where(notes.c.id.in_(ids)))
+
+
+def rename(connection: Connection, account: str, name: str) -> None:
+    """Give the account's notes to another name."""
+    connection.execute(update(notes).where(notes.c.account == account).values(account=name))
+
+
+def forget(connection: Connection, account: str) -> None:
+    """Take all notes of the account away."""
+    connection.execute(delete(notes).where(notes.c.account == account))

@@ -1,6 +1,7 @@
 """The messages that wait for delivery, each receiver's in the order of their creation."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -90,6 +91,28 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
 def remove_all(connection: Connection, receiver: str) -> int:
     """Empty the queue of a receiver; returns how many messages that were."""
     return connection.execute(delete(outbox).where(outbox.c.receiver == receiver)).rowcount
+
+
+def rename(connection: Connection, account: str, name: str) -> None:
+    """Let the messages of the account speak of it by another name.
+
+    One that cannot be read is left as it is.
+    """
+    for row in connection.execute(select(outbox.c.id, outbox.c.message)).all():
+        try:
+            message = load_message(row.message)
+        except ValueError:
+            continue
+        if message.account == account:
+            text = dump_message(_renamed(message, name))
+            connection.execute(update(outbox).where(outbox.c.id == row.id).values(message=text))
+
+
+def _renamed(message: Message, name: str) -> Message:
+    items = (
+        replace(item, fingerprint=item.fingerprint._replace(account=name)) for item in message.items
+    )
+    return replace(message, account=name, items=tuple(items))
 
 
 def _queued(row: Row[Any]) -> Queued:

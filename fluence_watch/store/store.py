@@ -143,17 +143,27 @@ class Store:
             notes.remove(connection, applied)
 
     def forget(self, account: str) -> None:
-        """Remove all that is known of an account, its alerts and their history with it.
+        """Remove all that is known of an account: alerts and their history, notes.
 
         Nobody is told. Messages that wait in the outbox stay there.
         """
         with self._write() as connection:
             connection.execute(delete(accounts).where(accounts.c.name == account))
+            notes.forget(connection, account)
 
     def rename(self, account: str, name: str) -> None:
-        """Give all that is known of an account to another name, which has no state of its own."""
+        """Give all that is known of an account to another name, in waiting messages too.
+
+        A state that an earlier account of that name left is removed. Notes under the new name
+        stay: who left them meant this account.
+        """
+        if name == account:
+            return
         with self._write() as connection:
+            connection.execute(delete(accounts).where(accounts.c.name == name))
             connection.execute(update(accounts).where(accounts.c.name == account).values(name=name))
+            notes.rename(connection, account, name)
+            outbox.rename(connection, account, name)
 
     def leave_note(
         self,
@@ -169,12 +179,12 @@ class Store:
             notes.append(connection, account, action, subject, at=at, ports=ports)
 
     def notes(self, account: str) -> list[Note]:
-        """What users did since the last poll that was committed, the oldest first."""
+        """What users did that no poll has applied yet, the oldest first."""
         with self._read() as connection:
             return notes.load(connection, account)
 
-    def firing(self, account: str | None = None) -> set[Fingerprint]:
-        """The alerts that fire now, of one account or of all."""
+    def firing(self, account: str | None = None) -> dict[Fingerprint, datetime]:
+        """What fires now, of one account or of all, with the `active_at` of its alert."""
         with self._read() as connection:
             return load_firing(connection, account)
 

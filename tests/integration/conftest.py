@@ -49,7 +49,7 @@ def tool() -> Callable[..., str]:
     def find(name: str, package: str) -> str:
         path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         if path is None:
-            required = os.environ.get("FLUENCE_WATCH_REQUIRE_TOOLS") == "1"
+            required = os.environ.get("TESTS_REQUIRE_TOOLS") == "1"
             (pytest.fail if required else pytest.skip)(
                 f"{name} is not installed (Debian: {package})"
             )

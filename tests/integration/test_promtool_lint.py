@@ -21,7 +21,7 @@ def promtool() -> str:
     path = shutil.which("promtool")
     if path is None:
         missing = (
-            pytest.fail if os.environ.get("FLUENCE_WATCH_REQUIRE_TOOLS") == "1" else pytest.skip
+            pytest.fail if os.environ.get("TESTS_REQUIRE_TOOLS") == "1" else pytest.skip
         )
         missing("promtool is not installed (Debian: prometheus)")
     return str(path)

@@ -15,6 +15,7 @@ from fluence_watch.model.note import NoteAction
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.simulator import Fault, FaultKind
+from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.store import Store
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
@@ -148,6 +149,55 @@ def test_renaming(run: Run, api: Any) -> None:
     assert (0, "nothing to do, that is its name") == (again.code, again.out.strip().split(": ")[1])
 
 
+def _name_them(api: Any, *names: str) -> None:
+    for machine, name in zip(_machines(api), names, strict=True):
+        api.world.update(machine.id, name=name)
+
+
+def _names(api: Any) -> list[str]:
+    return [machine.name for machine in _machines(api)]
+
+
+def test_renaming_several(run: Run, api: Any) -> None:
+    """One question for all, with the total; a table tells; who has such a name is left alone."""
+    _name_them(api, "keep", "ci-1", "ci-2")
+    silent = run("vm", "rename", "ci-*", "build-*")
+    assert (1, ["keep", "ci-1", "ci-2"]) == (silent.code, _names(api))
+    ran = run("vm", "rename", "ci-*", "build-*", "--yes")
+
+    assert (0, "") == (ran.code, ran.err)
+    assert "  - ci-2\n  + build-2\n2 VMs get another name\n" in ran.out
+    assert ["build-1", "build-2"] == [
+        line.split()[-1] for line in ran.out.splitlines() if "its name is now" in line
+    ]
+    assert ["keep", "build-1", "build-2"] == _names(api)
+
+    again = run("vm", "rename", "build-*", "build-*", "--yes")
+    assert (0, "nothing to do, these are their names\n") == (again.code, again.out)
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "name", "code", "why"),
+    [
+        (["a-1", "a-2", "b"], "a-*", "web", 2, "VM and NAME need one * each"),
+        (["a-1", "a-2", "b"], "a-?", "web-*", 2, "VM and NAME need one * each"),
+        (["a-1", "a-1", "b"], "a-*", "web-*", 1, "would have the same name: a-1 ("),
+        (["a-1", "a-", "b"], "a-*", "*", 2, "a name has no control characters"),
+        (["a-1", "a-2", "b"], "c-*", "web-*", 2, "no VM has a name like 'c-*'"),
+    ],
+)
+def test_several_that_are_not_renamed(
+    run: Run, api: Any, names: list[str], pattern: str, name: str, code: int, why: str
+) -> None:
+    """All of them or none: what cannot be done to one is not begun."""
+    _name_them(api, *names)
+    ran = run("vm", "rename", pattern, name, "--yes")
+
+    assert (code, "") == (ran.code, ran.out)
+    assert why in ran.err
+    assert names == _names(api)
+
+
 @pytest.mark.parametrize("name", ["", "  ", " x", "a\nb", "\x1b[31m", "x" * 200])
 def test_names_that_nobody_wants(run: Run, api: Any, name: str) -> None:
     """Refused before anything is asked of the API."""
@@ -189,6 +239,31 @@ def test_deleting_tells_the_watcher(run: Run, api: Any) -> None:
     assert [] == _notes()  # it did not come so far as to ask: the list was not to be had
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (RefusedError("not this one"), [NoteAction.REMOVED, NoteAction.KEPT]),
+        (OSError("the disk is full"), [NoteAction.REMOVED]),
+    ],
+)
+def test_deleting_in_vain(
+    run: Run, api: Any, answer: Exception, told: list[NoteAction], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A VM that was not deleted is watched as before; one of which nobody knows may still go."""
+    Store.open(STORE).close()
+    machine, *_ = _machines(api)
+
+    def delete(*_: object) -> None:
+        api.faults.queue(Fault(FaultKind.STATUS, status=401), 50)
+        raise answer
+
+    monkeypatch.setattr(type(api.world), "delete", delete)
+    ran = run("vm", "rm", machine.name, "--yes")
+    assert 3 == ran.code
+    assert (NoteAction.KEPT not in told) == ("it is not known" in ran.err)
+    assert [(action, machine.key) for action in told] == _notes()
+
+
 def test_deleting_several(run: Run, api: Any) -> None:
     """A glob stands for names: the total is shown, all are done, and a table tells."""
     for number, machine in enumerate(_machines(api)):
@@ -213,3 +288,20 @@ def test_at_the_end_of_the_epoch(run: Run, api: Any) -> None:
     assert (0, "") == (ran.code, ran.err)
     assert machine.key not in api.world.machines
     assert "stop with Ctrl-C and it stays" in ran.out
+
+
+def test_several_at_the_end_of_the_epoch(run: Run, api: Any) -> None:
+    """Those whose charges are close are waited for once and deleted together, with one table."""
+    _name_them(api, "ci-0", "ci-1", "ci-2")
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    for number, machine in enumerate(_machines(api)):
+        api.world.set_boundary(machine.id, soon + timedelta(milliseconds=(0, 600, 2700)[number]))
+    ran = run("vm", "rm", "ci-*", "--at-epoch-end", "--margin", "2600ms", "--yes")
+
+    assert (0, "") == (ran.code, ran.err)
+    assert [] == _machines(api)
+    waits = [line for line in ran.out.splitlines() if "waiting until" in line]
+    assert waits[0].endswith("; stop with Ctrl-C and the 3 that are left stay")
+    assert [True, False] == [" and 1 more: " in line for line in waits]
+    assert 1 == ran.out.count("RESULT")
+    assert waits[1].endswith("and it stays")

@@ -1,13 +1,23 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.alerting.delivery import FIRST_WAIT, LONGEST_WAIT, Fate, fate, wait_after
+from fluence_watch.alerting.delivery import (
+    FIRST_WAIT,
+    LONGEST_WAIT,
+    Fate,
+    Queued,
+    fate,
+    superseded,
+    wait_after,
+)
 from fluence_watch.alerting.grouping import Count, Item, Message
 from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.model.finding import Fingerprint
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -63,7 +73,7 @@ def test_what_becomes_of_a_late_message(
 ) -> None:
     """A fresh one is sent; a stale one only if what it says fires still does."""
     message = message_of(item_of(firing, firing=told_as == "firing"), hours_ago=hours_ago)
-    alerts = {firing.fingerprint} if now_firing else set()
+    alerts = {firing.fingerprint: NOW} if now_firing else {}
     assert expected is fate(message, alerts, HOUR, NOW)
 
 
@@ -74,24 +84,69 @@ def test_news_with_an_end(firing: Alert, minutes: int, expected: Fate) -> None:
     """After its moment it is no news, be it ever so fresh and firing."""
     until = NOW + timedelta(minutes=minutes)
     message = message_of(item_of(firing, firing=True, relevant_until=until))
-    assert expected is fate(message, {firing.fingerprint}, HOUR, NOW)
+    assert expected is fate(message, {firing.fingerprint: NOW}, HOUR, NOW)
 
 
 def test_one_item_that_matters_is_enough(firing: Alert) -> None:
     """A message is sent whole as long as anything in it is news."""
     over = item_of(firing, firing=True, relevant_until=NOW - HOUR)
     resolved = item_of(firing, firing=False)
-    assert Fate.SEND is fate(message_of(over, resolved), (), HOUR, NOW)
-    assert Fate.SUMMARIZE is fate(message_of(over, resolved, hours_ago=2), (), HOUR, NOW)
+    assert Fate.SEND is fate(message_of(over, resolved), {}, HOUR, NOW)
+    assert Fate.SUMMARIZE is fate(message_of(over, resolved, hours_ago=2), {}, HOUR, NOW)
 
 
-@pytest.mark.parametrize(("account", "expected"), [("main", Fate.SEND), ("x", Fate.SUMMARIZE)])
+def test_a_later_episode_is_another_alert(firing: Alert) -> None:
+    """What fires again does not make the stale message of the time before news."""
+    message = message_of(item_of(firing, firing=True), hours_ago=2)
+    assert Fate.SUMMARIZE is fate(message, {firing.fingerprint: NOW + HOUR}, HOUR, NOW)
+
+
+@pytest.mark.parametrize(
+    ("account", "hours_ago", "expected"),
+    [("main", 3, Fate.SEND), ("x", 3, Fate.SUMMARIZE), ("main", 1, Fate.SUMMARIZE)],
+)
 def test_what_a_long_message_only_counts_may_matter(
-    firing: Alert, account: str, expected: Fate
+    firing: Alert, account: str, hours_ago: int, expected: Fate
 ) -> None:
-    """Of 500 findings 20 are shown; when those are over, the others may still fire."""
+    """Of 500 findings 20 are shown; when those are over, the others of then may still fire."""
     shown = item_of(firing, firing=True)
     counts = (Count(shown.fingerprint.rule, shown.severity, firing=True, number=500),)
     message = replace(message_of(shown, hours_ago=2), counts=counts)
     hidden = firing.fingerprint._replace(account=account, subject="0xother")
-    assert expected is fate(message, {hidden}, HOUR, NOW)
+    assert expected is fate(message, {hidden: NOW - hours_ago * HOUR}, HOUR, NOW)
+
+
+def queue_of(*messages: Message) -> list[Queued]:
+    return [Queued(number, message) for number, message in enumerate(messages, 1)]
+
+
+def test_repeats_that_are_said_again(firing: Alert) -> None:
+    """Of a pile of repeats the last one is left, and what was told first of all."""
+    first = item_of(firing, firing=True)
+    repeat = replace(first, repeated=True)
+    queue = queue_of(*map(message_of, (first, repeat, repeat, repeat)))
+    assert [2, 3] == [queued.id for queued in superseded(queue)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"active_at": NOW + HOUR},
+        {"firing": False},
+        {"fingerprint": Fingerprint("main", "port_drift", "0xother")},
+    ],
+)
+def test_repeats_that_are_not_said_again(firing: Alert, changes: dict[str, Any]) -> None:
+    """A later episode, an end or another alert does not say what a repeat said."""
+    repeat = replace(item_of(firing, firing=True), repeated=True)
+    queue = queue_of(message_of(repeat), message_of(replace(repeat, **changes)))
+    assert [] == superseded(queue)
+
+
+def test_a_repeat_with_anything_else_is_kept(firing: Alert) -> None:
+    """Every item must be a repeat that is said again, shown or only counted."""
+    repeat = replace(item_of(firing, firing=True), repeated=True)
+    news = replace(repeat, repeated=False)
+    counts = (Count(repeat.fingerprint.rule, repeat.severity, firing=True, number=2),)
+    long = replace(message_of(repeat), counts=counts)
+    assert [] == superseded(queue_of(message_of(repeat, news), long, message_of(repeat)))

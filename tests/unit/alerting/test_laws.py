@@ -16,7 +16,7 @@ from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import track
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.note import Note, NoteAction, noted, noted_keys
+from fluence_watch.model.note import Note, NoteAction, expected_keys, noted, spent
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot, build_snapshot
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import SSH, Port, Status, Vm, port
@@ -76,7 +76,7 @@ def judged(
     snapshot = outcome if isinstance(outcome, Snapshot) else None
     failure = outcome if isinstance(outcome, PollFailure) else None
     remembered = known = noted(before.known, notes)
-    keys = keys_before = noted_keys(before.ssh_keys, notes)
+    keys = before.ssh_keys
     if snapshot and not counted:
         known = track(remembered, snapshot, before.last_good_at, FORGET_AFTER)
     if snapshot and snapshot.ssh_keys is not None:
@@ -88,7 +88,14 @@ def judged(
         for each in RULES
     }
     situation = Situation(
-        "main", now, known, remembered, snapshot, failure, keys_before=keys_before
+        "main",
+        now,
+        known,
+        remembered,
+        snapshot,
+        failure,
+        keys_before=before.ssh_keys,
+        expected_keys=expected_keys(notes, now),
     )
     verdict = evaluate(situation, limits)
     alerts, ended = advance(before.alerts, verdict, timings, now, before.last_poll_at)
@@ -116,6 +123,7 @@ class Watch(RuleBasedStateMachine):
         self.keys: frozenset[SshKey] | None = frozenset(KEYS[:1])
         self.balance: int | None = None
         self.notes: list[Note] = []
+        self.noted = 0
         self.removed: set[str] = set()
         self.seen: dict[str, Vm] = {}
         self.seen_keys: frozenset[SshKey] | None = None
@@ -155,21 +163,20 @@ class Watch(RuleBasedStateMachine):
         if vm_id in self.fleet:
             self.note(NoteAction.ACCEPTED, vm_id.lower(), self.fleet[vm_id].ports or ())
 
-    @rule(key=st.sampled_from(KEYS))
-    def add_or_remove_key(self, key: SshKey) -> None:
-        """The user does it through this store."""
+    @rule(key=st.sampled_from(KEYS), granted=st.booleans())
+    def add_or_remove_key(self, key: SshKey, granted: bool) -> None:  # noqa: FBT001 - drawn
+        """The user asks for it by a command, and the API may refuse."""
         if self.keys is not None:
             self.note(
                 NoteAction.KEY_REMOVED if key in self.keys else NoteAction.KEY_ADDED,
                 key.fingerprint,
             )
-            self.keys ^= {key}
-            if self.seen_keys is not None:
-                self.seen_keys = self.seen_keys - {key} | self.keys & {key}
+            self.keys ^= {key} if granted else set()
 
     def note(self, action: NoteAction, subject: str, ports: tuple[Port, ...] = ()) -> None:
         """Leave a note for the next poll."""
-        self.notes.append(Note(len(self.notes), self.now, action, subject, ports))
+        self.noted += 1
+        self.notes.append(Note(self.noted, self.now, action, subject, ports))
 
     @rule(edit=st.sampled_from(EDITS))
     def edit_settings(self, edit: tuple[str, str, object]) -> None:
@@ -272,8 +279,17 @@ class Watch(RuleBasedStateMachine):
             if priced and was.price != vm.price:
                 found.append(("price_changed", key))
         if self.seen_keys is not None and self.keys is not None:
-            found += [("ssh_key_drift", "")] * len(self.seen_keys ^ self.keys)
+            found += [("ssh_key_drift", "")] * len(self.strange_keys(self.seen_keys, self.keys))
         return sorted(each for each in found if self.limits()[each[0]].enabled)
+
+    def strange_keys(self, before: frozenset[SshKey], after: frozenset[SshKey]) -> set[SshKey]:
+        """The keys that came or went without a user's having asked for just that in the last hour."""
+        recent = {
+            (each.action, each.subject) for each in self.notes if self.now - each.at < 60 * MINUTE
+        }
+        came = {k for k in after - before if (NoteAction.KEY_ADDED, k.fingerprint) not in recent}
+        went = {k for k in before - after if (NoteAction.KEY_REMOVED, k.fingerprint) not in recent}
+        return came | went
 
     def remember(self, snapshot: Snapshot) -> None:
         """Take over what the poll saw; a VM that is forgotten is a new one when it comes back."""
@@ -294,7 +310,8 @@ class Watch(RuleBasedStateMachine):
         self.state, ended, messages = judged(
             before, outcome, self.limits(), self.routes, self.notes
         )
-        self.notes = []
+        done = spent(self.notes, outcome.taken_at)
+        self.notes = [note for note in self.notes if note not in done]
         for message in messages:
             self.check_message(message)
         resolved = {item.fingerprint for each in messages for item in each.items if not item.firing}

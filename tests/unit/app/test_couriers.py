@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -174,6 +174,28 @@ async def test_a_receiver_that_changed(
     assert 1 == channel.tried
 
 
+async def test_a_reload_does_not_forget_what_was_accepted(
+    telling: Callable[..., Plan], channel: Any, make_channel: Callable[[str], Any],
+    queue: Callable[..., None], board: Board, store: Store, clock: SettableClock,
+    eventually: Eventually,
+) -> None:  # fmt: skip
+    """While the store cannot remove a message, a new address does not get it once more."""
+    queue()
+    full = FullStore(store)
+    couriers = Couriers(full, board, clock)
+    await couriers.take_over(telling(channel))
+    await eventually(lambda: full.asked == 2)  # when it was sent, and at the end of the round
+    changed = make_channel("ops")
+    await couriers.take_over(telling(changed))
+    await eventually(lambda: full.asked == 3)
+    full.full = False
+    couriers.wake()
+    await eventually(lambda: not store.queued("ops"))
+    await couriers.stop(1)
+
+    assert (1, 0) == (len(channel.sent), changed.tried)
+
+
 async def test_stopping_gives_a_moment(
     telling: Callable[..., Plan], channel: Any, queue: Callable[..., None], board: Board,
     store: Store, clock: SettableClock,
@@ -201,6 +223,25 @@ async def test_stopping_does_not_wait_for_ever(
     await couriers.stop(0.02)
 
     assert [True] == [queued.in_flight for queued in store.queued("ops")]
+
+
+class FullStore:
+    """A store that cannot remove what was delivered while it is full, over a real one."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.full = True
+        self.asked = 0
+
+    def delivered(self, ids: Sequence[int]) -> None:
+        """Refuse, or remove them."""
+        self.asked += 1
+        if self.full:
+            raise StoreError("the disk is full")
+        self.store.delivered(ids)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
 
 
 class SickStore:

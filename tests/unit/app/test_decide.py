@@ -245,20 +245,64 @@ def test_a_vm_that_the_user_removed(policy: Policy, asked: bool) -> None:  # noq
 
 
 def test_notes_are_kept_by_a_failed_poll(policy: Policy) -> None:
-    """They are applied once; what the user did is known to the next good poll."""
+    """What the user did is known to the next good poll; only notes on keys are needed again."""
     removed = Note(1, NOW, NoteAction.REMOVED, "0xa1")
     accepted = Note(2, NOW, NoteAction.ACCEPTED, "0xb2", (SSH, port(8080)))
     added = Note(3, NOW, NoteAction.KEY_ADDED, KEY.fingerprint)
     first = build_snapshot("main", NOW, [WEB, DB], ssh_keys=())
     state = decide(AccountState(), first, policy).after
-    state = decide(state, failed(1), policy, [removed, accepted, added]).after
+    failure = decide(state, failed(1), policy, [removed, accepted, added])
     opened = replace(DB, ports=(SSH, port(8080)))
     after = build_snapshot("main", NOW + 2 * MINUTE, [opened], ssh_keys=(KEY,))
-    decision = decide(state, after, policy)
+    decision = decide(failure.after, after, policy, [added])
 
+    assert [removed, accepted] == failure.applied
     assert [] == decision.messages
     assert {"0xb2"} == decision.after.known.keys()
     assert (KEY,) == decision.after.ssh_keys
+
+
+def test_a_removal_that_failed(policy: Policy) -> None:
+    """The VM is watched as before: when it goes later, it vanished."""
+    asked = Note(1, NOW, NoteAction.REMOVED, "0xa1")
+    kept = Note(2, NOW + MINUTE, NoteAction.KEPT, "0xa1")
+    state = decide(AccountState(), listed(WEB, DB), policy).after
+    first = decide(state, listed(WEB, DB, minute=1), policy, [asked])
+    second = decide(first.after, listed(WEB, DB, minute=2), policy, [kept])
+    third = decide(second.after, listed(DB, minute=3), policy)
+    fourth = decide(third.after, listed(DB, minute=4), policy)
+
+    assert [[asked], [kept]] == [first.applied, second.applied]
+    assert [[], [("ops", 1, 0)]] == [told(third), told(fourth)]
+
+
+@pytest.mark.parametrize(
+    ("action", "polls", "messages"),
+    [
+        (NoteAction.KEY_ADDED, [(0, ()), (1, (KEY,)), (59, (KEY,))], [0, 0, 0]),
+        (NoteAction.KEY_ADDED, [(0, ()), (1, ()), (2, ()), (61, ())], [0, 0, 0, 0]),
+        (NoteAction.KEY_ADDED, [(0, ()), (1, (KEY,)), (2, ())], [0, 0, 1]),
+        (NoteAction.KEY_ADDED, [(0, ()), (1, ()), (60, (KEY,))], [0, 0, 1]),
+        (NoteAction.KEY_REMOVED, [(0, (KEY,)), (1, (KEY,)), (2, ())], [0, 0, 0]),
+        (NoteAction.KEY_REMOVED, [(0, (KEY,)), (1, (KEY,)), (61, (KEY,))], [0, 0, 0]),
+        (NoteAction.KEY_REMOVED, [(0, (KEY,)), (60, ())], [0, 1]),
+    ],
+)
+def test_what_users_do_to_keys(
+    policy: Policy,
+    action: NoteAction,
+    polls: list[tuple[int, tuple[SshKey, ...]]],
+    messages: list[int],
+) -> None:
+    """Granted or not, listed late or not, it is no news for an hour; only then the note is spent."""
+    state, notes = AccountState(), [Note(1, NOW, action, KEY.fingerprint)]
+    for (minute, keys), expected in zip(polls, messages, strict=True):
+        snapshot = build_snapshot("main", NOW + minute * MINUTE, [WEB], ssh_keys=keys)
+        decision = decide(state, snapshot, policy, notes)
+        state = decision.after
+        assert (minute, expected) == (minute, len(decision.messages))
+        assert (notes if minute >= 60 else []) == decision.applied
+        notes = [note for note in notes if note not in decision.applied]
 
 
 def test_a_low_account_is_told_after_half_an_hour(policy: Policy) -> None:

@@ -11,6 +11,7 @@ from fluence_watch.app.decide import Policy
 from fluence_watch.app.poll import Polled, Watch
 from fluence_watch.errors import StoreError
 from fluence_watch.fluence import ClientConfig, FluenceClient
+from fluence_watch.model.note import NoteAction
 from fluence_watch.model.snapshot import PollFailure, Snapshot
 from fluence_watch.model.vm import port
 from fluence_watch.rules.base import Expectation
@@ -119,6 +120,20 @@ async def test_a_poll_is_committed_published_and_told(
     assert published[-1].state == store.load("main")
     assert 1 == len(store.queued("ops"))
     assert all(polled.seconds > 0 and polled.store_error is None for polled in published)
+
+
+async def test_notes_stay_while_they_are_needed(
+    watch: Watch, store: Store, clock: SettableClock
+) -> None:
+    """One on a VM goes with the first poll, one on a key with the first that is an hour later."""
+    store.leave_note("main", NoteAction.KEPT, "0xa1", at=clock())
+    store.leave_note("main", NoteAction.KEY_ADDED, "SHA256:a", at=clock())
+    left = []
+    for minutes in (0, 59, 1):
+        clock.advance(minutes * MINUTE)
+        await watch.poll()
+        left.append([note.action for note in store.notes("main")])
+    assert [[NoteAction.KEY_ADDED], [NoteAction.KEY_ADDED], []] == left
 
 
 async def test_what_could_not_be_kept_is_decided_again(

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.cli.choose import Target, ambiguous, candidates, is_glob, matching, meant
+from fluence_watch.cli.choose import (
+    Target,
+    ambiguous,
+    can_rename,
+    candidates,
+    is_glob,
+    matching,
+    meant,
+    namesakes,
+    new_names,
+)
 from fluence_watch.model.vm import Datacenter, Status, Vm
 
 
@@ -74,6 +84,56 @@ def test_what_is_meant_is_always_in_the_list(reference: str) -> None:
     assert len(set(found)) == len(found)
     assert set(FLEET).issuperset(found)
     assert all((each,) == meant(each.vm.id.upper(), FLEET) for each in FLEET)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "names"),
+    [
+        ("ci-*", "build-*", {CI_1: "build-1", CI_2: "build-2"}),
+        ("*-1", "*-one", {CI_1: "ci-one"}),
+        ("c*1", "*", {CI_1: "i-"}),
+        ("*", "x-*", {each: f"x-{each.vm.name}" for each in (WEB, CI_1, CI_2, TWIN, SLY)}),
+        ("web*", "*", {WEB: "", TWIN: ""}),  # refused later, as any name that is none
+        ("we*b", "a*c", {WEB: "ac", TWIN: "ac"}),
+        ("w*w", "*", {}),  # the beginning and the end do not overlap
+        ("ci-*", "ci-*", {CI_1: "ci-1", CI_2: "ci-2"}),
+        ("no-*", "x-*", {}),
+    ],
+)
+def test_new_names(pattern: str, name: str, names: dict[Target, str]) -> None:
+    """Each VM that matches keeps what the star stands for."""
+    assert can_rename(pattern, name)
+    assert names == new_names(pattern, name, FLEET)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("ci-*", "build"),
+        ("ci-*", "b*-*"),
+        ("c*-*", "b-*"),
+        ("ci-?", "b-*"),
+        ("c[i]*", "b-*"),
+        ("ci-1", "b-*"),
+    ],
+)
+def test_globs_that_give_no_names(pattern: str, name: str) -> None:
+    """Without exactly one star on both sides it is not clear what stays of a name."""
+    assert not can_rename(pattern, name)
+
+
+def test_namesakes() -> None:
+    """Names are compared within an account."""
+    assert [] == namesakes({WEB: "x", TWIN: "x", CI_1: "y"})
+    assert [WEB, CI_1] == namesakes({WEB: "x", TWIN: "x", CI_1: "x", CI_2: "y"})
+
+
+@given(st.text(alphabet="ab-", max_size=3), st.text(alphabet="ab-", max_size=3))
+def test_renaming_several_can_be_undone(head: str, tail: str) -> None:
+    """The stars the other way round give the former names back."""
+    new = new_names("ci-*", f"{head}*{tail}", FLEET)
+    renamed = [replace(each, vm=replace(each.vm, name=name)) for each, name in new.items()]
+    assert ["ci-1", "ci-2"] == list(new_names(f"{head}*{tail}", "ci-*", renamed).values())
 
 
 def test_a_title_is_harmless() -> None:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fluence_watch.cli.epoch_end import wait_until
+from fluence_watch.cli.choose import Target
+from fluence_watch.cli.epoch_end import grouped, wait_until
 from fluence_watch.cli.removal import about_money, changed, default_margin, released
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
@@ -102,6 +103,31 @@ def test_whether_it_is_still_the_vm_that_was_agreed_to(
 def test_the_margin(epoch: timedelta, seconds: float) -> None:
     """A minute, or a hundredth of an epoch that is short."""
     assert timedelta(seconds=seconds) == default_margin(epoch)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "groups"),
+    [
+        ([], []),
+        ([5], [[5]]),
+        ([0, 60], [[0, 60]]),
+        ([0, 61], [[0], [61]]),
+        ([90, 0, 30], [[0, 30], [90]]),
+        ([0, 40, 80, 100], [[0, 40], [80, 100]]),  # the first of a group counts, not the last
+        ([7, 7, 7], [[7, 7, 7]]),
+    ],
+)
+def test_groups_at_the_end_of_the_epoch(seconds: list[int], groups: list[list[int]]) -> None:
+    """VMs that are charged within a margin of the first are deleted together."""
+    targets = [
+        Target("main", replace(LIVE, next_billing_at=BOUNDARY + timedelta(seconds=each)))
+        for each in seconds
+    ]
+    found = [
+        [(target.vm.next_billing_at or NOW) - BOUNDARY for target in group]
+        for group in grouped(targets, lambda target: default_margin(target.epoch))
+    ]
+    assert [[timedelta(seconds=each) for each in group] for group in groups] == found
 
 
 class SleepyClock:

@@ -159,6 +159,17 @@ async def test_bound_of_all_pages(cloud: FakeCloud) -> None:
         await cloud.client(max_body_bytes=2000).list_vms()
 
 
+async def test_pages_after_the_bound(cloud: FakeCloud) -> None:
+    """Once the pages are too large together, the rest of them is not asked for."""
+    pages = [page(1 + n, [{"id": f"vm-{n}", "name": "x" * 600}], 100, 100) for n in range(100)]
+    cloud.answers["/v2/vms"] = paged(1, *pages)
+
+    with pytest.raises(BodyTooLargeError, match="together"):
+        await cloud.client(max_body_bytes=2000).list_vms()
+
+    assert cloud.count("/v2/vms") < 12
+
+
 async def test_nothing_is_decoded_twice(cloud: FakeCloud) -> None:
     """Between polls a VM stays one object, and clusters and datacenters are not asked for again."""
     async with cloud.client() as client:

@@ -24,6 +24,7 @@ Change = Callable[[FluenceClient], Awaitable[object]]
 
 BEFORE = '[{"id": "0xAB", "vmName": "old", "ports": [{"port": 22, "protocol": "tcp"}]}]'
 AFTER = BEFORE.replace("old", "new")
+ENDING, GONE_BAD = (f'[{{"id": "0xAB", "status": "{s}"}}]' for s in ("TERMINATING", "FAILED"))
 KEY = "ssh-ed25519 AAAA me@here"
 LISTED = '[{"name": "mine", "fingerprint": "SHA256:x", "publicKey": "ssh-ed25519 AAAA"}]'
 
@@ -193,12 +194,19 @@ async def test_bodies(api: ScriptedApi, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "error"), [("[]", None), (BEFORE, ServerError), ("[{}]", OutcomeUnknownError)]
+    ("left", "error"),
+    [
+        ("[]", None),
+        (ENDING, None),
+        (BEFORE, ServerError),
+        (GONE_BAD, ServerError),
+        ("[{}]", OutcomeUnknownError),
+    ],
 )
 async def test_deletion_in_doubt(
     api: ScriptedApi, connect: Connect, left: str, error: type[ApiError] | None
 ) -> None:
-    """A VM that has left the list was deleted; one that may hide in what cannot be read is not."""
+    """A VM that has left the list, or ends, was deleted; one that may hide in it is not."""
     api.says(status=500)
     api.says(left)
 

@@ -3,15 +3,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.note import Note, NoteAction, noted, noted_keys
-from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.model.note import Note, NoteAction, expected_keys, noted, spent
 from fluence_watch.model.vm import SSH, Port, Vm, port
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 PORTS = (SSH, port(443))
-LAPTOP = SshKey("laptop", "SHA256:laptop", "ssh-ed25519 AAAA")
-OLD = SshKey("old", "SHA256:old", "ssh-rsa BBBB")
 
 
 def note(action: NoteAction, subject: str = "0x00ab", ports: tuple[Port, ...] = ()) -> Note:
@@ -33,6 +30,11 @@ def note(action: NoteAction, subject: str = "0x00ab", ports: tuple[Port, ...] = 
             [note(NoteAction.ACCEPTED, ports=PORTS), note(NoteAction.ACCEPTED, ports=(SSH,))],
             {"baseline": (SSH,)},
         ),
+        ([note(NoteAction.REMOVED), note(NoteAction.KEPT)], {}),
+        (
+            [note(NoteAction.REMOVED), note(NoteAction.KEPT), note(NoteAction.REMOVED)],
+            {"removal_asked_at": LATER},
+        ),
         ([note(NoteAction.KEY_ADDED), note(NoteAction.KEY_REMOVED)], {}),
     ],
 )
@@ -44,7 +46,12 @@ def test_what_is_remembered_of_a_vm(
     changed = {"removal_asked_at": None, "baseline": (SSH,)} | expected
     after = noted({web.key: before}, notes)[web.key]
     assert KnownVm(web, NOW, **changed) == after
-    assert (after is before) == (not expected)
+
+
+def test_a_vm_that_was_kept(web: Vm) -> None:
+    """That it was not deleted after all ends what an earlier poll was told to expect."""
+    asked = noted({web.key: KnownVm(web, NOW)}, [note(NoteAction.REMOVED)])
+    assert {web.key: KnownVm(web, NOW)} == noted(asked, [note(NoteAction.KEPT)])
 
 
 def test_notes_on_others(web: Vm) -> None:
@@ -53,25 +60,25 @@ def test_notes_on_others(web: Vm) -> None:
     after = noted(known, [note(NoteAction.REMOVED, "0xcd"), note(NoteAction.ACCEPTED, "0xcd")])
     assert known == after
     assert known[web.key] is after[web.key]
+    assert known[web.key] is noted(known, [note(NoteAction.KEY_ADDED)])[web.key]
 
 
 @pytest.mark.parametrize(
-    ("action", "subject", "expected"),
+    ("action", "minutes", "expected"),
     [
-        (NoteAction.KEY_ADDED, "SHA256:new", ["SHA256:laptop", "SHA256:old", "SHA256:new"]),
-        (NoteAction.KEY_ADDED, "SHA256:old", ["SHA256:laptop", "SHA256:old"]),
-        (NoteAction.KEY_REMOVED, "SHA256:laptop", ["SHA256:old"]),
-        (NoteAction.KEY_REMOVED, "SHA256:new", ["SHA256:laptop", "SHA256:old"]),
-        (NoteAction.REMOVED, "SHA256:laptop", ["SHA256:laptop", "SHA256:old"]),
+        (NoteAction.KEY_ADDED, 0, True),
+        (NoteAction.KEY_REMOVED, 59, True),
+        (NoteAction.KEY_ADDED, 60, False),
+        (NoteAction.KEY_REMOVED, 300, False),
+        (NoteAction.KEY_ADDED, -1, True),
+        (NoteAction.KEY_ADDED, -60, False),
+        (NoteAction.REMOVED, 0, False),
+        (NoteAction.KEPT, 0, False),
+        (NoteAction.ACCEPTED, 0, False),
     ],
 )
-def test_what_is_remembered_of_keys(action: NoteAction, subject: str, expected: list[str]) -> None:
-    """A key that was added here is known from then on, one that was removed is not any more."""
-    after = noted_keys((LAPTOP, OLD), [note(action, subject)])
-    assert after is not None
-    assert expected == [key.fingerprint for key in after]
-
-
-def test_keys_that_were_never_listed_stay_unknown() -> None:
-    """One key alone is not the account's list."""
-    assert noted_keys(None, [note(NoteAction.KEY_ADDED, "SHA256:new")]) is None
+def test_how_long_a_key_is_expected(action: NoteAction, minutes: int, *, expected: bool) -> None:
+    """For an hour, the clocks a little apart or not; a note that tells no more of it is spent."""
+    left, now = note(action, "SHA256:a"), LATER + timedelta(minutes=minutes)
+    assert ({(action, "SHA256:a")} if expected else set()) == expected_keys([left], now)
+    assert ([] if expected else [left]) == spent([left], now)

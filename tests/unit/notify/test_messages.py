@@ -56,6 +56,10 @@ def fires(rule: str, facts: object, severity: Severity = CRITICAL, key: str = ""
     return Alert(fingerprint, severity, State.FIRING, facts, FIRED, FIRED, relevant_until=due)
 
 
+def fires_now(alert: Alert) -> dict[Fingerprint, datetime]:
+    return {alert.fingerprint: alert.active_at}
+
+
 def ended(alert: Alert) -> Alert:
     return replace(alert, state=State.RESOLVED, ends_at=NOW)
 
@@ -197,7 +201,7 @@ CASES: dict[str, Callable[[Format], Rendered]] = {
         "hostile": message(*NASTY),
     }.items()
 } | {
-    "over_by_now": lambda fmt: render(message(low(), CLOSED), fmt, NOW, [CLOSED.fingerprint]),
+    "over_by_now": lambda fmt: render(message(low(), CLOSED), fmt, NOW, fires_now(CLOSED)),
     "summary": lambda fmt: render_summary(
         [
             message(low(), *OPENED, now=NOW - timedelta(hours=1)),
@@ -207,7 +211,7 @@ CASES: dict[str, Callable[[Format], Rendered]] = {
         ],
         fmt,
         NOW,
-        [failing("unreachable").fingerprint],
+        fires_now(failing("unreachable")),
     ),
     "summary_many": lambda fmt: render_summary([message(*MANY)], fmt, NOW),
     "test": lambda fmt: render_test("ops", fmt, NOW),
@@ -325,3 +329,11 @@ def test_several_resolved_are_counted() -> None:
     made = message(ended(low()), ended(vanished()))
 
     assert render(made, Format.TEXT, NOW).title == "[RESOLVED:2] low_balance, vm_vanished · main"
+
+
+@pytest.mark.parametrize(("since", "over"), [(timedelta(0), False), (timedelta(hours=1), True)])
+def test_what_fires_anew_is_over(since: timedelta, over: bool) -> None:  # noqa: FBT001 - a column of the table
+    """A message speaks of its own episode, whatever happened to the same port since."""
+    firing = {CLOSED.fingerprint: CLOSED.active_at + since}
+    body = render(message(CLOSED), Format.TEXT, NOW, firing).body
+    assert over == ("It is over by now." in body)

@@ -2,14 +2,14 @@
 # ruff: noqa: ARG002, D102 - the fakes do what the protocols' docstrings say
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from fluence_watch.alerting.delivery import PROBE_AFTER, Queued
+from fluence_watch.alerting.delivery import GIVE_UP_AFTER, PROBE_AFTER, Firing, Queued
 from fluence_watch.alerting.grouping import Message
 from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint
@@ -29,18 +29,18 @@ class MemoryOutbox:
     """An outbox that lives as long as the test; `broken` are the calls that fail."""
 
     rows: dict[int, Queued] = field(default_factory=dict)
-    alerts: set[Fingerprint] = field(default_factory=set)
+    alerts: dict[Fingerprint, datetime] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
 
     def add(self, *messages: Message) -> None:
         for message in messages:
-            number = len(self.rows) + 1
+            number = max(self.rows, default=0) + 1
             self.rows[number] = Queued(number, message)
 
-    def queued(self, receiver: str) -> Sequence[Queued]:
+    def queued(self, receiver: str, limit: int) -> Sequence[Queued]:
         self._may_fail("queued")
-        return [row for row in self.rows.values() if row.message.receiver == receiver]
+        return [row for row in self.rows.values() if row.message.receiver == receiver][:limit]
 
     def begin(self, ids: Sequence[int]) -> None:
         self._may_fail("begin")
@@ -60,7 +60,7 @@ class MemoryOutbox:
                 row, attempts=row.attempts + 1, next_attempt_at=next_attempt_at, in_flight=False
             )
 
-    def firing(self) -> Collection[Fingerprint]:
+    def firing(self) -> Firing:
         return self.alerts
 
     def _may_fail(self, call: str) -> None:
@@ -121,6 +121,11 @@ class World:
             self.time += wait
         raise AssertionError("the queue never ends")
 
+    async def drain_rounds(self, rounds: int) -> None:
+        """Drain so many times, each at the time that the one before asked for."""
+        for _ in range(rounds):
+            self.time += await self.drain() or timedelta(0)
+
     @property
     def titles(self) -> list[str]:
         return [body["title"] for body in self.webhook.received]
@@ -128,6 +133,26 @@ class World:
     def tells(self, name: str) -> list[bool]:
         """For each accepted message, whether it names the VM."""
         return [name in body["message"] for body in self.webhook.received]
+
+    def named(self, *names: str) -> list[str]:
+        """Which of the names were told, in the order of arrival."""
+        told = (body["message"] for body in self.webhook.received)
+        return [name for text in told for name in names if name in text]
+
+
+def fires_now(message: Message) -> Firing:
+    return {item.fingerprint: item.active_at for item in message.items if item.firing}
+
+
+def resolved(message: Message, at: datetime) -> Message:
+    """The message that what this one says is over."""
+    (item,), (count,) = message.items, message.counts
+    return replace(
+        message,
+        created_at=at,
+        items=(replace(item, firing=False, ends_at=at),),
+        counts=(replace(count, firing=False),),
+    )
 
 
 @pytest.fixture
@@ -235,13 +260,49 @@ async def test_stale_messages_become_one_summary_before_the_news(
         low_balance("web-3", relevant_until=now - timedelta(minutes=1)),
         still,
     )
-    world.outbox.alerts = {still.items[0].fingerprint}
+    world.outbox.alerts = fires_now(still)
     await world.drain()
 
     assert [
         "[SUMMARY:3] missed while ops was unreachable · main",
         "[FIRING:1] low_balance · main",
     ] == world.titles
+    assert {} == world.outbox.rows
+
+
+async def test_what_flapped_during_a_long_outage_is_one_summary(
+    world: World, low_balance: MakeMessage, now: datetime
+) -> None:
+    """Four hours, a hundred episodes, and one that still fires: it is told, the rest summed up."""
+    world.webhook.statuses = [500] * 3
+    for minutes in range(0, 180, 2):
+        at = now - 4 * HOUR + timedelta(minutes=minutes)
+        opened = low_balance(created_at=at)
+        world.outbox.add(opened, resolved(opened, at + timedelta(minutes=1)))
+    still = low_balance(created_at=now - timedelta(minutes=20))
+    world.outbox.add(still)
+    world.outbox.alerts = fires_now(still)
+    await world.drain_until_done()
+
+    assert [
+        "[SUMMARY:180] missed while ops was unreachable · main",
+        "[FIRING:1] low_balance · main",
+    ] == world.titles
+    assert {} == world.outbox.rows
+
+
+async def test_repeats_do_not_pile_up(
+    world: World, low_balance: MakeMessage, now: datetime
+) -> None:
+    """Of what was repeated during an outage the first and the last are told."""
+    first = low_balance(created_at=now - 4 * HOUR)
+    repeated = (replace(first.items[0], repeated=True),)
+    repeats = [replace(first, created_at=now - n * HOUR, items=repeated) for n in (3, 2, 1, 0)]
+    world.outbox.add(first, *repeats)
+    world.outbox.alerts = fires_now(first)
+    await world.drain()
+
+    assert ["[FIRING:1] low_balance · main"] * 2 == world.titles
     assert {} == world.outbox.rows
 
 
@@ -268,42 +329,87 @@ async def test_message_says_what_is_over_by_now(world: World, low_balance: MakeM
 async def test_poisonous_message_does_not_hold_up_the_others(
     world: World, low_balance: MakeMessage
 ) -> None:
-    """It is refused again and again, the next is not: it goes into a summary, and the rest on."""
+    """It is refused again and again, the next are not: they go on, and it stays."""
     world.outbox.add(low_balance("web-1"), low_balance("web-2"), low_balance("web-3"))
-    world.webhook.poison = "web-1 (0xweb-1 · FR-PAR-1 · main) is short"
-    rounds = await world.drain_until_done()
+    world.webhook.poison = "web-1"
+    await world.drain_rounds(PROBE_AFTER)
 
-    assert rounds == PROBE_AFTER
+    assert ["web-2", "web-3"] == world.named("web-2", "web-3")
+    assert [1] == list(world.outbox.rows)
+
+
+async def test_poisonous_message_is_told_in_a_summary_in_the_end(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """After twenty refusals, when another is accepted, its own words are given up."""
+    world.outbox.add(low_balance("web-1"))
+    world.webhook.poison = "web-1 (0xweb-1 · FR-PAR-1 · main) is short"
+    world.outbox.alerts = fires_now(world.outbox.rows[1].message)
+    await world.drain_rounds(GIVE_UP_AFTER + 2)
+    assert [] == world.titles
+
+    world.outbox.add(low_balance("web-2", created_at=world.time))
+    assert 1 == await world.drain_until_done()
     assert [
         "[FIRING:1] low_balance · main",
         "[SUMMARY:1] missed while ops was unreachable · main",
-        "[FIRING:1] low_balance · main",
     ] == world.titles
-    assert [False, True, False] == world.tells("web-1")
+    assert [False, True] == world.tells("web-1")
 
 
 async def test_message_that_is_refused_even_as_a_summary_is_given_up(
     world: World, low_balance: MakeMessage
 ) -> None:
     """One message must not silence a receiver for good."""
-    world.outbox.add(low_balance("web-1"), low_balance("web-2"))
+    world.outbox.add(low_balance("web-1"))
     world.webhook.poison = "web-1"
+    world.outbox.alerts = fires_now(world.outbox.rows[1].message)
+    await world.drain_rounds(GIVE_UP_AFTER - 1)
+    world.outbox.add(low_balance("web-2", created_at=world.time))
 
-    await world.drain_until_done()
-
+    assert 1 == await world.drain_until_done()
+    assert GIVE_UP_AFTER + 1 == len(world.webhook.refused)
     assert [True] == world.tells("web-2")
     assert {} == world.outbox.rows
+
+
+async def test_others_that_are_accepted_early_do_not_give_a_message_up(
+    world: World, low_balance: MakeMessage
+) -> None:
+    """One try before the twentieth it is still in the queue."""
+    world.outbox.add(low_balance("web-1"))
+    world.webhook.poison = "web-1"
+    await world.drain_rounds(GIVE_UP_AFTER - 2)
+    world.outbox.add(low_balance("web-2", created_at=world.time))
+    await world.drain_rounds(1)
+
+    assert [True] == world.tells("web-2")
+    assert [1] == list(world.outbox.rows)
+
+
+async def test_flapping_receiver_loses_nothing(world: World, low_balance: MakeMessage) -> None:
+    """It takes one in between two refusals, whichever it is: all arrive."""
+    world.outbox.add(*(low_balance(f"web-{number}") for number in range(1, 5)))
+    world.webhook.statuses = [500] * PROBE_AFTER + [200, 500] + [500, 200, 500]
+    await world.drain_until_done()
+
+    names = [f"web-{number}" for number in range(1, 5)]
+    assert names == sorted(world.named(*names))
+    assert ["[FIRING:1] low_balance · main"] * 4 == world.titles
 
 
 async def test_summary_that_is_refused_for_good_is_given_up(
     world: World, low_balance: MakeMessage, now: datetime
 ) -> None:
     """The same holds for a summary itself."""
-    world.outbox.add(low_balance("web-1", created_at=now - 2 * HOUR), low_balance("web-2"))
+    world.outbox.add(low_balance("web-1", created_at=now - 2 * HOUR))
     world.webhook.poison = "web-1"
+    await world.drain_rounds(GIVE_UP_AFTER - 1)
+    world.outbox.add(low_balance("web-2", created_at=world.time))
+    refused = len(world.webhook.refused)
 
-    await world.drain_until_done()
-
+    assert 1 == await world.drain_until_done()
+    assert refused + 1 == len(world.webhook.refused)
     assert [True] == world.tells("web-2")
     assert {} == world.outbox.rows
 
@@ -326,10 +432,10 @@ async def test_message_without_words_counts_as_refused(
     odd = low_balance("web-1")
     odd = replace(odd, items=(replace(odd.items[0], facts="odd"),))
     world.outbox.add(odd, low_balance("web-2"))
-    await world.drain_until_done()
+    await world.drain_rounds(PROBE_AFTER)
 
     assert [True] == world.tells("web-2")
-    assert {} == world.outbox.rows
+    assert [1] == list(world.outbox.rows)
 
 
 async def test_receiver_that_fails_does_not_make_another_send_twice(

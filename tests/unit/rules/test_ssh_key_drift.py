@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules.base import Judgement, Situation
 from fluence_watch.rules.ssh_key_drift import (
@@ -50,6 +51,29 @@ def test_which_keys_came_and_went(
 ) -> None:
     """The fingerprint is the key; at first sight, and where no list was read, nobody can say."""
     assert found == changes(see, before, after)
+
+
+@pytest.mark.parametrize(
+    ("expected", "found"),
+    [
+        ([], ["added:SHA256:c", "removed:SHA256:b"]),
+        ([(NoteAction.KEY_ADDED, "SHA256:c")], ["removed:SHA256:b"]),
+        ([(NoteAction.KEY_REMOVED, "SHA256:b")], ["added:SHA256:c"]),
+        ([(NoteAction.KEY_ADDED, "SHA256:c"), (NoteAction.KEY_REMOVED, "SHA256:b")], []),
+        ([(NoteAction.KEY_REMOVED, "SHA256:c")], ["added:SHA256:c", "removed:SHA256:b"]),
+        ([(NoteAction.KEY_ADDED, "SHA256:b")], ["added:SHA256:c", "removed:SHA256:b"]),
+        ([(NoteAction.KEY_ADDED, "SHA256:a")], ["added:SHA256:c", "removed:SHA256:b"]),
+    ],
+)
+def test_what_users_do_by_hand(
+    see: See, expected: list[tuple[NoteAction, str]], found: list[str]
+) -> None:
+    """Just that direction of just that key is no finding; where it did not happen, nothing is."""
+    situation = see(
+        keys_before=(A, B), listed={"ssh_keys": (A, C)}, expected_keys=frozenset(expected)
+    )
+    judged = judge(situation, SETTINGS).findings
+    assert found == [each.fingerprint.key.split("@")[0] for each in judged]
 
 
 def test_a_key_that_is_listed_twice_is_one(see: See) -> None:

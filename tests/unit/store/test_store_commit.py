@@ -12,6 +12,7 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.note import NoteAction
 from fluence_watch.model.vm import SSH, Status, Vm
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
@@ -193,8 +194,9 @@ def test_firing_counts_no_other_state(store: Store) -> None:
     store.commit("main", EMPTY, before)
     store.commit("main", before, state(alert("fires"), pending), [resolved(alert("ends"), NOW)])
     store.commit("other", EMPTY, state(alert("x", "other")))
-    assert {alert("fires").fingerprint} == store.firing("main")
-    assert {alert("fires").fingerprint, alert("x", "other").fingerprint} == store.firing()
+    fires, other = alert("fires"), alert("x", "other")
+    assert {fires.fingerprint: fires.active_at} == store.firing("main")
+    assert {each.fingerprint: each.active_at for each in (fires, other)} == store.firing()
 
 
 def test_a_forgotten_account_leaves_only_its_messages(store: Store) -> None:
@@ -204,7 +206,7 @@ def test_a_forgotten_account_leaves_only_its_messages(store: Store) -> None:
     store.commit("main", before, state(alert("a")), [resolved(alert("b"), NOW)])
     store.forget("main")
     assert EMPTY == store.load("main")
-    assert ([], [], set()) == (store.accounts(), store.history(), store.firing())
+    assert ([], [], {}) == (store.accounts(), store.history(), store.firing())
     assert [] == rows(store, "vms") + rows(store, "alerts")
     assert 1 == len(store.queued("ops"))
 
@@ -213,6 +215,47 @@ def test_forgetting_an_unknown_account_is_no_error(store: Store) -> None:
     """It may be forgotten twice."""
     store.forget("main")
     assert [] == store.accounts()
+
+
+def note(store: Store, account: str, subject: str) -> None:
+    """Leave a note for an account."""
+    store.leave_note(account, NoteAction.REMOVED, subject, at=NOW)
+
+
+def test_the_notes_of_a_forgotten_account_go_too(store: Store) -> None:
+    """A later account of that name must not be told of them; those of others stay."""
+    note(store, "main", "0x1")
+    note(store, "other", "0x2")
+    store.forget("main")
+    assert ([], ["0x2"]) == (store.notes("main"), [each.subject for each in store.notes("other")])
+
+
+def test_a_renamed_account_keeps_all(store: Store) -> None:
+    """State, history and notes have the new name, in place of what an account before it left."""
+    store.commit("new", EMPTY, state(alert("left", "new"), vms=5))
+    store.commit("third", EMPTY, state(alert("x", "third")))
+    before = state(alert("a"), alert("b"))
+    store.commit("main", EMPTY, before)
+    store.commit("main", before, state(alert("a")), [resolved(alert("b"), NOW)])
+    for account, subject in [("main", "0x1"), ("third", "0x2"), ("new", "0x3")]:
+        note(store, account, subject)
+    store.rename("main", "new")
+
+    assert ["new", "third"] == store.accounts()
+    assert state(alert("a", "new")) == store.load("new")
+    assert [resolved(alert("b", "new"), NOW)] == store.history("new")
+    assert {"new": ["0x1", "0x3"], "third": ["0x2"], "main": []} == {
+        name: [each.subject for each in store.notes(name)] for name in ("new", "third", "main")
+    }
+    assert 4 == len(rows(store, "vms"))
+    assert state(alert("x", "third")) == store.load("third")
+
+
+def test_an_account_may_be_renamed_to_itself(store: Store) -> None:
+    """Then nothing is lost."""
+    store.commit("main", EMPTY, state(alert("a")))
+    store.rename("main", "main")
+    assert state(alert("a")) == store.load("main")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from fluence_watch.alerting.delivery import Queued
-from fluence_watch.alerting.grouping import Message
+from fluence_watch.alerting.grouping import Item, Message
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -113,3 +115,26 @@ def test_a_message_that_cannot_be_read_does_not_block_the_queue(store: Store, da
         connection.execute(text("UPDATE outbox SET message = :m WHERE id = 1"), {"m": damaged})
     assert [message("ops", 2)] == [q.message for q in store.queued("ops")]
     assert {"ops": (1, NOW + 2 * MINUTE)} == store.receivers_waiting()
+
+
+def about(account: str) -> Message:
+    """A message with an alert of the account."""
+    fingerprint = Fingerprint(account, "poll_failing", "", "unreachable")
+    facts = PollFailing("unreachable", "no answer")
+    item = Item(fingerprint, Severity.INFO, firing=True, facts=facts, active_at=NOW)
+    return Message("ops", account, NOW, (item,), ())
+
+
+def test_messages_of_a_renamed_account(store: Store) -> None:
+    """They speak of the account by its new name, in their order and however often tried."""
+    put(store, about("main"), about("third"), about("main"), about("main"))
+    first, *_, last = ids(store.queued("ops"))
+    store.begin([first])
+    store.failed([first], NOW + MINUTE, "503")
+    with store._write() as connection:
+        connection.execute(text("UPDATE outbox SET message = '{' WHERE id = :id"), {"id": last})
+    store.rename("main", "new")
+    queued = store.queued("ops")
+
+    assert [about("new"), about("third"), about("new")] == [each.message for each in queued]
+    assert Queued(first, about("new"), 1, NOW + MINUTE) == queued[0]

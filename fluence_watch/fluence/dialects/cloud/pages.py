@@ -49,15 +49,17 @@ async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
 
     Raises:
         ApiError: a page could not be had or read.
+        BodyTooLargeError: the pages are too large together; no more of them are asked for.
     """
     path = f"{path}{'&' if '?' in path else '?'}perPage={_PER_PAGE}"
-    first = await _page(call, endpoint, path)
+    bound = _Bound(call.max_bytes)
+    first = await _page(call, endpoint, path, bound)
     numbers = _later(first.pagination)
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def later(number: int) -> Page:
         async with gate:
-            return await _page(call, endpoint, f"{path}&page={number}")
+            return await _page(call, endpoint, f"{path}&page={number}", bound)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -66,8 +68,6 @@ async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
         raise _first(errors) from None
     pages = [first, *(task.result() for task in tasks)]
     items = [item for page in pages for item in page.items]
-    if sum(map(len, items)) > call.max_bytes:
-        raise BodyTooLargeError(f"the pages are larger than {call.max_bytes} bytes together")
     return Pages(items, _flaw(pages, numbers, items))
 
 
@@ -80,8 +80,27 @@ def read_page(body: bytes) -> Page:
     return decoded(_PAGE, body)
 
 
-async def _page(call: Call, endpoint: str, path: str) -> Page:
-    return expected("a page of a list", read_page, await call.get(endpoint, path))
+class _Bound:
+    """Counts the bytes of the pages as they come."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._had = 0
+
+    def add(self, size: int) -> None:
+        self._had += size
+        self.check()
+
+    def check(self) -> None:
+        if self._had > self._most:
+            raise BodyTooLargeError(f"the pages are larger than {self._most} bytes together")
+
+
+async def _page(call: Call, endpoint: str, path: str, bound: _Bound) -> Page:
+    bound.check()  # a page that waited for its turn need not be asked for any more
+    body = await call.get(endpoint, path)
+    bound.add(len(body))
+    return expected("a page of a list", read_page, body)
 
 
 def _later(pagination: _Pagination) -> range:

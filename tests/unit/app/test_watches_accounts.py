@@ -1,0 +1,104 @@
+"""Accounts that come, go and change their name beside polls that wait."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, timedelta
+
+import pytest
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from fluence_watch.app.board import Board
+from fluence_watch.app.clock import utc_now
+from fluence_watch.app.watches import Watches
+from fluence_watch.app.wiring import Plan
+from fluence_watch.simulator import (
+    Fault,
+    FaultKind,
+    FaultPlan,
+    SettableClock,
+    World,
+    create_app,
+    running,
+)
+from fluence_watch.store import Store
+
+KEY = "simulated-key"
+QUIET = {"interval": "1h", "jitter": "0s", "timeout": "2s"}
+
+Planned = Callable[..., Plan]
+Eventually = Callable[[Callable[[], object]], Awaitable[None]]
+
+
+@pytest.fixture
+async def api(world: World, clock: SettableClock, faults: FaultPlan) -> AsyncIterator[str]:
+    async with running(create_app(world, clock, faults=faults)) as url:
+        yield url
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board(utc_now)
+
+
+@pytest.fixture
+def scheduler() -> AsyncIOScheduler:
+    return AsyncIOScheduler(timezone=UTC)
+
+
+@pytest.fixture
+async def watches(
+    scheduler: AsyncIOScheduler, store: Store, board: Board, api: str
+) -> AsyncIterator[Watches]:
+    made = Watches(scheduler, store, board, utc_now, lambda: None)
+    scheduler.start()
+    yield made
+    await made.stop(5)
+
+
+def account(api: str, name: str) -> dict[str, object]:
+    return {"name": name, "api_key": KEY, "base_url": api}
+
+
+async def test_a_renamed_account_keeps_its_state(
+    watches: Watches, store: Store, planned: Planned, api: str, board: Board, eventually: Eventually
+) -> None:
+    """Another name with the same key at the same API is the same account."""
+    await watches.take_over(planned(poll=QUIET, accounts=[account(api, "main")]))
+    await eventually(lambda: [] == board.unready())
+    known = store.load("main").known.keys()
+    await watches.take_over(planned(poll=QUIET, accounts=[account(api, "prod")]))
+
+    assert ["prod"] == store.accounts()
+    assert known
+    assert known == store.load("prod").known.keys()
+
+
+async def test_a_poll_that_waits_for_its_turn_ends_with_its_account(
+    watches: Watches,
+    planned: Planned,
+    api: str,
+    board: Board,
+    faults: FaultPlan,
+    eventually: Eventually,
+) -> None:
+    """While one account holds the only slot, another that waits for it is removed."""
+    faults.queue(Fault(FaultKind.LATENCY, seconds=0.5), times=3)
+    one_slot = QUIET | {"concurrency": 1, "interval": "200ms"}
+    both = [account(api, "a"), account(api, "b")]
+    await watches.take_over(planned(poll=one_slot, accounts=both))
+    await eventually(lambda: faults.queued < 3)
+    await watches.take_over(planned(poll=one_slot, accounts=both[:1]))
+    await eventually(lambda: [] == board.unready())
+
+    assert b'account="b"' not in board.exposition.scrape().body
+
+
+async def test_many_accounts_are_spread(
+    watches: Watches, scheduler: AsyncIOScheduler, planned: Planned, api: str
+) -> None:
+    """A hundred accounts begin one after the other, over the whole interval."""
+    accounts = [account(api, f"a{number}") | {"api_key": f"k{number}"} for number in range(100)]
+    poll = {"interval": "50s", "jitter": "0s"}
+    await watches.take_over(planned(poll=poll, accounts=accounts))
+    first = sorted(job.next_run_time for job in scheduler.get_jobs())
+
+    assert timedelta(seconds=45) < first[-1] - first[0] <= timedelta(seconds=51)
