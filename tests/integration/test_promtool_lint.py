@@ -20,9 +20,7 @@ SSH = Port(22, 22, "tcp")
 def promtool() -> str:
     path = shutil.which("promtool")
     if path is None:
-        missing = (
-            pytest.fail if os.environ.get("TESTS_REQUIRE_TOOLS") == "1" else pytest.skip
-        )
+        missing = pytest.fail if os.environ.get("TESTS_REQUIRE_TOOLS") == "1" else pytest.skip
         missing("promtool is not installed (Debian: prometheus)")
     return str(path)
 

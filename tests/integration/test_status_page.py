@@ -34,9 +34,7 @@ HOSTILE = (
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
-        missing = (
-            pytest.fail if os.environ.get("TESTS_REQUIRE_TOOLS") == "1" else pytest.skip
-        )
+        missing = pytest.fail if os.environ.get("TESTS_REQUIRE_TOOLS") == "1" else pytest.skip
         missing("chromium and its driver are not installed (Debian: chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = str(chromium)
