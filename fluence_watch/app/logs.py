@@ -49,7 +49,7 @@ def configure_logs(settings: LogSettings) -> None:
     # stamina's default hooks would count retries on prometheus_client's global registry
     set_on_retry_hooks([StructlogOnRetryHook])
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def make_inert(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 - structlog's signature

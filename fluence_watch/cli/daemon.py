@@ -30,6 +30,7 @@ def run(config: ConfigOption = None) -> None:
     from fluence_watch.app.logs import configure_logs
     from fluence_watch.app.server import bind
     from fluence_watch.app.wiring import plan
+    from fluence_watch.settings import find_file, load_settings
     from fluence_watch.store import Store
 
     settings = settings_from(config)
@@ -39,7 +40,7 @@ def run(config: ConfigOption = None) -> None:
         listener = bind(settings.server.host, settings.server.port)
 
         async def watch() -> None:
-            daemon = Daemon(first, store, utc_now, lambda: settings_from(config))
+            daemon = Daemon(first, store, utc_now, lambda: load_settings(find_file(config)))
             await daemon.run(listener)
 
         asyncio.run(watch())

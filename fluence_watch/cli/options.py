@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fluence_watch.cli.output import Format
-from fluence_watch.settings import WatchSettings, find_file, load_settings
+from fluence_watch.settings import LogSettings, WatchSettings, find_file, load_settings
 
 ConfigOption = Annotated[
     Path | None,
@@ -21,5 +21,12 @@ FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 
 
 def settings_from(config: Path | None) -> WatchSettings:
-    """The settings that a command was pointed to; raises `ConfigError`."""
+    """The settings that a command was pointed to; raises `ConfigError`.
+
+    From then on what is logged goes to standard error, and only what is wrong: a command says
+    itself what happened.
+    """
+    from fluence_watch.app.logs import configure_logs
+
+    configure_logs(LogSettings(level="error"))
     return load_settings(find_file(config))

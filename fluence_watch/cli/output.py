@@ -19,7 +19,7 @@ from fluence_watch.model.money import MicroUsdc, plain
 from fluence_watch.model.text import inert
 
 UNKNOWN = "unknown"
-_CELL = 60
+_CELL = 300
 _PIPE = 10_000  # columns: more than any table has
 
 
@@ -49,7 +49,7 @@ def print_rows(columns: Sequence[Column], rows: Sequence[Row], form: Format) -> 
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left")
+        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell(row.get(column.key))) for column in columns))
     console().print(table)

@@ -12,7 +12,7 @@ from fluence_watch.cli.options import AccountOption, ConfigOption
 from fluence_watch.cli.output import UNKNOWN, Column, Format, amount, cell, lasting, print_rows
 from fluence_watch.cli.removal import about_money, changed, default_margin, released, removal
 from fluence_watch.errors import ApiError, OutcomeUnknownError
-from fluence_watch.model.duration import parse_duration, short
+from fluence_watch.model.duration import parse_duration, rough, short
 from fluence_watch.model.money import usdc
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.text import inert
@@ -80,7 +80,7 @@ def rm(
     todo, now = planned(config, account), utc_now()
     targets = pick(todo, vm, several=True)
     if at_epoch_end:
-        targets = _with_an_end(targets, now)
+        targets = _with_an_end(targets, now, margin)
     _show(targets, now)
     ask(_question(targets, at_epoch_end), yes=yes, dry_run=dry_run)
     if at_epoch_end:
@@ -88,11 +88,21 @@ def rm(
     carry_out(todo, [_job(todo, target, _renamed(target.vm)) for target in targets])
 
 
-def _with_an_end(targets: Iterable[Target], now: datetime) -> tuple[Target, ...]:
-    """The VMs in the order in which their epochs end; each must have one that runs."""
+def _with_an_end(
+    targets: Iterable[Target], now: datetime, margin: timedelta | None
+) -> tuple[Target, ...]:
+    """The VMs in the order in which their epochs end; each must have one that is still to come.
+
+    A margin that reaches back to now would delete at once, and waste what is paid.
+    """
     ends = {target: removal(target.vm, now).paid_until for target in targets}
     refused = [
         f"{target.title}: no end of an epoch is known" for target in ends if not ends[target]
+    ]
+    refused += [
+        f"{target.title}: its next charge is nearer than the margin: {rough(end - now)}"
+        for target, end in ends.items()
+        if end and margin is not None and end - now <= margin
     ]
     if refused:
         stop("\n".join([*refused, "delete without --at-epoch-end"]), REFUSED)

@@ -90,7 +90,7 @@ def _html(value: str, longest: int = LONGEST, /) -> Safe:
 
 
 def _html_code(value: str, longest: int = LONGEST, /) -> Safe:
-    return _safe(f"<code>{_html(value, longest)}</code>")
+    return _safe(f"<samp>{_html(value, longest)}</samp>")  # <code> breaks the line in plain text
 
 
 def _around(before: str, after: str) -> BlockMarkup:

@@ -98,11 +98,12 @@ async def test_mail_is_html_with_a_text_alternative(receiver: Receiver, mailbox:
     assert "Top up the account by at least 0.198160 USDC before 17:59 UTC." in part(
         mail, "text/html"
     )
-    assert "<b><code>web-1</code></b>" in part(mail, "text/html")
+    assert "<b><samp>web-1</samp></b>" in part(mail, "text/html")
     assert "Top up the account by at least 0.198160 USDC before 17:59 UTC." in part(
         mail, "text/plain"
     )
     assert "<" not in part(mail, "text/plain")
+    assert "web-1 (0x311edb" in part(mail, "text/plain")  # no line of its own for a name
 
 
 async def test_title_is_the_subject_encoded(receiver: Receiver, mailbox: Mailbox) -> None:

@@ -27,7 +27,7 @@ ROWS = (
         (3, "3"),
         ("", ""),
         ("web\x1b[31m\n1", "web [31m 1"),
-        ("x" * 61, "x" * 59 + "…"),
+        ("x" * 301, "x" * 299 + "…"),
     ],
 )
 def test_cells(value: object, text: str) -> None:
