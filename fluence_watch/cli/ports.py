@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from fluence_watch.cli.memory import Expected
 
 _COLUMNS = (
+    Column("account", "ACCOUNT"),
     Column("vm", "VM"),
     Column("ports", "OPEN"),
     Column("expected", "EXPECTED"),
@@ -106,6 +107,7 @@ def _row(target: Target, expected: "Expected", form: Format) -> Mapping[str, obj
     vm = target.vm
     if form is Format.TABLE:
         return {
+            "account": target.account,
             "vm": target.title,
             "ports": words(vm.ports),
             "expected": words(expected.ports),
