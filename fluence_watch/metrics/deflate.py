@@ -26,9 +26,6 @@ class Packed(NamedTuple):
     shift: int
 
 
-EMPTY = Packed((), 0, 0, _ONE)
-
-
 def pack(data: bytes) -> Packed:
     """Compress a piece."""
     deflated = _deflate(data, zlib.Z_SYNC_FLUSH)

@@ -18,8 +18,6 @@ from fluence_watch.settings.model import WatchSettings
 
 PLACES = (Path("config.toml"), Path("/etc/fluence-watch/config.toml"))
 
-_SECTIONS = frozenset(WatchSettings.model_fields)
-
 _WORDS = {
     "missing": "is missing",
     "model_type": "write a table of keys and values",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,14 @@ _Word = Annotated[str, Meta(min_length=1, max_length=20)]
 _USD = re.compile(r"-?(?=\.?\d)\d{0,40}(?:\.\d{0,40})?", re.ASCII)
 _EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 _MICRO = Decimal(1_000_000)
+
+
+class Sizes(NamedTuple):
+    """What a VM has of each resource; `None` where the API does not tell."""
+
+    vcpus: int | None
+    memory_bytes: int | None
+    storage_bytes: int | None
 
 
 class _WireDatacenter(msgspec.Struct, rename="camel"):

@@ -7,7 +7,7 @@ are micro-USDC, integers or strings of one. RAM and STORAGE are in MB, of which 
 
 from collections.abc import Sequence
 from sys import intern
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,7 @@ from msgspec import Meta
 from fluence_watch.fluence.dialects.parts import (
     MOST,
     Id,
+    Sizes,
     Small,
     cached_status,
     not_negative,
@@ -58,12 +59,6 @@ class _WireResource(msgspec.Struct):
 
 
 _Resources = Annotated[list[_WireResource], Meta(max_length=1000)]
-
-
-class _Sizes(NamedTuple):
-    vcpus: int | None
-    memory_bytes: int | None
-    storage_bytes: int | None
 
 
 def split(body: bytes) -> Page:
@@ -131,7 +126,7 @@ def _amount(value: int | str | None, path: str) -> MicroUsdc | None:
         raise FieldError(path, str(error)) from None
 
 
-def _build_sizes(resources: Sequence[_WireResource] | None) -> _Sizes:
+def _build_sizes(resources: Sequence[_WireResource] | None) -> Sizes:
     """Sums by type; unknown where the type is missing, or one of its quantities is."""
     totals: dict[str, int | None] = {}
     for index, resource in enumerate(resources or ()):
@@ -143,7 +138,7 @@ def _build_sizes(resources: Sequence[_WireResource] | None) -> _Sizes:
             totals[kind] = None
         else:
             totals[kind] = before + quantity * _UNITS[kind]
-    return _Sizes(totals.get("VCPU"), totals.get("RAM"), totals.get("STORAGE"))
+    return Sizes(totals.get("VCPU"), totals.get("RAM"), totals.get("STORAGE"))
 
 
 def _quantity(raw: msgspec.Raw, index: int) -> int | None:

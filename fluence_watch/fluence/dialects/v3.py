@@ -8,13 +8,14 @@ the list until its user deletes it, with `publicIp` and `datacenter` null and no
 from collections.abc import Sequence
 from decimal import Decimal
 from sys import intern
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from fluence_watch.fluence.dialects.parts import (
     Id,
+    Sizes,
     cached_status,
     not_negative,
     optional_time,
@@ -69,12 +70,6 @@ class _WireResource(msgspec.Struct):
 
 
 _Resources = Annotated[list[_WireResource], Meta(max_length=1000)]
-
-
-class _Sizes(NamedTuple):
-    vcpus: int | None
-    memory_bytes: int | None
-    storage_bytes: int | None
 
 
 def split(body: bytes) -> Page:
@@ -138,7 +133,7 @@ def _amount(text: str | None, path: str) -> MicroUsdc | None:
         raise FieldError(path, str(error)) from None
 
 
-def _build_sizes(resources: Sequence[_WireResource] | None) -> _Sizes:
+def _build_sizes(resources: Sequence[_WireResource] | None) -> Sizes:
     """Sums by type; unknown where the type is missing, or one of its amounts is."""
     totals: dict[str, int | None] = {}
     for index, resource in enumerate(resources or ()):
@@ -149,7 +144,7 @@ def _build_sizes(resources: Sequence[_WireResource] | None) -> _Sizes:
         totals[kind] = None if amount is None or before is None else before + amount
         if (totals[kind] or 0) > _LARGEST:
             raise FieldError(f"[{index}]", "that is more than any machine has")
-    return _Sizes(totals.get("VCPU"), totals.get("RAM"), totals.get("STORAGE"))
+    return Sizes(totals.get("VCPU"), totals.get("RAM"), totals.get("STORAGE"))
 
 
 def _size(resource: _WireResource, kind: str, path: str) -> int | None:

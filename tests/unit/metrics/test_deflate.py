@@ -4,7 +4,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.metrics.deflate import EMPTY, concatenate, member, pack
+from fluence_watch.metrics.deflate import concatenate, member, pack
 
 _pieces = st.lists(st.binary(max_size=2000), max_size=12)
 
@@ -33,4 +33,4 @@ def test_what_was_joined_can_be_joined(left: list[bytes], right: list[bytes]) ->
 
 def test_nothing_and_a_tail() -> None:
     """Before the first poll there is a page too."""
-    assert b"# EOF\n" == gzip.decompress(member(EMPTY, b"# EOF\n"))
+    assert b"# EOF\n" == gzip.decompress(member(concatenate(()), b"# EOF\n"))
