@@ -18,7 +18,7 @@ LONGEST_WAIT = timedelta(minutes=5)
 PROBE_AFTER = 5
 GIVE_UP_AFTER = 20
 
-Firing = Mapping[Fingerprint, datetime]
+FiringSince = Mapping[Fingerprint, datetime]
 """What fires now, with the `active_at` of the alert: a later episode is another alert."""
 
 
@@ -49,7 +49,7 @@ def wait_after(attempts: int, jitter: float) -> timedelta:
     return min(doubled, LONGEST_WAIT) * (0.75 + jitter / 2)
 
 
-def fate(message: Message, firing: Firing, stale_after: timedelta, now: datetime) -> Fate:
+def fate(message: Message, firing: FiringSince, stale_after: timedelta, now: datetime) -> Fate:
     """Whether the message is still news: whether anything in it still matters."""
     fresh = now - message.created_at <= stale_after
     matters = any(_matters(item, firing, now, fresh=fresh) for item in message.items)
@@ -76,13 +76,13 @@ def _episode(item: Item) -> tuple[Fingerprint, datetime]:
     return item.fingerprint, item.active_at
 
 
-def _matters(item: Item, firing: Firing, now: datetime, *, fresh: bool) -> bool:
+def _matters(item: Item, firing: FiringSince, now: datetime, *, fresh: bool) -> bool:
     if item.relevant_until is not None and now >= item.relevant_until:
         return False
     return fresh or (item.firing and firing.get(item.fingerprint) == item.active_at)
 
 
-def _hidden_matter(message: Message, firing: Firing) -> bool:
+def _hidden_matter(message: Message, firing: FiringSince) -> bool:
     """Whether, of what a long message only counts, something may still fire."""
     if not _hides(message):
         return False

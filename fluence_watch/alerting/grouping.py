@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import Reason, Route, Told, needs_telling
+from fluence_watch.alerting.routing import LastNotified, Reason, Route, needs_telling
 from fluence_watch.model.finding import Fingerprint, Severity
 
 SHOWN = 20
@@ -61,7 +61,11 @@ class Message:
 
 
 def compose(
-    account: str, alerts: Iterable[Alert], told: Told, routes: Sequence[Route], now: datetime
+    account: str,
+    alerts: Iterable[Alert],
+    told: LastNotified,
+    routes: Sequence[Route],
+    now: datetime,
 ) -> tuple[list[Message], dict[tuple[Fingerprint, str], datetime]]:
     """The messages of one poll, one a receiver at most, and who is told of what by them.
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.finding import Fingerprint, Severity
 
-Told = Mapping[tuple[Fingerprint, str], datetime]
+LastNotified = Mapping[tuple[Fingerprint, str], datetime]
 """When each receiver was last told of each open alert."""
 
 

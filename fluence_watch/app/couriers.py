@@ -8,7 +8,7 @@ import structlog
 
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
-from fluence_watch.app.wiring import Plan, delivery
+from fluence_watch.app.wiring import Setup, delivery
 from fluence_watch.errors import StoreError
 from fluence_watch.notify.outbox import Delivery
 from fluence_watch.store import Store
@@ -86,13 +86,13 @@ class Couriers:
         self._clock = clock
         self._couriers: dict[str, Courier] = {}
 
-    async def take_over(self, plan: Plan) -> None:
-        """Deliver to the receivers of the plan, and to no others."""
-        for name in self._couriers.keys() - plan.receivers.keys():
+    async def take_over(self, setup: Setup) -> None:
+        """Deliver to the receivers of the setup, and to no others."""
+        for name in self._couriers.keys() - setup.receivers.keys():
             await self._remove(name)
-        for name, receiver in plan.receivers.items():
+        for name, receiver in setup.receivers.items():
             courier = self._couriers.get(name)
-            way = delivery(receiver, self._store, self._board.own, self._clock, plan.settings)
+            way = delivery(receiver, self._store, self._board.own, self._clock, setup.settings)
             if courier:
                 # the same set, not a copy: a round of the former one may still be on its way
                 way.accepted = courier.delivery.accepted

@@ -20,7 +20,7 @@ from fluence_watch.app.runtime import favour_scrapes
 from fluence_watch.app.server import WebServer, address
 from fluence_watch.app.site import site
 from fluence_watch.app.watches import Watches
-from fluence_watch.app.wiring import Plan, plan
+from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.errors import ConfigError, StoreError
 from fluence_watch.settings import WatchSettings
 from fluence_watch.store import Store
@@ -32,13 +32,13 @@ LAST_DELIVERY_SECONDS = 3.0
 
 
 class Daemon:
-    """Watches what a plan says until it is told to stop.
+    """Watches what a setup says until it is told to stop.
 
     `load` reads the settings again for a reload. The store stays the caller's to close.
     """
 
     def __init__(
-        self, first: Plan, store: Store, clock: Clock, load: Callable[[], WatchSettings]
+        self, first: Setup, store: Store, clock: Clock, load: Callable[[], WatchSettings]
     ) -> None:
         self.board = Board(clock)
         self._plan = first
@@ -87,7 +87,7 @@ class Daemon:
         """
         async with self._reloading:
             try:
-                fresh = await asyncio.to_thread(lambda: plan(self._load()))
+                fresh = await asyncio.to_thread(lambda: prepare(self._load()))
                 await self._take_over(fresh)
             except (ConfigError, StoreError) as error:
                 self.board.own.reload_failed()
@@ -96,7 +96,7 @@ class Daemon:
                 raise
             _log.info("reloaded", accounts=len(fresh.policies), receivers=len(fresh.receivers))
 
-    async def _take_over(self, fresh: Plan) -> None:
+    async def _take_over(self, fresh: Setup) -> None:
         # Watches first: no poll under the old settings may leave a message for a receiver that is
         # no more.
         await self._watches.take_over(fresh)
@@ -117,7 +117,7 @@ class Daemon:
             dropped = self._store.drop_queue(receiver)
             _log.warning("receiver is no more", receiver=receiver, undelivered=dropped)
 
-    def _warn_of_restart(self, fresh: Plan) -> None:
+    def _warn_of_restart(self, fresh: Setup) -> None:
         for section in ("server", "store"):
             if getattr(self._plan.settings, section) != getattr(fresh.settings, section):
                 _log.warning("a change of this section takes a restart", section=section)

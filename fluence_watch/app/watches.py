@@ -12,7 +12,7 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.poll import Watch
-from fluence_watch.app.wiring import Plan, connect
+from fluence_watch.app.wiring import Setup, connect
 from fluence_watch.errors import StoreError
 from fluence_watch.fluence import ClientConfig
 from fluence_watch.settings import PollSettings
@@ -48,8 +48,8 @@ class Watches:
         self._poll_settings: PollSettings | None = None
         self._slots = asyncio.Semaphore()
 
-    async def take_over(self, plan: Plan) -> None:
-        """Watch the accounts of the plan, as it says, and no others.
+    async def take_over(self, setup: Setup) -> None:
+        """Watch the accounts of the setup, as it says, and no others.
 
         An account with another name and the same key at the same API was renamed: it keeps its
         state.
@@ -57,30 +57,30 @@ class Watches:
         Raises:
             StoreError: the state of a new account cannot be read; nothing was changed.
         """
-        renamed = {name: self._new_name(name, plan) for name in self._watches}
-        added = plan.policies.keys() - self._watches.keys() - set(renamed.values())
+        renamed = {name: self._new_name(name, setup) for name in self._watches}
+        added = setup.policies.keys() - self._watches.keys() - set(renamed.values())
         states = {name: await asyncio.to_thread(self._store.load, name) for name in added}
-        self._board.expect(set(plan.policies))
-        for name in self._watches.keys() - plan.policies.keys():
+        self._board.expect(set(setup.policies))
+        for name in self._watches.keys() - setup.policies.keys():
             states |= await self._remove(name, renamed[name])
-        for name, policy in plan.policies.items():
-            config = plan.clients[name]
+        for name, policy in setup.policies.items():
+            config = setup.clients[name]
             if name not in self._watches:
-                self._add(name, plan, states.get(name, AccountState()))
+                self._add(name, setup, states.get(name, AccountState()))
             elif config != self._configs[name]:
                 client = connect(name, config, self._clock, self._board.own)
                 await self._watches[name].change(policy, client)
             else:
                 await self._watches[name].change(policy)
             self._configs[name] = config
-        self._schedule(list(plan.policies), plan.settings.poll)
+        self._schedule(list(setup.policies), setup.settings.poll)
 
-    def _new_name(self, name: str, plan: Plan) -> str | None:
+    def _new_name(self, name: str, setup: Setup) -> str | None:
         """What a removed account is called now, if it is still there."""
-        if name in plan.policies:
+        if name in setup.policies:
             return None
         was = self._configs[name]
-        for other, config in plan.clients.items():
+        for other, config in setup.clients.items():
             same = (config.api_key, config.base_url) == (was.api_key, was.base_url)
             if same and other not in self._watches:
                 return other
@@ -100,10 +100,10 @@ class Watches:
         for watch in self._watches.values():
             await watch.client.aclose()
 
-    def _add(self, name: str, plan: Plan, state: AccountState) -> None:
-        client = connect(name, plan.clients[name], self._clock, self._board.own)
+    def _add(self, name: str, setup: Setup, state: AccountState) -> None:
+        client = connect(name, setup.clients[name], self._clock, self._board.own)
         self._watches[name] = Watch(
-            plan.policies[name],
+            setup.policies[name],
             client,
             self._store,
             state,

@@ -21,7 +21,7 @@ _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Setup:
     """What the settings ask for, checked, but nothing of it started; keyed by name."""
 
     settings: WatchSettings
@@ -30,7 +30,7 @@ class Plan:
     receivers: Mapping[str, Channel]
 
 
-def plan(settings: WatchSettings) -> Plan:
+def prepare(settings: WatchSettings) -> Setup:
     """Work out what the settings ask for.
 
     Raises:
@@ -52,7 +52,7 @@ def plan(settings: WatchSettings) -> Plan:
     if problems:
         raise ConfigError(problems)
     policies = {account.name: policy(account, settings) for account in settings.accounts}
-    return Plan(settings, policies, clients, receivers)
+    return Setup(settings, policies, clients, receivers)
 
 
 def policy(account: AccountSettings, settings: WatchSettings) -> Policy:

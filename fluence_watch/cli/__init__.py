@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from fluence_watch import __version__
-from fluence_watch.cli import config, daemon, demo, listings, notify, simulate, ssh_key, vm
+from fluence_watch.cli.inspect import config, listings, notify
+from fluence_watch.cli.manage import ssh_key, vm
+from fluence_watch.cli.service import daemon, demo, simulate
 from fluence_watch.errors import ConfigError, FluenceWatchError
 
 USAGE = 2

@@ -9,8 +9,8 @@ settling.py      what became of a change whose answer did not come
 from fluence_watch.fluence.client import FluenceClient
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO
-from fluence_watch.fluence.elements import Listing
-from fluence_watch.fluence.transport import RequestRecord
+from fluence_watch.fluence.dialects.elements import Listing
+from fluence_watch.fluence.http.transport import RequestRecord
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 

@@ -21,15 +21,15 @@ import httpx
 import msgspec
 import structlog
 
-from fluence_watch.fluence import reading_back
-from fluence_watch.fluence.calls import Call
-from fluence_watch.fluence.changes import VmChange
-from fluence_watch.fluence.choosing import choose
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO, DIALECTS, Dialect, check_dialect
-from fluence_watch.fluence.elements import Listing, Memo, read_elements
-from fluence_watch.fluence.settling import Deed, settle
-from fluence_watch.fluence.transport import RequestRecord, Transport
+from fluence_watch.fluence.dialects.choosing import choose
+from fluence_watch.fluence.dialects.elements import Listing, Memo, read_elements
+from fluence_watch.fluence.http.calls import Call
+from fluence_watch.fluence.http.transport import RequestRecord, Transport
+from fluence_watch.fluence.writes import reading_back
+from fluence_watch.fluence.writes.changes import VmChange
+from fluence_watch.fluence.writes.settling import Deed, settle
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from fluence_watch.metrics.account import COLUMNS, AccountText, Piece, render
 from fluence_watch.metrics.deflate import Packed, concatenate, member
 from fluence_watch.metrics.families import ACCOUNT_FAMILIES, VM_FAMILIES
-from fluence_watch.metrics.negotiation import Format, negotiate
+from fluence_watch.metrics.negotiation import ExpositionFormat, negotiate
 from fluence_watch.metrics.view import AccountView
 
-__all__ = ["AccountView", "Exposition", "Format", "Scrape", "negotiate"]
+__all__ = ["AccountView", "Exposition", "ExpositionFormat", "Scrape", "negotiate"]
 
 
 def _head(name: str, text: str) -> Piece:
@@ -55,7 +55,7 @@ class Exposition:
     renders the metrics of the watcher itself for a format, with the end that it needs.
     """
 
-    def __init__(self, own: Callable[[Format], bytes]) -> None:
+    def __init__(self, own: Callable[[ExpositionFormat], bytes]) -> None:
         self._own = own
         self._accounts: dict[str, AccountText] = {}
         self._lock = Lock()

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 
-class Format(StrEnum):
+class ExpositionFormat(StrEnum):
     """An exposition format, by its content type."""
 
     TEXT = "text/plain; version=0.0.4; charset=utf-8"
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-def negotiate(accept: str | None, accept_encoding: str | None) -> tuple[Format, bool]:
+def negotiate(accept: str | None, accept_encoding: str | None) -> tuple[ExpositionFormat, bool]:
     """The format for the two headers, and whether to answer with gzip.
 
     OpenMetrics is for those alone who name it and like it no less than text.
@@ -23,7 +23,11 @@ def negotiate(accept: str | None, accept_encoding: str | None) -> tuple[Format, 
             openmetrics = max(openmetrics, weight)
         elif name in {"text/plain", "text/*", "*/*"} and version in {None, "0.0.4"}:
             text = max(text, weight)
-    chosen = Format.OPENMETRICS if openmetrics and openmetrics >= text else Format.TEXT
+    chosen = (
+        ExpositionFormat.OPENMETRICS
+        if openmetrics and openmetrics >= text
+        else ExpositionFormat.TEXT
+    )
     return chosen, _takes_gzip(accept_encoding)
 
 

@@ -23,7 +23,7 @@ from prometheus_client import (
 )
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from fluence_watch.metrics.negotiation import Format
+from fluence_watch.metrics.negotiation import ExpositionFormat
 from fluence_watch.metrics.replaced import ReplacedGauge
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -185,7 +185,7 @@ class OwnMetrics:
         self._outbox.drop(receiver)
         self._outbox_oldest.drop(receiver)
 
-    def render(self, chosen: Format) -> bytes:
+    def render(self, chosen: ExpositionFormat) -> bytes:
         """All of them; for OpenMetrics with the end mark, so they go last."""
-        render = generate_openmetrics if chosen is Format.OPENMETRICS else generate_latest
+        render = generate_openmetrics if chosen is ExpositionFormat.OPENMETRICS else generate_latest
         return render(self.registry)

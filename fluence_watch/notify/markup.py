@@ -29,7 +29,7 @@ _LOOKALIKES = str.maketrans("<>@`", "‹›＠ˋ")  # noqa: RUF001 - that they l
 _HARMLESS = re.compile(r"(?:[^\W_]|[ /:.,+·…-](?!/))*")
 
 
-class Format(StrEnum):
+class BodyFormat(StrEnum):
     """How a body is written."""
 
     TEXT = "text"
@@ -108,8 +108,8 @@ def _listed(block: str) -> Safe:
     return _safe(f"{gap}- " + "\n  ".join(lines) + f"\n{gap}")
 
 
-MARKUPS: Mapping[Format, Markup] = {
-    Format.TEXT: Markup(
+MARKUPS: Mapping[BodyFormat, Markup] = {
+    BodyFormat.TEXT: Markup(
         text=_plain,
         code=_plain,
         strong=_safe,
@@ -117,7 +117,7 @@ MARKUPS: Mapping[Format, Markup] = {
         paragraph=_around("\n", "\n"),
         item=_listed,
     ),
-    Format.MARKDOWN: Markup(
+    BodyFormat.MARKDOWN: Markup(
         text=_markdown,
         code=_markdown_code,
         strong=_around("**", "**"),
@@ -125,7 +125,7 @@ MARKUPS: Mapping[Format, Markup] = {
         paragraph=_around("\n", "\n"),
         item=_listed,
     ),
-    Format.HTML: Markup(
+    BodyFormat.HTML: Markup(
         text=_html,
         code=_html_code,
         strong=_around("<b>", "</b>"),

@@ -23,14 +23,14 @@ from fluence_watch.alerting.delivery import (
     GIVE_UP_AFTER,
     PROBE_AFTER,
     Fate,
-    Firing,
+    FiringSince,
     Queued,
     fate,
     superseded,
     wait_after,
 )
 from fluence_watch.errors import NotifyError, StoreError
-from fluence_watch.notify.markup import Format
+from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered, render, render_summary
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class Outbox(Protocol):
         """Count a failed try; they are in flight no more."""
         ...
 
-    def firing(self) -> Firing:
+    def firing(self) -> FiringSince:
         """What fires now, of all accounts, with its `active_at`."""
         ...
 
@@ -72,7 +72,7 @@ class Channel(Protocol):
         ...
 
     @property
-    def format(self) -> Format:
+    def format(self) -> BodyFormat:
         """How bodies are written for it."""
         ...
 
@@ -162,7 +162,9 @@ class Delivery:
         await self._forget(sorted(ids))
         return [queued for queued in queue if queued.id not in ids]
 
-    async def _pass(self, batch: Sequence[Queued], queue: Sequence[Queued], firing: Firing) -> bool:
+    async def _pass(
+        self, batch: Sequence[Queued], queue: Sequence[Queued], firing: FiringSince
+    ) -> bool:
         """Send the others, until one is refused; whether any was accepted."""
         ids = {queued.id for queued in batch}
         passed = False
@@ -174,7 +176,7 @@ class Delivery:
         return passed
 
     async def _tell(
-        self, batch: Sequence[Queued], firing: Firing, *, summary: bool = False
+        self, batch: Sequence[Queued], firing: FiringSince, *, summary: bool = False
     ) -> bool:
         """Send a message, or several as a summary; whether it was accepted."""
         name, ids = self.receiver.name, [queued.id for queued in batch]
@@ -204,19 +206,21 @@ class Delivery:
         else:
             self.accepted.clear()
 
-    async def _give_up(self, batch: Sequence[Queued], firing: Firing, *, summary: bool) -> None:
+    async def _give_up(
+        self, batch: Sequence[Queued], firing: FiringSince, *, summary: bool
+    ) -> None:
         """The receiver takes others, but not these: one try as a summary, and no more."""
         ids = [queued.id for queued in batch]
         log.error("receiver refuses a message for good", receiver=self.receiver.name, messages=ids)
         if not (summary and await self._tell(batch, firing, summary=True)):
             await self._forget(ids)
 
-    def _words(self, batch: Sequence[Queued], firing: Firing, *, summary: bool) -> Rendered:
+    def _words(self, batch: Sequence[Queued], firing: FiringSince, *, summary: bool) -> Rendered:
         how = (self.receiver.format, self.now(), firing, self.receiver.longest)
         messages = [queued.message for queued in batch]
         return render_summary(messages, *how) if summary else render(messages[0], *how)
 
-    def _fate(self, queued: Queued, firing: Firing) -> Fate:
+    def _fate(self, queued: Queued, firing: FiringSince) -> Fate:
         return fate(queued.message, firing, self.stale_after, self.now())
 
     def _retry_at(self, batch: Sequence[Queued]) -> datetime:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.text import inert
-from fluence_watch.notify.markup import Format
+from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Receiver:
     """
 
     name: str
-    format: Format
+    format: BodyFormat
     longest: int
     shown: str
     _apprise: "Apprise" = field(repr=False)
@@ -93,7 +93,7 @@ def parse_receiver(name: str, url: str, *, timeout: float = TIMEOUT) -> Receiver
     plugin.optional = False  # or a failure would look like success
     return Receiver(
         name=name,
-        format=Format(plugin.resolve_format().value),
+        format=BodyFormat(plugin.resolve_format().value),
         longest=plugin.body_maxlen,
         shown=_shown(plugin),
         _apprise=apprise,

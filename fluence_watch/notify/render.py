@@ -20,11 +20,11 @@ from jinja2.environment import TemplateModule
 from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.notify.markup import Format, inert
-from fluence_watch.notify.words import Told, words
+from fluence_watch.notify.markup import BodyFormat, inert
+from fluence_watch.notify.words import ItemView, words
 
 Kind = Literal["failure", "warning", "info", "success"]
-Firing = Mapping[Fingerprint, datetime] | None
+FiringSince = Mapping[Fingerprint, datetime] | None
 
 _TITLE = 150
 _BRIEF = 300
@@ -52,14 +52,14 @@ class Section:
     rule: str
     severity: Severity
     firing: bool
-    parts: list[tuple[TemplateModule, list[Told]]]
+    parts: list[tuple[TemplateModule, list[ItemView]]]
 
 
 def render(
     message: Message,
-    fmt: Format,
+    fmt: BodyFormat,
     now: datetime,
-    firing: Firing = None,
+    firing: FiringSince = None,
     longest: int | None = None,
 ) -> Rendered:
     """Word a message; times are UTC, with their distance from `now`.
@@ -83,9 +83,9 @@ def render(
 
 def render_summary(
     messages: Sequence[Message],
-    fmt: Format,
+    fmt: BodyFormat,
     now: datetime,
-    firing: Firing = None,
+    firing: FiringSince = None,
     longest: int | None = None,
 ) -> Rendered:
     """Word messages that are no news any more, to one receiver, as one line an item.
@@ -109,7 +109,7 @@ def render_summary(
     return Rendered(title, body, "info")
 
 
-def render_test(receiver: str, fmt: Format, now: datetime) -> Rendered:
+def render_test(receiver: str, fmt: BodyFormat, now: datetime) -> Rendered:
     """Word the message that shows that a receiver can be reached."""
     title = _title("_test_title", now, receiver=receiver)
     return Rendered(title, _text("_test", fmt, now, receiver=receiver), "info")
@@ -121,7 +121,7 @@ def brief(facts: object, now: datetime) -> str:
     Raises:
         NotifyError: there are no words for these facts.
     """
-    module = _words_of(facts, Format.TEXT, now)
+    module = _words_of(facts, BodyFormat.TEXT, now)
     return inert(str(module.brief(facts)), _BRIEF)  # type: ignore[attr-defined] # macros are attributes
 
 
@@ -134,7 +134,9 @@ def _fitting(most: int, longest: int | None, body_of: Callable[[int], str]) -> s
     return body
 
 
-def _body(message: Message, number: int, fmt: Format, now: datetime, firing: Firing) -> str:
+def _body(
+    message: Message, number: int, fmt: BodyFormat, now: datetime, firing: FiringSince
+) -> str:
     shown = message.items[:number]
     sections = [
         Section(rule, severity, fires, _parts([_told(i, message, firing) for i in items], fmt, now))
@@ -144,7 +146,7 @@ def _body(message: Message, number: int, fmt: Format, now: datetime, firing: Fir
 
 
 def _summary_body(
-    messages: Sequence[Message], shown: Sequence[Told], fmt: Format, now: datetime
+    messages: Sequence[Message], shown: Sequence[ItemView], fmt: BodyFormat, now: datetime
 ) -> str:
     lines = [(_words_of(told.facts, fmt, now), told) for told in shown]
     total = sum(count.number for message in messages for count in message.counts)
@@ -156,9 +158,9 @@ def _kind(item: Item) -> tuple[bool, Severity, str]:
     return item.firing, item.severity, item.fingerprint.rule
 
 
-def _told(item: Item, message: Message, firing: Firing) -> Told:
+def _told(item: Item, message: Message, firing: FiringSince) -> ItemView:
     fires_on = firing is not None and firing.get(item.fingerprint) == item.active_at
-    return Told(
+    return ItemView(
         fingerprint=item.fingerprint,
         facts=item.facts,
         active_at=item.active_at,
@@ -170,9 +172,9 @@ def _told(item: Item, message: Message, firing: Firing) -> Told:
 
 
 def _parts(
-    items: Sequence[Told], fmt: Format, now: datetime
-) -> list[tuple[TemplateModule, list[Told]]]:
-    by_type: dict[type, list[Told]] = {}
+    items: Sequence[ItemView], fmt: BodyFormat, now: datetime
+) -> list[tuple[TemplateModule, list[ItemView]]]:
+    by_type: dict[type, list[ItemView]] = {}
     for item in items:
         by_type.setdefault(type(item.facts), []).append(item)
     return [(_words_of(same[0].facts, fmt, now), same) for same in by_type.values()]
@@ -187,14 +189,14 @@ def _more(message: Message, shown: Sequence[Item]) -> list[Count]:
     return [count for count in left if count.number]
 
 
-def _words_of(facts: object, fmt: Format, now: datetime) -> TemplateModule:
+def _words_of(facts: object, fmt: BodyFormat, now: datetime) -> TemplateModule:
     try:
         return words(fmt).get_template(f"{type(facts).__name__}.jinja").make_module({"now": now})
     except TemplateError as error:
         raise NotifyError(f"there are no words for {type(facts).__name__}") from error
 
 
-def _text(template: str, fmt: Format, now: datetime, **values: object) -> str:
+def _text(template: str, fmt: BodyFormat, now: datetime, **values: object) -> str:
     try:
         text = words(fmt).get_template(f"{template}.jinja").render(now=now, **values)
     except TemplateError as error:
@@ -204,4 +206,4 @@ def _text(template: str, fmt: Format, now: datetime, **values: object) -> str:
 
 def _title(template: str, now: datetime, **values: object) -> str:
     """A title is plain text in every format: services show it as such, or put it into a body."""
-    return inert(_text(template, Format.TEXT, now, **values), _TITLE)
+    return inert(_text(template, BodyFormat.TEXT, now, **values), _TITLE)

@@ -15,13 +15,13 @@ from fluence_watch.model.duration import rough
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.money import plain, usdc
 from fluence_watch.model.text import inert
-from fluence_watch.notify.markup import MARKUPS, Format
+from fluence_watch.notify.markup import MARKUPS, BodyFormat
 
 _SHORT_ID = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ItemView:
     """An item as templates see it; times are UTC.
 
     `told_at` is when the message was made. `over` says of a firing item whether it is over by
@@ -48,7 +48,7 @@ class Told:
 
 
 @cache
-def words(fmt: Format) -> Environment:
+def words(fmt: BodyFormat) -> Environment:
     """The templates for a format; all that they print is made harmless in its way."""
     markup = MARKUPS[fmt]
 
@@ -95,9 +95,9 @@ def when(context: Context, moment: datetime) -> str:
     return f"{moments.clock(moment, now)}, {moments.distance(moment, now)}"
 
 
-def by_vm(items: Iterable[Told]) -> list[list[Told]]:
+def by_vm(items: Iterable[ItemView]) -> list[list[ItemView]]:
     """The items of each VM together, in the order in which the VMs come first."""
-    groups: dict[str, list[Told]] = {}
+    groups: dict[str, list[ItemView]] = {}
     for item in items:
         groups.setdefault(item.fingerprint.subject, []).append(item)
     return list(groups.values())

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection, Executable, Row, bindparam, delete, insert, select, update
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import Told
+from fluence_watch.alerting.routing import LastNotified
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.store.codec import dump, load_facts, load_told
@@ -106,7 +106,7 @@ def _many(connection: Connection, statement: Executable, rows: Sequence[Mapping[
         connection.execute(statement, rows)
 
 
-def _by_fingerprint(told: Told) -> dict[Fingerprint, dict[str, datetime]]:
+def _by_fingerprint(told: LastNotified) -> dict[Fingerprint, dict[str, datetime]]:
     by_fingerprint: dict[Fingerprint, dict[str, datetime]] = defaultdict(dict)
     for (fingerprint, receiver), at in told.items():
         by_fingerprint[fingerprint][receiver] = at

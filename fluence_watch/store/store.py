@@ -15,8 +15,8 @@ from fluence_watch.alerting.delivery import Queued
 from fluence_watch.alerting.grouping import Message
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.collector import collector_paused
 from fluence_watch.errors import StoreError
+from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ssh_key import SshKey
@@ -103,7 +103,7 @@ class Store:
         A VM or alert that cannot be read is logged and left out: the next poll finds it again.
         """
         query = select(accounts).where(accounts.c.name == account)
-        with collector_paused(), self._read() as connection:
+        with garbage_collection_paused(), self._read() as connection:
             row = connection.execute(query).one_or_none()
             if row is None:
                 return AccountState()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fluence_watch.web.status import StatusView
 
-Scrape = tuple[bytes, str, str | None]
+MetricsResponse = tuple[bytes, str, str | None]
 """The body, its content type, and its content encoding if it is compressed."""
 
 
@@ -18,7 +18,7 @@ class Backend:
     `FluenceWatchError` (mostly `ConfigError`) and leaves everything as it was.
     """
 
-    metrics: Callable[[str | None, str | None], Scrape]
+    metrics: Callable[[str | None, str | None], MetricsResponse]
     ready: Callable[[], Sequence[str]]
     reload: Callable[[], Awaitable[None]]
     status: Callable[[], StatusView]

@@ -11,7 +11,7 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.poll import Watch
-from fluence_watch.app.wiring import connect, plan
+from fluence_watch.app.wiring import connect, prepare
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
 from tests.bench.fleet import moment
@@ -55,7 +55,7 @@ async def _measure(url: str, ordinary: int, store: Store) -> list[float]:
 
 
 def _watch(url: str, board: Board, store: Store, clock: Clock) -> Watch:
-    made = plan(settings(url))
+    made = prepare(settings(url))
     return Watch(
         made.policies[ACCOUNT],
         connect(ACCOUNT, made.clients[ACCOUNT], clock, board.own),

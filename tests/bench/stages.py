@@ -17,9 +17,9 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import _view
 from fluence_watch.app.decide import Decision, Policy, decide
 from fluence_watch.app.poll import Polled
-from fluence_watch.app.wiring import plan
+from fluence_watch.app.wiring import prepare
 from fluence_watch.fluence.dialects import v2
-from fluence_watch.fluence.elements import Memo, Reading, read_elements
+from fluence_watch.fluence.dialects.elements import Memo, Reading, read_elements
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.model.snapshot import Snapshot, build_snapshot
 from fluence_watch.settings import WatchSettings
@@ -57,7 +57,7 @@ def settings(url: str = "http://127.0.0.1") -> WatchSettings:
 
 def measure(files: Sequence[Path], repeats: int) -> Stages:
     """Time every step: of a first poll, and of those that follow."""
-    policy = plan(settings()).policies[ACCOUNT]
+    policy = prepare(settings()).policies[ACCOUNT]
     bodies = [file.read_bytes() for file in files]
     ours, others = _decode(bodies, repeats)
     polls = list(_polls(bodies, policy))

@@ -14,11 +14,11 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from fluence_watch.alerting.grouping import Item, Message
 from fluence_watch.app.poll import Polled, Watch
-from fluence_watch.app.wiring import Plan, delivery, plan
+from fluence_watch.app.wiring import Setup, delivery
 from fluence_watch.fluence import FluenceClient, RequestRecord
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.snapshot import Snapshot
-from fluence_watch.notify.markup import Format
+from fluence_watch.notify.markup import ExpositionFormat
 from fluence_watch.notify.outbox import Delivery
 from fluence_watch.notify.render import Rendered
 from fluence_watch.settings import WatchSettings
@@ -44,7 +44,7 @@ class Recorder:
     """A receiver that keeps what it is sent."""
 
     name: str = "ops"
-    format: Format = Format.TEXT
+    format: ExpositionFormat = ExpositionFormat.TEXT
     longest: int = 30_000
     sent: list[Rendered] = field(default_factory=list)
 
@@ -73,13 +73,13 @@ class Wire(httpx.ASGITransport):
             raise httpx.ReadError("the connection was cut", request=request) from None
 
 
-def defaults() -> Plan:
+def defaults() -> Setup:
     """What follows from a file with an account and a receiver, and nothing else in it."""
     settings = {
         "accounts": [{"api_key": "simulator", "base_url": "http://fluence.invalid"}],
         "receivers": [{"name": "ops", "url": "json://localhost"}],
     }
-    return plan(WatchSettings.model_validate(settings))
+    return prepare(WatchSettings.model_validate(settings))
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Stage:
     world: World
     client: FluenceClient
     store: Store
-    todo: Plan
+    setup: Setup
     recorder: Recorder = field(default_factory=Recorder)
     messages: list[Message] = field(default_factory=list)
     polls: int = 0
@@ -105,7 +105,7 @@ class Stage:
     def __post_init__(self) -> None:
         """Wire the parts as the daemon does."""
         self.watch = Watch(
-            self.todo.policies["main"],
+            self.setup.policies["main"],
             self.client,
             self.store,
             self.store.load("main"),
@@ -114,12 +114,12 @@ class Stage:
             tell=self.tell,
         )
         self.delivery = delivery(
-            self.recorder, self.store, OwnMetrics("0"), self.clock, self.todo.settings
+            self.recorder, self.store, OwnMetrics("0"), self.clock, self.setup.settings
         )
 
     async def live(self, span: timedelta) -> None:
         """Poll for so long at the default interval, and tell what is to be told."""
-        interval = self.todo.settings.poll.interval
+        interval = self.setup.settings.poll.interval
         for _ in range(span // interval):
             self.clock.advance(interval)
             await self.watch.poll()
@@ -165,15 +165,15 @@ def requests() -> list[RequestRecord]:
 async def stage(
     tmp_path: Path, hushed: None, requests: list[RequestRecord]
 ) -> AsyncIterator[Stage]:
-    clock, todo = SettableClock(START), defaults()
+    clock, setup = SettableClock(START), defaults()
     world = build_world(seed=3, vms=VMS, epoch=EPOCH, now=START)
     wire = Wire(create_app(world, clock, faults=Flaky(PROFILES["flaky"], seed=3)))
     client = FluenceClient(
-        todo.clients["main"], now=clock, on_request=requests.append, transport=wire
+        setup.clients["main"], now=clock, on_request=requests.append, transport=wire
     )
     with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
         async with client:
-            yield Stage(clock, world, client, store, todo)
+            yield Stage(clock, world, client, store, setup)
 
 
 async def test_week_of_a_healthy_fleet(stage: Stage, requests: list[RequestRecord]) -> None:

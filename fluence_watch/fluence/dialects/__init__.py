@@ -5,13 +5,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
-from fluence_watch.fluence.calls import Call
-from fluence_watch.fluence.changes import VmChange
 from fluence_watch.fluence.dialects import v2, v3
 from fluence_watch.fluence.dialects.cloud import Cloud
 from fluence_watch.fluence.dialects.marketplace import Marketplace
-from fluence_watch.fluence.session import Signing
-from fluence_watch.fluence.wire import Elements
+from fluence_watch.fluence.dialects.wire import Elements
+from fluence_watch.fluence.http.calls import Call
+from fluence_watch.fluence.http.session import Signing
+from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 

@@ -10,12 +10,12 @@ from typing import Final, Protocol
 import msgspec
 
 from fluence_watch.errors import RefusedError, UnexpectedPayloadError
-from fluence_watch.fluence.calls import Call
-from fluence_watch.fluence.changes import VmChange, open_singly
 from fluence_watch.fluence.dialects.parts import SSH_KEY, SSH_KEYS
-from fluence_watch.fluence.session import Signing
-from fluence_watch.fluence.transport import DoubtfulError
-from fluence_watch.fluence.wire import Elements, Page, decoded, expected
+from fluence_watch.fluence.dialects.wire import Elements, Page, decoded, expected
+from fluence_watch.fluence.http.calls import Call
+from fluence_watch.fluence.http.session import Signing
+from fluence_watch.fluence.http.transport import DoubtfulError
+from fluence_watch.fluence.writes.changes import VmChange, open_singly
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.vm import Port, Vm

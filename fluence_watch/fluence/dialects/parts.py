@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from fluence_watch.fluence.wire import FieldError, shared, utc_time
+from fluence_watch.fluence.dialects.wire import FieldError, shared, utc_time
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Datacenter, Port, port, status_of

@@ -22,7 +22,7 @@ from fluence_watch.fluence.dialects.parts import (
     read_datacenter,
     read_ports,
 )
-from fluence_watch.fluence.wire import NULL, FieldError, Page, array_page, locate, shared
+from fluence_watch.fluence.dialects.wire import NULL, FieldError, Page, array_page, locate, shared
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal
 from fluence_watch.model.vm import Vm
 

@@ -7,8 +7,8 @@ import pytest
 import typer
 
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.cli.choose import Target
-from fluence_watch.cli.port_changes import changes_of
+from fluence_watch.cli.manage.choose import Target
+from fluence_watch.cli.manage.port_changes import changes_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.vm import Status, Vm, parse_port

@@ -8,8 +8,8 @@ import pytest
 import typer
 
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.cli.choose import Target
-from fluence_watch.cli.fleet import gathered
+from fluence_watch.cli.manage.choose import Target
+from fluence_watch.cli.manage.fleet import gathered
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot

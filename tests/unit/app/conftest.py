@@ -14,10 +14,10 @@ import stamina.instrumentation
 import structlog
 
 from fluence_watch.app.decide import Policy
-from fluence_watch.app.wiring import Plan, plan
+from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.errors import NotifyError
 from fluence_watch.fluence import ClientConfig, FluenceClient
-from fluence_watch.notify.markup import Format
+from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered
 from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import FaultPlan, SettableClock, World, build_world, create_app
@@ -94,7 +94,7 @@ def settings(tmp_path: Path) -> Callable[..., WatchSettings]:
 @pytest.fixture
 def policy(settings: Callable[..., WatchSettings]) -> Policy:
     """The default policy for the account `main`."""
-    return plan(settings()).policies["main"]
+    return prepare(settings()).policies["main"]
 
 
 @dataclass
@@ -102,7 +102,7 @@ class FakeChannel:
     """Somebody who is told, and keeps it; refuses while `refuses`, waits while `gate` is closed."""
 
     name: str = "ops"
-    format: Format = Format.TEXT
+    format: BodyFormat = BodyFormat.TEXT
     longest: int = 10_000
     refuses: bool = False
     sent: list[Rendered] = field(default_factory=list)
@@ -132,9 +132,9 @@ def make_channel() -> Callable[[str], FakeChannel]:
 
 
 @pytest.fixture
-def planned(settings: Callable[..., WatchSettings]) -> Callable[..., Plan]:
-    """The plan of such settings."""
-    return lambda **tables: plan(settings(**tables))
+def planned(settings: Callable[..., WatchSettings]) -> Callable[..., Setup]:
+    """The setup of such settings."""
+    return lambda **tables: prepare(settings(**tables))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from fluence_watch.alerting.routing import Route
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.couriers import Couriers
-from fluence_watch.app.wiring import Plan
+from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.rules.poll_failing import PollFailing
@@ -47,10 +47,10 @@ async def couriers(store: Store, board: Board, clock: SettableClock) -> AsyncIte
 
 
 @pytest.fixture
-def telling(planned: Callable[..., Plan]) -> Callable[..., Plan]:
-    """A plan whose receivers are these."""
+def telling(planned: Callable[..., Setup]) -> Callable[..., Setup]:
+    """A setup whose receivers are these."""
 
-    def make(*channels: Any) -> Plan:
+    def make(*channels: Any) -> Setup:
         return replace(planned(), receivers={channel.name: channel for channel in channels})
 
     return make
@@ -78,7 +78,7 @@ def waiting(board: Board, receiver: str = "ops") -> float | None:
 
 
 async def test_what_waits_from_before_is_delivered(
-    couriers: Couriers, telling: Callable[..., Plan], channel: Any, queue: Callable[..., None],
+    couriers: Couriers, telling: Callable[..., Setup], channel: Any, queue: Callable[..., None],
     board: Board, eventually: Eventually,
 ) -> None:  # fmt: skip
     """Messages of a former process go out at the start, in order."""
@@ -90,7 +90,7 @@ async def test_what_waits_from_before_is_delivered(
 
 
 async def test_a_poll_wakes_them(
-    couriers: Couriers, telling: Callable[..., Plan], channel: Any, queue: Callable[..., None],
+    couriers: Couriers, telling: Callable[..., Setup], channel: Any, queue: Callable[..., None],
     eventually: Eventually,
 ) -> None:  # fmt: skip
     """What a poll queues is delivered when it says so."""
@@ -103,7 +103,7 @@ async def test_a_poll_wakes_them(
 
 
 async def test_a_failure_waits_for_its_time(
-    couriers: Couriers, telling: Callable[..., Plan], channel: Any, queue: Callable[..., None],
+    couriers: Couriers, telling: Callable[..., Setup], channel: Any, queue: Callable[..., None],
     clock: SettableClock, board: Board, store: Store, eventually: Eventually,
 ) -> None:  # fmt: skip
     """A receiver that refuses is left alone for a while, whoever wakes the courier."""
@@ -124,7 +124,7 @@ async def test_a_failure_waits_for_its_time(
 
 
 async def test_one_that_hangs_does_not_hold_up_another(
-    couriers: Couriers, telling: Callable[..., Plan], channel: Any,
+    couriers: Couriers, telling: Callable[..., Setup], channel: Any,
     make_channel: Callable[[str], Any], queue: Callable[..., None], eventually: Eventually,
 ) -> None:  # fmt: skip
     """Each receiver has a courier of its own."""
@@ -140,7 +140,7 @@ async def test_one_that_hangs_does_not_hold_up_another(
 
 
 async def test_a_receiver_that_is_removed(
-    couriers: Couriers, telling: Callable[..., Plan], channel: Any,
+    couriers: Couriers, telling: Callable[..., Setup], channel: Any,
     make_channel: Callable[[str], Any], queue: Callable[..., None], board: Board, store: Store,
     eventually: Eventually,
 ) -> None:  # fmt: skip
@@ -157,7 +157,7 @@ async def test_a_receiver_that_is_removed(
 
 
 async def test_a_receiver_that_changed(
-    couriers: Couriers, telling: Callable[..., Plan], channel: Any,
+    couriers: Couriers, telling: Callable[..., Setup], channel: Any,
     make_channel: Callable[[str], Any], queue: Callable[..., None], board: Board,
     clock: SettableClock, eventually: Eventually,
 ) -> None:  # fmt: skip
@@ -175,7 +175,7 @@ async def test_a_receiver_that_changed(
 
 
 async def test_a_reload_does_not_forget_what_was_accepted(
-    telling: Callable[..., Plan], channel: Any, make_channel: Callable[[str], Any],
+    telling: Callable[..., Setup], channel: Any, make_channel: Callable[[str], Any],
     queue: Callable[..., None], board: Board, store: Store, clock: SettableClock,
     eventually: Eventually,
 ) -> None:  # fmt: skip
@@ -197,7 +197,7 @@ async def test_a_reload_does_not_forget_what_was_accepted(
 
 
 async def test_stopping_gives_a_moment(
-    telling: Callable[..., Plan], channel: Any, queue: Callable[..., None], board: Board,
+    telling: Callable[..., Setup], channel: Any, queue: Callable[..., None], board: Board,
     store: Store, clock: SettableClock,
 ) -> None:  # fmt: skip
     """What the last poll queued still goes out."""
@@ -211,7 +211,7 @@ async def test_stopping_gives_a_moment(
 
 
 async def test_stopping_does_not_wait_for_ever(
-    telling: Callable[..., Plan], channel: Any, queue: Callable[..., None], board: Board,
+    telling: Callable[..., Setup], channel: Any, queue: Callable[..., None], board: Board,
     store: Store, clock: SettableClock, eventually: Eventually,
 ) -> None:  # fmt: skip
     """A message on its way counts as in flight, and the next process sends it again."""
@@ -264,7 +264,7 @@ class SickStore:
 
 @pytest.mark.parametrize("sickness", [StoreError("the disk is full"), RuntimeError("a bug")])
 async def test_a_store_that_fails_is_tried_again(
-    telling: Callable[..., Plan], channel: Any, queue: Callable[..., None], board: Board,
+    telling: Callable[..., Setup], channel: Any, queue: Callable[..., None], board: Board,
     store: Store, clock: SettableClock, eventually: Eventually, sickness: Exception,
 ) -> None:  # fmt: skip
     """Whatever goes wrong in a round, the courier lives on and delivers later."""

@@ -8,7 +8,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import utc_now
 from fluence_watch.app.watches import Watches
-from fluence_watch.app.wiring import Plan
+from fluence_watch.app.wiring import Setup
 from fluence_watch.simulator import (
     Fault,
     FaultKind,
@@ -23,7 +23,7 @@ from fluence_watch.store import Store
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 KEY = "simulated-key"
 
-Planned = Callable[..., Plan]
+Planned = Callable[..., Setup]
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 
 

@@ -9,7 +9,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import utc_now
 from fluence_watch.app.watches import Watches
-from fluence_watch.app.wiring import Plan
+from fluence_watch.app.wiring import Setup
 from fluence_watch.simulator import (
     Fault,
     FaultKind,
@@ -24,7 +24,7 @@ from fluence_watch.store import Store
 KEY = "simulated-key"
 QUIET = {"interval": "1h", "jitter": "0s", "timeout": "2s"}
 
-Planned = Callable[..., Plan]
+Planned = Callable[..., Setup]
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from fluence_watch.alerting.lifecycle import Timing
 from fluence_watch.alerting.routing import Route
-from fluence_watch.app.wiring import Plan, connect, delivery, plan
+from fluence_watch.app.wiring import Setup, connect, delivery, prepare
 from fluence_watch.errors import ApiError, ConfigError, Problem
 from fluence_watch.fluence import ClientConfig
 from fluence_watch.metrics.own import OwnMetrics
@@ -21,7 +21,7 @@ NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
-Planned = Callable[..., Plan]
+Planned = Callable[..., Setup]
 
 
 def test_every_setting_arrives_where_it_counts(planned: Planned) -> None:
@@ -97,7 +97,7 @@ def test_all_that_cannot_be_made_is_told(
     )
     url_file.unlink()
     with pytest.raises(ConfigError) as caught:
-        plan(loaded)
+        prepare(loaded)
 
     unfit = (
         "the API key is empty or has a blank, a control or a non-ASCII character: it cannot be "
@@ -143,6 +143,6 @@ def test_the_way_to_a_receiver(planned: Planned, store: Store) -> None:
 
 
 def test_the_key_is_not_shown(planned: Planned) -> None:
-    """A plan may be logged."""
+    """A setup may be logged."""
     made = planned(accounts=[{"api_key": "S3cr3tK3y"}])
     assert "S3cr3tK3y" not in repr(made)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.cli.choose import (
+from fluence_watch.cli.manage.choose import (
     Target,
     ambiguous,
     can_rename,

@@ -4,7 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from fluence_watch.cli.output import Column, Format, amount, cell, lasting, print_json, print_rows
+from fluence_watch.cli.common.output import (
+    Column,
+    OutputFormat,
+    amount,
+    cell,
+    lasting,
+    print_json,
+    print_rows,
+)
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
 
@@ -61,7 +69,7 @@ def test_how_far_away(moment: datetime | None, text: str) -> None:
 
 def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     """Aligned columns with a head, without colour or blanks at the ends where nobody looks."""
-    print_rows(COLUMNS, ROWS, Format.TABLE)
+    print_rows(COLUMNS, ROWS, OutputFormat.TABLE)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip(" ─")]
 
     assert [
@@ -73,7 +81,7 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_listing_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """All that is known, under stable keys: amounts exact, times in UTC, unknown as null."""
-    print_rows(COLUMNS, ROWS, Format.JSON)
+    print_rows(COLUMNS, ROWS, OutputFormat.JSON)
 
     assert [
         {"vm": "web-1", "price": "0.298160", "until": "2026-04-16T17:17:42Z", "vm_id": "0xa1"},
@@ -81,8 +89,10 @@ def test_a_listing_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     ] == json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("form", list(Format))
-def test_nothing_reaches_the_terminal(capsys: pytest.CaptureFixture[str], form: Format) -> None:
+@pytest.mark.parametrize("form", list(OutputFormat))
+def test_nothing_reaches_the_terminal(
+    capsys: pytest.CaptureFixture[str], form: OutputFormat
+) -> None:
     """No control code, no markup and no direction change, whatever a VM is called."""
     evil = "[red]a\x1b[2J\x9b31m\u202e\x7f\ud800\n- b"
     print_rows((Column("vm", "VM"),), [{"vm": evil}], form)
@@ -90,13 +100,13 @@ def test_nothing_reaches_the_terminal(capsys: pytest.CaptureFixture[str], form: 
 
     assert not {"\x1b", "\x9b", "\u202e", "\x7f", "\ud800"} & set(out)
     assert "[red]a" in out
-    if form is Format.JSON:
+    if form is OutputFormat.JSON:
         assert [{"vm": evil}] == json.loads(out)
 
 
 def test_an_empty_listing_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     """A program that reads it finds a list."""
-    print_rows(COLUMNS, [], Format.JSON)
+    print_rows(COLUMNS, [], OutputFormat.JSON)
     assert [] == json.loads(capsys.readouterr().out)
     print_json({"at": NOW})
     assert {"at": "2026-04-16T17:17:42Z"} == json.loads(capsys.readouterr().out)

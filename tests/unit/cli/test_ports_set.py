@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.cli.port_set import (
+from fluence_watch.cli.manage.port_set import (
     closed,
     locks_out,
     opened,

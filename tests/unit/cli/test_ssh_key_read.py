@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.cli.public_key import PrivateKeyError, read_public_key
-from fluence_watch.cli.ssh_key import AccountKey, meant
+from fluence_watch.cli.manage.public_key import PrivateKeyError, read_public_key
+from fluence_watch.cli.manage.ssh_key import AccountKey, meant
 from fluence_watch.model.ssh_key import SshKey
 
 # as `ssh-keygen -l` of OpenSSH has it

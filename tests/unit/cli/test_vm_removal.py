@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fluence_watch.cli.choose import Target
-from fluence_watch.cli.epoch_end import grouped, wait_until
-from fluence_watch.cli.removal import about_money, changed, default_margin, released
+from fluence_watch.cli.manage.choose import Target
+from fluence_watch.cli.manage.epoch_end import grouped, wait_until
+from fluence_watch.cli.manage.removal import about_money, changed, default_margin, released
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 

@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from fluence_watch.metrics.exposition import AccountView, Exposition, Format
+from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Port, Status, Vm
@@ -32,7 +32,7 @@ def of(page: Exposition, name: str) -> list[tuple[dict[str, str], float]]:
 @pytest.fixture
 def page() -> Exposition:
     """A page without metrics of the watcher itself."""
-    return Exposition(lambda chosen: b"# EOF\n" if chosen is Format.OPENMETRICS else b"")
+    return Exposition(lambda chosen: b"# EOF\n" if chosen is ExpositionFormat.OPENMETRICS else b"")
 
 
 @pytest.fixture

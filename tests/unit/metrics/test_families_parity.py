@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import parse_labels
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from fluence_watch.metrics.exposition import AccountView, Exposition, Format
+from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.families import ACCOUNT_FAMILIES, VM_FAMILIES, account_label, vm_labels
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Datacenter, Port, Status, Vm
@@ -100,7 +100,7 @@ def _comparable(families: Iterable[Metric]) -> set[tuple[object, ...]]:
 
 
 def _page() -> Exposition:
-    return Exposition(lambda chosen: b"# EOF\n" if chosen is Format.OPENMETRICS else b"")
+    return Exposition(lambda chosen: b"# EOF\n" if chosen is ExpositionFormat.OPENMETRICS else b"")
 
 
 @settings(deadline=None, max_examples=60)

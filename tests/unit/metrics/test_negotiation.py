@@ -1,6 +1,6 @@
 import pytest
 
-from fluence_watch.metrics.exposition import Format, negotiate
+from fluence_watch.metrics.exposition import ExpositionFormat, negotiate
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -17,23 +17,26 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
-        (None, Format.TEXT),
-        ("", Format.TEXT),
-        ("*/*", Format.TEXT),
-        (BROWSER, Format.TEXT),
-        (PROMETHEUS_2, Format.OPENMETRICS),
-        (PROMETHEUS_3, Format.OPENMETRICS),
-        ("application/openmetrics-text", Format.OPENMETRICS),
-        ('Application/OpenMetrics-Text; version="1.0.0"', Format.OPENMETRICS),
-        ("application/openmetrics-text;version=0.0.1", Format.TEXT),
-        ("application/openmetrics-text;version=2.0.0", Format.TEXT),
-        ("application/openmetrics-text;q=0", Format.TEXT),
-        ("application/openmetrics-text;q=nan", Format.TEXT),
-        ("application/openmetrics-text;q=0.2,text/plain", Format.TEXT),
-        ("application/openmetrics-text;version=1.0.0;q=0.1,text/*;q=0.1", Format.OPENMETRICS),
+        (None, ExpositionFormat.TEXT),
+        ("", ExpositionFormat.TEXT),
+        ("*/*", ExpositionFormat.TEXT),
+        (BROWSER, ExpositionFormat.TEXT),
+        (PROMETHEUS_2, ExpositionFormat.OPENMETRICS),
+        (PROMETHEUS_3, ExpositionFormat.OPENMETRICS),
+        ("application/openmetrics-text", ExpositionFormat.OPENMETRICS),
+        ('Application/OpenMetrics-Text; version="1.0.0"', ExpositionFormat.OPENMETRICS),
+        ("application/openmetrics-text;version=0.0.1", ExpositionFormat.TEXT),
+        ("application/openmetrics-text;version=2.0.0", ExpositionFormat.TEXT),
+        ("application/openmetrics-text;q=0", ExpositionFormat.TEXT),
+        ("application/openmetrics-text;q=nan", ExpositionFormat.TEXT),
+        ("application/openmetrics-text;q=0.2,text/plain", ExpositionFormat.TEXT),
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.1,text/*;q=0.1",
+            ExpositionFormat.OPENMETRICS,
+        ),
     ],
 )
-def test_format(accept: str | None, expected: Format) -> None:
+def test_format(accept: str | None, expected: ExpositionFormat) -> None:
     """OpenMetrics is for those who name it; anybody else gets text."""
     assert expected == negotiate(accept, None)[0]
 

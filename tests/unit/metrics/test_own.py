@@ -2,7 +2,7 @@ from datetime import datetime
 
 import pytest
 
-from fluence_watch.metrics.exposition import Format
+from fluence_watch.metrics.exposition import ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
 
 
@@ -36,7 +36,11 @@ def test_alerts_are_replaced(own: OwnMetrics) -> None:
     own.alerts("main", {("low_balance", "critical", "firing"): 2})
     own.alerts("other", {("low_balance", "critical", "firing"): 1})
     own.alerts("main", {("port_drift", "warning", "pending"): 3})
-    lines = {line for line in own.render(Format.TEXT).decode().splitlines() if "alerts{" in line}
+    lines = {
+        line
+        for line in own.render(ExpositionFormat.TEXT).decode().splitlines()
+        if "alerts{" in line
+    }
 
     assert {
         'fluence_watch_alerts{account="main",rule="port_drift",severity="warning",state="pending"} 3.0',
@@ -85,7 +89,7 @@ def test_what_is_removed_leaves_no_series(own: OwnMetrics, now: datetime) -> Non
         own.outbox(name, 1, now)
     own.drop_account("gone")
     own.drop_receiver("gone")
-    text = own.render(Format.TEXT).decode()
+    text = own.render(ExpositionFormat.TEXT).decode()
 
     assert 'account="gone"' not in text
     assert 'receiver="gone"' not in text
@@ -96,7 +100,7 @@ def test_what_is_removed_leaves_no_series(own: OwnMetrics, now: datetime) -> Non
 def test_the_usual_metrics_and_no_noise(own: OwnMetrics) -> None:
     """Process, Python and build are there; creation times, which nobody asked for, are not."""
     own.request("main", "list", 0.2)
-    text = own.render(Format.TEXT).decode()
+    text = own.render(ExpositionFormat.TEXT).decode()
 
     assert 'fluence_watch_build_info{python="' in text
     assert ',version="1.2.3"} 1.0' in text

@@ -15,7 +15,7 @@ from fluence_watch.alerting.grouping import Message
 from fluence_watch.model.finding import VmRef
 from fluence_watch.model.text import inert as clean
 from fluence_watch.model.vm import Status
-from fluence_watch.notify.markup import Format, inert
+from fluence_watch.notify.markup import BodyFormat, inert
 from fluence_watch.notify.render import render, render_summary
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
@@ -69,9 +69,9 @@ class Tags(HTMLParser):
 
 @given(name=NAMES)
 @LAW
-@pytest.mark.parametrize("fmt", Format)
+@pytest.mark.parametrize("fmt", BodyFormat)
 def test_no_name_acts_on_a_service(
-    fmt: Format, name: str, low_balance: Callable[..., Message], now: datetime
+    fmt: BodyFormat, name: str, low_balance: Callable[..., Message], now: datetime
 ) -> None:
     """Nothing invisible, no mention and no tag comes through."""
     message = named(low_balance(), name)
@@ -80,7 +80,7 @@ def test_no_name_acts_on_a_service(
         assert visible(text)
         assert "@" not in text
         assert "](" not in text
-        if fmt is not Format.HTML:
+        if fmt is not BodyFormat.HTML:
             assert not re.search("[<>]", text)
 
 
@@ -91,7 +91,7 @@ def test_html_has_the_tags_of_the_templates_alone(
 ) -> None:
     """A name opens no tag, and gives none an attribute."""
     tags = Tags()
-    tags.feed(render(named(low_balance(), name), Format.HTML, now).body)
+    tags.feed(render(named(low_balance(), name), BodyFormat.HTML, now).body)
 
     assert tags.seen <= {("h3", 0), ("p", 0), ("br", 0), ("b", 0), ("samp", 0)}
 
@@ -102,7 +102,7 @@ def test_markdown_keeps_names_in_code_spans(
     name: str, low_balance: Callable[..., Message], now: datetime
 ) -> None:
     """Outside code spans there is nothing but the words of the templates and harmless values."""
-    body = render(named(low_balance(), name), Format.MARKDOWN, now).body
+    body = render(named(low_balance(), name), BodyFormat.MARKDOWN, now).body
     outside = "".join(body.split("`")[::2])
 
     assert body.count("`") % 2 == 0
@@ -122,17 +122,17 @@ def test_cleaned_text_is_one_bounded_visible_line(text: str) -> None:
     assert inert(inert(text)) == inert(text)
 
 
-@pytest.mark.parametrize("fmt", Format)
+@pytest.mark.parametrize("fmt", BodyFormat)
 def test_braces_stay_as_they_are(
-    fmt: Format, low_balance: Callable[..., Message], now: datetime
+    fmt: BodyFormat, low_balance: Callable[..., Message], now: datetime
 ) -> None:
     """A name is never a template."""
     assert "{{7*7}}" in render(named(low_balance(), "{{7*7}}"), fmt, now).body
 
 
-@pytest.mark.parametrize("fmt", Format)
+@pytest.mark.parametrize("fmt", BodyFormat)
 def test_name_of_invisible_characters_is_no_name(
-    fmt: Format, low_balance: Callable[..., Message], now: datetime
+    fmt: BodyFormat, low_balance: Callable[..., Message], now: datetime
 ) -> None:
     """The VM is then called by its id."""
     message = low_balance()

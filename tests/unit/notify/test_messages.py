@@ -20,7 +20,7 @@ from fluence_watch.alerting.routing import Route
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
 from fluence_watch.model.vm import Status
-from fluence_watch.notify.markup import Format
+from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered, render, render_summary, render_test
 from fluence_watch.rules import FACTS
 from fluence_watch.rules.account_low import AccountLow
@@ -35,7 +35,7 @@ from fluence_watch.rules.vm_status import VmStatus
 from fluence_watch.rules.vm_vanished import Cause, FleetVanished, VmVanished
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "messages"
-SUFFIXES = {Format.TEXT: "txt", Format.MARKDOWN: "md", Format.HTML: "html"}
+SUFFIXES = {BodyFormat.TEXT: "txt", BodyFormat.MARKDOWN: "md", BodyFormat.HTML: "html"}
 NOW = datetime(2026, 4, 16, 17, 17, tzinfo=UTC)
 FIRED = NOW - timedelta(minutes=57)
 DUE = NOW + timedelta(minutes=42)
@@ -169,7 +169,7 @@ NASTY = [
     failing("refused", HOSTILE * 100),
 ]
 
-CASES: dict[str, Callable[[Format], Rendered]] = {
+CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
     name: lambda fmt, made=made: render(made, fmt, NOW)
     for name, made in {
         "low_balance": message(low(), BROKE, UNKNOWN),
@@ -218,9 +218,9 @@ CASES: dict[str, Callable[[Format], Rendered]] = {
 }
 
 
-@pytest.mark.parametrize("fmt", Format)
+@pytest.mark.parametrize("fmt", BodyFormat)
 @pytest.mark.parametrize("case", CASES)
-def test_message_reads_as_its_golden_file(case: str, fmt: Format) -> None:
+def test_message_reads_as_its_golden_file(case: str, fmt: BodyFormat) -> None:
     """Title, type and body are exactly those of the file."""
     made = CASES[case](fmt)
     actual = f"{made.title}\n({made.kind})\n\n{made.body}\n"
@@ -256,7 +256,7 @@ def test_every_type_of_facts_has_a_template_and_no_template_is_stray() -> None:
 )  # fmt: skip
 def test_every_reason_of_a_failing_poll_is_told_what_to_do(reason: str) -> None:
     """Whatever the API does, there is advice."""
-    body = render(message(failing(reason)), Format.TEXT, NOW).body
+    body = render(message(failing(reason)), BodyFormat.TEXT, NOW).body
 
     assert any(word in body for word in ("Check", "Raise", "watch the VMs"))
 
@@ -264,14 +264,14 @@ def test_every_reason_of_a_failing_poll_is_told_what_to_do(reason: str) -> None:
 def test_facts_without_words_are_an_error_of_delivery() -> None:
     """A fact that no template knows does not look like a message."""
     with pytest.raises(NotifyError, match="no words for str"):
-        render(message(fires("odd", "facts")), Format.TEXT, NOW)
+        render(message(fires("odd", "facts")), BodyFormat.TEXT, NOW)
 
 
 def test_facts_that_lack_what_the_words_need_are_an_error_of_delivery() -> None:
     """Facts stored by another version do not become half a message."""
     lacking = type("LowBalance", (), {"vm": vm()})()
     with pytest.raises(NotifyError, match="do not fit"):
-        render(message(fires("low_balance", lacking)), Format.TEXT, NOW)
+        render(message(fires("low_balance", lacking)), BodyFormat.TEXT, NOW)
 
 
 @pytest.mark.parametrize(
@@ -285,13 +285,13 @@ def test_facts_that_lack_what_the_words_need_are_an_error_of_delivery() -> None:
 )
 def test_times_have_their_distance_from_now(later: timedelta, expected: str) -> None:
     """The date is there when it is not today's."""
-    assert expected in render(message(low()), Format.TEXT, FIRED + later).body
+    assert expected in render(message(low()), BodyFormat.TEXT, FIRED + later).body
 
 
-@pytest.mark.parametrize("fmt", Format)
+@pytest.mark.parametrize("fmt", BodyFormat)
 @pytest.mark.parametrize("longest", [600, 1000, 2000, 4096])
 def test_long_message_is_cut_between_items_to_what_a_service_takes(
-    fmt: Format, longest: int
+    fmt: BodyFormat, longest: int
 ) -> None:
     """The worst stay, and what is left out is counted."""
     made = render(message(*MANY), fmt, NOW, longest=longest)
@@ -309,7 +309,7 @@ def test_title_has_one_line_and_a_bound() -> None:
     (made,), _ = compose(
         fingerprint.account, [replace(alert, fingerprint=fingerprint)], {}, [Route("ops")], NOW
     )
-    title = render(made, Format.HTML, NOW).title
+    title = render(made, BodyFormat.HTML, NOW).title
 
     assert title.isprintable()
     assert len(title) == 150
@@ -319,7 +319,7 @@ def test_title_names_three_rules_at_most() -> None:
     """Four rules would hide the account."""
     made = message(low(), vanished(), OPENED[0], due(1, 42))
 
-    assert render(made, Format.TEXT, NOW).title == (
+    assert render(made, BodyFormat.TEXT, NOW).title == (
         "[FIRING:4] low_balance, vm_vanished, port_drift, … · main"
     )
 
@@ -328,12 +328,14 @@ def test_several_resolved_are_counted() -> None:
     """One is not: the word says it."""
     made = message(ended(low()), ended(vanished()))
 
-    assert render(made, Format.TEXT, NOW).title == "[RESOLVED:2] low_balance, vm_vanished · main"
+    assert (
+        render(made, BodyFormat.TEXT, NOW).title == "[RESOLVED:2] low_balance, vm_vanished · main"
+    )
 
 
 @pytest.mark.parametrize(("since", "over"), [(timedelta(0), False), (timedelta(hours=1), True)])
 def test_what_fires_anew_is_over(since: timedelta, over: bool) -> None:  # noqa: FBT001 - a column of the table
     """A message speaks of its own episode, whatever happened to the same port since."""
     firing = {CLOSED.fingerprint: CLOSED.active_at + since}
-    body = render(message(CLOSED), Format.TEXT, NOW, firing).body
+    body = render(message(CLOSED), BodyFormat.TEXT, NOW, firing).body
     assert over == ("It is over by now." in body)

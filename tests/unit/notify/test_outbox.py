@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fluence_watch.alerting.delivery import GIVE_UP_AFTER, PROBE_AFTER, Firing, Queued
+from fluence_watch.alerting.delivery import GIVE_UP_AFTER, PROBE_AFTER, FiringSince, Queued
 from fluence_watch.alerting.grouping import Message
 from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint
@@ -60,7 +60,7 @@ class MemoryOutbox:
                 row, attempts=row.attempts + 1, next_attempt_at=next_attempt_at, in_flight=False
             )
 
-    def firing(self) -> Firing:
+    def firing(self) -> FiringSince:
         return self.alerts
 
     def _may_fail(self, call: str) -> None:
@@ -140,7 +140,7 @@ class World:
         return [name for text in told for name in names if name in text]
 
 
-def fires_now(message: Message) -> Firing:
+def fires_now(message: Message) -> FiringSince:
     return {item.fingerprint: item.active_at for item in message.items if item.firing}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fluence_watch.errors import NotifyError
-from fluence_watch.notify.markup import Format
+from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.receiver import parse_receiver
 from fluence_watch.notify.render import Rendered
 
@@ -24,16 +24,16 @@ SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        (SLACK, Format.MARKDOWN),
-        ("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", Format.MARKDOWN),
-        ("mailto://user:pass@example.com", Format.HTML),
-        ("mailto://user:pass@example.com?format=text", Format.TEXT),
-        ("tgram://123456789:abcdefg_hijklmnop/12315544/", Format.HTML),
-        ("discord://12345678/abcdefghij", Format.TEXT),
-        ("json://localhost", Format.TEXT),
+        (SLACK, BodyFormat.MARKDOWN),
+        ("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", BodyFormat.MARKDOWN),
+        ("mailto://user:pass@example.com", BodyFormat.HTML),
+        ("mailto://user:pass@example.com?format=text", BodyFormat.TEXT),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544/", BodyFormat.HTML),
+        ("discord://12345678/abcdefghij", BodyFormat.TEXT),
+        ("json://localhost", BodyFormat.TEXT),
     ],
 )  # fmt: skip
-def test_format_is_what_the_service_takes_best(url: str, expected: Format) -> None:
+def test_format_is_what_the_service_takes_best(url: str, expected: BodyFormat) -> None:
     """Mail gets HTML, Slack gets Markdown, the user's choice wins."""
     assert expected is parse_receiver("ops", url).format
 

@@ -9,7 +9,7 @@ import pytest
 from fluence_watch.errors import ConfigError, FluenceWatchError, Problem
 from fluence_watch.notify.render import brief
 from fluence_watch.web.app import create_app
-from fluence_watch.web.backend import Backend, Scrape
+from fluence_watch.web.backend import Backend, MetricsResponse
 from fluence_watch.web.page import STYLE_HASH
 from fluence_watch.web.status import build_status
 
@@ -20,13 +20,13 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 class Daemon:
     """What stands behind the web floor, as a test wants it."""
 
-    scrape: Scrape = (b"fluence_up 1\n", "text/plain; version=0.0.4; charset=utf-8", None)
+    scrape: MetricsResponse = (b"fluence_up 1\n", "text/plain; version=0.0.4; charset=utf-8", None)
     reasons: Sequence[str] = ()
     failure: FluenceWatchError | None = None
     asked: list[tuple[str | None, str | None]] = field(default_factory=list)
     reloads: int = 0
 
-    def metrics(self, accept: str | None, accept_encoding: str | None) -> Scrape:
+    def metrics(self, accept: str | None, accept_encoding: str | None) -> MetricsResponse:
         """Answer a scrape, and remember how it asked."""
         self.asked.append((accept, accept_encoding))
         return self.scrape

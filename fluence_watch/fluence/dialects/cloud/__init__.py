@@ -28,8 +28,6 @@ from fluence_watch.errors import (
     UnexpectedPayloadError,
     UnreachableError,
 )
-from fluence_watch.fluence.calls import Call
-from fluence_watch.fluence.changes import VmChange
 from fluence_watch.fluence.dialects.cloud.account import (
     read_balance,
     read_key,
@@ -45,10 +43,12 @@ from fluence_watch.fluence.dialects.cloud.groups import (
 )
 from fluence_watch.fluence.dialects.cloud.pages import read_page, read_pages
 from fluence_watch.fluence.dialects.cloud.vms import EXPANDED, Surroundings
-from fluence_watch.fluence.session import Signing
-from fluence_watch.fluence.settling import retold
-from fluence_watch.fluence.transport import DoubtfulError
-from fluence_watch.fluence.wire import Elements, expected
+from fluence_watch.fluence.dialects.wire import Elements, expected
+from fluence_watch.fluence.http.calls import Call
+from fluence_watch.fluence.http.session import Signing
+from fluence_watch.fluence.http.transport import DoubtfulError
+from fluence_watch.fluence.writes.changes import VmChange
+from fluence_watch.fluence.writes.settling import retold
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert

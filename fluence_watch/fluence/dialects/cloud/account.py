@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from fluence_watch.fluence.dialects.parts import SSH_KEY, Small, rounded_usd
-from fluence_watch.fluence.wire import FieldError, decoded, locate
+from fluence_watch.fluence.dialects.wire import FieldError, decoded, locate
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ssh_key import SshKey

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import msgspec
 
 from fluence_watch.errors import RefusedError
-from fluence_watch.fluence.calls import Call
 from fluence_watch.fluence.dialects.cloud.pages import read_pages
 from fluence_watch.fluence.dialects.cloud.rules import (
     Group,
@@ -17,7 +16,8 @@ from fluence_watch.fluence.dialects.cloud.rules import (
     with_open_ports,
 )
 from fluence_watch.fluence.dialects.cloud.vms import Interface, outward
-from fluence_watch.fluence.wire import decoded, expected
+from fluence_watch.fluence.dialects.wire import decoded, expected
+from fluence_watch.fluence.http.calls import Call
 from fluence_watch.model.text import inert
 
 

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from fluence_watch.errors import ApiError, BodyTooLargeError, UnexpectedPayloadError
-from fluence_watch.fluence.calls import Call
-from fluence_watch.fluence.wire import decoded, expected
+from fluence_watch.fluence.dialects.wire import decoded, expected
+from fluence_watch.fluence.http.calls import Call
 
 _PER_PAGE: Final = 100
 _MOST_PAGES = 20_000

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from fluence_watch.fluence.wire import FieldError
+from fluence_watch.fluence.dialects.wire import FieldError
 from fluence_watch.model.vm import ALL_PORTS, Port
 
 Ports = tuple[Port, ...]

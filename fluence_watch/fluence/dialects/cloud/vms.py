@@ -23,7 +23,7 @@ from fluence_watch.fluence.dialects.parts import (
     optional_time,
     rounded_usd,
 )
-from fluence_watch.fluence.wire import FieldError
+from fluence_watch.fluence.dialects.wire import FieldError
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Datacenter, Vm
 

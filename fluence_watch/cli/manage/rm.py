@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluence_watch.cli.choose import Target
-from fluence_watch.cli.confirm import REFUSED, DryRunOption, YesOption, ask, facts, stop
-from fluence_watch.cli.options import AccountOption, ConfigOption
-from fluence_watch.cli.output import UNKNOWN, Column, Format, amount, cell, lasting, print_rows
-from fluence_watch.cli.removal import about_money, changed, default_margin, released, removal
+from fluence_watch.cli.common.options import AccountOption, ConfigOption
+from fluence_watch.cli.common.output import (
+    UNKNOWN,
+    Column,
+    OutputFormat,
+    amount,
+    cell,
+    lasting,
+    print_rows,
+)
+from fluence_watch.cli.manage.choose import Target
+from fluence_watch.cli.manage.confirm import REFUSED, DryRunOption, YesOption, ask, facts, stop
+from fluence_watch.cli.manage.removal import about_money, changed, default_margin, released, removal
 from fluence_watch.errors import ApiError, OutcomeUnknownError
 from fluence_watch.model.duration import parse_duration, rough, short
 from fluence_watch.model.money import usdc
@@ -19,8 +27,8 @@ from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 
 if TYPE_CHECKING:
-    from fluence_watch.app.wiring import Plan
-    from fluence_watch.cli.carry_out import Job
+    from fluence_watch.app.wiring import Setup
+    from fluence_watch.cli.manage.carry_out import Job
     from fluence_watch.fluence import FluenceClient
 
 _GIB = 2**30
@@ -74,18 +82,18 @@ def rm(
 ) -> None:
     """Delete VMs and all that is on their disks."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.carry_out import carry_out
-    from fluence_watch.cli.fleet import pick, planned
+    from fluence_watch.cli.manage.carry_out import carry_out
+    from fluence_watch.cli.manage.fleet import pick, prepared
 
-    todo, now = planned(config, account), utc_now()
-    targets = pick(todo, vm, several=True)
+    setup, now = prepared(config, account), utc_now()
+    targets = pick(setup, vm, several=True)
     if at_epoch_end:
         targets = _with_an_end(targets, now, margin)
     _show(targets, now)
     ask(_question(targets, at_epoch_end), yes=yes, dry_run=dry_run)
     if at_epoch_end:
-        _wait_and_delete(todo, targets, margin)
-    carry_out(todo, [_job(todo, target, _renamed(target.vm)) for target in targets])
+        _wait_and_delete(setup, targets, margin)
+    carry_out(setup, [_job(setup, target, _renamed(target.vm)) for target in targets])
 
 
 def _with_an_end(
@@ -114,7 +122,7 @@ def _show(targets: Sequence[Target], now: datetime) -> None:
         for target in targets:
             facts(f"delete {target.title}", _lost(target, now))
     else:
-        print_rows(_COLUMNS, [_row(target, now) for target in targets], Format.TABLE)
+        print_rows(_COLUMNS, [_row(target, now) for target in targets], OutputFormat.TABLE)
     if len(targets) > 1:
         total, unknown = released(target.vm for target in targets)
         more = f", and that of {unknown} which is not known" if unknown else ""
@@ -157,15 +165,15 @@ def _question(targets: Sequence[Target], at_epoch_end: bool) -> str:
     return f"Delete {what} at the end of the epoch?" if at_epoch_end else f"Delete {what}?"
 
 
-def _job(todo: "Plan", target: Target, stale: Callable[[Vm], str | None]) -> "Job":
+def _job(setup: "Setup", target: Target, stale: Callable[[Vm], str | None]) -> "Job":
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.carry_out import Job
-    from fluence_watch.cli.memory import leave_note
+    from fluence_watch.cli.manage.carry_out import Job
+    from fluence_watch.cli.manage.memory import leave_note
 
     vm = target.vm
 
     def tell_the_watcher(action: NoteAction) -> None:
-        leave_note(todo, target.account, action, vm.key, at=utc_now())
+        leave_note(setup, target.account, action, vm.key, at=utc_now())
 
     async def write(client: "FluenceClient") -> None:
         # before the request: a poll that comes in between must not find the VM vanished
@@ -185,10 +193,10 @@ def _renamed(shown: Vm) -> Callable[[Vm], str | None]:
     return lambda vm: None if vm.name == shown.name else f"its name is now {inert(vm.name or '')}"
 
 
-def _wait_and_delete(todo: "Plan", targets: Sequence[Target], margin: timedelta | None) -> None:
+def _wait_and_delete(setup: "Setup", targets: Sequence[Target], margin: timedelta | None) -> None:
     """Delete each shortly before its charge; the command ends here."""
-    from fluence_watch.cli.carry_out import do_all
-    from fluence_watch.cli.epoch_end import grouped
+    from fluence_watch.cli.manage.carry_out import do_all
+    from fluence_watch.cli.manage.epoch_end import grouped
 
     def margin_of(target: Target) -> timedelta:
         return default_margin(target.epoch) if margin is None else margin
@@ -196,13 +204,13 @@ def _wait_and_delete(todo: "Plan", targets: Sequence[Target], margin: timedelta 
     code, left = 0, len(targets)
     for group in grouped(targets, margin_of):
         _wait(group, margin_of(group[0]), left)
-        code = max(code, do_all(todo, [_last_moment_job(todo, target) for target in group]))
+        code = max(code, do_all(setup, [_last_moment_job(setup, target) for target in group]))
         left -= len(group)
     raise typer.Exit(code)
 
 
 def _wait(group: Sequence[Target], margin: timedelta, left: int) -> None:
-    from fluence_watch.cli.epoch_end import boundary_of, wait_until
+    from fluence_watch.cli.manage.epoch_end import boundary_of, wait_until
 
     boundary, first = boundary_of(group[0]), group[0].title
     title = first if len(group) == 1 else f"{first} and {len(group) - 1} more"
@@ -218,7 +226,7 @@ def _wait(group: Sequence[Target], margin: timedelta, left: int) -> None:
         stop(f"interrupted: {what} not deleted", REFUSED)
 
 
-def _last_moment_job(todo: "Plan", target: Target) -> "Job":
+def _last_moment_job(setup: "Setup", target: Target) -> "Job":
     from fluence_watch.app.clock import utc_now
 
-    return _job(todo, target, lambda vm: changed(target.vm, vm, utc_now()))
+    return _job(setup, target, lambda vm: changed(target.vm, vm, utc_now()))

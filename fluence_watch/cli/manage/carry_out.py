@@ -11,10 +11,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from fluence_watch.app.clock import utc_now
-from fluence_watch.app.wiring import Plan, connect
-from fluence_watch.cli.choose import Target
-from fluence_watch.cli.confirm import FAILED, REFUSED, stop
-from fluence_watch.cli.output import Column, Format, console, print_rows
+from fluence_watch.app.wiring import Setup, connect
+from fluence_watch.cli.common.output import Column, OutputFormat, console, print_rows
+from fluence_watch.cli.manage.choose import Target
+from fluence_watch.cli.manage.confirm import FAILED, REFUSED, stop
 from fluence_watch.errors import ApiError
 from fluence_watch.fluence import FluenceClient
 from fluence_watch.model.vm import Vm
@@ -59,9 +59,9 @@ class Work:
     """The jobs of one command and what became of them, also when it was interrupted."""
 
     def __init__(
-        self, todo: Plan, jobs: Sequence[Job], pause: Callable[[float], Awaitable[None]]
+        self, setup: Setup, jobs: Sequence[Job], pause: Callable[[float], Awaitable[None]]
     ) -> None:
-        self._todo = todo
+        self._todo = setup
         self._jobs = sorted(jobs, key=lambda job: job.target.account)
         self._pause = pause
         self.results: list[Result] = []
@@ -145,23 +145,23 @@ async def _list(client: FluenceClient) -> dict[str, Vm]:
 
 
 def carry_out(
-    todo: Plan,
+    setup: Setup,
     jobs: Sequence[Job],
     *,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> NoReturn:
     """Do all of the jobs, print what became of them and end with the exit code."""
-    raise typer.Exit(do_all(todo, jobs, pause=pause))
+    raise typer.Exit(do_all(setup, jobs, pause=pause))
 
 
 def do_all(
-    todo: Plan,
+    setup: Setup,
     jobs: Sequence[Job],
     *,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> int:
     """Do all of the jobs and print what became of them; the exit code."""
-    work = Work(todo, jobs, pause)
+    work = Work(setup, jobs, pause)
     out = console()
     bar = Progress(
         TextColumn("{task.description}"),
@@ -198,7 +198,7 @@ def _report(results: Sequence[Result]) -> None:
         {"account": r.job.target.account, "vm": r.job.target.title, "result": r.text}
         for r in results
     ]
-    print_rows(_COLUMNS, rows, Format.TABLE)
+    print_rows(_COLUMNS, rows, OutputFormat.TABLE)
 
 
 def _report_one(result: Result) -> None:

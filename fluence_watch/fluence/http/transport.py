@@ -17,10 +17,10 @@ from fluence_watch.errors import (
     UnexpectedPayloadError,
     UnreachableError,
 )
-from fluence_watch.fluence.answers import error_text, failure_of, retry_after
-from fluence_watch.fluence.body import read_body
 from fluence_watch.fluence.config import ClientConfig
-from fluence_watch.fluence.session import Signing, http_client, signer, timeout
+from fluence_watch.fluence.http.answers import error_text, failure_of, retry_after
+from fluence_watch.fluence.http.body import read_body
+from fluence_watch.fluence.http.session import Signing, http_client, signer, timeout
 from fluence_watch.model.text import inert
 
 _TRIES = 5

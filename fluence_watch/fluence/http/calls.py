@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fluence_watch.fluence.session import Signing
-from fluence_watch.fluence.transport import Answer, Request, Transport
+from fluence_watch.fluence.http.session import Signing
+from fluence_watch.fluence.http.transport import Answer, Request, Transport
 
 
 @dataclass(frozen=True, slots=True)

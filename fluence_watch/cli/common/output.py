@@ -23,7 +23,7 @@ _CELL = 300
 _PIPE = 10_000  # columns: more than any table has
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """What `--format` takes."""
 
     TABLE = "table"
@@ -42,9 +42,9 @@ class Column:
 Row = Mapping[str, object]
 
 
-def print_rows(columns: Sequence[Column], rows: Sequence[Row], form: Format) -> None:
+def print_rows(columns: Sequence[Column], rows: Sequence[Row], form: OutputFormat) -> None:
     """Print a listing; values may be text, amounts as `Decimal`, datetimes or `None`."""
-    if form is Format.JSON:
+    if form is OutputFormat.JSON:
         print_json([dict(row) for row in rows])
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluence_watch.cli.choose import Target
-from fluence_watch.cli.confirm import (
+from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
+from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
+from fluence_watch.cli.manage.choose import Target
+from fluence_watch.cli.manage.confirm import (
     REFUSED,
     DryRunOption,
     YesOption,
     ask,
     stop,
 )
-from fluence_watch.cli.options import AccountOption, ConfigOption, FormatOption
-from fluence_watch.cli.output import Column, Format, print_rows
-from fluence_watch.cli.port_changes import (
+from fluence_watch.cli.manage.port_changes import (
     Change,
     apply,
     changes_of,
@@ -27,7 +27,7 @@ from fluence_watch.cli.port_changes import (
     to_do,
     words,
 )
-from fluence_watch.cli.port_set import (
+from fluence_watch.cli.manage.port_set import (
     Ports,
     with_closed,
     with_open,
@@ -36,8 +36,8 @@ from fluence_watch.model.note import NoteAction
 from fluence_watch.model.vm import Port, parse_port
 
 if TYPE_CHECKING:
-    from fluence_watch.app.wiring import Plan
-    from fluence_watch.cli.memory import Expected
+    from fluence_watch.app.wiring import Setup
+    from fluence_watch.cli.manage.memory import Expected
 
 _COLUMNS = (
     Column("account", "ACCOUNT"),
@@ -86,26 +86,26 @@ def ls(
     *,
     config: ConfigOption = None,
     account: AccountOption = None,
-    form: FormatOption = Format.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List open ports beside those that are expected."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.fleet import load, pick, planned
+    from fluence_watch.cli.manage.fleet import load, pick, prepared
 
-    todo = planned(config, account)
-    fleet = None if vm else load(todo)
-    targets = pick(todo, vm or [], several=True) if fleet is None else fleet.targets
-    expected = expected_by_target(todo, targets, utc_now())
+    setup = prepared(config, account)
+    fleet = None if vm else load(setup)
+    targets = pick(setup, vm or [], several=True) if fleet is None else fleet.targets
+    expected = expected_by_target(setup, targets, utc_now())
     rows = [_row(target, expected[target], form) for target in targets]
-    if rows or form is Format.JSON:
+    if rows or form is OutputFormat.JSON:
         print_rows(_COLUMNS, rows, form)
     if fleet is not None:
         fleet.end()
 
 
-def _row(target: Target, expected: "Expected", form: Format) -> Mapping[str, object]:
+def _row(target: Target, expected: "Expected", form: OutputFormat) -> Mapping[str, object]:
     vm = target.vm
-    if form is Format.TABLE:
+    if form is OutputFormat.TABLE:
         return {
             "account": target.account,
             "vm": target.title,
@@ -137,11 +137,11 @@ def open_ports(
     dry_run: DryRunOption = False,
 ) -> None:
     """Open ports and leave the others as they are."""
-    from fluence_watch.cli.fleet import planned
+    from fluence_watch.cli.manage.fleet import prepared
 
-    todo = planned(config, account)
-    changes = changes_of(chosen(todo, vm), lambda _, before: with_open(before, ports))
-    apply(todo, changes, allow_lockout=False, yes=yes, dry_run=dry_run)
+    setup = prepared(config, account)
+    changes = changes_of(chosen(setup, vm), lambda _, before: with_open(before, ports))
+    apply(setup, changes, allow_lockout=False, yes=yes, dry_run=dry_run)
 
 
 def close_ports(
@@ -155,11 +155,11 @@ def close_ports(
     dry_run: DryRunOption = False,
 ) -> None:
     """Close ports and leave the others as they are."""
-    from fluence_watch.cli.fleet import planned
+    from fluence_watch.cli.manage.fleet import prepared
 
-    todo = planned(config, account)
-    changes = changes_of(chosen(todo, vm), lambda _, before: with_closed(before, ports))
-    apply(todo, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
+    setup = prepared(config, account)
+    changes = changes_of(chosen(setup, vm), lambda _, before: with_closed(before, ports))
+    apply(setup, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
 
 
 def set_ports(
@@ -173,11 +173,11 @@ def set_ports(
     dry_run: DryRunOption = False,
 ) -> None:
     """Open these ports and close all others."""
-    from fluence_watch.cli.fleet import planned
+    from fluence_watch.cli.manage.fleet import prepared
 
-    todo, wanted = planned(config, account), tuple(sorted(set(ports)))
-    changes = changes_of(chosen(todo, vm), lambda _, __: wanted)
-    apply(todo, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
+    setup, wanted = prepared(config, account), tuple(sorted(set(ports)))
+    changes = changes_of(chosen(setup, vm), lambda _, __: wanted)
+    apply(setup, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
 
 
 def restore(
@@ -191,11 +191,11 @@ def restore(
 ) -> None:
     """Put back the ports that are expected: by [[expect]], else those first seen or accepted."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.fleet import planned
+    from fluence_watch.cli.manage.fleet import prepared
 
-    todo = planned(config, account)
-    targets = chosen(todo, vm)
-    expected = expected_by_target(todo, targets, utc_now())
+    setup = prepared(config, account)
+    targets = chosen(setup, vm)
+    expected = expected_by_target(setup, targets, utc_now())
 
     def wanted(target: Target, _: Ports) -> Ports:
         ports = expected[target].ports
@@ -207,7 +207,7 @@ def restore(
         return ports
 
     changes = changes_of(targets, wanted)
-    apply(todo, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
+    apply(setup, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
 
 
 def accept(
@@ -220,14 +220,14 @@ def accept(
 ) -> None:
     """Let the ports that are open now be the expected ones; the VM is not changed."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.fleet import planned
-    from fluence_watch.cli.memory import has_store
+    from fluence_watch.cli.manage.fleet import prepared
+    from fluence_watch.cli.manage.memory import has_store
 
-    todo, now = planned(config, account), utc_now()
-    if not has_store(todo):
+    setup, now = prepared(config, account), utc_now()
+    if not has_store(setup):
         stop("there is no watcher to accept them: start `fluence-watch run` first", REFUSED)
-    targets = chosen(todo, vm)
-    expected = expected_by_target(todo, targets, now)
+    targets = chosen(setup, vm)
+    expected = expected_by_target(setup, targets, now)
     changes = changes_of(targets, lambda target, before: _acceptable(expected[target], before))
     # what is expected changes here, to what is
     changes = [Change(c.target, expected[c.target].ports or (), c.before) for c in changes]
@@ -235,7 +235,7 @@ def accept(
     for change in changes:
         show(change, f"{change.target.title}: expected ports")
     ask(question("Accept the ports of", changes), yes=yes, dry_run=dry_run)
-    _accept(todo, changes, now)
+    _accept(setup, changes, now)
 
 
 def _acceptable(expected: "Expected", ports: Ports) -> Ports:
@@ -249,12 +249,12 @@ def _acceptable(expected: "Expected", ports: Ports) -> Ports:
     return ports
 
 
-def _accept(todo: "Plan", changes: Iterable[Change], now: datetime) -> None:
-    from fluence_watch.cli.memory import write_note
+def _accept(setup: "Setup", changes: Iterable[Change], now: datetime) -> None:
+    from fluence_watch.cli.manage.memory import write_note
 
     for change in changes:
         target = change.target
         write_note(
-            todo, target.account, NoteAction.ACCEPTED, target.vm.key, at=now, ports=change.after
+            setup, target.account, NoteAction.ACCEPTED, target.vm.key, at=now, ports=change.after
         )
         typer.echo(f"{target.title}: accepted {words(change.after)}")

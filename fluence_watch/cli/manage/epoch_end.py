@@ -10,8 +10,8 @@ from types import FrameType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from fluence_watch.app.clock import Clock, utc_now
-from fluence_watch.cli.choose import Target
-from fluence_watch.cli.output import console
+from fluence_watch.cli.common.output import console
+from fluence_watch.cli.manage.choose import Target
 from fluence_watch.model.duration import rough
 
 _STEP = timedelta(seconds=1)

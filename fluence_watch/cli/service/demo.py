@@ -14,8 +14,8 @@ import typer
 if TYPE_CHECKING:
     import socket
 
-    from fluence_watch.app.wiring import Plan
-    from fluence_watch.notify.markup import Format
+    from fluence_watch.app.wiring import Setup
+    from fluence_watch.notify.markup import BodyFormat
     from fluence_watch.notify.render import Rendered
     from fluence_watch.settings import WatchSettings
 
@@ -84,15 +84,15 @@ def _settings(api: str, folder: Path) -> "WatchSettings":
     )
 
 
-def _plan(settings: "WatchSettings") -> "Plan":
-    """The plan of the settings, with the terminal as the one who is told."""
+def _plan(settings: "WatchSettings") -> "Setup":
+    """The setup of the settings, with the terminal as the one who is told."""
     from fluence_watch.alerting.routing import Route
-    from fluence_watch.app.wiring import plan
-    from fluence_watch.notify.markup import Format
+    from fluence_watch.app.wiring import prepare
+    from fluence_watch.notify.markup import BodyFormat
 
-    made = plan(settings)
+    made = prepare(settings)
     policies = {n: replace(p, routes=(Route(_TERMINAL),)) for n, p in made.policies.items()}
-    return replace(made, policies=policies, receivers={_TERMINAL: Terminal(Format.TEXT)})
+    return replace(made, policies=policies, receivers={_TERMINAL: Terminal(BodyFormat.TEXT)})
 
 
 def _listener() -> "socket.socket":
@@ -122,7 +122,7 @@ VMs come and go, ports drift, money runs dry. Messages appear below; Ctrl-C ends
 class Terminal:
     """A receiver that prints."""
 
-    format: "Format"
+    format: "BodyFormat"
     name: str = _TERMINAL
     longest: int = 100_000
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fluence_watch.errors import ApiError, OutcomeUnknownError
-from fluence_watch.fluence.transport import DoubtfulError
+from fluence_watch.fluence.http.transport import DoubtfulError
 
 T = TypeVar("T")
 

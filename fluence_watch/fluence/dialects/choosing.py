@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from fluence_watch.errors import ApiError, RefusedError, UnauthorizedError
-from fluence_watch.fluence.calls import Call
 from fluence_watch.fluence.dialects import Dialect
+from fluence_watch.fluence.http.calls import Call
 
 # What an API answers that does not know the path, or the method there; or not with this key.
 _NOT_THIS_ONE = frozenset({401, 403, 404, 405})

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import typer
 
-from fluence_watch.app.wiring import Plan, plan
-from fluence_watch.cli.choose import Target, ambiguous, candidates, is_glob, matching, meant
-from fluence_watch.cli.confirm import FAILED, USAGE, stop
-from fluence_watch.cli.options import settings_from
-from fluence_watch.cli.polling import poll_all
+from fluence_watch.app.wiring import Setup, prepare
+from fluence_watch.cli.common.options import settings_from
+from fluence_watch.cli.common.polling import poll_all
+from fluence_watch.cli.manage.choose import Target, ambiguous, candidates, is_glob, matching, meant
+from fluence_watch.cli.manage.confirm import FAILED, USAGE, stop
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
@@ -41,9 +41,9 @@ class Fleet:
             typer.echo(f"fluence-watch: note: {text}", err=True)
 
 
-def planned(config: Path | None, account: str | None) -> Plan:
-    """The plan of the settings, of one account alone where one is named; raises `ConfigError`."""
-    whole = plan(settings_from(config))
+def prepared(config: Path | None, account: str | None) -> Setup:
+    """What the settings ask for, of one account alone where one is named; raises `ConfigError`."""
+    whole = prepare(settings_from(config))
     if account is None:
         return whole
     if account not in whole.policies:
@@ -56,9 +56,9 @@ def planned(config: Path | None, account: str | None) -> Plan:
     )
 
 
-def load(todo: Plan) -> Fleet:
-    """Ask every account of the plan for its VMs, all at once."""
-    return gathered(poll_all(todo), {name: p.epoch for name, p in todo.policies.items()})
+def load(setup: Setup) -> Fleet:
+    """Ask every account of the setup for its VMs, all at once."""
+    return gathered(poll_all(setup), {name: p.epoch for name, p in setup.policies.items()})
 
 
 def gathered(outcomes: Mapping[str, Outcome], epochs: Mapping[str, timedelta]) -> Fleet:
@@ -75,13 +75,13 @@ def gathered(outcomes: Mapping[str, Outcome], epochs: Mapping[str, timedelta]) -
     )
 
 
-def pick(todo: Plan, references: Sequence[str], *, several: bool = False) -> tuple[Target, ...]:
+def pick(setup: Setup, references: Sequence[str], *, several: bool = False) -> tuple[Target, ...]:
     """The VMs that the user names, each once; ends the command where that is not clear.
 
     Where a glob may stand for `several`, it stands for names. An account that does not answer
     may have a VM of that name too: then nothing is clear.
     """
-    fleet = load(todo)
+    fleet = load(setup)
     for failure in fleet.failures:
         stop(f"account {failure.account}: {failure.message}", FAILED)
     fleet.note_unread()
@@ -89,9 +89,9 @@ def pick(todo: Plan, references: Sequence[str], *, several: bool = False) -> tup
     return tuple(dict.fromkeys(chosen))
 
 
-def pick_one(todo: Plan, reference: str) -> Target:
+def pick_one(setup: Setup, reference: str) -> Target:
     """The one VM that the user names."""
-    return pick(todo, [reference])[0]
+    return pick(setup, [reference])[0]
 
 
 def _resolved(reference: str, fleet: Fleet, several: bool) -> Sequence[Target]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from fluence_watch.cli.options import ConfigOption, settings_from
+from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ def run(config: ConfigOption = None) -> None:
     from fluence_watch.app.daemon import Daemon
     from fluence_watch.app.logs import configure_logs
     from fluence_watch.app.server import bind
-    from fluence_watch.app.wiring import plan
+    from fluence_watch.app.wiring import prepare
     from fluence_watch.settings import find_file, load_settings
     from fluence_watch.store import Store
 
     settings = settings_from(config)
-    first = plan(settings)
+    first = prepare(settings)
     configure_logs(settings.log)
     with Store.open(settings.store.url) as store:
         listener = bind(settings.server.host, settings.server.port)

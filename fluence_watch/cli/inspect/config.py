@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from fluence_watch.cli.options import ConfigOption, settings_from
+from fluence_watch.cli.common.options import ConfigOption, settings_from
 
 
 def register(app: typer.Typer) -> None:
@@ -18,10 +18,10 @@ def register(app: typer.Typer) -> None:
 
 def check(config: ConfigOption = None) -> None:
     """Say all that is wrong with the settings, or that nothing is."""
-    from fluence_watch.app.wiring import plan
+    from fluence_watch.app.wiring import prepare
     from fluence_watch.settings import find_file
 
-    settings = plan(settings_from(config)).settings
+    settings = prepare(settings_from(config)).settings
     place: Path | str = find_file(config) or "environment"
     accounts, receivers = len(settings.accounts), len(settings.receivers)
     typer.echo(f"{place}: fine: accounts: {accounts}, receivers: {receivers}")

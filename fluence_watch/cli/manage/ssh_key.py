@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from fluence_watch.cli.choose import ambiguous
-from fluence_watch.cli.confirm import (
+from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
+from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
+from fluence_watch.cli.manage.choose import ambiguous
+from fluence_watch.cli.manage.confirm import (
     FAILED,
     REFUSED,
     USAGE,
@@ -20,16 +22,14 @@ from fluence_watch.cli.confirm import (
     difference,
     stop,
 )
-from fluence_watch.cli.options import AccountOption, ConfigOption, FormatOption
-from fluence_watch.cli.output import Column, Format, print_rows
-from fluence_watch.cli.public_key import PrivateKeyError, PublicKey, read_public_key
+from fluence_watch.cli.manage.public_key import PrivateKeyError, PublicKey, read_public_key
 from fluence_watch.errors import ApiError
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
-    from fluence_watch.app.wiring import Plan
+    from fluence_watch.app.wiring import Setup
     from fluence_watch.fluence import FluenceClient
 
 T = TypeVar("T")
@@ -66,19 +66,19 @@ def ls(
     *,
     config: ConfigOption = None,
     account: AccountOption = None,
-    form: FormatOption = Format.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the SSH keys of all accounts."""
-    from fluence_watch.cli.fleet import planned
+    from fluence_watch.cli.manage.fleet import prepared
 
-    todo, failed, rows = planned(config, account), False, []
-    for name in todo.clients:
+    setup, failed, rows = prepared(config, account), False, []
+    for name in setup.clients:
         try:
-            rows += [_row(name, key) for key in _keys(todo, name)]
+            rows += [_row(name, key) for key in _keys(setup, name)]
         except ApiError as error:
             typer.echo(f"fluence-watch: account {name}: {error}", err=True)
             failed = True
-    if rows or form is Format.JSON:
+    if rows or form is OutputFormat.JSON:
         print_rows(_COLUMNS, rows, form)
     elif not failed:
         typer.echo("no SSH keys")
@@ -116,27 +116,27 @@ def add(
     dry_run: DryRunOption = False,
 ) -> None:
     """Add a public key, for VMs that are deployed from now on."""
-    from fluence_watch.cli.fleet import planned
+    from fluence_watch.cli.manage.fleet import prepared
 
     public = _read(_text(key, file))
     called = inert(name or public.comment)
     if not called:
         stop("the key has no comment to call it by: give --name", USAGE)
-    todo = planned(config, account)
-    owner = _only_account(todo)
-    known = {each.fingerprint: each for each in _asked(lambda: _keys(todo, owner))}
+    setup = prepared(config, account)
+    owner = _only_account(setup)
+    known = {each.fingerprint: each for each in _asked(lambda: _keys(setup, owner))}
     if public.fingerprint in known:
         there = inert(known[public.fingerprint].name)
         typer.echo(f"nothing to do: {owner} has that key already, as {there}")
         return
     difference(f"{owner}: SSH keys", added=[f"{called}  {public.fingerprint}"])
     ask(f"Add the key to {owner}?", yes=yes, dry_run=dry_run)
-    _add(todo, owner, called, public)
+    _add(setup, owner, called, public)
 
 
-def _add(todo: "Plan", account: str, name: str, public: PublicKey) -> None:
-    _tell_the_watcher(todo, account, NoteAction.KEY_ADDED, public.fingerprint)
-    added = _asked(lambda: _with(todo, account, lambda c: c.add_ssh_key(name, public.line)))
+def _add(setup: "Setup", account: str, name: str, public: PublicKey) -> None:
+    _tell_the_watcher(setup, account, NoteAction.KEY_ADDED, public.fingerprint)
+    added = _asked(lambda: _with(setup, account, lambda c: c.add_ssh_key(name, public.line)))
     what = "added" if added.is_new else "was there already"
     typer.echo(f"{inert(added.key.name)}  {inert(added.key.fingerprint)}: {what}")
 
@@ -153,20 +153,20 @@ def rm(
     dry_run: DryRunOption = False,
 ) -> None:
     """Remove an SSH key; VMs that run keep what they have."""
-    from fluence_watch.cli.fleet import planned
+    from fluence_watch.cli.manage.fleet import prepared
 
-    todo = planned(config, account)
+    setup = prepared(config, account)
     owned = [
         AccountKey(name, each)
-        for name in todo.clients
-        for each in _asked(lambda name=name: _keys(todo, name))  # type: ignore[misc] # mypy cannot type a default in a lambda
+        for name in setup.clients
+        for each in _asked(lambda name=name: _keys(setup, name))  # type: ignore[misc] # mypy cannot type a default in a lambda
     ]
     chosen = _only(key, meant(key, owned))
     shown = f"{inert(chosen.key.name)}  {inert(chosen.key.fingerprint)}"
     difference(f"{chosen.account}: SSH keys", removed=[shown])
     ask(f"Remove the key from {chosen.account}?", yes=yes, dry_run=dry_run)
-    _tell_the_watcher(todo, chosen.account, NoteAction.KEY_REMOVED, chosen.key.fingerprint)
-    _asked(lambda: _with(todo, chosen.account, lambda c: c.delete_ssh_key(chosen.key)))
+    _tell_the_watcher(setup, chosen.account, NoteAction.KEY_REMOVED, chosen.key.fingerprint)
+    _asked(lambda: _with(setup, chosen.account, lambda c: c.delete_ssh_key(chosen.key)))
     typer.echo(f"{shown}: removed")
 
 
@@ -215,18 +215,18 @@ def _read(text: str) -> PublicKey:
         stop(str(error), USAGE)
 
 
-def _only_account(todo: "Plan") -> str:
-    if len(todo.clients) > 1:
-        stop(f"which account? give --account, one of: {', '.join(todo.clients)}", USAGE)
-    return next(iter(todo.clients))
+def _only_account(setup: "Setup") -> str:
+    if len(setup.clients) > 1:
+        stop(f"which account? give --account, one of: {', '.join(setup.clients)}", USAGE)
+    return next(iter(setup.clients))
 
 
-def _tell_the_watcher(todo: "Plan", account: str, action: NoteAction, fingerprint: str) -> None:
+def _tell_the_watcher(setup: "Setup", account: str, action: NoteAction, fingerprint: str) -> None:
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.memory import leave_note
+    from fluence_watch.cli.manage.memory import leave_note
 
     # before the request: a poll that comes in between must not be surprised
-    leave_note(todo, account, action, fingerprint, at=utc_now())
+    leave_note(setup, account, action, fingerprint, at=utc_now())
 
 
 def _asked(call: Callable[[], T]) -> T:
@@ -236,16 +236,16 @@ def _asked(call: Callable[[], T]) -> T:
         stop(str(error), FAILED)
 
 
-def _keys(todo: "Plan", account: str) -> tuple[SshKey, ...]:
-    return _with(todo, account, lambda client: client.list_ssh_keys())
+def _keys(setup: "Setup", account: str) -> tuple[SshKey, ...]:
+    return _with(setup, account, lambda client: client.list_ssh_keys())
 
 
-def _with(todo: "Plan", account: str, call: "Callable[[FluenceClient], Awaitable[T]]") -> T:
+def _with(setup: "Setup", account: str, call: "Callable[[FluenceClient], Awaitable[T]]") -> T:
     from fluence_watch.app.clock import utc_now
     from fluence_watch.app.wiring import connect
 
     async def ask() -> T:
-        async with connect(account, todo.clients[account], utc_now) as client:
+        async with connect(account, setup.clients[account], utc_now) as client:
             return await call(client)
 
     return asyncio.run(ask())

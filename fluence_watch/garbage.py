@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collector_paused() -> Iterator[None]:
+def garbage_collection_paused() -> Iterator[None]:
     """Hold the collector off: it would walk each new object again and again, and find no cycle."""
     if not gc.isenabled():
         yield

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluence_watch.cli.options import ConfigOption, FormatOption, settings_from
-from fluence_watch.cli.output import (
+from fluence_watch.cli.common.options import ConfigOption, FormatOption, settings_from
+from fluence_watch.cli.common.output import (
     Column,
-    Format,
+    OutputFormat,
     Row,
     amount,
     lasting,
@@ -22,7 +22,7 @@ from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 if TYPE_CHECKING:
     from fluence_watch.alerting.lifecycle import Alert
     from fluence_watch.alerting.state import AccountState
-    from fluence_watch.app.wiring import Plan
+    from fluence_watch.app.wiring import Setup
     from fluence_watch.model.forecast import AccountForecast
     from fluence_watch.model.vm import Vm
 
@@ -56,24 +56,24 @@ def register(app: typer.Typer) -> None:
     app.command()(forecast)
 
 
-def check(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
+def check(config: ConfigOption = None, form: FormatOption = OutputFormat.TABLE) -> None:
     """Poll every account once and print what is wrong; nothing is stored or sent.
 
     Exit code: 0 fine, 1 warning, 2 critical, 3 unknown.
     """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.app.decide import decide
-    from fluence_watch.app.wiring import plan
-    from fluence_watch.cli.polling import poll_all
+    from fluence_watch.app.wiring import prepare
+    from fluence_watch.cli.common.polling import poll_all
 
-    todo = plan(settings_from(config))
-    states, outcomes = _states(todo), poll_all(todo)
-    decisions = [decide(states[name], outcomes[name], todo.policies[name]) for name in outcomes]
+    setup = prepare(settings_from(config))
+    states, outcomes = _states(setup), poll_all(setup)
+    decisions = [decide(states[name], outcomes[name], setup.policies[name]) for name in outcomes]
     findings = [found for each in decisions for found in each.verdict.findings.values()]
     findings.sort(key=lambda found: (-found.severity.rank, found.fingerprint))
     now = utc_now()
     rows = [_row(f.fingerprint, f.severity, f.facts, now) for f in findings]
-    if rows or form is Format.JSON:
+    if rows or form is OutputFormat.JSON:
         print_rows(_FOUND, rows, form)
     else:
         seen = sum(len(o.vms) for o in outcomes.values() if isinstance(o, Snapshot))
@@ -95,23 +95,23 @@ def _exit_code(outcomes: Mapping[str, Outcome], severities: Iterable[Severity]) 
     return (WARNING if worst else FINE) if whole else UNKNOWN
 
 
-def _states(todo: "Plan") -> "Mapping[str, AccountState]":
+def _states(setup: "Setup") -> "Mapping[str, AccountState]":
     """What the daemon on this machine remembers; nothing where none ever ran."""
     from fluence_watch.alerting.state import AccountState
     from fluence_watch.errors import StoreError
     from fluence_watch.store import Store
 
     try:
-        with Store.open(todo.settings.store.url, exclusive=False) as store:
-            return {name: store.load(name) for name in todo.policies}
+        with Store.open(setup.settings.store.url, exclusive=False) as store:
+            return {name: store.load(name) for name in setup.policies}
     except StoreError as error:
         typer.echo(f"note: VMs are not compared with an earlier list: {error}", err=True)
-        return {name: AccountState() for name in todo.policies}
+        return {name: AccountState() for name in setup.policies}
 
 
 def alerts(
     config: ConfigOption = None,
-    form: FormatOption = Format.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Show those that are over, newest first.")
     ] = False,
@@ -129,17 +129,17 @@ def alerts(
             found = [a for name in store.accounts() for a in store.load(name).alerts.values()]
             found.sort(key=lambda a: (a.state.value, -a.severity.rank, a.fingerprint))
     rows = [_alert_row(alert, now, form) for alert in found]
-    if rows or form is Format.JSON:
+    if rows or form is OutputFormat.JSON:
         print_rows(_ALERTS, rows, form)
     else:
         typer.echo("nothing" if resolved else "nothing fires")
 
 
-def _alert_row(alert: "Alert", now: datetime, form: Format) -> Row:
+def _alert_row(alert: "Alert", now: datetime, form: OutputFormat) -> Row:
     row = dict(_row(alert.fingerprint, alert.severity, alert.facts, now))
-    since: object = alert.active_at if form is Format.JSON else lasting(alert.active_at, now)
+    since: object = alert.active_at if form is OutputFormat.JSON else lasting(alert.active_at, now)
     row |= {"state": alert.state.value, "since": since}
-    if form is Format.JSON:
+    if form is OutputFormat.JSON:
         row |= {"fired_at": alert.starts_at, "ended_at": alert.ends_at}
     return row
 
@@ -163,17 +163,17 @@ def _name(vm: "VmRef | Vm") -> str:
     return f"{vm.name} ({short})" if vm.name else short
 
 
-def forecast(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
+def forecast(config: ConfigOption = None, form: FormatOption = OutputFormat.TABLE) -> None:
     """Print how long the money lasts and what the rest of the month costs."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.app.wiring import plan
-    from fluence_watch.cli.polling import poll_all
+    from fluence_watch.app.wiring import prepare
+    from fluence_watch.cli.common.polling import poll_all
     from fluence_watch.model.forecast import forecast as forecast_of
 
-    todo, now = plan(settings_from(config)), utc_now()
-    outcomes = poll_all(todo)
+    setup, now = prepare(settings_from(config)), utc_now()
+    outcomes = poll_all(setup)
     accounts = {
-        name: forecast_of(outcome.vms.values(), now, todo.policies[name].epoch_of(outcome))
+        name: forecast_of(outcome.vms.values(), now, setup.policies[name].epoch_of(outcome))
         for name, outcome in outcomes.items()
         if isinstance(outcome, Snapshot)
     }
@@ -185,10 +185,12 @@ def forecast(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> 
         raise typer.Exit(UNKNOWN)
 
 
-def _print_forecast(accounts: "Mapping[str, AccountForecast]", now: datetime, form: Format) -> None:
+def _print_forecast(
+    accounts: "Mapping[str, AccountForecast]", now: datetime, form: OutputFormat
+) -> None:
     vms = [row for name, each in accounts.items() for row in _vm_rows(name, each, now)]
     totals = [_total_row(name, each, now) for name, each in accounts.items()]
-    if form is Format.JSON:
+    if form is OutputFormat.JSON:
         print_json({"vms": vms, "accounts": totals})
     else:
         print_rows(_FORECAST, [*vms, *totals], form)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluence_watch.cli.options import ConfigOption, settings_from
+from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fluence_watch.app.wiring import Plan
+    from fluence_watch.app.wiring import Setup
     from fluence_watch.notify.outbox import Channel
 
 
@@ -34,22 +34,22 @@ def send_test(
     ] = None,
 ) -> None:
     """Send a test message through every receiver; exit 1 when one fails."""
-    from fluence_watch.app.wiring import plan
+    from fluence_watch.app.wiring import prepare
 
-    chosen = _chosen(plan(settings_from(config)), receiver)
+    chosen = _chosen(prepare(settings_from(config)), receiver)
     failed = asyncio.run(_send_all(chosen))
     raise typer.Exit(1 if failed else 0)
 
 
-def _chosen(todo: "Plan", name: str | None) -> "Sequence[Channel]":
-    if not todo.receivers:
+def _chosen(setup: "Setup", name: str | None) -> "Sequence[Channel]":
+    if not setup.receivers:
         raise ConfigError([Problem("receivers", "there are none: add [[receivers]]")])
     if name is None:
-        return list(todo.receivers.values())
-    if name not in todo.receivers:
-        known = ", ".join(todo.receivers)
+        return list(setup.receivers.values())
+    if name not in setup.receivers:
+        known = ", ".join(setup.receivers)
         raise ConfigError([Problem("--receiver", f"there is no {name!r}; there are: {known}")])
-    return [todo.receivers[name]]
+    return [setup.receivers[name]]
 
 
 async def _send_all(receivers: "Sequence[Channel]") -> int:

@@ -6,9 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluence_watch.cli import ports, rm
-from fluence_watch.cli.choose import Target, can_rename, is_glob, namesakes, new_names
-from fluence_watch.cli.confirm import (
+from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
+from fluence_watch.cli.common.output import (
+    UNKNOWN,
+    Column,
+    OutputFormat,
+    Row,
+    amount,
+    cell,
+    lasting,
+    print_json,
+    print_rows,
+)
+from fluence_watch.cli.manage import ports, rm
+from fluence_watch.cli.manage.choose import Target, can_rename, is_glob, namesakes, new_names
+from fluence_watch.cli.manage.confirm import (
     REFUSED,
     USAGE,
     DryRunOption,
@@ -18,28 +30,16 @@ from fluence_watch.cli.confirm import (
     facts,
     stop,
 )
-from fluence_watch.cli.options import AccountOption, ConfigOption, FormatOption
-from fluence_watch.cli.output import (
-    UNKNOWN,
-    Column,
-    Format,
-    Row,
-    amount,
-    cell,
-    lasting,
-    print_json,
-    print_rows,
-)
-from fluence_watch.cli.port_changes import words
-from fluence_watch.cli.port_set import closed, opened
+from fluence_watch.cli.manage.port_changes import words
+from fluence_watch.cli.manage.port_set import closed, opened
 from fluence_watch.model.funding import FOREVER, HOUR, funded_until
 from fluence_watch.model.money import MicroUsdc, usdc
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Port, Vm
 
 if TYPE_CHECKING:
-    from fluence_watch.cli.carry_out import Job
-    from fluence_watch.cli.memory import Expected
+    from fluence_watch.cli.manage.carry_out import Job
+    from fluence_watch.cli.manage.memory import Expected
     from fluence_watch.fluence import FluenceClient
 
 _LONGEST_NAME = 128
@@ -78,24 +78,24 @@ def ls(
     *,
     config: ConfigOption = None,
     account: AccountOption = None,
-    form: FormatOption = Format.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the VMs of all accounts."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.fleet import load, planned
+    from fluence_watch.cli.manage.fleet import load, prepared
 
-    todo, now = planned(config, account), utc_now()
-    fleet = load(todo)
+    setup, now = prepared(config, account), utc_now()
+    fleet = load(setup)
     rows = [_row(target, now, form) for target in fleet.targets]
-    if rows or form is Format.JSON:
+    if rows or form is OutputFormat.JSON:
         print_rows(_COLUMNS, rows, form)
     elif not fleet.failures:
         typer.echo("no VMs")
     fleet.end()
 
 
-def _row(target: Target, now: datetime, form: Format) -> Row:
-    if form is Format.JSON:
+def _row(target: Target, now: datetime, form: OutputFormat) -> Row:
+    if form is OutputFormat.JSON:
         return described(target)
     vm, until = target.vm, _until(target)
     return {
@@ -145,18 +145,18 @@ def show(
     *,
     config: ConfigOption = None,
     account: AccountOption = None,
-    form: FormatOption = Format.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Show all that is known of a VM."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.fleet import pick_one, planned
-    from fluence_watch.cli.memory import expected_of, recall_or_note
+    from fluence_watch.cli.manage.fleet import pick_one, prepared
+    from fluence_watch.cli.manage.memory import expected_of, recall_or_note
 
-    todo, now = planned(config, account), utc_now()
-    target = pick_one(todo, vm)
-    memory = recall_or_note(todo, [target.account])
-    expected = expected_of(target, memory, todo.settings.expectations, now)
-    if form is Format.JSON:
+    setup, now = prepared(config, account), utc_now()
+    target = pick_one(setup, vm)
+    memory = recall_or_note(setup, [target.account])
+    expected = expected_of(target, memory, setup.settings.expectations, now)
+    if form is OutputFormat.JSON:
         more = {"expected_ports": _texts(expected.ports), "expected_by": expected.source}
         print_json(described(target) | more)
     else:
@@ -236,20 +236,20 @@ def rename(
     dry_run: DryRunOption = False,
 ) -> None:
     """Give a VM another name, or several: 'old-*' 'new-*' keeps what the * stands for."""
-    from fluence_watch.cli.carry_out import carry_out
-    from fluence_watch.cli.fleet import pick, pick_one, planned
+    from fluence_watch.cli.manage.carry_out import carry_out
+    from fluence_watch.cli.manage.fleet import pick, pick_one, prepared
 
     _check_name(name)
     if is_glob(vm) and not can_rename(vm, name):
         stop(_ONE_STAR, USAGE)
-    todo = planned(config, account)
+    setup = prepared(config, account)
     if is_glob(vm):
-        names = new_names(vm, name, pick(todo, [vm], several=True))
+        names = new_names(vm, name, pick(setup, [vm], several=True))
     else:
-        names = {pick_one(todo, vm): name}
+        names = {pick_one(setup, vm): name}
     changes = _changes(names)
     _ask_to_rename(changes, yes=yes, dry_run=dry_run)
-    carry_out(todo, [_renaming(target, new) for target, new in changes.items()])
+    carry_out(setup, [_renaming(target, new) for target, new in changes.items()])
 
 
 def _check_name(name: str, of: str = "") -> None:
@@ -283,7 +283,7 @@ def _ask_to_rename(changes: dict[Target, str], *, yes: bool, dry_run: bool) -> N
 
 
 def _renaming(target: Target, name: str) -> "Job":
-    from fluence_watch.cli.carry_out import Job
+    from fluence_watch.cli.manage.carry_out import Job
 
     shown = target.vm
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from fluence_watch.collector import collector_paused
-from fluence_watch.fluence.wire import locate
+from fluence_watch.fluence.dialects.wire import locate
+from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
@@ -59,7 +59,7 @@ def read_elements(
     vms: list[Vm] = []
     rejected: list[Rejected] = []
     fresh: dict[int, Vm] = {}
-    with collector_paused():
+    with garbage_collection_paused():
         for index, raw in enumerate(elements):
             key = hash(bytes(raw))
             vm = memo.get(key)

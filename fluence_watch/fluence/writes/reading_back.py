@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 
 from fluence_watch.errors import UnexpectedPayloadError
-from fluence_watch.fluence.changes import VmChange, still_missing
-from fluence_watch.fluence.elements import Listing
-from fluence_watch.fluence.settling import NotDone
+from fluence_watch.fluence.dialects.elements import Listing
+from fluence_watch.fluence.writes.changes import VmChange, still_missing
+from fluence_watch.fluence.writes.settling import NotDone
 from fluence_watch.model.ssh_key import AddedKey, SshKey, key_material
 from fluence_watch.model.vm import ENDED, Status, Vm
 

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from fluence_watch.cli.output import console
+from fluence_watch.cli.common.output import console
 from fluence_watch.model.text import inert
 
 REFUSED, USAGE, FAILED = 1, 2, 3

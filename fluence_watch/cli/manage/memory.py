@@ -6,8 +6,8 @@ from datetime import datetime
 
 import typer
 
-from fluence_watch.app.wiring import Plan
-from fluence_watch.cli.choose import Target
+from fluence_watch.app.wiring import Setup
+from fluence_watch.cli.manage.choose import Target
 from fluence_watch.errors import StoreError
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import NoteAction
@@ -34,7 +34,7 @@ class Expected:
         return "unknown" if self.ports is None else "first seen or accepted"
 
 
-def has_store(todo: Plan) -> bool:
+def has_store(setup: Setup) -> bool:
     """Whether a watcher ever ran with these settings.
 
     Raises:
@@ -42,10 +42,10 @@ def has_store(todo: Plan) -> bool:
     """
     from fluence_watch.store.location import database_path
 
-    return database_path(todo.settings.store.url).exists()
+    return database_path(setup.settings.store.url).exists()
 
 
-def recall(todo: Plan, accounts: Iterable[str]) -> Memory:
+def recall(setup: Setup, accounts: Iterable[str]) -> Memory:
     """What the store has of the accounts, with what users accepted since the last poll.
 
     Nothing where no watcher ever ran.
@@ -55,10 +55,10 @@ def recall(todo: Plan, accounts: Iterable[str]) -> Memory:
     """
     from fluence_watch.store import Store
 
-    if not has_store(todo):
+    if not has_store(setup):
         return {}
     memory: dict[tuple[str, str], KnownVm] = {}
-    with Store.open(todo.settings.store.url, exclusive=False) as store:
+    with Store.open(setup.settings.store.url, exclusive=False) as store:
         for account in sorted(set(accounts)):
             memory |= {(account, key): vm for key, vm in store.load(account).known.items()}
             for note in store.notes(account):
@@ -68,10 +68,10 @@ def recall(todo: Plan, accounts: Iterable[str]) -> Memory:
     return memory
 
 
-def recall_or_note(todo: Plan, accounts: Iterable[str]) -> Memory:
+def recall_or_note(setup: Setup, accounts: Iterable[str]) -> Memory:
     """The same for who can do without: a store that cannot be read is a note on stderr."""
     try:
-        return recall(todo, accounts)
+        return recall(setup, accounts)
     except StoreError as error:
         typer.echo(f"fluence-watch: note: ports first seen are unknown: {error}", err=True)
         return {}
@@ -91,7 +91,7 @@ def expected_of(
 
 
 def leave_note(
-    todo: Plan,
+    setup: Setup,
     account: str,
     action: NoteAction,
     subject: str,
@@ -101,14 +101,14 @@ def leave_note(
 ) -> None:
     """Tell the watcher, where there is one; that it cannot be told hinders nothing else."""
     try:
-        if has_store(todo):
-            write_note(todo, account, action, subject, at=at, ports=ports)
+        if has_store(setup):
+            write_note(setup, account, action, subject, at=at, ports=ports)
     except StoreError as error:
         typer.echo(f"fluence-watch: note: the watcher is not told of this: {error}", err=True)
 
 
 def write_note(
-    todo: Plan,
+    setup: Setup,
     account: str,
     action: NoteAction,
     subject: str,
@@ -123,5 +123,5 @@ def write_note(
     """
     from fluence_watch.store import Store
 
-    with Store.open(todo.settings.store.url, exclusive=False, notes=True) as store:
+    with Store.open(setup.settings.store.url, exclusive=False, notes=True) as store:
         store.leave_note(account, action, subject, at=at, ports=ports)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fluence_watch.cli.choose import Target, is_glob
-from fluence_watch.cli.confirm import REFUSED, ask, difference, stop
-from fluence_watch.cli.output import UNKNOWN
-from fluence_watch.cli.port_set import (
+from fluence_watch.cli.common.output import UNKNOWN
+from fluence_watch.cli.manage.choose import Target, is_glob
+from fluence_watch.cli.manage.confirm import REFUSED, ask, difference, stop
+from fluence_watch.cli.manage.port_set import (
     RESERVED,
     Ports,
     closed,
@@ -22,9 +22,9 @@ from fluence_watch.cli.port_set import (
 from fluence_watch.model.vm import ENDED, SSH, Vm
 
 if TYPE_CHECKING:
-    from fluence_watch.app.wiring import Plan
-    from fluence_watch.cli.carry_out import Job
-    from fluence_watch.cli.memory import Expected
+    from fluence_watch.app.wiring import Setup
+    from fluence_watch.cli.manage.carry_out import Job
+    from fluence_watch.cli.manage.memory import Expected
     from fluence_watch.fluence import FluenceClient
 
 
@@ -47,24 +47,24 @@ def words(ports: Ports | None) -> str:
     return UNKNOWN if ports is None else ", ".join(map(str, ports)) or "none"
 
 
-def chosen(todo: "Plan", reference: str) -> tuple[Target, ...]:
+def chosen(setup: "Setup", reference: str) -> tuple[Target, ...]:
     """The VMs to change; of those that a glob names, VMs that have ended are left out."""
-    from fluence_watch.cli.fleet import pick
+    from fluence_watch.cli.manage.fleet import pick
 
-    targets = pick(todo, [reference], several=True)
+    targets = pick(setup, [reference], several=True)
     if len(targets) == 1 or not is_glob(reference):
         return targets
     return tuple(target for target in targets if target.vm.status not in ENDED)
 
 
 def expected_by_target(
-    todo: "Plan", targets: Sequence[Target], now: datetime
+    setup: "Setup", targets: Sequence[Target], now: datetime
 ) -> "Mapping[Target, Expected]":
     """What each should have, by the settings and by what the watcher remembers."""
-    from fluence_watch.cli.memory import expected_of, recall_or_note
+    from fluence_watch.cli.manage.memory import expected_of, recall_or_note
 
-    memory = recall_or_note(todo, (target.account for target in targets))
-    expectations = todo.settings.expectations
+    memory = recall_or_note(setup, (target.account for target in targets))
+    expectations = setup.settings.expectations
     return {target: expected_of(target, memory, expectations, now) for target in targets}
 
 
@@ -101,10 +101,10 @@ def to_do(changes: Iterable[Change], already: str) -> list[Change]:
 
 
 def apply(
-    todo: "Plan", changes: Iterable[Change], *, allow_lockout: bool, yes: bool, dry_run: bool
+    setup: "Setup", changes: Iterable[Change], *, allow_lockout: bool, yes: bool, dry_run: bool
 ) -> None:
     """Refuse what locks out, show the changes, ask, make them; the command ends here."""
-    from fluence_watch.cli.carry_out import carry_out
+    from fluence_watch.cli.manage.carry_out import carry_out
 
     left = to_do(changes, "open are")
     refusals = [text for change in left if (text := _refusal(change, allow_lockout))]
@@ -113,7 +113,7 @@ def apply(
     for change in left:
         show(change, f"{change.target.title}: open ports")
     ask(question("Change the ports of", left), yes=yes, dry_run=dry_run)
-    carry_out(todo, [_job(change) for change in left])
+    carry_out(setup, [_job(change) for change in left])
 
 
 def _refusal(change: Change, allow_lockout: bool) -> str | None:
@@ -143,7 +143,7 @@ def question(verb: str, changes: Sequence[Change]) -> str:
 
 
 def _job(change: Change) -> "Job":
-    from fluence_watch.cli.carry_out import Job
+    from fluence_watch.cli.manage.carry_out import Job
 
     vm_id = change.target.vm.id
 

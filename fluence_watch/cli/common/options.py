@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fluence_watch.cli.output import Format
+from fluence_watch.cli.common.output import OutputFormat
 from fluence_watch.settings import LogSettings, WatchSettings, find_file, load_settings
 
 ConfigOption = Annotated[
@@ -17,7 +17,7 @@ ConfigOption = Annotated[
 AccountOption = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help="Only this account.")
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How to print.")]
 
 
 def settings_from(config: Path | None) -> WatchSettings:

@@ -1,0 +1,1 @@
+"""Commands on VMs, ports and SSH keys."""

@@ -1,0 +1,1 @@
+"""Commands that run something: the daemon, the demo, the simulator."""

@@ -1,0 +1,1 @@
+"""HTTP: the session, one request with its retries, its body, what its status means."""

@@ -1,0 +1,1 @@
+"""Changes: what is asked for, and what became of it."""
