@@ -14,11 +14,11 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from fluence_watch.alerting.grouping import Item, Message
 from fluence_watch.app.poll import Polled, Watch
-from fluence_watch.app.wiring import Setup, delivery
+from fluence_watch.app.wiring import Setup, delivery, prepare
 from fluence_watch.fluence import FluenceClient, RequestRecord
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.snapshot import Snapshot
-from fluence_watch.notify.markup import ExpositionFormat
+from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.outbox import Delivery
 from fluence_watch.notify.render import Rendered
 from fluence_watch.settings import WatchSettings
@@ -44,7 +44,7 @@ class Recorder:
     """A receiver that keeps what it is sent."""
 
     name: str = "ops"
-    format: ExpositionFormat = ExpositionFormat.TEXT
+    format: BodyFormat = ExpositionFormat.TEXT
     longest: int = 30_000
     sent: list[Rendered] = field(default_factory=list)
 
