@@ -44,7 +44,7 @@ class Recorder:
     """A receiver that keeps what it is sent."""
 
     name: str = "ops"
-    format: BodyFormat = ExpositionFormat.TEXT
+    format: BodyFormat = BodyFormat.TEXT
     longest: int = 30_000
     sent: list[Rendered] = field(default_factory=list)
 
