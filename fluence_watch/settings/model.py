@@ -1,4 +1,4 @@
-"""The settings: their names, types, defaults and bounds. Names are contract; see the README."""
+"""The settings: their names, types, defaults and bounds. Names are contract; see docs/configuration.md."""
 
 import re
 from collections import Counter

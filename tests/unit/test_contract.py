@@ -19,6 +19,7 @@ from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import SSH, Datacenter, Status, Vm
+from fluence_watch.rules import RULES
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -65,8 +66,6 @@ METRICS = {
     "process_resident_memory_bytes": (),
     "python_info": ("implementation", "major", "minor", "patchlevel", "version"),
 }
-# What no generation of the API that is spoken today tells, and no user can see yet.
-UNTOLD = {"fluence_account_balance_usdc", "fluence_account_funded_until_timestamp_seconds"}
 COMMANDS = {
     "run": {"config"},
     "demo": set(),
@@ -136,20 +135,40 @@ def test_metrics(exposed: dict[str, set[str]], name: str, labels: tuple[str, ...
 
 
 def test_every_metric_is_in_the_contract(exposed: dict[str, set[str]]) -> None:
-    """A metric that is new goes into the table above, and into the README."""
+    """A metric that is new goes into the table above, and into the manual."""
     ours = {name for name in exposed if name.startswith("fluence_")}
     beside = {"fluence_watch_notification_possible_duplicates_total", "fluence_watch_store_up"}
 
     assert METRICS.keys() | beside >= ours
 
 
-def test_the_readme_names_every_metric(exposed: dict[str, set[str]]) -> None:
-    """A metric that nobody can read about is of no use."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_manual_names_every_metric(exposed: dict[str, set[str]]) -> None:
+    """A metric that nobody can read about is of no use, and one that is not there misleads."""
+    manual = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in exposed}
     ours = {name for name in families if name.startswith("fluence_")}
 
-    assert [] == sorted(name for name in ours - UNTOLD if name not in readme)
+    assert ours == set(re.findall(r"^\| `(\w+)` \|", manual, re.MULTILINE))
+
+
+def test_the_manual_has_every_rule() -> None:
+    """Each rule has a section of its own, and there is none of a rule that is not."""
+    manual = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+
+    assert {rule.name for rule in RULES} == set(re.findall(r"^### (\w+)$", manual, re.MULTILINE))
+
+
+def test_the_manual_names_every_command() -> None:
+    """Each command is in the table of commands."""
+    manual = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    table = " ".join(line for line in manual.splitlines() if line.startswith("| `"))
+
+    missing = {
+        path
+        for path, _ in commands()
+        if f"`{path}`" not in table and f"`{path.split()[-1]}`" not in table
+    }
+    assert set() == missing
 
 
 def commands() -> Iterator[tuple[str, set[str]]]:
