@@ -14,8 +14,8 @@ from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.note import Note, expected_keys, noted, spent
 from fluence_watch.model.snapshot import Outcome, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import evaluate, ssh_key_drift, vm_vanished
-from fluence_watch.rules.base import Expectation, RuleSettings, Situation
+from fluence_watch.rules import evaluate, needs, vm_vanished
+from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Policy:
         return told or self.epoch
 
     @property
-    def wants_keys(self) -> bool:
-        """Whether anybody asks for the SSH keys of the account."""
-        return self.rules[ssh_key_drift.NAME].enabled
+    def needs(self) -> frozenset[Need]:
+        """What a poll asks for beside the list of VMs and the balance."""
+        return needs(self.rules)
 
     @property
     def forget_after(self) -> timedelta:

@@ -18,6 +18,7 @@ from fluence_watch.fluence import AUTO, FluenceClient
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.note import Note
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot, build_snapshot
+from fluence_watch.rules.base import Need
 from fluence_watch.store import Store
 
 T = TypeVar("T")
@@ -51,7 +52,8 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
     async with asyncio.TaskGroup() as requests:
         listing = requests.create_task(_told(client.list_vms()))
         balance = requests.create_task(_told(client.account_balance()))
-        keys = requests.create_task(_told(client.list_ssh_keys())) if policy.wants_keys else None
+        wanted = Need.KEYS in policy.needs
+        keys = requests.create_task(_told(client.list_ssh_keys())) if wanted else None
     vms, money, ssh_keys = listing.result(), balance.result(), keys.result() if keys else None
     if isinstance(vms, ApiError):
         return PollFailure(account, clock(), vms.reason, str(vms))

@@ -15,7 +15,7 @@ from fluence_watch.rules import (
     vm_status,
     vm_vanished,
 )
-from fluence_watch.rules.base import Judgement, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Judgement, Need, Rule, RuleSettings, Situation
 
 RULES: tuple[Rule, ...] = (
     low_balance.RULE,
@@ -32,6 +32,11 @@ RULES: tuple[Rule, ...] = (
 
 FACTS: Mapping[str, type] = {facts.__name__: facts for rule in RULES for facts in rule.facts}
 """The types of facts that rules report, by name, for reading stored ones back."""
+
+
+def needs(settings: Mapping[str, RuleSettings]) -> frozenset[Need]:
+    """What the enabled rules need together; `settings` is keyed by rule name."""
+    return frozenset().union(*(rule.needs for rule in RULES if settings[rule.name].enabled))
 
 
 def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verdict:

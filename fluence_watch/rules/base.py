@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum, auto
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
@@ -122,6 +123,12 @@ class Situation:
         return self.snapshot.vms if self.snapshot else {}
 
 
+class Need(Enum):
+    """What a rule needs beside the list of VMs and the balance, which every poll asks for."""
+
+    KEYS = auto()  # the SSH keys of the account
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What one rule says of one situation.
@@ -137,7 +144,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: its name, its settings, its facts, its condition.
+    """A rule: its name, its settings, its facts, its condition, and what it needs to judge it.
 
     `judges_failures` rules are run after failed polls too. Where `tells_resolved` is false the
     end of the problem is no news. An `event` rule finds what changed in this poll: with the next
@@ -152,6 +159,7 @@ class Rule:
     judges_failures: bool = False
     tells_resolved: bool = True
     event: bool = False
+    needs: frozenset[Need] = frozenset()
 
 
 def event_rule(
@@ -159,6 +167,7 @@ def event_rule(
     settings: type[EventSettings],
     facts: type,
     judge: Callable[[Situation, Any], Judgement],
+    needs: frozenset[Need] = frozenset(),
 ) -> Rule:
     """A rule about changes."""
-    return Rule(name, settings, (facts,), judge, tells_resolved=False, event=True)
+    return Rule(name, settings, (facts,), judge, tells_resolved=False, event=True, needs=needs)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
+from fluence_watch.rules.base import EventSettings, Judgement, Level, Need, Situation, event_rule
 
 NAME = "ssh_key_drift"
 
@@ -76,4 +76,4 @@ def _finding(
     return Finding(fingerprint, settings.severity, facts, at_once=True)
 
 
-RULE = event_rule(NAME, SshKeyDriftSettings, SshKeyDrift, judge)
+RULE = event_rule(NAME, SshKeyDriftSettings, SshKeyDrift, judge, needs=frozenset({Need.KEYS}))

@@ -9,8 +9,8 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import PollFailure, Rejected
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import RuleSettings, Situation
+from fluence_watch.rules import RULES, evaluate, needs
+from fluence_watch.rules.base import Need, RuleSettings, Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 NAMES = frozenset(rule.name for rule in RULES)
@@ -126,3 +126,9 @@ def test_a_disabled_rule_is_gone_after_a_failed_poll_too() -> None:
     situation = Situation("main", NOW, {}, {}, failure=failure)
     verdict = evaluate(situation, defaults(low_balance={"enabled": False}))
     assert Absence.GONE is verdict.absence(LOW)
+
+
+def test_what_a_poll_asks_for_is_what_enabled_rules_need() -> None:
+    """The SSH keys of the account are asked for by the rule that compares them, and by no other."""
+    assert frozenset({Need.KEYS}) == needs(defaults())
+    assert frozenset() == needs(defaults(ssh_key_drift={"enabled": False}))
