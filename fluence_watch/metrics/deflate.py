@@ -43,10 +43,10 @@ def concatenate(pieces: Iterable[Packed]) -> Packed:
     return Packed(tuple(parts), crc, size, _shift(size))
 
 
-def member(head: Packed, tail: bytes) -> bytes:
-    """A whole gzip member: what is packed, and a tail that is compressed now."""
+def member(head: Packed, tail: bytes) -> tuple[bytes, ...]:
+    """A whole gzip member, in parts: what is packed, and a tail that is compressed now."""
     trailer = struct.pack("<II", zlib.crc32(tail, head.crc), (head.size + len(tail)) & 0xFFFFFFFF)
-    return b"".join((_HEADER, *head.parts, _deflate(tail, zlib.Z_FINISH), trailer))
+    return (_HEADER, *head.parts, _deflate(tail, zlib.Z_FINISH), trailer)
 
 
 def _deflate(data: bytes, flush: int) -> bytes:

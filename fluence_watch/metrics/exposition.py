@@ -28,11 +28,16 @@ _HEADS = {family.name: _head(family.name, family.help) for family in ACCOUNT_FAM
 
 
 class Scrape(NamedTuple):
-    """An answer: the body, and the values of its two headers."""
+    """An answer: the body in parts, and the values of its two headers."""
 
-    body: bytes
+    parts: tuple[bytes, ...]
     content_type: str
     content_encoding: str | None
+
+    @property
+    def body(self) -> bytes:
+        """The parts, joined."""
+        return b"".join(self.parts)
 
 
 @dataclass(slots=True)
@@ -84,8 +89,7 @@ class Exposition:
         page, own = self._assembled(), self._own(chosen)
         if gzip:
             return Scrape(member(page.packed(), own), chosen.value, "gzip")
-        text = b"".join((*(piece.data for piece in page.pieces), own))
-        return Scrape(text, chosen.value, None)
+        return Scrape((*(piece.data for piece in page.pieces), own), chosen.value, None)
 
     def _assembled(self) -> _Page:
         page = self._page

@@ -1,69 +1,74 @@
 """The HTTP surface, on top of callables; it holds no state of its own."""
 
-from typing import Annotated
-
 import structlog
-from fastapi import FastAPI, Header, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from fluence_watch.errors import FluenceWatchError
 from fluence_watch.web.backend import Backend
 from fluence_watch.web.guard import SecurityHeaders, is_cross_site
 from fluence_watch.web.page import STYLE_HASH, render_status
+from fluence_watch.web.parts import PartsResponse
 
 _log = structlog.get_logger(__name__)
 _READ = ["GET", "HEAD"]
 
 
-def create_app(backend: Backend) -> FastAPI:
+def create_app(backend: Backend) -> Starlette:
     """The application that uvicorn runs.
 
     Plain functions run in worker threads, so that a big scrape holds up nobody; the health check
     is answered by the loop itself, and so tells that the loop runs.
     """
-    app = FastAPI(title="fluence-watch", openapi_url=None, docs_url=None, redoc_url=None)
-    app.add_middleware(SecurityHeaders, style_hash=STYLE_HASH)
-    _add_health(app, backend)
-    _add_reload(app, backend)
+    site = _Site(backend)
+    return Starlette(
+        routes=[
+            Route("/", site.status, methods=_READ),
+            Route("/metrics", site.metrics, methods=_READ),
+            Route("/-/healthy", site.healthy, methods=_READ),
+            Route("/-/ready", site.ready, methods=_READ),
+            Route("/-/reload", site.reload, methods=["POST"]),
+        ],
+        middleware=[Middleware(SecurityHeaders, style_hash=STYLE_HASH)],
+    )
 
-    @app.api_route("/metrics", methods=_READ)
-    def metrics(
-        accept: Annotated[str | None, Header()] = None,
-        accept_encoding: Annotated[str | None, Header()] = None,
-    ) -> Response:
-        body, content_type, encoding = backend.metrics(accept, accept_encoding)
+
+class _Site:
+    """The endpoints."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def metrics(self, request: Request) -> Response:
+        asked = request.headers
+        parts, content_type, encoding = self._backend.metrics(
+            asked.get("accept"), asked.get("accept-encoding")
+        )
         headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
         if encoding:
             headers["Content-Encoding"] = encoding
-        return Response(body, headers=headers)
+        return PartsResponse(parts, headers)
 
-    @app.api_route("/", methods=_READ)
-    def status() -> HTMLResponse:
-        return HTMLResponse(render_status(backend.status()))
+    def status(self, _: Request) -> Response:
+        return HTMLResponse(render_status(self._backend.status()))
 
-    return app
-
-
-def _add_health(app: FastAPI, backend: Backend) -> None:
-    @app.api_route("/-/healthy", methods=_READ)
-    async def healthy() -> PlainTextResponse:
+    async def healthy(self, _: Request) -> Response:
         return PlainTextResponse("healthy\n")
 
-    @app.api_route("/-/ready", methods=_READ)
-    def ready() -> PlainTextResponse:
-        reasons = backend.ready()
+    def ready(self, _: Request) -> Response:
+        reasons = self._backend.ready()
         if reasons:
             return PlainTextResponse("".join(f"not ready: {why}\n" for why in reasons), 503)
         return PlainTextResponse("ready\n")
 
-
-def _add_reload(app: FastAPI, backend: Backend) -> None:
-    @app.post("/-/reload")
-    async def reload(request: Request) -> PlainTextResponse:
+    async def reload(self, request: Request) -> Response:
         if is_cross_site(request.headers):
             return PlainTextResponse("refused: asked by a page of another site\n", 403)
         try:
-            await backend.reload()
+            await self._backend.reload()
         except FluenceWatchError as error:
             _log.warning("reload failed", error=str(error))
             return PlainTextResponse(f"failed to reload the configuration:\n{error}\n", 500)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from fluence_watch.web.status import StatusView
 
-MetricsResponse = tuple[bytes, str, str | None]
-"""The body, its content type, and its content encoding if it is compressed."""
+MetricsResponse = tuple[Sequence[bytes], str, str | None]
+"""The body in parts, its content type, and its content encoding if it is compressed."""
 
 
 @dataclass(frozen=True, slots=True)

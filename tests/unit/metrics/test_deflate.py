@@ -12,7 +12,7 @@ _pieces = st.lists(st.binary(max_size=2000), max_size=12)
 @given(_pieces, st.binary(max_size=200))
 def test_pieces_make_one_gzip_member(pieces: list[bytes], tail: bytes) -> None:
     """A reader that stops after the first member, as zlib does, reads all of it."""
-    body = member(concatenate(map(pack, pieces)), tail)
+    body = b"".join(member(concatenate(map(pack, pieces)), tail))
     reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
 
     assert b"".join([*pieces, tail]) == reader.decompress(body)
@@ -33,4 +33,4 @@ def test_what_was_joined_can_be_joined(left: list[bytes], right: list[bytes]) ->
 
 def test_nothing_and_a_tail() -> None:
     """Before the first poll there is a page too."""
-    assert b"# EOF\n" == gzip.decompress(member(concatenate(()), b"# EOF\n"))
+    assert b"# EOF\n" == gzip.decompress(b"".join(member(concatenate(()), b"# EOF\n")))

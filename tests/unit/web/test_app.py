@@ -20,7 +20,11 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 class Daemon:
     """What stands behind the web floor, as a test wants it."""
 
-    scrape: MetricsResponse = (b"fluence_up 1\n", "text/plain; version=0.0.4; charset=utf-8", None)
+    scrape: MetricsResponse = (
+        (b"fluence_up 1\n",),
+        "text/plain; version=0.0.4; charset=utf-8",
+        None,
+    )
     reasons: Sequence[str] = ()
     failure: FluenceWatchError | None = None
     asked: list[tuple[str | None, str | None]] = field(default_factory=list)
@@ -58,7 +62,7 @@ async def client(daemon: Daemon, now: datetime) -> AsyncIterator[httpx.AsyncClie
 
 async def test_metrics_are_handed_through(client: httpx.AsyncClient, daemon: Daemon) -> None:
     """The backend sees both headers, and its answer goes out as it is."""
-    daemon.scrape = (gzip.compress(b"fluence_up 1\n"), OPENMETRICS, "gzip")
+    daemon.scrape = ((gzip.compress(b"fluence_up 1\n"),), OPENMETRICS, "gzip")
     headers = {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}
     answer = await client.get("/metrics", headers=headers)
 
@@ -168,5 +172,5 @@ async def test_every_answer_is_guarded(client: httpx.AsyncClient, path: str) -> 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
 async def test_no_pages_that_load_from_elsewhere(client: httpx.AsyncClient, path: str) -> None:
-    """FastAPI's own pages would fetch scripts from a CDN."""
+    """Generated documentation would fetch scripts from a CDN."""
     assert 404 == (await client.get(path)).status_code
