@@ -49,6 +49,15 @@ def wait_after(attempts: int, jitter: float) -> timedelta:
     return min(doubled, LONGEST_WAIT) * (0.75 + jitter / 2)
 
 
+def wait_left(next_attempt_at: datetime, now: datetime) -> timedelta:
+    """How long to wait for a stored time, zero or less when it has come.
+
+    A time that is further away than any wait is from before the clock was set back.
+    """
+    left = next_attempt_at - now
+    return left if left <= LONGEST_WAIT * (0.75 + 0.5) else timedelta(0)
+
+
 def fate(message: Message, firing: FiringSince, stale_after: timedelta, now: datetime) -> Fate:
     """Whether the message is still news: whether anything in it still matters."""
     fresh = now - message.created_at <= stale_after

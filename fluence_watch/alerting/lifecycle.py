@@ -132,11 +132,17 @@ def _not_found(alert: Alert, absence: Absence, timing: Timing, now: datetime) ->
     if alert.state is State.PENDING:
         return None
     if absence is Absence.GONE:
-        return replace(alert, state=State.RESOLVED, clear_since=None, ends_at=now, quiet=True)
+        return _resolved(alert, now, quiet=True)
     if alert.relevant_until and now < alert.relevant_until:
         return alert
     quiet = not timing.tells_resolved
     clear_since = min(alert.clear_since or now, now)
     if not quiet and now - clear_since < timing.keep_firing_for:
         return replace(alert, clear_since=clear_since)
-    return replace(alert, state=State.RESOLVED, clear_since=None, ends_at=now, quiet=quiet)
+    return _resolved(alert, now, quiet=quiet)
+
+
+def _resolved(alert: Alert, now: datetime, *, quiet: bool) -> Alert:
+    """The end of the alert: never before its start, not even when the clock was set back."""
+    ends_at = max(now, alert.starts_at or alert.active_at)
+    return replace(alert, state=State.RESOLVED, clear_since=None, ends_at=ends_at, quiet=quiet)

@@ -50,12 +50,13 @@ def needs_telling(
 ) -> Reason | None:
     """Why this receiver is to be told of this alert now; `None` when it is not.
 
-    A receiver hears that an alert resolved only if it heard that it fired.
+    A receiver hears that an alert resolved only if it heard that it fired. A `told_at` from the
+    future counts like one as long ago: the clock was set back.
     """
     if alert.state is State.FIRING:
         if told_at is None:
             return Reason.FIRST if route.wants(alert) else None
-        due = route.repeat_interval and now - told_at >= route.repeat_interval
+        due = route.repeat_interval and abs(now - told_at) >= route.repeat_interval
         return Reason.REPEAT if due and route.wants(alert) else None
     heard = alert.state is State.RESOLVED and told_at is not None
     return Reason.RESOLVED if heard and route.send_resolved and not alert.quiet else None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -26,9 +26,8 @@ class Courier:
     each, to count what still waits.
     """
 
-    def __init__(self, delivery: Delivery, clock: Clock, counted: Callable[[], None]) -> None:
+    def __init__(self, delivery: Delivery, counted: Callable[[], None]) -> None:
         self.delivery = delivery
-        self._clock = clock
         self._counted = counted
         self._woken = asyncio.Event()
         self._resting = asyncio.Event()
@@ -56,7 +55,7 @@ class Courier:
                 self._resting.set()
             await self._sleep(again)
 
-    async def _round(self) -> datetime | None:
+    async def _round(self) -> timedelta | None:
         try:
             again = await self.delivery.drain()
             await asyncio.to_thread(self._counted)
@@ -66,12 +65,12 @@ class Courier:
             _log.exception("delivery failed", receiver=self.delivery.receiver.name)
         else:
             return again
-        return self._clock() + AFTER_TROUBLE
+        return AFTER_TROUBLE
 
-    async def _sleep(self, until: datetime | None) -> None:
-        seconds = None if until is None else max(0.0, (until - self._clock()).total_seconds())
+    async def _sleep(self, wait: timedelta | None) -> None:
+        """Wait so long on the monotonic clock, or until woken."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(None if wait is None else wait.total_seconds()):
                 await self._woken.wait()
         except TimeoutError:
             return
@@ -100,7 +99,7 @@ class Couriers:
                 courier.wake()
             else:
                 self._board.own.add_receiver(name)
-                self._couriers[name] = Courier(way, self._clock, self._count)
+                self._couriers[name] = Courier(way, self._count)
 
     def wake(self) -> None:
         """Messages wait."""

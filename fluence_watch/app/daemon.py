@@ -1,4 +1,4 @@
-"""The long-running process: a scheduler, a server and the couriers, in one event loop."""
+"""The long-running process: a schedule, a server and the couriers, in one event loop."""
 
 import asyncio
 import gc
@@ -6,17 +6,16 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC
+from datetime import timedelta
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.couriers import Couriers
 from fluence_watch.app.logs import configure_logs
 from fluence_watch.app.runtime import favour_scrapes
+from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.server import WebServer, address
 from fluence_watch.app.site import site
 from fluence_watch.app.watches import Watches
@@ -29,6 +28,7 @@ _log = structlog.get_logger(__name__)
 
 LAST_POLL_SECONDS = 4.0
 LAST_DELIVERY_SECONDS = 3.0
+_DAY = timedelta(days=1)
 
 
 class Daemon:
@@ -45,9 +45,9 @@ class Daemon:
         self._store = store
         self._clock = clock
         self._load = load
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._schedule = Schedule()
         self._couriers = Couriers(store, self.board, clock)
-        self._watches = Watches(self._scheduler, store, self.board, clock, self._couriers.wake)
+        self._watches = Watches(self._schedule, store, self.board, clock, self._couriers.wake)
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
@@ -64,10 +64,7 @@ class Daemon:
         await server.start(listener)
         await asyncio.to_thread(self._forget_strangers)
         await self._take_over(self._plan)
-        self._scheduler.add_job(
-            self._prune, IntervalTrigger(days=1, timezone=UTC), next_run_time=self._clock()
-        )
-        self._scheduler.start()
+        self._schedule.every(_DAY.total_seconds(), "prune", self._prune)
         _log.info("watching", accounts=len(self._plan.policies), serving=address(listener))
         gc.collect()
         gc.freeze()  # what lives as long as the process need not be looked at again

@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor
 from fluence_watch.model.text import inert
 from fluence_watch.settings import LogSettings
 
-_QUIET = ("httpx", "httpcore", "apscheduler", "alembic", "uvicorn", "asyncio", "stamina")
+_QUIET = ("httpx", "httpcore", "alembic", "uvicorn", "asyncio", "stamina")
 _LONGEST = 500
 
 

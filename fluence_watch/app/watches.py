@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.poll import Watch
+from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, connect
 from fluence_watch.errors import StoreError
 from fluence_watch.fluence import ClientConfig
@@ -20,25 +20,26 @@ from fluence_watch.store import Store
 
 _log = structlog.get_logger(__name__)
 
+_POLL = "poll"
 _LONGEST_STEP = timedelta(seconds=1)
 """Many accounts are spread over the interval; a few need not wait that long for each other."""
 
 
 class Watches:
-    """One watch an account, each with a job of the scheduler under the account's name.
+    """One watch an account, each with a job of the schedule.
 
     `tell` is called when messages wait.
     """
 
     def __init__(
         self,
-        scheduler: AsyncIOScheduler,
+        schedule: Schedule,
         store: Store,
         board: Board,
         clock: Clock,
         tell: Callable[[], None],
     ) -> None:
-        self._scheduler = scheduler
+        self._schedule = schedule
         self._store = store
         self._board = board
         self._clock = clock
@@ -73,7 +74,7 @@ class Watches:
             else:
                 await self._watches[name].change(policy)
             self._configs[name] = config
-        self._schedule(list(setup.policies), setup.settings.poll)
+        self._plan(list(setup.policies), setup.settings.poll)
 
     def _new_name(self, name: str, setup: Setup) -> str | None:
         """What a removed account is called now, if it is still there."""
@@ -88,7 +89,7 @@ class Watches:
 
     async def stop(self, seconds: float) -> None:
         """Start no more polls; those that run get so long to commit."""
-        self._scheduler.pause()
+        self._schedule.pause()
         resting = [asyncio.create_task(watch.rest()) for watch in self._watches.values()]
         if resting:
             _, late = await asyncio.wait(resting, timeout=seconds)
@@ -96,7 +97,7 @@ class Watches:
                 _log.warning("polls were cut off", polls=len(late))
             for task in late:
                 task.cancel()
-        self._scheduler.shutdown(wait=False)
+        await self._schedule.close()
         for watch in self._watches.values():
             await watch.client.aclose()
 
@@ -114,7 +115,7 @@ class Watches:
 
     async def _remove(self, name: str, new_name: str | None) -> dict[str, AccountState]:
         """Stop watching; the state of one that has a new name is handed on."""
-        self._scheduler.remove_job(name)
+        self._schedule.drop((_POLL, name))
         watch = self._watches.pop(name)
         del self._configs[name]
         await watch.rest()
@@ -129,30 +130,21 @@ class Watches:
             _log.error("state of a removed account stays", account=name, error=str(error))
         return {}
 
-    def _schedule(self, names: Sequence[str], poll: PollSettings) -> None:
+    def _plan(self, names: Sequence[str], poll: PollSettings) -> None:
         if poll == self._poll_settings:
-            new = [name for name in names if self._scheduler.get_job(name) is None]
+            new = [name for name in names if (_POLL, name) not in self._schedule]
         else:
             self._poll_settings, new = poll, list(names)
             self._slots = asyncio.Semaphore(poll.concurrency)
         step = min(poll.interval / max(1, len(names)), _LONGEST_STEP)
         for name in new:
-            self._schedule_one(name, poll, self._clock() + names.index(name) * step)
-
-    def _schedule_one(self, name: str, poll: PollSettings, first: datetime) -> None:
-        seconds = poll.interval.total_seconds()
-        jitter = min(poll.jitter, poll.interval / 2).total_seconds()
-        self._scheduler.add_job(
-            self._poll,
-            IntervalTrigger(seconds=seconds, jitter=jitter or None, timezone=UTC),
-            args=[name],
-            id=name,
-            next_run_time=first,
-            replace_existing=True,
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=max(1, int(seconds)),
-        )
+            self._schedule.every(
+                poll.interval.total_seconds(),
+                (_POLL, name),
+                partial(self._poll, name),
+                first=(names.index(name) * step).total_seconds(),
+                jitter=min(poll.jitter, poll.interval / 2).total_seconds(),
+            )
 
     async def _poll(self, name: str) -> None:
         try:
@@ -160,8 +152,6 @@ class Watches:
                 # looked up late: while it waited, its account may have been removed
                 if watch := self._watches.get(name):
                     await watch.poll()
-        except asyncio.CancelledError:
-            return  # cut off by `stop`, which says so; APScheduler would log it as a crash
         except Exception as error:  # noqa: BLE001 - of ours; the next poll may go well, all must see this one
             _log.exception("poll crashed", account=name)
             self._board.crashed(name, type(error).__name__)

@@ -28,6 +28,7 @@ from fluence_watch.alerting.delivery import (
     fate,
     superseded,
     wait_after,
+    wait_left,
 )
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.notify.markup import BodyFormat
@@ -119,21 +120,20 @@ class Delivery:
     stale_after: timedelta
     accepted: set[int] = field(default_factory=set)
 
-    async def drain(self) -> datetime | None:
+    async def drain(self) -> timedelta | None:
         """Send what waits, until nothing does or the receiver does not accept it.
 
         May be cancelled: a message on its way then counts as in flight. One task at a time.
 
         Returns:
-            When to come again, if messages are left.
+            How long to wait before the next drain, if messages are left.
 
         Raises:
             StoreError: the store failed. A try that could not be committed was not made.
         """
         while all_queued := await self._queue():
-            later = max((q.next_attempt_at for q in all_queued if q.next_attempt_at), default=None)
-            if later is not None and later > self.now():
-                return later
+            if (left := self._left(all_queued)) > timedelta(0):
+                return left
             queue = await self._without_repeats(all_queued)
             firing = await asyncio.to_thread(self.outbox.firing)
             stale = [q for q in queue if self._fate(q, firing) is Fate.SUMMARIZE]
@@ -143,10 +143,10 @@ class Delivery:
             tries = _attempts(batch) + 1
             passed = tries >= PROBE_AFTER and await self._pass(batch, queue, firing)
             if not (passed and tries >= GIVE_UP_AFTER):
-                return self._retry_at(batch)
+                return self._wait(batch)
             await self._give_up(batch, firing, summary=not stale)
         # what was accepted but could not be removed: the store may be well by then
-        return self.now() + wait_after(1, self.jitter()) if self.accepted else None
+        return wait_after(1, self.jitter()) if self.accepted else None
 
     async def _queue(self) -> list[Queued]:
         if self.accepted:
@@ -189,7 +189,7 @@ class Delivery:
         except NotifyError as error:
             log.warning("receiver did not accept", receiver=name, messages=ids, why=str(error))
             self.observer.failed(name)
-            again = self._retry_at(batch)
+            again = self.now() + self._wait(batch)
             await asyncio.to_thread(self.outbox.failed, ids, again, str(error))
             return False
         self.observer.told(name)
@@ -223,8 +223,13 @@ class Delivery:
     def _fate(self, queued: Queued, firing: FiringSince) -> Fate:
         return fate(queued.message, firing, self.stale_after, self.now())
 
-    def _retry_at(self, batch: Sequence[Queued]) -> datetime:
-        return self.now() + wait_after(_attempts(batch) + 1, self.jitter())
+    def _left(self, queue: Sequence[Queued]) -> timedelta:
+        now = self.now()
+        waits = (wait_left(q.next_attempt_at, now) for q in queue if q.next_attempt_at)
+        return max(waits, default=timedelta(0))
+
+    def _wait(self, batch: Sequence[Queued]) -> timedelta:
+        return wait_after(_attempts(batch) + 1, self.jitter())
 
 
 def _attempts(batch: Sequence[Queued]) -> int:

@@ -14,6 +14,7 @@ from fluence_watch.alerting.delivery import (
     fate,
     superseded,
     wait_after,
+    wait_left,
 )
 from fluence_watch.alerting.grouping import Count, Item, Message
 from fluence_watch.alerting.lifecycle import Alert
@@ -150,3 +151,21 @@ def test_a_repeat_with_anything_else_is_kept(firing: Alert) -> None:
     counts = (Count(repeat.fingerprint.rule, repeat.severity, firing=True, number=2),)
     long = replace(message_of(repeat), counts=counts)
     assert [] == superseded(queue_of(message_of(repeat, news), long, message_of(repeat)))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "left"),
+    [
+        (timedelta(seconds=-5), timedelta(seconds=-5)),
+        (timedelta(0), timedelta(0)),
+        (timedelta(seconds=5), timedelta(seconds=5)),
+        (1.25 * LONGEST_WAIT, 1.25 * LONGEST_WAIT),
+        (1.26 * LONGEST_WAIT, timedelta(0)),
+        (timedelta(hours=1), timedelta(0)),
+        (timedelta(days=1), timedelta(0)),
+    ],
+)
+def test_a_stored_time_that_no_wait_can_have_given(ahead: timedelta, left: timedelta) -> None:
+    """The clock was set back: the message is tried now."""
+    assert left == wait_left(NOW + ahead, NOW)
+    assert 1.25 * LONGEST_WAIT == wait_after(100, 1.0)

@@ -254,3 +254,26 @@ def test_alerts_live_side_by_side() -> None:
     still_open, ended = advance(alerts, Verdict(findings, judged=JUDGED), {}, NOW, NOW)
     assert [DRIFT, other] == list(still_open)
     assert [ending] == [each.fingerprint for each in ended]
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(days=1)])
+@pytest.mark.parametrize("event", ["over", "gone"])
+def test_what_fired_before_the_clock_was_set_back(step: timedelta, event: str) -> None:
+    """It fires on from when it did, and ends no earlier than it began."""
+    future = NOW + step
+    fires = replace(pending(), state=State.FIRING, active_at=future, starts_at=future)
+    assert fires == after(fires, VERDICTS["found"], looked=-step / MINUTE)
+    ended = after(fires, VERDICTS[event], looked=-step / MINUTE)
+
+    assert ended is not None
+    assert (State.RESOLVED, future, future) == (ended.state, ended.starts_at, ended.ends_at)
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(days=1)])
+def test_what_was_pending_when_the_clock_was_set_back(step: timedelta) -> None:
+    """It starts anew, so that it fires after its `for` and not after the step."""
+    waits = replace(pending(), active_at=NOW + step)
+    alert = after(waits, VERDICTS["found"], Timing(hold=5 * MINUTE), looked=-step / MINUTE)
+
+    assert alert is not None
+    assert (State.PENDING, NOW) == (alert.state, alert.active_at)

@@ -45,7 +45,9 @@ def test_what_a_receiver_wants(firing: Alert, route: Route, wanted: bool) -> Non
         (HOURLY, 1, Reason.REPEAT),
         (HOURLY, 50, Reason.REPEAT),
         (HOURLY, 0, None),
-        (HOURLY, -1, None),
+        (HOURLY, -0.99, None),
+        (HOURLY, -1, Reason.REPEAT),  # the clock was set back
+        (HOURLY, -24, Reason.REPEAT),
         (replace(HOURLY, min_severity=Severity.CRITICAL), 5, None),
         (replace(HOURLY, rules=("low_balance",)), 5, None),
     ],

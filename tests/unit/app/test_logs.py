@@ -44,7 +44,7 @@ def test_levels(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(LogSettings(level="debug"))
     structlog.get_logger("ours").debug("ours")
     logging.getLogger("httpx").info("GET https://…")
-    logging.getLogger("apscheduler.scheduler").info("added job")
+    logging.getLogger("alembic.runtime").info("Running upgrade")
     logging.getLogger("theirs").debug("theirs")
     configure_logs(LogSettings(level="error"))
     structlog.get_logger("ours").warning("not told")

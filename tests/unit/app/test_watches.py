@@ -1,12 +1,15 @@
+# ruff: noqa: ANN401, D102 - the fake takes what the schedule takes
+
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import utc_now
+from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.watches import Watches
 from fluence_watch.app.wiring import Setup
 from fluence_watch.simulator import (
@@ -34,9 +37,23 @@ async def api(world: World, clock: SettableClock, faults: FaultPlan) -> AsyncIte
         yield url
 
 
+class Timetable(Schedule):
+    """A schedule that remembers what it was asked for: interval, first delay, jitter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: dict[object, tuple[float, float, float]] = {}
+
+    def every(
+        self, interval: float, key: Any, work: Any, *, first: float = 0.0, jitter: float = 0.0
+    ) -> None:
+        self.asked[key] = interval, first, jitter
+        super().every(interval, key, work, first=first, jitter=jitter)
+
+
 @pytest.fixture
-def scheduler() -> AsyncIOScheduler:
-    return AsyncIOScheduler(timezone=UTC)
+async def schedule() -> Timetable:
+    return Timetable()
 
 
 @pytest.fixture
@@ -46,11 +63,10 @@ def board() -> Board:
 
 @pytest.fixture
 async def watches(
-    scheduler: AsyncIOScheduler, store: Store, board: Board, api: str
+    schedule: Timetable, store: Store, board: Board, api: str
 ) -> AsyncIterator[Watches]:
     """Stopped before the API is."""
-    made = Watches(scheduler, store, board, utc_now, lambda: None)
-    scheduler.start()
+    made = Watches(schedule, store, board, utc_now, lambda: None)
     yield made
     await made.stop(5)
 
@@ -84,39 +100,31 @@ async def test_accounts_are_polled_at_once_and_again(
 
 
 @pytest.mark.parametrize(
-    ("poll", "interval", "jitter", "grace"),
+    ("poll", "interval", "jitter"),
     [
-        ({}, 60, 5, 60),
-        ({"interval": "8s", "jitter": "5s"}, 8, 4, 8),
-        ({"interval": "500ms", "jitter": "0s"}, 0.5, None, 1),
+        ({}, 60, 5),
+        ({"interval": "8s", "jitter": "5s"}, 8, 4),
+        ({"interval": "500ms", "jitter": "0s"}, 0.5, 0),
     ],
 )
-async def test_how_jobs_are_scheduled(
+async def test_how_polls_are_scheduled(
     watches: Watches,
-    scheduler: AsyncIOScheduler,
+    schedule: Timetable,
     planned: Planned,
     api: str,
     poll: dict[str, str],
     interval: float,
-    jitter: float | None,
-    grace: int,
+    jitter: float,
 ) -> None:
-    """Never two polls of one account at a time, none skipped for a short delay, little jitter."""
+    """By the interval, the first one now, with little jitter."""
     await watches.take_over(planned(poll=poll, accounts=[account(api)]))
-    (job,) = scheduler.get_jobs()
 
-    assert ("main", 1, True, grace) == (
-        job.id,
-        job.max_instances,
-        job.coalesce,
-        job.misfire_grace_time,
-    )
-    assert (timedelta(seconds=interval), jitter) == (job.trigger.interval, job.trigger.jitter)
+    assert (interval, 0, jitter) == schedule.asked["poll", "main"]
 
 
 async def test_a_reload_adds_and_removes(
     watches: Watches,
-    scheduler: AsyncIOScheduler,
+    schedule: Timetable,
     planned: Planned,
     api: str,
     board: Board,
@@ -129,14 +137,14 @@ async def test_a_reload_adds_and_removes(
     await watches.take_over(planned(accounts=[account(api), account(api, "new")]))
     await eventually(lambda: not board.unready())
 
-    assert {"main", "new"} == {job.id for job in scheduler.get_jobs()}
+    assert [True, True, False] == [("poll", n) in schedule for n in ("main", "new", "old")]
     assert ["main", "new"] == sorted(store.accounts())
     assert (1, 1, None) == (up(board), up(board, "new"), up(board, "old"))
 
 
 async def test_a_reload_changes_the_interval_and_the_client(
     watches: Watches,
-    scheduler: AsyncIOScheduler,
+    schedule: Timetable,
     planned: Planned,
     api: str,
     board: Board,
@@ -149,14 +157,14 @@ async def test_a_reload_changes_the_interval_and_the_client(
     known = store.load("main").known
     wrong = account(api) | {"api_key": "wrong"}
     await watches.take_over(planned(poll={"interval": "30ms", "jitter": "0s"}, accounts=[wrong]))
-    assert timedelta(seconds=0.03) == scheduler.get_job("main").trigger.interval
+    assert (0.03, 0, 0) == schedule.asked["poll", "main"]
     await eventually(lambda: up(board) == 0)
 
     assert known == store.load("main").known
 
 
 async def test_stopping_waits_for_a_poll_that_runs(
-    scheduler: AsyncIOScheduler,
+    schedule: Timetable,
     store: Store,
     board: Board,
     planned: Planned,
@@ -165,18 +173,16 @@ async def test_stopping_waits_for_a_poll_that_runs(
 ) -> None:
     """The last poll commits, and nothing is polled after it."""
     faults.queue(Fault(FaultKind.LATENCY, seconds=0.1), 1)
-    watches = Watches(scheduler, store, board, utc_now, lambda: None)
-    scheduler.start()
+    watches = Watches(schedule, store, board, utc_now, lambda: None)
     await watches.take_over(planned(accounts=[account(api)]))
     await asyncio.sleep(0.02)
     await watches.stop(5)
 
     assert 3 == len(store.load("main").known)
-    assert not scheduler.running
 
 
 async def test_a_poll_that_takes_too_long_is_cut_off(
-    scheduler: AsyncIOScheduler,
+    schedule: Timetable,
     store: Store,
     board: Board,
     planned: Planned,
@@ -186,8 +192,7 @@ async def test_a_poll_that_takes_too_long_is_cut_off(
 ) -> None:
     """The end of the daemon does not hang on the API, and is no crash of the poll."""
     faults.queue(Fault(FaultKind.LATENCY, seconds=0.5), 1)
-    watches = Watches(scheduler, store, board, utc_now, lambda: None)
-    scheduler.start()
+    watches = Watches(schedule, store, board, utc_now, lambda: None)
     await watches.take_over(planned(accounts=[account(api)]))
     await asyncio.sleep(0.02)
     await watches.stop(0.02)
@@ -216,7 +221,7 @@ class CrashingStore:
 
 
 async def test_a_poll_that_crashes_is_seen_and_is_not_the_last(
-    scheduler: AsyncIOScheduler,
+    schedule: Timetable,
     store: Store,
     board: Board,
     planned: Planned,
@@ -224,8 +229,7 @@ async def test_a_poll_that_crashes_is_seen_and_is_not_the_last(
     eventually: Eventually,
 ) -> None:
     """An error of our own makes the watcher unready, until a poll goes well."""
-    watches = Watches(scheduler, CrashingStore(store), board, utc_now, lambda: None)
-    scheduler.start()
+    watches = Watches(schedule, CrashingStore(store), board, utc_now, lambda: None)
     await watches.take_over(
         planned(poll={"interval": "150ms", "jitter": "0s"}, accounts=[account(api)])
     )
