@@ -48,10 +48,11 @@ class Problem:
 
 
 class ConfigError(FluenceWatchError):
-    """The settings cannot be used; `problems` lists all that is wrong, not only the first."""
+    """The settings cannot be used; `problems` are all that is wrong, `notes` what is doubtful."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], notes: Sequence[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.notes = tuple(notes)
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -102,8 +102,8 @@ class Daemon:
         self._warn_of_restart(fresh)
         self._plan = fresh
         self.board.own.reloaded(self._clock())
-        if not fresh.receivers:
-            _log.warning("there are no receivers: nobody is told of anything")
+        for note in fresh.settings.notes:
+            _log.warning("doubtful setting", note=str(note))
 
     def _forget_strangers(self) -> None:
         """What the store holds of accounts and receivers that went while nobody ran."""

@@ -1,12 +1,11 @@
 """What it takes to talk to the Fluence API with one key."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 import httpx
 
-_HEADER_SAFE = re.compile(r"[!-~]+", re.ASCII)
+from fluence_watch.model.text import fits_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class ClientConfig:
     max_body_bytes: int = 256 * 2**20
 
     def __post_init__(self) -> None:
-        if not _HEADER_SAFE.fullmatch(self.api_key):
+        if not fits_header(self.api_key):
             raise ValueError(
                 "the API key is empty or has a blank, a control or a non-ASCII character: "
                 "it cannot be sent in an HTTP header"

@@ -1,8 +1,10 @@
 """Text from outside made harmless: names, comments and error bodies are data, never control codes."""
 
+import re
 import unicodedata
 
 _INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_HEADER_SAFE = re.compile(r"[!-~]+", re.ASCII)
 
 
 def inert(text: str, limit: int = 200) -> str:
@@ -21,3 +23,8 @@ def _harmless(character: str) -> str:
     if category == "Cc" or character.isspace():
         return " "
     return "" if category in _INVISIBLE else character
+
+
+def fits_header(secret: str) -> bool:
+    """Whether an HTTP header can carry it: visible ASCII characters, no blank."""
+    return _HEADER_SAFE.fullmatch(secret) is not None

@@ -6,14 +6,10 @@ name or number: `FLUENCE_WATCH_ACCOUNTS__MAIN__API_KEY`. `FLUENCE_WATCH_API_KEY`
 """
 
 import copy
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 PREFIX = "FLUENCE_WATCH_"
 OWN = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE", "NOTIFY_URLS", "NOTIFY_URLS_FILE"})
@@ -36,26 +32,11 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in found.items() if not _KUBERNETES.fullmatch(k)}
 
 
-class Environment(PydanticBaseSettingsSource):
-    """The environment's settings, laid over the file's tables where they name list entries."""
-
-    def __init__(self, settings_cls: type[BaseSettings], tables: Tables) -> None:
-        super().__init__(settings_cls)
-        self._tables = tables
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the interface of pydantic-settings, which calls it for single fields only
-        """Nothing by field: the whole is built at once."""
-        return None, field_name, False
-
-    def __call__(self) -> Tables:
-        """The tables that the environment gives or changes."""
-        return Overlay(variables(os.environ), self._tables).tables
-
-
 class Overlay:
     """What variables (without prefix) make of the file's tables.
 
-    `tables` are those that they give or change, `origins` says which variable a key came from.
+    `tables` are the file's with the variables laid over them, `origins` says which variable a key
+    came from. Lists are separated by blanks or commas.
 
     Raises:
         OSError, UnicodeDecodeError: the file with the receivers' URLs cannot be read.
@@ -71,8 +52,7 @@ class Overlay:
         for variable in sorted(given.keys() - OWN):
             self._put(variable.lower().split("__"), given[variable], variable)
         self._put_urls(given)
-        changed = {loc[0] for loc in self.origins}
-        self.tables = {name: value for name, value in self._all.items() if name in changed}
+        self.tables = _merged(file, self._all)
 
     def _put(self, path: Sequence[str], value: str, variable: str) -> None:
         """Put the value at its place; where the file has no table there, it is the file that is wrong."""
@@ -140,5 +120,14 @@ def _find(entries: list[Any], part: str) -> int | None:
 
 def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a scalar or a list of them
     if key in _LISTS:
-        return text.split()
+        return [part for part in re.split(r"[\s,]+", text) if part]
     return _TRUTH.get(text.lower(), text) if key in {"enabled", "send_resolved"} else text
+
+
+def _merged(under: Tables, over: Tables) -> Tables:
+    """Both together; what is in `over` counts."""
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged

@@ -1,11 +1,10 @@
 """The settings: their names, types, defaults and bounds. Names are contract; see docs/configuration.md."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,19 +12,17 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
+    PrivateAttr,
     SecretStr,
     create_model,
-    field_validator,
-    model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from fluence_watch.errors import Problem
 from fluence_watch.model.finding import Severity
 from fluence_watch.model.vm import Port, parse_port
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settings
-from fluence_watch.settings.environment import PREFIX, Environment
-from fluence_watch.settings.secrets import check_apprise_url, one_secret
+from fluence_watch.settings.secrets import one_secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 
@@ -172,11 +169,6 @@ class AccountSettings(Settings):
         description="the billing period; else for the simulator. In cloud it is always 1h",
     )
 
-    @model_validator(mode="after")
-    def _has_a_key(self) -> Self:
-        one_secret(self.api_key, self.api_key_file, "api_key")
-        return self
-
     @property
     def key(self) -> str:
         """The API key, wherever it is kept."""
@@ -217,21 +209,10 @@ class ReceiverSettings(Settings):
         default=timedelta(0), description="tell again what still fires after this; 0s: never"
     )
 
-    @model_validator(mode="after")
-    def _has_a_usable_url(self) -> Self:
-        check_apprise_url(one_secret(self.url, self.url_file, "url").get_secret_value())
-        return self
-
     @property
     def apprise_url(self) -> str:
         """The Apprise URL, wherever it is kept."""
         return one_secret(self.url, self.url_file, "url").get_secret_value()
-
-
-def _unique(entries: Iterable[Any]) -> None:
-    twice = [name for name, count in Counter(e.name for e in entries).items() if count > 1]
-    if twice:
-        raise ValueError(f"the name {twice[0]!r} is given twice; names must differ")
 
 
 RulesSettings = create_model(
@@ -241,10 +222,8 @@ RulesSettings = create_model(
 )
 
 
-class WatchSettings(BaseSettings):
-    """All settings. Built by `load_settings`; the environment goes over what it is given."""
-
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=True)
+class WatchSettings(Settings):
+    """All settings. `load_settings` builds them from the file and the environment, and checks them."""
 
     poll: PollSettings = PollSettings()
     server: ServerSettings = ServerSettings()
@@ -255,21 +234,7 @@ class WatchSettings(BaseSettings):
     rules: RulesSettings = RulesSettings()  # type: ignore[valid-type] # made above
     expect: tuple[ExpectSettings, ...] = ()
     receivers: tuple[ReceiverSettings, ...] = ()
-
-    @field_validator("accounts", mode="after")
-    @classmethod
-    def _some_account(cls, accounts: tuple[AccountSettings, ...]) -> tuple[AccountSettings, ...]:
-        if not accounts:
-            raise ValueError(
-                f"no account to watch: add [[accounts]] to the file, or set {PREFIX}API_KEY"
-            )
-        return accounts
-
-    @field_validator("accounts", "receivers", mode="after")
-    @classmethod
-    def _names_differ(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
-        _unique(entries)
-        return entries
+    _notes: tuple[Problem, ...] = PrivateAttr(default=())
 
     @property
     def by_rule(self) -> Mapping[str, RuleSettings]:
@@ -278,17 +243,16 @@ class WatchSettings(BaseSettings):
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:
-        """What is expected, in the order of the file: the first that covers a VM counts."""
+        """The expectations in the order of the file: the first that covers a VM counts."""
         return tuple(entry.expectation for entry in self.expect)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings calls by name
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then the file, whose tables are the arguments."""
-        return Environment(settings_cls, init_settings()), init_settings
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """What is doubtful in these settings, with its place; they can be used all the same."""
+        return self._notes
+
+    def with_notes(self, notes: Iterable[Problem]) -> Self:
+        """The same settings with these notes."""
+        copy = self.model_copy()
+        copy._notes = tuple(notes)  # noqa: SLF001 - our own, of another instance
+        return copy

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from fluence_watch.model.text import fits_header
+
 
 def one_secret(given: SecretStr | None, file: Path | None, name: str) -> SecretStr:
     """The secret of the setting `name`, or from the file that its twin `<name>_file` points to.
@@ -14,14 +16,14 @@ def one_secret(given: SecretStr | None, file: Path | None, name: str) -> SecretS
     """
     if (given is None) == (file is None):
         raise ValueError(f"give {name} or {name}_file, one of the two")
-    secret = given if given is not None else read_secret(file or Path(), f"{name}_file")
+    secret = given if given is not None else read_secret(file or Path())
     if not secret.get_secret_value().strip():
-        raise ValueError(f"{name} is empty")
+        raise ValueError("is empty")
     return secret
 
 
-def read_secret(path: Path, name: str) -> SecretStr:
-    """The secret in the file that the setting `name` points to, its trailing newline cut.
+def read_secret(path: Path) -> SecretStr:
+    """The secret in the file, its trailing newline cut.
 
     Raises:
         ValueError: the file cannot be read, or is empty.
@@ -30,10 +32,22 @@ def read_secret(path: Path, name: str) -> SecretStr:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ValueError(f"{name}: cannot read the secret file {path}: {why}") from None
+        raise ValueError(f"cannot read the secret file {path}: {why}") from None
     if not text:
-        raise ValueError(f"{name}: the secret file {path} is empty")
+        raise ValueError(f"the secret file {path} is empty")
     return SecretStr(text)
+
+
+def check_api_key(key: str) -> None:
+    """Check that a request can carry the key.
+
+    Raises:
+        ValueError: it cannot; the text does not show the key.
+    """
+    if not fits_header(key):
+        raise ValueError(
+            "the API key has a blank, a control or a non-ASCII character: no HTTP header carries it"
+        )
 
 
 def check_apprise_url(url: str) -> None:

@@ -3,7 +3,8 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
@@ -12,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from fluence_watch.errors import ConfigError, Problem
-from fluence_watch.settings.environment import PREFIX, TWINS, Loc, Overlay, variables
+from fluence_watch.settings.checks import doubts
+from fluence_watch.settings.environment import PREFIX, Loc, Overlay, Tables, variables
 from fluence_watch.settings.lines import dotted, line_of
 from fluence_watch.settings.model import WatchSettings
 
@@ -24,6 +26,11 @@ _WORDS = {
     "string_too_short": "is empty",
 }
 _DIGITS = 100
+_FILL: Mapping[str, Tables] = {
+    "accounts": {},
+    "expect": {"vm": "*", "ports": []},
+    "receivers": {"name": "unnamed"},
+}
 
 Origins = Mapping[Loc, str]
 
@@ -40,23 +47,108 @@ def find_file(given: Path | None = None) -> Path | None:
 def load_settings(file: Path | None = None) -> WatchSettings:
     """Read the settings from the file, if there is one, and the environment.
 
+    What is doubtful, but can be used, is in their `notes`.
+
     Raises:
         ConfigError: they cannot be used; it lists every problem, with its key, file and line.
     """
     text = _read(file) if file else ""
-    tables = _parse(text, str(file))
     given = variables(os.environ)
     try:
-        return WatchSettings(**tables)
-    except ValidationError as error:
-        origins = Overlay(given, tables).origins
-        problems = [_problem(each, file, text, origins) for each in error.errors()]
-        raise ConfigError(problems) from None
+        overlay = Overlay(given, _parse(text, str(file)))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         what = f"cannot read {given['NOTIFY_URLS_FILE']}: {why}"
         variable = f"{PREFIX}NOTIFY_URLS_FILE"
         raise ConfigError([Problem("receivers", what, f"environment, {variable}")]) from None
+    return _Reading(overlay, file, text).settings()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Tables on their way to settings, with all that says where a key came from."""
+
+    overlay: Overlay
+    file: Path | None
+    text: str
+
+    def settings(self) -> WatchSettings:
+        """Check each value by itself, then, without those that are wrong, all of them together."""
+        settings, errors = _validated(self.overlay.tables)
+        problems = [self._problem(e["loc"], _words(e), e["type"]) for e in errors]
+        wrong = [loc for error in errors for loc in _in_doubt(error)]
+        notes: list[Problem] = []
+        for doubt in doubts(settings):
+            if not any(_overlap(a, b) for a in doubt.where for b in wrong):
+                found = self._problem(self._likeliest(doubt.where), doubt.what)
+                (problems if doubt.fatal else notes).append(found)
+        if problems:
+            raise ConfigError(problems, notes)
+        return settings.with_notes(notes)
+
+    def _likeliest(self, where: Sequence[Loc]) -> Loc:
+        """The first of the keys that the user has set."""
+        return next((loc for loc in where if _is_set(self.overlay.tables, loc)), where[0])
+
+    def _problem(self, loc: Loc, what: str, kind: str = "") -> Problem:
+        origins = self.overlay.origins
+        inside = _inside(loc, origins) if kind == "extra_forbidden" else None
+        if variable := inside or _around(loc, origins):
+            return Problem(dotted(loc), what, f"environment, {PREFIX}{variable}")
+        line = line_of(self.text, loc) if self.file else None
+        return Problem(dotted(loc), what, str(self.file or "environment"), line)
+
+
+def _validated(tables: Tables) -> tuple[WatchSettings, Sequence[ErrorDetails]]:
+    """The settings, with defaults in place of what is wrong by itself, and all that is."""
+    try:
+        return WatchSettings.model_validate(tables), ()
+    except ValidationError as error:
+        errors = error.errors()
+    for each in errors:
+        _mend(tables, each["loc"])
+    return WatchSettings.model_validate(tables), errors
+
+
+def _mend(tables: Tables, loc: Loc) -> None:
+    """Put something valid in the place of what is wrong, so that the rest can be checked."""
+    node: Any = tables
+    key = loc[0]
+    for part in loc[1:]:
+        below = node[key]
+        if not isinstance(below, dict) and not (node is tables and isinstance(below, list)):
+            break  # something inside a key's own list: the whole list goes
+        node, key = below, part
+    fill = _FILL.get(str(loc[0]), {})
+    if isinstance(node, list):
+        node[int(key)] = dict(fill)
+        return
+    node.pop(key, None)
+    if node is not tables and key in fill:
+        node[key] = fill[str(key)]
+
+
+def _in_doubt(error: ErrorDetails) -> Iterator[Loc]:
+    """The keys of which this error leaves nothing known."""
+    loc: Loc = error["loc"]
+    yield loc
+    if error["type"] == "extra_forbidden":
+        yield from ((*loc[:-1], key) for key in _near(loc))
+
+
+def _overlap(one: Loc, other: Loc) -> bool:
+    """Whether one of them is the other, or a part of it."""
+    return all(a == b for a, b in zip(one, other, strict=False))
+
+
+def _is_set(tables: Tables, loc: Loc) -> bool:
+    node: Any = tables
+    for part in loc:
+        within = isinstance(node, list) and isinstance(part, int) and part < len(node)
+        if not within and not (isinstance(node, dict) and part in node):
+            return False
+        node = node[part]
+    return True
 
 
 def _read(file: Path) -> str:
@@ -77,15 +169,7 @@ def _parse(text: str, source: str) -> dict[str, Any]:
     except (ArithmeticError, RecursionError):
         what = "not usable: a number is out of all range, or tables are nested too deep"
     else:
-        # pydantic-settings would take these as orders to itself
-        problems = [
-            Problem(key, "unknown key", source, line_of(text, (key,)))
-            for key in tables
-            if key.startswith("_")
-        ]
-        if not problems:
-            return tables
-        raise ConfigError(problems)
+        return tables
     raise ConfigError([Problem("", what, source)])
 
 
@@ -96,23 +180,9 @@ def _number(text: str) -> Decimal:
     return number
 
 
-def _problem(error: ErrorDetails, file: Path | None, text: str, origins: Origins) -> Problem:
-    loc: Loc = error["loc"]
-    if variable := _inside(loc, origins, error["type"]) or _around(loc, origins):
-        return Problem(dotted(loc), _words(error), f"environment, {PREFIX}{variable}")
-    line = line_of(text, loc) if file else None
-    return Problem(dotted(loc), _words(error), str(file or "environment"), line)
-
-
-def _inside(loc: Loc, origins: Origins, kind: str) -> str | None:
-    """The variable that is to blame for a whole table: any, if nobody knows such a table.
-
-    Else one that gives a secret: what is wrong with a whole entry is that it has none or two.
-    """
-    below = ((at, variable) for at, variable in origins.items() if at[: len(loc)] == loc)
-    unknown, entry = kind == "extra_forbidden", isinstance(loc[-1], int)
-    found = (variable for at, variable in below if unknown or (entry and at[-1] in TWINS))
-    return next(found, None)
+def _inside(loc: Loc, origins: Origins) -> str | None:
+    """A variable that put something into this table."""
+    return next((variable for at, variable in origins.items() if at[: len(loc)] == loc), None)
 
 
 def _around(loc: Loc, origins: Origins) -> str | None:
@@ -124,7 +194,7 @@ def _around(loc: Loc, origins: Origins) -> str | None:
 def _words(error: ErrorDetails) -> str:
     loc: Loc = error["loc"]
     if error["type"] == "extra_forbidden":
-        return "unknown key" + _nearest(str(loc[-1]), _known_keys(loc[:-1]))
+        return "unknown key" + _nearest(loc)
     if error["type"] == "tuple_type":
         return f"write [[{loc[0]}]] tables" if len(loc) == 1 else 'write a list, such as ["*"]'
     if words := _WORDS.get(error["type"]):
@@ -132,9 +202,15 @@ def _words(error: ErrorDetails) -> str:
     return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 
-def _nearest(key: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known here: {', '.join(known)}"
+def _nearest(loc: Loc) -> str:
+    close = _near(loc)
+    known = ", ".join(_known_keys(loc[:-1]))
+    return f"; did you mean {close[0]!r}?" if close else f"; known here: {known}"
+
+
+def _near(loc: Loc) -> list[str]:
+    """The key that was meant, as far as one can guess."""
+    return difflib.get_close_matches(str(loc[-1]), _known_keys(loc[:-1]), n=1, cutoff=0.5)
 
 
 def _known_keys(loc: Loc) -> list[str]:

@@ -84,7 +84,10 @@ def test_reload(
     eventually: Eventually,
     reload: Callable[..., None],
 ) -> None:
-    """Accounts, receivers and rules change over at once; what is removed leaves no series."""
+    """Accounts, receivers and rules change over at once; what is removed leaves no series.
+
+    What is doubtful in the settings is logged each time that they are read.
+    """
     (main,) = accounts = [{"name": "main", "api_key": "t0p-secret-key", "base_url": fluence.url}]
     second = main | {"name": "second"}
     receivers = [{"name": name, "url": r.url} for name, r in [("ops", receiver), ("chat", another_receiver)]]  # fmt: skip
@@ -108,6 +111,9 @@ def test_reload(
 
     configure({"receivers": receivers[:1]})
     reload(daemon, eventually)
+    assert ["poll.timeout", "accounts[1].api_key", "poll.timeout", "poll.timeout"] == [
+        line["note"].split(": ")[1] for line in daemon.logged("doubtful setting")
+    ]
     page = daemon.get("/metrics").text
     assert 'account="second"' not in page
     assert 'receiver="chat"' not in page
@@ -137,7 +143,7 @@ def test_reload_of_a_bad_file(
     assert 500 == answer.status_code
     for text in (answer.text, str(daemon.logged("reload failed, the old settings stay"))):
         assert "rules.low_balance.minimum: unknown key" in text
-        assert "receivers[0]: Apprise cannot use this 'bad' URL" in text
+        assert "receivers[0].url: Apprise cannot use this 'bad' URL" in text
         assert "t0p" not in text
     assert daemon.get("/-/ready").is_success
     fluence.do("open-port", **DRIFT)

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from fluence_watch.cli.common.options import ConfigOption, settings_from
+from fluence_watch.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -17,16 +18,24 @@ def register(app: typer.Typer) -> None:
 
 
 def check(config: ConfigOption = None) -> None:
-    """Say all that is wrong with the settings, or that nothing is."""
+    """Check the settings: print every error and every doubtful setting, with its key and place.
+
+    Exits with 2 when there is an error; doubtful settings are notes, and leave it at 0.
+    """
     from fluence_watch.app.wiring import prepare
     from fluence_watch.settings import find_file
 
-    settings = prepare(settings_from(config)).settings
+    try:
+        settings = prepare(settings_from(config)).settings
+    except ConfigError as error:
+        for note in error.notes:
+            typer.echo(f"fluence-watch: note: {note}", err=True)
+        raise
     place: Path | str = find_file(config) or "environment"
     accounts, receivers = len(settings.accounts), len(settings.receivers)
-    typer.echo(f"{place}: fine: accounts: {accounts}, receivers: {receivers}")
-    if not receivers:
-        typer.echo("note: there are no [[receivers]]: nobody is told of anything")
+    typer.echo(f"{place}: valid: accounts: {accounts}, receivers: {receivers}")
+    for note in settings.notes:
+        typer.echo(f"note: {note}")
 
 
 def show(config: ConfigOption = None) -> None:

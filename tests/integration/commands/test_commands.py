@@ -31,15 +31,15 @@ def test_what_is_no_command(run: Run, args: list[str]) -> None:
 def test_settings_that_are_fine(run: Run) -> None:
     """`config check` says where they come from and what is in them."""
     ran = run("config", "check", API_KEY=KEY)
-    assert (0, "environment: fine: accounts: 1, receivers: 0") == (
+    assert (0, "environment: valid: accounts: 1, receivers: 0") == (
         ran.code,
         ran.out.splitlines()[0],
     )
-    assert "nobody is told" in ran.out
+    assert "note: environment: receivers: there are no [[receivers]]: nobody is notified" in ran.out
 
     Path("config.toml").write_text('[poll]\ninterval = "30s"\n', encoding="utf-8")
     ran = run("config", "check", API_KEY=KEY, NOTIFY_URLS="json://localhost")
-    assert (0, "config.toml: fine: accounts: 1, receivers: 1\n") == (ran.code, ran.out)
+    assert (0, "config.toml: valid: accounts: 1, receivers: 1\n") == (ran.code, ran.out)
 
 
 @pytest.mark.parametrize(
@@ -51,17 +51,35 @@ def test_settings_that_are_not(run: Run, command: list[str]) -> None:
     ran = run(*command, "--config", "other.toml", API_KEY=KEY)
 
     assert (2, "") == (ran.code, ran.out)
+    lines = ran.err.splitlines()
+    if command == ["config", "check"]:
+        note = "other.toml: receivers: there are no [[receivers]]: nobody is notified"
+        assert f"fluence-watch: note: {note}" == lines.pop(0)
     assert [
         'fluence-watch: other.toml:2: poll.interval: 5 has no unit: write "90s", "15m", "4h" or "2d"',
         "fluence-watch: other.toml:4: log.level: must be 'debug', 'info', 'warning' or 'error'",
-    ] == ran.err.splitlines()
+    ] == lines
+
+
+def test_doubtful_settings(run: Run) -> None:
+    """`config check` notes them, with their place, and ends with 0."""
+    Path("config.toml").write_text('[poll]\ntimeout = "2m"\n', encoding="utf-8")
+    ran = run("config", "check", API_KEY=KEY, NOTIFY_URLS="json://localhost")
+
+    note = (
+        "config.toml:2: poll.timeout: longer than poll.interval (60s): a slow poll delays the next"
+    )
+    assert (0, f"note: {note}") == (ran.code, ran.out.splitlines()[1])
 
 
 def test_a_key_that_no_header_can_carry(run: Run) -> None:
     """`config check` finds what `run` would stumble over."""
     ran = run("config", "check", API_KEY="two words")
     assert 2 == ran.code
-    assert "fluence-watch: accounts[0]: the API key" in ran.err
+    assert (
+        "fluence-watch: environment, FLUENCE_WATCH_API_KEY: accounts[0].api_key: the API key"
+        in ran.err
+    )
     assert "two words" not in ran.err
 
 

@@ -103,7 +103,7 @@ def test_all_that_cannot_be_made_is_told(
         "the API key is empty or has a blank, a control or a non-ASCII character: it cannot be "
         "sent in an HTTP header"
     )
-    gone = f"url_file: cannot read the secret file {url_file}: No such file or directory"
+    gone = f"cannot read the secret file {url_file}: No such file or directory"
     assert (
         Problem("accounts[0]", unfit),
         Problem("accounts[1]", unfit),

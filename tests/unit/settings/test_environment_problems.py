@@ -13,7 +13,7 @@ RECEIVER = (
 BAD = """'1x' is not a duration: write "90s", "15m", "4h" or "2d\""""
 ONE = "give {0} or {0}_file, one of the two"
 BOTH = (
-    '[[accounts]]\nname = "a"\napi_key = "k"\n[[accounts]]\nname = "b"\napi_key = "k"\nepoch = "1x"'
+    '[[accounts]]\nname = "a"\napi_key = "k"\n[[accounts]]\nname = "b"\napi_key = "l"\nepoch = "1x"'
 )
 IN_ENVIRONMENT: list[tuple[str | None, Mapping[str, str], str, str, str]] = [
     (KEY, {"POLL__INTERVAL": "1x"}, "poll.interval", BAD, "POLL__INTERVAL"),
@@ -24,16 +24,16 @@ IN_ENVIRONMENT: list[tuple[str | None, Mapping[str, str], str, str, str]] = [
     (KEY, {"ACCOUNTS__MAIN__EPOCH": "1x"}, "accounts[0].epoch", BAD, "ACCOUNTS__MAIN__EPOCH"),
     (KEY, {"ACCOUNTS__0__EPOCH": "1x"}, "accounts[0].epoch", BAD, "ACCOUNTS__0__EPOCH"),
     (KEY, {"ACCOUNTS__MAIN": "x"}, "accounts[1]", "write a table of keys and values", "ACCOUNTS__MAIN"),
-    (KEY, {"API_KEY": ""}, "accounts[0]", "api_key is empty", "API_KEY"),
-    (KEY, {"ACCOUNTS__MAIN__API_KEY": ""}, "accounts[0]", "api_key is empty", "ACCOUNTS__MAIN__API_KEY"),
-    (KEY, {"ACCOUNTS__B__EPOCH": "1h"}, "accounts[1]", ONE.format("api_key"), "ACCOUNTS__B__EPOCH"),
-    (KEY, {"RECEIVERS__OPS__RULES": "*"}, "receivers[0]", ONE.format("url"), "RECEIVERS__OPS__RULES"),
+    (KEY, {"API_KEY": ""}, "accounts[0].api_key", "is empty", "API_KEY"),
+    (KEY, {"ACCOUNTS__MAIN__API_KEY": ""}, "accounts[0].api_key", "is empty", "ACCOUNTS__MAIN__API_KEY"),
+    (KEY, {"ACCOUNTS__B__EPOCH": "1h"}, "accounts[1].api_key", ONE.format("api_key"), "ACCOUNTS__B__EPOCH"),
+    (KEY, {"RECEIVERS__OPS__RULES": "*"}, "receivers[0].url", ONE.format("url"), "RECEIVERS__OPS__RULES"),
     (KEY, {"RECEIVERS__0__URL": "json://h"}, "receivers[0].name", "is missing", "RECEIVERS__0__URL"),
-    (KEY, {"RECEIVERS__OPS__URL": "ftp://h"}, "receivers[0]", RECEIVER.format("ftp"), "RECEIVERS__OPS__URL"),
+    (KEY, {"RECEIVERS__OPS__URL": "ftp://h"}, "receivers[0].url", RECEIVER.format("ftp"), "RECEIVERS__OPS__URL"),
     (KEY, {"EXPECT__0__VM": "a"}, "expect[0].ports", "is missing", "EXPECT__0__VM"),
-    (KEY, {"NOTIFY_URLS": "json://h ftp://h"}, "receivers[1]", RECEIVER.format("ftp"), "NOTIFY_URLS"),
+    (KEY, {"NOTIFY_URLS": "json://h ftp://h"}, "receivers[1].url", RECEIVER.format("ftp"), "NOTIFY_URLS"),
     (KEY, {"NOTIFY_URLS_FILE": "none"}, "receivers", "cannot read none: No such file or directory", "NOTIFY_URLS_FILE"),
-    (None, {"API_KEY": "a", "API_KEY_FILE": "b"}, "accounts[0]", ONE.format("api_key"), "API_KEY"),
+    (None, {"API_KEY": "a", "API_KEY_FILE": "b"}, "accounts[0].api_key", ONE.format("api_key"), "API_KEY"),
 ]  # fmt: skip
 
 
@@ -55,16 +55,16 @@ def test_what_is_wrong_with_the_environment(
     ("text", "variables", "where", "what", "line"),
     [
         (BOTH, {"API_KEY": "z"}, "accounts[1].epoch", BAD, 7),
-        ('[[accounts]]\napi_key = ""', {"ACCOUNTS__MAIN__EPOCH": "1h"}, "accounts[0]", "api_key is empty", 1),
+        ('[[accounts]]\napi_key = ""', {"ACCOUNTS__MAIN__EPOCH": "1h"}, "accounts[0].api_key", "is empty", 2),
         ("accounts = 5", {"API_KEY": "z"}, "accounts", "write [[accounts]] tables", 1),
         ("accounts = [5]", {"API_KEY": "z"}, "accounts[0]", "write a table of keys and values", 1),
         (f"{KEY}receivers = 5", {"NOTIFY_URLS": "json://h"}, "receivers", "write [[receivers]] tables", 2),
         (
             f'{KEY}[[receivers]]\nname = "a"\nurl = "ftp://h"',
             {"NOTIFY_URLS": "json://h"},
-            "receivers[0]",
+            "receivers[0].url",
             RECEIVER.format("ftp"),
-            2,
+            4,
         ),
     ],
 )  # fmt: skip

@@ -98,26 +98,26 @@ IN_FILE = [
         4,
     ),
     ('[[receivers]]\nurl = "json://h"', "receivers[0].name", "is missing", 2),
-    ('[[receivers]]\nname = "a"', "receivers[0]", "give url or url_file, one of the two", 2),
+    ('[[receivers]]\nname = "a"', "receivers[0].url", "give url or url_file, one of the two", 2),
     (
         '[[receivers]]\nname = "a"\nurl = "json://h"\nrules = "*"',
         "receivers[0].rules",
         'write a list, such as ["*"]',
         5,
     ),
-    ('[[receivers]]\nname = "a"\nurl = "ftp://h"', "receivers[0]", RECEIVER.format("ftp"), 2),
-    ('[[receivers]]\nname = "a"\nurl = "ops"', "receivers[0]", RECEIVER.format(""), 2),
+    ('[[receivers]]\nname = "a"\nurl = "ftp://h"', "receivers[0].url", RECEIVER.format("ftp"), 4),
+    ('[[receivers]]\nname = "a"\nurl = "ops"', "receivers[0].url", RECEIVER.format(""), 4),
     (
         '[[receivers]]\nname = "a"\nurl = "json://h, json://i"',
-        "receivers[0]",
+        "receivers[0].url",
         RECEIVER.format("json"),
-        2,
+        4,
     ),
     (
         '[[receivers]]\nname = "a"\nurl = "json://h"\n[[receivers]]\nname = "a"\nurl = "json://i"',
-        "receivers",
-        "the name 'a' is given twice; names must differ",
-        2,
+        "receivers[1].name",
+        "'a' is already the name of receivers[0]",
+        6,
     ),
     # shapes
     ("receivers = 5", "receivers", "write [[receivers]] tables", 2),
@@ -128,7 +128,7 @@ IN_FILE = [
     # unknown keys
     ("[pol]\nx = 1", "pol", "unknown key; did you mean 'poll'?", 2),
     ("quite = 1", "quite", f"unknown key; known here: {SECTIONS}", 2),
-    ("_cli_parse_args = true", "_cli_parse_args", "unknown key", 2),
+    ("_cli_parse_args = true", "_cli_parse_args", f"unknown key; known here: {SECTIONS}", 2),
     ('[poll]\nintervall = "5s"', "poll.intervall", "unknown key; did you mean 'interval'?", 3),
     (
         "[rules.low_balanc]",
@@ -161,10 +161,10 @@ def test_what_is_wrong_with_a_file(
 
 
 ACCOUNTS = [
-    ("", "accounts[0]", "give api_key or api_key_file, one of the two", 1),
-    ('api_key = "a"\napi_key_file = "b"', "accounts[0]", "give api_key or api_key_file, one of the two", 1),
-    ('api_key = ""', "accounts[0]", "api_key is empty", 1),
-    ('api_key = "  "', "accounts[0]", "api_key is empty", 1),
+    ("", "accounts[0].api_key", "give api_key or api_key_file, one of the two", 1),
+    ('api_key = "a"\napi_key_file = "b"', "accounts[0].api_key", "give api_key or api_key_file, one of the two", 2),
+    ('api_key = ""', "accounts[0].api_key", "is empty", 2),
+    ('api_key = "  "', "accounts[0].api_key", "is empty", 2),
     ("api_key = 5", "accounts[0].api_key", "must be a valid string", 2),
     ('api_key = "k"\nname = "a/b"', "accounts[0].name", NAMES, 3),
     (f'api_key = "k"\nname = "{"a" * 65}"', "accounts[0].name", NAMES, 3),
@@ -181,9 +181,9 @@ ACCOUNTS = [
     ),
     (
         'api_key = "k"\n[[accounts]]\napi_key = "l"',
-        "accounts",
-        "the name 'main' is given twice; names must differ",
-        1,
+        "accounts[1].name",
+        "'main' is already the name of accounts[0]",
+        3,
     ),
     (
         'api_key = "k"\n[[accounts]]\nname = "b"\napi_key = "l"\nepok = 1',
@@ -261,7 +261,7 @@ def test_everything_at_once(problems: Problems) -> None:
 
     variable = "environment, FLUENCE_WATCH_RULES__LOW_BALANCE__FOR"
     assert {
-        "config.toml:1: accounts[0]: api_key is empty",
+        "config.toml:2: accounts[0].api_key: is empty",
         f"config.toml:4: poll.interval: 5 has no unit: {UNIT}",
         "config.toml:6: log.level: must be 'debug', 'info', 'warning' or 'error'",
         f"{variable}: rules.low_balance.for: '1x' is not a duration: {UNIT}",

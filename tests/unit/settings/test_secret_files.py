@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings import WatchSettings
 from fluence_watch.settings.document import show
+from fluence_watch.settings.secrets import read_secret
 
 Load = Callable[..., WatchSettings]
 Problems = Callable[..., tuple[Problem, ...]]
@@ -30,8 +31,10 @@ MARKER = "S3cr3tM4rk3r"
 def test_a_secret_from_a_file(load: Load, content: str, secret: str) -> None:
     """The trailing newline that every editor leaves is cut, and nothing else."""
     Path("key").write_bytes(content.encode())
-    assert secret == load(ACCOUNT).accounts[0].key
-    assert secret == load(API_KEY_FILE="key").accounts[0].key
+    assert secret == read_secret(Path("key")).get_secret_value()
+    Path("key").write_bytes(content.strip(" \n").replace(" ", "").encode() + b"\n")
+    assert secret.replace(" ", "") == load(ACCOUNT).accounts[0].key
+    assert secret.replace(" ", "") == load(API_KEY_FILE="key").accounts[0].key
 
 
 def test_a_receiver_from_a_file(load: Load) -> None:
@@ -45,11 +48,11 @@ def test_a_receiver_from_a_file(load: Load) -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (None, "api_key_file: cannot read the secret file key: No such file or directory"),
-        (b"", "api_key_file: the secret file key is empty"),
-        (b"\n", "api_key_file: the secret file key is empty"),
-        (b"  \n", "api_key is empty"),
-        (b"\xff\xfe", "api_key_file: cannot read the secret file key: not UTF-8 text"),
+        (None, "cannot read the secret file key: No such file or directory"),
+        (b"", "the secret file key is empty"),
+        (b"\n", "the secret file key is empty"),
+        (b"  \n", "is empty"),
+        (b"\xff\xfe", "cannot read the secret file key: not UTF-8 text"),
     ],
 )
 def test_a_secret_file_that_is_no_use(problems: Problems, content: bytes | None, what: str) -> None:
@@ -57,7 +60,7 @@ def test_a_secret_file_that_is_no_use(problems: Problems, content: bytes | None,
     if content is not None:
         Path("key").write_bytes(content)
 
-    assert (Problem("accounts[0]", what, "config.toml", 1),) == problems(ACCOUNT)
+    assert (Problem("accounts[0].api_key_file", what, "config.toml", 2),) == problems(ACCOUNT)
 
 
 def test_a_variable_takes_the_place_of_the_twin(load: Load) -> None:

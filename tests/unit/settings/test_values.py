@@ -46,7 +46,7 @@ def test_epochs_are_exact(load: Load) -> None:
 )
 def test_durations(load: Load, text: str, seconds: float) -> None:
     """Durations are a number and a unit."""
-    assert timedelta(seconds=seconds) == load(f'{KEY}[poll]\ninterval = "{text}"').poll.interval
+    assert timedelta(seconds=seconds) == load(f'{KEY}[store]\nretention = "{text}"').store.retention
 
 
 @pytest.mark.parametrize(

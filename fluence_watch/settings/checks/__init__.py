@@ -1,0 +1,42 @@
+"""What is wrong or doubtful between settings that are right one by one: a table of rules of thumb.
+
+A check is a pure function over settings whose values all have the right type and bounds. What can
+never work is an error; what works, but hardly as it was meant, is a note.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from fluence_watch.settings.checks import accounts, receivers, timing
+from fluence_watch.settings.checks.doubt import Doubt
+from fluence_watch.settings.model import WatchSettings
+
+CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
+    accounts.some_account,
+    accounts.names_differ,
+    accounts.keys_are_usable,
+    accounts.keys_differ,
+    accounts.keys_travel_encrypted,
+    accounts.epochs_count,
+    accounts.expectations_apply,
+    receivers.some_receiver,
+    receivers.names_differ,
+    receivers.urls_are_usable,
+    receivers.urls_differ,
+    receivers.globs_match,
+    receivers.something_is_sent,
+    receivers.repeats_take_a_poll,
+    timing.poll_ends_before_the_next,
+    timing.polls_keep_up,
+    timing.some_rule,
+    timing.charges_are_seen,
+    timing.missing_is_confirmed,
+    timing.low_balance_is_early,
+    timing.account_low_is_early,
+    timing.events_do_not_wait,
+)
+
+
+def doubts(settings: WatchSettings) -> Iterator[Doubt]:
+    """All that the checks find."""
+    for check in CHECKS:
+        yield from check(settings)

@@ -1,0 +1,95 @@
+"""Checks on accounts and on what is expected of their VMs."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from ipaddress import ip_address
+
+from fluence_watch.model.funding import EPOCH
+from fluence_watch.settings.checks.doubt import (
+    Doubt,
+    error,
+    matching,
+    names,
+    note,
+    repeated,
+    same_names,
+    secret,
+    twins,
+    unmatched,
+)
+from fluence_watch.settings.environment import PREFIX, Loc
+from fluence_watch.settings.model import WatchSettings
+from fluence_watch.settings.secrets import check_api_key
+
+
+def some_account(settings: WatchSettings) -> Iterator[Doubt]:
+    """There is an account to watch."""
+    if not settings.accounts:
+        add = f"add [[accounts]] to the file, or set {PREFIX}API_KEY"
+        yield error(f"no account to watch: {add}", ("accounts",))
+
+
+def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
+    """Each account has a name of its own."""
+    return same_names("accounts", [account.name for account in settings.accounts])
+
+
+def keys_are_usable(settings: WatchSettings) -> Iterator[Doubt]:
+    """Each account has one key, and a request can carry it."""
+    for number, account in enumerate(settings.accounts):
+        try:
+            check_api_key(account.key)
+        except ValueError as wrong:
+            yield error(str(wrong), *twins("accounts", number, "api_key"))
+
+
+def keys_differ(settings: WatchSettings) -> Iterator[Doubt]:
+    """No account is watched twice."""
+    seen = [(secret(account, "key"), account.url) for account in settings.accounts]
+    for number, before in repeated(seen):
+        what = f"the same API key as accounts[{before}]: its VMs are watched, and notified, twice"
+        yield note(
+            what, *twins("accounts", number, "api_key"), *twins("accounts", before, "api_key")
+        )
+
+
+def keys_travel_encrypted(settings: WatchSettings) -> Iterator[Doubt]:
+    """The API key does not cross the open network in the clear."""
+    for number, account in enumerate(settings.accounts):
+        if account.base_url.scheme == "http" and not _is_near(account.base_url.host or ""):
+            what = "http sends the API key unencrypted: write https"
+            yield note(what, ("accounts", number, "base_url"))
+
+
+def _is_near(host: str) -> bool:
+    """Whether the host is this machine, in a private network, or a container's neighbour."""
+    try:
+        return ip_address(host.strip("[]")).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".localhost"))
+
+
+def epochs_count(settings: WatchSettings) -> Iterator[Doubt]:
+    """A billing period is given only where it has an effect that is true."""
+    for number, account in enumerate(settings.accounts):
+        where: Loc = ("accounts", number, "epoch")
+        if account.epoch == EPOCH:
+            continue
+        if account.dialect == "cloud" and account.epoch != timedelta(hours=1):
+            yield note("without effect: in cloud the billing period is always 1h", where)
+        elif account.dialect in {"v2", "v3"} and account.base_url.host == "api.fluence.dev":
+            yield note("this API bills every 24h; other values are for the simulator", where)
+
+
+def expectations_apply(settings: WatchSettings) -> Iterator[Doubt]:
+    """An expectation is for an account that there is, and for VMs that none before it covers."""
+    accounts = [account.name for account in settings.accounts]
+    for number, entry in enumerate(settings.expect):
+        if accounts and not matching((entry.account,), accounts):
+            what = unmatched("account", entry.account, accounts)
+            yield note(what, ("expect", number, "account"), *names("accounts", accounts))
+        for before, other in enumerate(settings.expect[:number]):
+            if other.vm in {"*", entry.vm} and other.account in {"*", entry.account}:
+                what = f"never used: expect[{before}] covers the same VMs and comes first"
+                yield note(what, ("expect", number, "vm"), ("expect", before, "vm"))
+                break

@@ -1,0 +1,84 @@
+"""What a check finds, and what several of them need."""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from fluence_watch.settings.environment import Loc
+
+INTERVAL: Loc = ("poll", "interval")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A conflict between settings; `where` are the keys that make it, the likeliest cause first."""
+
+    where: Sequence[Loc]
+    what: str
+    fatal: bool = False
+
+
+def error(what: str, *where: Loc) -> Doubt:
+    """What can never work."""
+    return Doubt(where, what, fatal=True)
+
+
+def note(what: str, *where: Loc) -> Doubt:
+    """What is doubtful."""
+    return Doubt(where, what)
+
+
+def rule_key(name: str, key: str) -> Loc:
+    """The place of a rule's setting."""
+    return "rules", name, key
+
+
+def twins(section: str, number: int, key: str) -> tuple[Loc, Loc]:
+    """The two places of a secret: the key itself, and the file that holds it."""
+    return (section, number, key), (section, number, f"{key}_file")
+
+
+def names(section: str, entries: Sequence[object]) -> list[Loc]:
+    """The places of the entries' names."""
+    return [(section, number, "name") for number in range(len(entries))]
+
+
+def secret(entry: object, name: str) -> Hashable:
+    """The secret of an entry, or something unlike all else where there is none to read."""
+    try:
+        found: Hashable = getattr(entry, name)
+    except ValueError:
+        return object()
+    return found
+
+
+def repeated(values: Iterable[Hashable]) -> Iterator[tuple[int, int]]:
+    """The place of each value that was there before, and the place where it was."""
+    first: dict[Hashable, int] = {}
+    for number, value in enumerate(values):
+        before = first.setdefault(value, number)
+        if before != number:
+            yield number, before
+
+
+def same_names(section: str, given: Sequence[str]) -> Iterator[Doubt]:
+    """What is wrong with entries that have the name of another."""
+    for number, before in repeated(given):
+        what = f"{given[number]!r} is already the name of {section}[{before}]"
+        yield error(what, (section, number, "name"), (section, before, "name"))
+
+
+def matching(globs: Iterable[str], existing: Iterable[str]) -> list[str]:
+    """The names that a glob matches."""
+    return [name for name in existing if any(fnmatchcase(name, glob) for glob in globs)]
+
+
+def unmatched(kind: str, glob: str, existing: Sequence[str]) -> str:
+    """That a glob matches nothing, and what was probably meant."""
+    if "," in glob:
+        parts = ", ".join(f'"{part.strip()}"' for part in glob.split(",") if part.strip())
+        return f"{glob!r} is one glob with a comma in it, and matches no {kind}: write [{parts}]"
+    close = get_close_matches(glob, existing, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(existing)}"
+    return f"{glob!r} matches no {kind}; {hint}"

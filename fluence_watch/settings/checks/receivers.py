@@ -1,0 +1,110 @@
+"""Checks on receivers."""
+
+from collections.abc import Iterator, Sequence
+
+from fluence_watch.model.duration import short
+from fluence_watch.model.finding import Severity
+from fluence_watch.rules import RULES, port_drift
+from fluence_watch.settings.checks.doubt import (
+    INTERVAL,
+    Doubt,
+    error,
+    matching,
+    names,
+    note,
+    repeated,
+    rule_key,
+    same_names,
+    secret,
+    twins,
+    unmatched,
+)
+from fluence_watch.settings.environment import Loc
+from fluence_watch.settings.model import ReceiverSettings, WatchSettings
+from fluence_watch.settings.secrets import check_apprise_url
+
+
+def some_receiver(settings: WatchSettings) -> Iterator[Doubt]:
+    """There is a receiver to notify."""
+    if not settings.receivers:
+        yield note("there are no [[receivers]]: nobody is notified", ("receivers",))
+
+
+def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
+    """Each receiver has a name of its own."""
+    return same_names("receivers", [receiver.name for receiver in settings.receivers])
+
+
+def urls_are_usable(settings: WatchSettings) -> Iterator[Doubt]:
+    """Each receiver has one URL, and Apprise can use it."""
+    for number, receiver in enumerate(settings.receivers):
+        try:
+            check_apprise_url(receiver.apprise_url)
+        except ValueError as wrong:
+            yield error(str(wrong), *twins("receivers", number, "url"))
+
+
+def urls_differ(settings: WatchSettings) -> Iterator[Doubt]:
+    """No receiver is notified twice."""
+    seen = [secret(receiver, "apprise_url") for receiver in settings.receivers]
+    for number, before in repeated(seen):
+        what = f"the same URL as receivers[{before}]: what both receive arrives twice"
+        yield note(what, *twins("receivers", number, "url"), *twins("receivers", before, "url"))
+
+
+def globs_match(settings: WatchSettings) -> Iterator[Doubt]:
+    """Each glob of a receiver matches a rule or an account that there is."""
+    rules = [rule.name for rule in RULES]
+    accounts = [account.name for account in settings.accounts]
+    for number, receiver in enumerate(settings.receivers):
+        where: Loc = ("receivers", number, "rules")
+        dead = [glob for glob in receiver.rules if not matching((glob,), rules)]
+        yield from (error(unmatched("rule", glob, rules), where) for glob in dead)
+        yield from _accounts_match(receiver, ("receivers", number, "accounts"), accounts)
+        if not receiver.rules:
+            yield note("an empty list: this receiver is never notified", where)
+
+
+def _accounts_match(
+    receiver: ReceiverSettings, where: Loc, accounts: Sequence[str]
+) -> Iterator[Doubt]:
+    dead = [glob for glob in receiver.accounts if accounts and not matching((glob,), accounts)]
+    never = len(dead) == len(receiver.accounts)
+    for glob in dead:
+        yield Doubt(
+            (where, *names("accounts", accounts)), unmatched("account", glob, accounts), fatal=never
+        )
+    if not receiver.accounts:
+        yield note("an empty list: this receiver is never notified", where)
+
+
+def something_is_sent(settings: WatchSettings) -> Iterator[Doubt]:
+    """A rule that a receiver wants is enabled, and severe enough for it."""
+    some_enabled = any(rule.enabled for rule in settings.by_rule.values())
+    for number, receiver in enumerate(settings.receivers):
+        wanted = matching(receiver.rules, settings.by_rule)
+        if (
+            wanted
+            and some_enabled
+            and not any(_is_sent(settings, name, receiver) for name in wanted)
+        ):
+            what = f"never notified: each of its rules is disabled or below {receiver.min_severity}"
+            keys = [rule_key(name, key) for name in wanted for key in ("enabled", "severity")]
+            place: Loc = ("receivers", number)
+            yield note(what, (*place, "min_severity"), (*place, "rules"), *keys)
+
+
+def _is_sent(settings: WatchSettings, name: str, receiver: ReceiverSettings) -> bool:
+    rule = settings.by_rule[name]
+    # a closed port 22 is critical, whatever the rule's own severity
+    severity = Severity.CRITICAL if name == port_drift.NAME else rule.severity
+    return rule.enabled and severity.rank >= receiver.min_severity.rank
+
+
+def repeats_take_a_poll(settings: WatchSettings) -> Iterator[Doubt]:
+    """An alert is repeated by a poll, so no faster than polls."""
+    interval = settings.poll.interval
+    for number, receiver in enumerate(settings.receivers):
+        if receiver.repeat_interval and receiver.repeat_interval < interval:
+            what = f"shorter than poll.interval: what fires is repeated at each poll, every {short(interval)}"
+            yield note(what, ("receivers", number, "repeat_interval"), INTERVAL)

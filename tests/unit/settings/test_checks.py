@@ -1,0 +1,222 @@
+"""Settings that are right one by one, and wrong or doubtful together."""
+
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from fluence_watch.errors import ConfigError, Problem
+from fluence_watch.settings import WatchSettings
+from fluence_watch.settings.checks import CHECKS, accounts, receivers, timing
+from fluence_watch.settings.checks.doubt import Doubt
+
+Load = Callable[..., WatchSettings]
+Check = Callable[[WatchSettings], Iterable[Doubt]]
+
+ACCOUNT = '[[accounts]]\napi_key = "k"\n'
+OPS = '[[receivers]]\nname = "ops"\nurl = "json://h"\n'
+BOTH = ACCOUNT + OPS
+SECOND = '[[accounts]]\nname = "b"\napi_key = "l"\n'
+NOBODY = "there are no [[receivers]]: nobody is notified"
+RULES = (
+    "there are: low_balance, account_low, vm_vanished, vm_status, port_drift, ssh_key_drift, "
+    "price_changed, public_ip_changed, billing_due, poll_failing"
+)
+DISABLED = "".join(
+    f"[rules.{name}]\nenabled = false\n" for name in RULES.removeprefix("there are: ").split(", ")
+)
+
+ERRORS: list[tuple[Check, str, int | None, str, str]] = [
+    (accounts.some_account, OPS, None, "accounts",
+     "no account to watch: add [[accounts]] to the file, or set FLUENCE_WATCH_API_KEY"),
+    (accounts.names_differ, BOTH + '[[accounts]]\nname = "main"\napi_key = "l"\n', 7, "accounts[1].name",
+     "'main' is already the name of accounts[0]"),
+    (accounts.keys_are_usable, '[[accounts]]\napi_key = "two words"\n' + OPS, 2, "accounts[0].api_key",
+     "the API key has a blank, a control or a non-ASCII character: no HTTP header carries it"),
+    (receivers.names_differ, BOTH + '[[receivers]]\nurl = "json://i"\nname = "ops"\n', 8, "receivers[1].name",
+     "'ops' is already the name of receivers[0]"),
+    (receivers.urls_are_usable, ACCOUNT + '[[receivers]]\nname = "ops"\nurl = "ftp://h"\n', 5, "receivers[0].url",
+     "Apprise cannot use this 'ftp' URL: write one URL, as Apprise's page on that service shows it"),
+    (receivers.globs_match, BOTH + 'rules = ["low_blance", "*"]\n', 6, "receivers[0].rules",
+     "'low_blance' matches no rule; did you mean 'low_balance'?"),
+    (receivers.globs_match, BOTH + 'rules = ["quite_else"]\n', 6, "receivers[0].rules",
+     f"'quite_else' matches no rule; {RULES}"),
+    (receivers.globs_match, BOTH + 'rules = ["low_*, vm_*"]\n', 6, "receivers[0].rules",
+     '\'low_*, vm_*\' is one glob with a comma in it, and matches no rule: write ["low_*", "vm_*"]'),
+    (receivers.globs_match, BOTH + 'accounts = ["mian"]\n', 6, "receivers[0].accounts",
+     "'mian' matches no account; did you mean 'main'?"),
+    (timing.charges_are_seen, BOTH + '[poll]\ninterval = "1h"\n', 7, "poll.interval",
+     "billing_due misses charges: 1h between polls, lead_time 1h; make poll.interval the shorter, or disable the rule"),
+    (timing.charges_are_seen, BOTH + '[rules.billing_due]\nlead_time = "50s"\n', 7, "rules.billing_due.lead_time",
+     "billing_due misses charges: 60s between polls, lead_time 50s; make poll.interval the shorter, or disable the rule"),
+    (timing.charges_are_seen, BOTH + '[rules.billing_due]\nfor = "1h"\n', 7, "rules.billing_due.for",
+     "billing_due never fires in time: the charge comes within lead_time (1h)"),
+    (timing.missing_is_confirmed, BOTH + '[rules.vm_vanished]\nforget_after = "100s"\n', 7, "rules.vm_vanished.forget_after",
+     "vm_vanished never fires: a missing VM is forgotten after 100s, before it is confirmed: 2 polls, 60s apart"),
+    (timing.missing_is_confirmed, BOTH + '[rules.vm_vanished]\nfor = "7d"\n', 7, "rules.vm_vanished.for",
+     "vm_vanished never fires: a missing VM is forgotten after 7d, before it is confirmed: 2 polls, 60s apart, and 7d"),
+]  # fmt: skip
+
+NOTES: list[tuple[Check, str, int | None, str, str]] = [
+    (receivers.some_receiver, ACCOUNT, None, "receivers", NOBODY),
+    (accounts.keys_differ, BOTH + '[[accounts]]\nname = "b"\napi_key = "k"\n', 8, "accounts[1].api_key",
+     "the same API key as accounts[0]: its VMs are watched, and notified, twice"),
+    (accounts.keys_travel_encrypted, ACCOUNT + 'base_url = "http://api.fluence.dev"\n' + OPS, 3, "accounts[0].base_url",
+     "http sends the API key unencrypted: write https"),
+    (accounts.epochs_count, ACCOUNT + 'epoch = "1h"\n' + OPS, 3, "accounts[0].epoch",
+     "this API bills every 24h; other values are for the simulator"),
+    (accounts.epochs_count, ACCOUNT + 'epoch = "5m"\ndialect = "cloud"\n' + OPS, 3, "accounts[0].epoch",
+     "without effect: in cloud the billing period is always 1h"),
+    (accounts.expectations_apply, BOTH + '[[expect]]\nvm = "*"\nports = []\naccount = "prod-*"\n', 9, "expect[0].account",
+     "'prod-*' matches no account; there are: main"),
+    (accounts.expectations_apply, BOTH + '[[expect]]\nvm = "*"\nports = []\n[[expect]]\nvm = "web-*"\nports = []\n', 10, "expect[1].vm",
+     "never used: expect[0] covers the same VMs and comes first"),
+    (receivers.urls_differ, BOTH + OPS.replace("ops", "b"), 8, "receivers[1].url",
+     "the same URL as receivers[0]: what both receive arrives twice"),
+    (receivers.globs_match, BOTH + "rules = []\n", 6, "receivers[0].rules", "an empty list: this receiver is never notified"),
+    (receivers.globs_match, BOTH + "accounts = []\n", 6, "receivers[0].accounts", "an empty list: this receiver is never notified"),
+    (receivers.globs_match, BOTH + 'accounts = ["main", "gone"]\n', 6, "receivers[0].accounts",
+     "'gone' matches no account; there are: main"),
+    (receivers.something_is_sent, BOTH + 'rules = ["billing_due"]\nmin_severity = "warning"\n', 7, "receivers[0].min_severity",
+     "never notified: each of its rules is disabled or below warning"),
+    (receivers.repeats_take_a_poll, BOTH + 'repeat_interval = "30s"\n', 6, "receivers[0].repeat_interval",
+     "shorter than poll.interval: what fires is repeated at each poll, every 60s"),
+    (timing.poll_ends_before_the_next, BOTH + '[poll]\ntimeout = "61s"\n', 7, "poll.timeout",
+     "longer than poll.interval (60s): a slow poll delays the next"),
+    (timing.poll_ends_before_the_next, BOTH + '[poll]\njitter = "60s"\n', 7, "poll.jitter",
+     "not shorter than poll.interval (60s): polls are irregular"),
+    (timing.polls_keep_up, BOTH + SECOND + '[poll]\nconcurrency = 1\ntimeout = "40s"\n', 10, "poll.concurrency",
+     "2 accounts in 2 rounds of up to 40s each take longer than poll.interval (60s) when the API is slow"),
+    (timing.some_rule, BOTH + DISABLED, 7, "rules.low_balance.enabled", "all rules are disabled: no alert ever fires"),
+    (timing.low_balance_is_early, BOTH + '[rules.low_balance]\nfor = "1d"\n', 7, "rules.low_balance.for",
+     "low_balance fires too late: a reserve for 1 charges, one each 24h, is used up before"),
+    (timing.low_balance_is_early, BOTH + "[rules.low_balance]\nmin_epochs = 0\n", 7, "rules.low_balance.min_epochs",
+     "low_balance fires only when the API itself says that money is short"),
+    (timing.account_low_is_early, BOTH + '[rules.account_low]\nmin_days = 0.5\nfor = "12h"\n', 8, "rules.account_low.for",
+     "account_low fires too late: a balance for 0.5 days is used up before"),
+    (timing.events_do_not_wait, BOTH + '[rules.price_changed]\nfor = "1h"\n', 7, "rules.price_changed.for",
+     "without effect: a change fires at once"),
+    (timing.events_do_not_wait, BOTH + '[rules.price_changed]\nkeep_firing_for = "1h"\n', 7, "rules.price_changed.keep_firing_for",
+     "without effect: a change does not resolve"),
+]  # fmt: skip
+
+FINE = [
+    BOTH,
+    BOTH + 'rules = ["low_*", "port_drift"]\naccounts = ["m*"]\n' + SECOND,
+    BOTH + '[rules.billing_due]\nenabled = false\n[poll]\ninterval = "4h"\n',
+    BOTH + '[rules.vm_vanished]\nenabled = false\nforget_after = "0s"\n',
+    BOTH + 'rules = ["port_drift"]\nmin_severity = "critical"\n',
+    ACCOUNT + 'base_url = "http://127.0.0.1:9825"\nepoch = "1h"\n' + OPS,
+    ACCOUNT + 'base_url = "http://simulator:9825"\n' + OPS,
+    ACCOUNT + '[[accounts]]\nname = "b"\napi_key = "k"\nbase_url = "https://other.example"\n' + OPS,
+    BOTH + '[[expect]]\nvm = "web-*"\nports = []\n[[expect]]\nvm = "*"\nports = []\n',
+]
+
+
+@pytest.mark.parametrize(("check", "text", "line", "where", "what"), ERRORS)
+def test_what_can_never_work(
+    load: Load, check: Check, text: str, line: int | None, where: str, what: str
+) -> None:
+    """It is an error, at the key that the user has set."""
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+
+    assert (Problem(where, what, "config.toml", line),) == caught.value.problems
+    assert () == caught.value.notes
+    assert check in CHECKS
+
+
+@pytest.mark.parametrize(("check", "text", "line", "where", "what"), NOTES)
+def test_what_is_doubtful(
+    load: Load, check: Check, text: str, line: int | None, where: str, what: str
+) -> None:
+    """It is a note beside settings that can be used."""
+    settings = load(text)
+
+    assert (Problem(where, what, "config.toml", line),) == settings.notes
+    assert check in CHECKS
+
+
+@pytest.mark.parametrize("text", FINE)
+def test_what_looks_odd_and_is_fine(load: Load, text: str) -> None:
+    """Nothing is said of it."""
+    assert () == load(text).notes
+
+
+def test_every_check_finds_something() -> None:
+    """A check without an example does not count."""
+    assert set(CHECKS) == {row[0] for row in ERRORS + NOTES}
+
+
+def test_nothing_hides_anything(load: Load) -> None:
+    """Wrong values, missing and unknown keys, bad secrets, names and conflicts are found together."""
+    text = """\
+[poll]
+interval = "soon"
+timeout = "2h"
+[rules.vm_vanished]
+forget_after = "1s"
+[rules.billing_due]
+for = "2h"
+colour = 1
+[[accounts]]
+api_key = ""
+epoch = "x"
+[[accounts]]
+api_key = "k"
+base_url = "fluence"
+[[receivers]]
+url = "bad://t0p-secret"
+[[receivers]]
+name = "ops"
+url = "json://h"
+rules = ["low_*,vm_*", 5]
+accounts = ["prod"]
+[[receivers]]
+name = "ops"
+urll = "json://i"
+"""
+    with pytest.raises(ConfigError) as caught:
+        load(text, EXPECT__WEB__VM="web-*", LOG__LEVEL="loud")
+
+    assert [
+        (2, "poll.interval"),
+        (7, "rules.billing_due.for"),
+        (8, "rules.billing_due.colour"),
+        (10, "accounts[0].api_key"),
+        (11, "accounts[0].epoch"),
+        (12, "accounts[1].name"),
+        (14, "accounts[1].base_url"),
+        (15, "receivers[0].name"),
+        (16, "receivers[0].url"),
+        (20, "receivers[1].rules[1]"),
+        (21, "receivers[1].accounts"),
+        (23, "receivers[2].name"),
+        (24, "receivers[2].urll"),
+        (None, "expect[0].ports"),
+        (None, "log.level"),
+    ] == sorted(
+        ((problem.line, problem.where) for problem in caught.value.problems),
+        key=lambda pair: (pair[0] or 99, pair[1]),
+    )
+    assert () == caught.value.notes
+
+
+def test_lists_of_the_environment(load: Load) -> None:
+    """Blanks and commas separate them."""
+    settings = load(
+        BOTH + SECOND,
+        RECEIVERS__OPS__RULES="low_*,vm_*  port_drift ,",
+        RECEIVERS__OPS__ACCOUNTS="main,b",
+        EXPECT__WEB__VM="web-*",
+        EXPECT__WEB__PORTS="22/tcp,443/tcp",
+    )
+
+    assert ("low_*", "vm_*", "port_drift") == settings.receivers[0].rules
+    assert ("main", "b") == settings.receivers[0].accounts
+    assert ["22/tcp", "443/tcp"] == [str(port) for port in settings.expect[0].ports]
+
+
+def test_notes_name_the_variable(load: Load) -> None:
+    """A doubtful value of the environment is named as such."""
+    (note,) = load(BOTH, POLL__TIMEOUT="2m").notes
+    assert "environment, FLUENCE_WATCH_POLL__TIMEOUT" == note.source
