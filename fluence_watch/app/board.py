@@ -86,11 +86,12 @@ class Board:
             return AccountReport(name, trouble=self._trouble.get(name, ""))
         trouble = self._trouble.get(name, "")
         rejected: tuple[Rejected, ...] = ()
+        balance = None
         match polled.outcome:
             case PollFailure(message=message):
                 trouble = message
-            case Snapshot(rejected=elements):
-                rejected = elements
+            case Snapshot() as snapshot:
+                rejected, balance = snapshot.rejected, snapshot.balance
         return AccountReport(
             name=name,
             up=view.up,
@@ -98,6 +99,7 @@ class Board:
             last_good_at=view.last_good_at,
             vms=view.vms,
             rejected=rejected,
+            balance=balance,
             epoch=view.epoch,
         )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fluence_watch import __version__
-from fluence_watch.cli.inspect import config, listings, notify
+from fluence_watch.cli.inspect import alerts, check, config, forecast, notify
 from fluence_watch.cli.manage import ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
 from fluence_watch.errors import ConfigError, FluenceWatchError
@@ -18,9 +18,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},  # the groups below inherit it
     help="Watch the virtual machines you rent on the Fluence marketplace, and what they cost.",
 )
-for group in (daemon, demo, simulate, listings, vm, ssh_key, config, notify):
+for group in (daemon, demo, simulate, check, alerts, forecast, vm, ssh_key, config, notify):
     group.register(app)
 
 

@@ -1,6 +1,6 @@
 """What the coming time costs: a VM and an account, from a list of VMs. Amounts are micro-USDC."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,10 +19,9 @@ from fluence_watch.model.vm import Vm
 class VmForecast:
     """`to_month_end` is what the charges before the end of the month (UTC) come to.
 
-    What the API does not tell enough for is `None`.
+    `funded_until` is `None` for a VM that has ended. So is what the API does not tell enough for.
     """
 
-    vm: Vm
     funded_until: datetime | None
     burn_per_day: MicroUsdc | None
     to_month_end: MicroUsdc | None
@@ -30,13 +29,12 @@ class VmForecast:
 
 @dataclass(frozen=True, slots=True)
 class AccountForecast:
-    """Sums over the VMs of an account; `unknown` of them could not be counted.
+    """Sums over the VMs of an account; `unknown` of them are not, or not all, in the sums.
 
-    `funded_until` is when the first of them runs dry, if nothing is topped up.
+    `first_vm_out` is when the first VM runs out of money if nothing is topped up.
     """
 
-    vms: tuple[VmForecast, ...]
-    funded_until: datetime | None
+    first_vm_out: datetime | None
     burn_per_day: MicroUsdc
     to_month_end: MicroUsdc
     unknown: int
@@ -48,26 +46,37 @@ def month_end(now: datetime) -> datetime:
     return (first + timedelta(days=32)).replace(day=1)
 
 
-def forecast(vms: Iterable[Vm], now: datetime, epoch: timedelta = EPOCH) -> AccountForecast:
-    """What the VMs cost until the end of the month, and how long their money lasts."""
-    each = tuple(_forecast(vm, month_end(now), epoch) for vm in vms)
-    dry = [f.funded_until for f in each if f.vm.is_billed and f.funded_until is not None]
-    return AccountForecast(
-        vms=each,
-        funded_until=min(dry, default=None),
-        burn_per_day=MicroUsdc(sum(f.burn_per_day or 0 for f in each)),
-        to_month_end=MicroUsdc(sum(f.to_month_end or 0 for f in each)),
-        unknown=sum(f.burn_per_day is None or f.to_month_end is None for f in each),
-    )
-
-
-def _forecast(vm: Vm, end: datetime, epoch: timedelta) -> VmForecast:
-    charges = charges_before(vm, end, epoch)
-    known = vm.price is not None or not vm.is_billed
+def forecast(vm: Vm, now: datetime, epoch: timedelta = EPOCH) -> VmForecast:
+    """What the VM costs until the end of the month, and how long its money lasts."""
     until = funded_until(vm, epoch)
     return VmForecast(
-        vm=vm,
         funded_until=until if vm.is_billed or until == FOREVER else None,
-        burn_per_day=burn_per_day([vm], epoch) if known else None,
-        to_month_end=None if charges is None or not known else MicroUsdc(charges * (vm.price or 0)),
+        burn_per_day=burn_per_day([vm], epoch) if _is_priced(vm) else None,
+        to_month_end=_charges_to(month_end(now), vm, epoch),
     )
+
+
+def account_forecast(
+    vms: Collection[Vm], now: datetime, epoch: timedelta = EPOCH
+) -> AccountForecast:
+    """What all of them cost, and when the first of them runs out of money."""
+    end = month_end(now)
+    charges = [_charges_to(end, vm, epoch) for vm in vms]
+    ends = (funded_until(vm, epoch) for vm in vms if vm.is_billed)
+    return AccountForecast(
+        first_vm_out=min((until for until in ends if until is not None), default=None),
+        burn_per_day=burn_per_day(vms, epoch),
+        to_month_end=MicroUsdc(sum(each or 0 for each in charges)),
+        unknown=sum(each is None for each in charges),
+    )
+
+
+def _is_priced(vm: Vm) -> bool:
+    return vm.price is not None or not vm.is_billed
+
+
+def _charges_to(end: datetime, vm: Vm, epoch: timedelta) -> MicroUsdc | None:
+    charges = charges_before(vm, end, epoch)
+    if charges is None or not _is_priced(vm):
+        return None
+    return MicroUsdc(charges * (vm.price or 0))

@@ -48,9 +48,8 @@ def unpriced(vms: Iterable[Vm]) -> int:
 
 
 def burn_per_day(vms: Iterable[Vm], epoch: timedelta = EPOCH) -> MicroUsdc:
-    """What the VMs cost in 24 hours, not counting those in `unpriced`, rounded up."""
-    day, length = _DAY // _TICK, epoch // _TICK  # whole numbers: no price is too high for them
-    return MicroUsdc(-(-fleet_price(vms) * day // length))
+    """What a day of the VMs costs, not counting those in `unpriced`."""
+    return MicroUsdc(fleet_price(vms) * (_DAY // _priced_period(epoch)))
 
 
 def charges_before(vm: Vm, end: datetime, epoch: timedelta = EPOCH) -> int | None:
@@ -60,17 +59,21 @@ def charges_before(vm: Vm, end: datetime, epoch: timedelta = EPOCH) -> int | Non
     if vm.next_billing_at is None:
         return None
     ahead = end - vm.next_billing_at
-    return max(0, -(-ahead // epoch))
+    return max(0, -(-ahead // _priced_period(epoch)))
+
+
+def _priced_period(epoch: timedelta) -> timedelta:
+    """What a price really pays: an hour in `cloud`, else a day.
+
+    An epoch of another length is one of the simulator, which makes its epochs shorter and not its
+    prices lower: what a fleet costs a day or a month must not depend on it.
+    """
+    return HOUR if epoch == HOUR else EPOCH
 
 
 def dry_at(balance: MicroUsdc, burn: MicroUsdc, now: datetime) -> datetime:
     """When a balance is used up at so much a day; `FOREVER` when nothing is burned."""
-    if burn <= 0:
-        return FOREVER
-    try:
-        return now + (max(balance, 0) * (_DAY // _TICK) // burn) * _TICK
-    except OverflowError:
-        return FOREVER
+    return _used_up(balance, burn, _DAY, now)
 
 
 def account_funded_until(
@@ -80,4 +83,13 @@ def account_funded_until(
 
     `None` when a price is unknown: what is known would make it last too long.
     """
-    return None if unpriced(vms) else dry_at(balance, burn_per_day(vms, epoch), now)
+    return None if unpriced(vms) else _used_up(balance, fleet_price(vms), epoch, now)
+
+
+def _used_up(balance: MicroUsdc, price: MicroUsdc, period: timedelta, now: datetime) -> datetime:
+    if price <= 0:
+        return FOREVER
+    try:
+        return now + (max(balance, 0) * (period // _TICK) // price) * _TICK
+    except OverflowError:
+        return FOREVER

@@ -5,6 +5,7 @@ Dialect `v2` writes micro-USDC already (`298160`, `"359440"`), `v3` decimal stri
 """
 
 import re
+from decimal import Decimal
 from typing import NewType
 
 MicroUsdc = NewType("MicroUsdc", int)
@@ -52,6 +53,11 @@ def _bounded(amount: int) -> MicroUsdc:
     if abs(amount) > _LARGEST:
         raise ValueError("the amount of USDC does not fit 64 bits")
     return MicroUsdc(amount)
+
+
+def in_usdc(amount: MicroUsdc | None) -> Decimal | None:
+    """The amount in USDC with six decimals, exactly; `None` stays unknown."""
+    return None if amount is None else Decimal(amount).scaleb(-_DECIMALS)
 
 
 def plain(amount: MicroUsdc) -> str:

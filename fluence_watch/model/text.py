@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+_SHORT_ID = 8
 _INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _HEADER_SAFE = re.compile(r"[!-~]+", re.ASCII)
 
@@ -16,6 +17,11 @@ def inert(text: str, limit: int = 200) -> str:
         text = "".join(map(_harmless, text[: 20 * limit]))
     folded = " ".join(text.split())
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
+
+
+def short_id(vm_id: str) -> str:
+    """The first characters of an id, which are enough to find it."""
+    return inert(vm_id)[:_SHORT_ID]
 
 
 def _harmless(character: str) -> str:

@@ -14,10 +14,8 @@ from fluence_watch.model import moment as moments
 from fluence_watch.model.duration import rough
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.money import plain, usdc
-from fluence_watch.model.text import inert
+from fluence_watch.model.text import inert, short_id
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
-
-_SHORT_ID = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def words(fmt: BodyFormat) -> Environment:
         "plain": plain,
         "quoted": lambda word: quote(inert(word)),
         "rough": rough,
-        "short": lambda vm_id: inert(vm_id)[:_SHORT_ID],
+        "short": short_id,
         "strong": markup.strong,
         "usdc": usdc,
         "when": when,

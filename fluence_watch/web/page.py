@@ -1,6 +1,7 @@
 """The status page as HTML: no script, one style sheet, allowed by its hash."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
@@ -11,9 +12,10 @@ from markupsafe import Markup
 from fluence_watch import __version__
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.moment import clock, distance
-from fluence_watch.model.money import plain
-from fluence_watch.web.status import StatusView
-from fluence_watch.web.words import counted
+from fluence_watch.model.text import inert, short_id
+from fluence_watch.web.status import StatusView, counted
+
+_PORTS = 4
 
 _STYLE = (files("fluence_watch.web") / "templates" / "status.css").read_text("utf-8")
 
@@ -29,9 +31,22 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"plain": plain, "counted": counted}
+    environment.filters |= {
+        "clean": inert,
+        "counted": counted,
+        "listed": listed,
+        "plain": lambda amount: format(amount, "f"),
+        "short": short_id,
+    }
     environment.globals |= {"style": Markup(_STYLE), "version": __version__, "forever": FOREVER}  # noqa: S704 - our own file
     return environment
+
+
+def listed(ports: Sequence[str]) -> str:
+    """The first of the ports, and how many more there are."""
+    text = ", ".join(inert(each, 40) for each in ports[:_PORTS]) or "none"
+    more = len(ports) - _PORTS
+    return f"{text} and {more} more" if more > 0 else text
 
 
 _TEMPLATE = _environment().get_template("status.html")

@@ -7,24 +7,18 @@ from heapq import nsmallest
 from itertools import chain
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.model.finding import Fingerprint, Severity, VmRef
-from fluence_watch.model.funding import EPOCH, FOREVER, HOUR, burn_per_day, funded_until
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.funding import EPOCH, FOREVER, HOUR, funded_until
 from fluence_watch.model.snapshot import Rejected
-from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
-from fluence_watch.web.words import counted, short_id
-
-Brief = Callable[[object, datetime], str]
-"""Puts the facts of a finding into one line of words, as of a time."""
+from fluence_watch.views.account import AccountOverview, account_overview
+from fluence_watch.views.alert import AlertView, Brief, alert_view
+from fluence_watch.views.vm import VmView, vm_view
 
 MOST_VMS = 200
 MOST_ALERTS = 100
 MOST_REJECTED = 10
-
-_NAME = 80
-_WHAT = 300
-_PORTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class AccountReport:
     """An account as the daemon knows it.
 
     `up` tells whether the last poll was complete, `None` before the first one; `trouble` says why
-    it was not. `vms` and `rejected` are those of the last list that was read.
+    it was not. `vms`, `rejected` and `balance` are those of the last list that was read.
     """
 
     name: str
@@ -41,64 +35,39 @@ class AccountReport:
     last_good_at: datetime | None = None
     vms: Mapping[str, Vm] = field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
+    balance: AccountBalance | None = None
     epoch: timedelta = EPOCH
+
+
+_Ranked = tuple[AccountReport, Vm, Severity | None]
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """An alert that fires; `vm` and `vm_id` are `""` where it is about the account."""
+    """An alert that fires, and whether its receivers are spared it."""
 
-    severity: Severity
+    alert: AlertView
     silenced: bool
-    rule: str
-    account: str
-    vm: str
-    vm_id: str
-    what: str
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account; `vms` and `burn` (micro-USDC a day) are `None` as long as no list was read.
+    """An account, and how its last poll went; of what could not be read, the first few."""
 
-    `burn_is_partial` when the price of a VM is unknown, so that it is more.
-    """
-
-    name: str
+    overview: AccountOverview
     up: bool | None
     trouble: str
     last_good_at: datetime | None
-    vms: int | None
-    burn: MicroUsdc | None
-    burn_is_partial: bool
     rejected: tuple[Rejected, ...]
-    rejected_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class VmRow:
-    """A VM; amounts in micro-USDC, `None` is unknown.
+    """A VM; `severity` is that of the worst alert that fires for it."""
 
-    `severity` is that of the worst alert that fires for it. `funded_until` is `FOREVER` for a VM
-    that costs nothing; `billed` is false for one that has ended.
-    """
-
-    account: str
-    name: str
-    id: str
-    short_id: str
+    vm: VmView
     severity: Severity | None
-    datacenter: str | None
-    status: str
-    billed: bool
-    price: MicroUsdc | None
     hourly: bool
-    reserved: MicroUsdc | None
-    funded_until: datetime | None
-    next_billing_at: datetime | None
-    ports: str | None
-    public_ip: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +97,19 @@ def build_status(
     loud = [alert for alert in firing if alert.fingerprint not in silenced]
     level, headline = _overall(accounts, loud)
     worst = _worst_by_vm(loud)
-    rows = chain.from_iterable(_vm_rows(account, worst) for account in accounts)
-    shown = [_alert_row(alert, brief(alert.facts, now), silenced) for alert in firing]
+    vms = chain.from_iterable(_vms(account, worst) for account in accounts)
     return StatusView(
         now=now,
         level=level,
         headline=headline,
-        alerts=tuple(nsmallest(MOST_ALERTS, shown, key=_alert_urgency)),
+        alerts=tuple(
+            AlertRow(alert_view(alert, now, brief), alert.fingerprint in silenced)
+            for alert in nsmallest(MOST_ALERTS, firing, key=_alert_urgency(silenced))
+        ),
         more_alerts=max(0, len(firing) - MOST_ALERTS),
         pending=sum(1 for alert in alerts if alert.state is State.PENDING),
-        accounts=tuple(map(_account_row, accounts)),
-        vms=tuple(nsmallest(MOST_VMS, rows, key=_vm_urgency)),
+        accounts=tuple(_account_row(account, now) for account in accounts),
+        vms=tuple(_vm_row(each, now) for each in nsmallest(MOST_VMS, vms, key=_vm_urgency)),
         more_vms=max(0, sum(len(account.vms) for account in accounts) - MOST_VMS),
     )
 
@@ -176,83 +147,53 @@ def _worst_by_vm(alerts: Iterable[Alert]) -> dict[tuple[str, str], Severity]:
     return worst
 
 
-def _alert_row(alert: Alert, what: str, silenced: Collection[Fingerprint]) -> AlertRow:
-    about = getattr(alert.facts, "vm", None)
-    vm = about if isinstance(about, VmRef) else None
-    return AlertRow(
-        severity=alert.severity,
-        silenced=alert.fingerprint in silenced,
-        rule=alert.fingerprint.rule,
-        account=alert.fingerprint.account,
-        vm=inert(vm.name or "", _NAME) if vm else "",
-        vm_id=short_id(vm.id) if vm else "",
-        what=inert(what, _WHAT),
-        since=alert.starts_at or alert.active_at,
-    )
+def _alert_urgency(silenced: Collection[Fingerprint]) -> Callable[[Alert], tuple[object, ...]]:
+    def urgency(alert: Alert) -> tuple[object, ...]:
+        place = alert.fingerprint
+        return (place in silenced, -alert.severity.rank, place.rule, place)
+
+    return urgency
 
 
-def _alert_urgency(row: AlertRow) -> tuple[object, ...]:
-    return (row.silenced, -row.severity.rank, row.rule, row.account, row.vm, row.vm_id, row.what)
-
-
-def _account_row(account: AccountReport) -> AccountRow:
-    known = account.last_good_at is not None
-    vms = account.vms.values()
+def _account_row(account: AccountReport, now: datetime) -> AccountRow:
     return AccountRow(
-        name=account.name,
+        overview=account_overview(
+            account.name,
+            account.vms.values() if account.last_good_at is not None else None,
+            now,
+            account.epoch,
+            balance=account.balance,
+            unread=len(account.rejected),
+            complete=account.up is True,
+        ),
         up=account.up,
-        trouble=inert(account.trouble),
+        trouble=account.trouble,
         last_good_at=account.last_good_at,
-        vms=len(vms) if known else None,
-        burn=burn_per_day(vms, account.epoch) if known else None,
-        burn_is_partial=any(vm.price is None for vm in vms if vm.is_billed),
-        rejected=tuple(map(_readable, account.rejected[:MOST_REJECTED])),
-        rejected_count=len(account.rejected),
+        rejected=account.rejected[:MOST_REJECTED],
     )
 
 
-def _readable(element: Rejected) -> Rejected:
-    return Rejected(inert(element.where, _NAME), inert(element.why), element.vm_id)
-
-
-def _vm_rows(account: AccountReport, worst: Mapping[tuple[str, str], Severity]) -> Iterable[VmRow]:
+def _vms(account: AccountReport, worst: Mapping[tuple[str, str], Severity]) -> Iterable[_Ranked]:
     for key, vm in account.vms.items():
-        yield _vm_row(account, vm, worst.get((account.name, key)))
+        yield account, vm, worst.get((account.name, key))
 
 
-def _vm_row(account: AccountReport, vm: Vm, severity: Severity | None) -> VmRow:
-    return VmRow(
-        account=account.name,
-        name=inert(vm.name or "", _NAME),
-        id=inert(vm.id),
-        short_id=short_id(vm.id),
-        severity=severity,
-        datacenter=inert(vm.datacenter.name, 40) if vm.datacenter else None,
-        status=vm.status.value.replace("_", " "),
-        billed=vm.is_billed,
-        price=vm.price,
-        hourly=account.epoch == HOUR,
-        reserved=vm.reserved,
-        funded_until=funded_until(vm, account.epoch),
-        next_billing_at=vm.next_billing_at,
-        ports=_ports(vm),
-        public_ip=inert(vm.public_ip, 60) if vm.public_ip else None,
-    )
+def _vm_row(ranked: _Ranked, now: datetime) -> VmRow:
+    account, vm, severity = ranked
+    view = vm_view(account.name, vm, now, account.epoch)
+    return VmRow(view, severity, hourly=account.epoch == HOUR)
 
 
-def _ports(vm: Vm) -> str | None:
-    if vm.ports is None:
-        return None
-    if not vm.ports:
-        return "none"
-    text = ", ".join(inert(str(port), 40) for port in vm.ports[:_PORTS])
-    more = len(vm.ports) - _PORTS
-    return f"{text} and {more} more" if more > 0 else text
-
-
-def _vm_urgency(row: VmRow) -> tuple[object, ...]:
+def _vm_urgency(ranked: _Ranked) -> tuple[object, ...]:
     """What fires, then who runs dry first, then who may, then who never will, then who is over."""
-    alarm = -row.severity.rank if row.severity else 1
-    until = row.funded_until or FOREVER
-    doubt = 1 if row.funded_until is None else 2 if until == FOREVER else 0
-    return (alarm, not row.billed, doubt, until, row.account, row.name, row.id)
+    account, vm, severity = ranked
+    alarm = -severity.rank if severity else 1
+    known = funded_until(vm, account.epoch)
+    until = known or FOREVER
+    doubt = 1 if known is None else 2 if until == FOREVER else 0
+    return (alarm, not vm.is_billed, doubt, until, account.name, vm.name or "", vm.id)
+
+
+def counted(number: int, thing: str, things: str = "") -> str:
+    """A number of things: `1 VM`, `2 VMs`."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"

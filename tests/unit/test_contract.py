@@ -198,7 +198,7 @@ def test_listings_take_a_format(name: str) -> None:
     ran = CliRunner().invoke(app, [*name.split(), "--format", "xml"])
 
     assert 2 == ran.exit_code
-    assert "'xml' is not one of 'table', 'json'." in ran.output
+    assert "'xml' is not one of 'table', 'wide', 'json'." in ran.output
 
 
 def test_every_command_says_what_it_does() -> None:

@@ -17,7 +17,14 @@ ConfigOption = Annotated[
 AccountOption = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help="Only this account.")
 ]
-FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How to print.")]
+FormatOption = Annotated[
+    OutputFormat,
+    typer.Option(
+        "--format",
+        "-o",
+        help="How to print. A table leaves columns out to fit the terminal; wide has them all.",
+    ),
+]
 
 
 def settings_from(config: Path | None) -> WatchSettings:

@@ -1,6 +1,7 @@
 """How commands print: a table for people, JSON for programs; no colour when not a terminal."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,67 +10,109 @@ from decimal import Decimal
 from enum import StrEnum
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.moment import distance
-from fluence_watch.model.money import MicroUsdc, plain
 from fluence_watch.model.text import inert
+from fluence_watch.views.as_json import as_json
 
 UNKNOWN = "unknown"
 _CELL = 300
 _PIPE = 10_000  # columns: more than any table has
+_GAP = 3  # columns of the terminal between two columns of a table
+_FEWEST_DECIMALS, _MOST_DECIMALS = 2, 6
 
 
 class OutputFormat(StrEnum):
-    """What `--format` takes."""
+    """What `--format` takes; `wide` is the table with every column, however narrow the terminal."""
 
     TABLE = "table"
+    WIDE = "wide"
     JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: `key` names it in JSON, `title` in the table."""
+    """A column: `key` names an attribute or a key of a row, `title` stands above it.
+
+    Where a terminal is too narrow, columns are left out: the one with the highest `drop` first.
+    One with 0 always stays.
+    """
 
     key: str
     title: str
     right: bool = False
+    drop: int = 0
 
 
 Row = Mapping[str, object]
 
 
-def print_rows(columns: Sequence[Column], rows: Sequence[Row], form: OutputFormat) -> None:
-    """Print a listing; values may be text, amounts as `Decimal`, datetimes or `None`."""
+def print_rows(columns: Sequence[Column], rows: Sequence[object], form: OutputFormat) -> None:
+    """Print a listing of views or of mappings.
+
+    Values may be text, amounts as `Decimal`, datetimes or `None`. In a table all amounts of a
+    column have as many decimals as its longest one needs, two to six.
+    """
     if form is OutputFormat.JSON:
-        print_json([dict(row) for row in rows])
+        print_json(rows)
         return
+    cells = {column: _cells([_value(row, column.key) for row in rows]) for column in columns}
+    out = console(_PIPE if form is OutputFormat.WIDE else None)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
+    for column in (shown := _fitting(cells, out.width)):
         table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell(row.get(column.key))) for column in columns))
-    console().print(table)
+    for row in zip(*(cells[column] for column in shown), strict=True):
+        table.add_row(*map(Text, row))
+    out.print(table)
 
 
-def console() -> Console:
-    """The terminal; Rich honours NO_COLOR and keeps colour out of a pipe, where no line is folded."""
-    width = None if sys.stdout.isatty() else _PIPE
+def _value(row: object, key: str) -> object:
+    return row.get(key) if isinstance(row, Mapping) else getattr(row, key)
+
+
+def _cells(values: Sequence[object]) -> list[str]:
+    amounts = [value for value in values if isinstance(value, Decimal)]
+    decimals = max(map(_decimals, amounts), default=_FEWEST_DECIMALS)
+    return [
+        f"{value:,.{decimals}f}" if isinstance(value, Decimal) else cell(value) for value in values
+    ]
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.normalize().as_tuple().exponent
+    needed = -exponent if isinstance(exponent, int) else 0
+    return min(max(needed, _FEWEST_DECIMALS), _MOST_DECIMALS)
+
+
+def _fitting(cells: Mapping[Column, Sequence[str]], width: int) -> list[Column]:
+    widths = {column: max(map(cell_len, [column.title, *texts])) for column, texts in cells.items()}
+    shown = list(cells)
+    while sum(widths[each] + _GAP for each in shown) - _GAP > width:
+        worst = max(shown, key=lambda column: column.drop)
+        if not worst.drop:
+            break
+        shown.remove(worst)
+    return shown
+
+
+def console(width: int | None = None) -> Console:
+    """Standard output; Rich honours NO_COLOR and COLUMNS, and keeps colour out of a pipe.
+
+    In a pipe no line is folded, unless COLUMNS asks for it.
+    """
+    if width is None and not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+        width = _PIPE
     return Console(file=sys.stdout, highlight=False, markup=False, width=width)
 
 
 def print_json(value: object) -> None:
-    """Print JSON, in ASCII alone: amounts as decimal strings, times as RFC 3339 in UTC."""
-    print(json.dumps(value, default=_plain_value, indent=2))  # noqa: T201 - this is the output
-
-
-def _plain_value(value: object) -> str:
-    if isinstance(value, datetime):
-        return "forever" if value == FOREVER else value.isoformat().replace("+00:00", "Z")
-    return str(value)
+    """Print a view, or many, as JSON in ASCII alone."""
+    print(json.dumps(as_json(value), indent=2))  # noqa: T201 - this is the output
 
 
 def cell(value: object) -> str:
@@ -83,11 +126,6 @@ def cell(value: object) -> str:
             return format(value, "f")
         case _:
             return inert(str(value), _CELL)
-
-
-def amount(micro: MicroUsdc | None) -> Decimal | None:
-    """An amount in USDC with six decimals, for a row."""
-    return None if micro is None else Decimal(plain(micro))
 
 
 def lasting(moment: datetime | None, now: datetime) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from rich.cells import cell_len
@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
+from fluence_watch.views.vm import VmView, vm_title, vm_view
 
-_SHORT_ID = 8
 _LONGEST_NAME = 40
 _GLOB = frozenset("*?[")
 _MOST_CANDIDATES = 20
@@ -29,9 +29,11 @@ class Target:
     @property
     def title(self) -> str:
         """The VM as a person names it: its name with the first characters of its id, inert."""
-        short = inert(self.vm.id[:_SHORT_ID])
-        name = inert(self.vm.name or "", _LONGEST_NAME)
-        return f"{name} ({short})" if name else short
+        return vm_title(self.vm.id, self.vm.name)
+
+    def view(self, now: datetime) -> VmView:
+        """The VM as data."""
+        return vm_view(self.account, self.vm, now, self.epoch)
 
 
 def is_glob(reference: str) -> bool:

@@ -1,18 +1,15 @@
 """The VMs of all accounts, and those that a user names."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import typer
 
-from fluence_watch.app.wiring import Setup, prepare
-from fluence_watch.cli.common.options import settings_from
-from fluence_watch.cli.common.polling import poll_all
+from fluence_watch.app.wiring import Setup
+from fluence_watch.cli.common.accounts import poll_all
 from fluence_watch.cli.manage.choose import Target, ambiguous, candidates, is_glob, matching, meant
 from fluence_watch.cli.manage.confirm import FAILED, USAGE, stop
-from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
 
@@ -39,21 +36,6 @@ class Fleet:
         for element in self.unread:
             text = f"{_name_of(element)} cannot be read: {element.why}"
             typer.echo(f"fluence-watch: note: {text}", err=True)
-
-
-def prepared(config: Path | None, account: str | None) -> Setup:
-    """What the settings ask for, of one account alone where one is named; raises `ConfigError`."""
-    whole = prepare(settings_from(config))
-    if account is None:
-        return whole
-    if account not in whole.policies:
-        known = ", ".join(whole.policies)
-        raise ConfigError([Problem("--account", f"there is no {account!r}; there are: {known}")])
-    return replace(
-        whole,
-        policies={account: whole.policies[account]},
-        clients={account: whole.clients[account]},
-    )
 
 
 def load(setup: Setup) -> Fleet:

@@ -90,7 +90,8 @@ def ls(
 ) -> None:
     """List open ports beside those that are expected."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.manage.fleet import load, pick, prepared
+    from fluence_watch.cli.common.accounts import prepared
+    from fluence_watch.cli.manage.fleet import load, pick
 
     setup = prepared(config, account)
     fleet = None if vm else load(setup)
@@ -137,7 +138,7 @@ def open_ports(
     dry_run: DryRunOption = False,
 ) -> None:
     """Open ports and leave the others as they are."""
-    from fluence_watch.cli.manage.fleet import prepared
+    from fluence_watch.cli.common.accounts import prepared
 
     setup = prepared(config, account)
     changes = changes_of(chosen(setup, vm), lambda _, before: with_open(before, ports))
@@ -155,7 +156,7 @@ def close_ports(
     dry_run: DryRunOption = False,
 ) -> None:
     """Close ports and leave the others as they are."""
-    from fluence_watch.cli.manage.fleet import prepared
+    from fluence_watch.cli.common.accounts import prepared
 
     setup = prepared(config, account)
     changes = changes_of(chosen(setup, vm), lambda _, before: with_closed(before, ports))
@@ -173,7 +174,7 @@ def set_ports(
     dry_run: DryRunOption = False,
 ) -> None:
     """Open these ports and close all others."""
-    from fluence_watch.cli.manage.fleet import prepared
+    from fluence_watch.cli.common.accounts import prepared
 
     setup, wanted = prepared(config, account), tuple(sorted(set(ports)))
     changes = changes_of(chosen(setup, vm), lambda _, __: wanted)
@@ -191,7 +192,7 @@ def restore(
 ) -> None:
     """Put back the ports that are expected: by [[expect]], else those first seen or accepted."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.manage.fleet import prepared
+    from fluence_watch.cli.common.accounts import prepared
 
     setup = prepared(config, account)
     targets = chosen(setup, vm)
@@ -220,7 +221,7 @@ def accept(
 ) -> None:
     """Let the ports that are open now be the expected ones; the VM is not changed."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.manage.fleet import prepared
+    from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.cli.manage.memory import has_store
 
     setup, now = prepared(config, account), utc_now()

@@ -11,7 +11,6 @@ from fluence_watch.cli.common.output import (
     UNKNOWN,
     Column,
     OutputFormat,
-    amount,
     cell,
     lasting,
     print_rows,
@@ -21,7 +20,7 @@ from fluence_watch.cli.manage.confirm import REFUSED, DryRunOption, YesOption, a
 from fluence_watch.cli.manage.removal import about_money, changed, default_margin, released, removal
 from fluence_watch.errors import ApiError, OutcomeUnknownError
 from fluence_watch.model.duration import parse_duration, rough, short
-from fluence_watch.model.money import usdc
+from fluence_watch.model.money import in_usdc, usdc
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
@@ -82,8 +81,9 @@ def rm(
 ) -> None:
     """Delete VMs and all that is on their disks."""
     from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.cli.manage.carry_out import carry_out
-    from fluence_watch.cli.manage.fleet import pick, prepared
+    from fluence_watch.cli.manage.fleet import pick
 
     setup, now = prepared(config, account), utc_now()
     targets = pick(setup, vm, several=True)
@@ -151,7 +151,7 @@ def _row(target: Target, now: datetime) -> dict[str, object]:
         "status": vm.status.value,
         "disk": _disk(vm),
         "public_ip": vm.public_ip,
-        "reserved": amount(vm.reserved),
+        "reserved": in_usdc(vm.reserved),
         "paid": lasting(until, now) if vm.is_billed else "not billed",
     }
 

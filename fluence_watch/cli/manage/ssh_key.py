@@ -69,7 +69,7 @@ def ls(
     form: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the SSH keys of all accounts."""
-    from fluence_watch.cli.manage.fleet import prepared
+    from fluence_watch.cli.common.accounts import prepared
 
     setup, failed, rows = prepared(config, account), False, []
     for name in setup.clients:
@@ -116,7 +116,7 @@ def add(
     dry_run: DryRunOption = False,
 ) -> None:
     """Add a public key, for VMs that are deployed from now on."""
-    from fluence_watch.cli.manage.fleet import prepared
+    from fluence_watch.cli.common.accounts import prepared
 
     public = _read(_text(key, file))
     called = inert(name or public.comment)
@@ -153,7 +153,7 @@ def rm(
     dry_run: DryRunOption = False,
 ) -> None:
     """Remove an SSH key; VMs that run keep what they have."""
-    from fluence_watch.cli.manage.fleet import prepared
+    from fluence_watch.cli.common.accounts import prepared
 
     setup = prepared(config, account)
     owned = [

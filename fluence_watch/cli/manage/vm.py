@@ -12,7 +12,6 @@ from fluence_watch.cli.common.output import (
     Column,
     OutputFormat,
     Row,
-    amount,
     cell,
     lasting,
     print_json,
@@ -36,11 +35,13 @@ from fluence_watch.model.funding import FOREVER, HOUR, funded_until
 from fluence_watch.model.money import MicroUsdc, usdc
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Port, Vm
+from fluence_watch.views.as_json import fields_of
 
 if TYPE_CHECKING:
     from fluence_watch.cli.manage.carry_out import Job
     from fluence_watch.cli.manage.memory import Expected
     from fluence_watch.fluence import FluenceClient
+    from fluence_watch.views.vm import VmView
 
 _LONGEST_NAME = 128
 _GIB = 2**30
@@ -82,61 +83,29 @@ def ls(
 ) -> None:
     """List the VMs of all accounts."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.manage.fleet import load, prepared
+    from fluence_watch.cli.common.accounts import prepared
+    from fluence_watch.cli.manage.fleet import load
 
     setup, now = prepared(config, account), utc_now()
     fleet = load(setup)
-    rows = [_row(target, now, form) for target in fleet.targets]
-    if rows or form is OutputFormat.JSON:
-        print_rows(_COLUMNS, rows, form)
+    views = [target.view(now) for target in fleet.targets]
+    if form is OutputFormat.JSON:
+        print_json(views)
+    elif views:
+        print_rows(_COLUMNS, [_row(view, now) for view in views], form)
     elif not fleet.failures:
         typer.echo("no VMs")
     fleet.end()
 
 
-def _row(target: Target, now: datetime, form: OutputFormat) -> Row:
-    if form is OutputFormat.JSON:
-        return described(target)
-    vm, until = target.vm, _until(target)
+def _row(vm: "VmView", now: datetime) -> Row:
     return {
-        "account": target.account,
-        "title": target.title,
-        "status": vm.status.value,
+        "account": vm.account,
+        "title": vm.title,
+        "status": vm.status,
         "public_ip": vm.public_ip,
-        "reserved": amount(vm.reserved),
-        "lasts": lasting(until, now) if vm.is_billed else "not billed",
-    }
-
-
-def _until(target: Target) -> datetime | None:
-    until = funded_until(target.vm, target.epoch)
-    return until if target.vm.is_billed or until == FOREVER else None
-
-
-def described(target: Target) -> dict[str, object]:
-    """All that is known of a VM, for JSON; what is not known is null."""
-    vm = target.vm
-    return {
-        "account": target.account,
-        "vm": vm.name,
-        "vm_id": vm.id,
-        "status": vm.status.value,
-        "status_word": vm.status_word,
-        "datacenter": vm.datacenter.name if vm.datacenter else None,
-        "tier": vm.datacenter.tier if vm.datacenter else None,
-        "public_ip": vm.public_ip,
-        "ports": _texts(vm.ports),
-        "os_image": vm.os_image,
-        "vcpus": vm.vcpus,
-        "memory_bytes": vm.memory_bytes,
-        "storage_bytes": vm.storage_bytes,
-        "created_at": vm.created_at,
-        "price_per_epoch": amount(vm.price),
-        "reserved": amount(vm.reserved),
-        "spent": amount(vm.spent),
-        "next_billing_at": vm.next_billing_at,
-        "epoch_seconds": int(target.epoch.total_seconds()),
-        "funded_until": _until(target),
+        "reserved": vm.reserved,
+        "lasts": lasting(vm.funded_until, now) if vm.billed else "not billed",
     }
 
 
@@ -149,7 +118,8 @@ def show(
 ) -> None:
     """Show all that is known of a VM."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.manage.fleet import pick_one, prepared
+    from fluence_watch.cli.common.accounts import prepared
+    from fluence_watch.cli.manage.fleet import pick_one
     from fluence_watch.cli.manage.memory import expected_of, recall_or_note
 
     setup, now = prepared(config, account), utc_now()
@@ -158,7 +128,7 @@ def show(
     expected = expected_of(target, memory, setup.settings.expectations, now)
     if form is OutputFormat.JSON:
         more = {"expected_ports": _texts(expected.ports), "expected_by": expected.source}
-        print_json(described(target) | more)
+        print_json(fields_of(target.view(now)) | more)
     else:
         lines = [*_identity(target), *_money(target, now)]
         facts(target.title, [*lines, *_ports(target.vm, expected)])
@@ -188,7 +158,8 @@ def _money(target: Target, now: datetime) -> Iterable[tuple[str, str]]:
     yield "reserve", _usdc(vm.reserved)
     yield "spent", _usdc(vm.spent)
     yield "next billing", _moment(vm.next_billing_at, now) if vm.is_billed else "none"
-    yield "funded until", _moment(_until(target), now) if vm.is_billed else "not billed"
+    until = funded_until(vm, target.epoch)
+    yield "funded until", _moment(until, now) if vm.is_billed else "not billed"
 
 
 def _ports(vm: Vm, expected: "Expected") -> Iterable[tuple[str, str]]:
@@ -236,8 +207,9 @@ def rename(
     dry_run: DryRunOption = False,
 ) -> None:
     """Give a VM another name, or several: 'old-*' 'new-*' keeps what the * stands for."""
+    from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.cli.manage.carry_out import carry_out
-    from fluence_watch.cli.manage.fleet import pick, pick_one, prepared
+    from fluence_watch.cli.manage.fleet import pick, pick_one
 
     _check_name(name)
     if is_glob(vm) and not can_rename(vm, name):

@@ -36,6 +36,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """An empty working folder, an environment without our variables, and logging put back."""
     for name in [name for name in os.environ if name.upper().startswith("FLUENCE_WATCH_")]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.chdir(tmp_path)
     stamina.instrumentation.set_on_retry_hooks(())
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -78,10 +79,10 @@ def serve() -> Iterator[Callable[..., Api]]:
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
 
-        def _serve(vms: int = 3) -> Api:
+        def _serve(vms: int = 3, dialect: str = "v2") -> Api:
             epoch, faults = timedelta(hours=24), FaultPlan()
             world = build_world(seed=1, vms=vms, epoch=epoch, now=utc_now(), api_key=KEY)
-            app = running(create_app(world, utc_now, faults=faults))
+            app = running(create_app(world, utc_now, faults=faults, dialect=dialect))
             return Api(stack.enter_context(portal.wrap_async_context_manager(app)), world, faults)
 
         yield _serve
@@ -96,10 +97,11 @@ def api(serve: Callable[..., Api]) -> Api:
 def configure() -> Callable[..., None]:
     """Write `config.toml` with these accounts, by name and address, and what else it should say."""
 
-    def _configure(accounts: Mapping[str, str], more: str = "") -> None:
+    def _configure(accounts: Mapping[str, str], more: str = "", dialect: str = "v2") -> None:
         text = '[poll]\ntimeout = "1s"\n'
         for name, url in accounts.items():
             text += f'[[accounts]]\nname = "{name}"\napi_key = "{KEY}"\nbase_url = "{url}"\n'
+            text += f'dialect = "{dialect}"\n'
         Path("config.toml").write_text(text + more, encoding="utf-8")
 
     return _configure

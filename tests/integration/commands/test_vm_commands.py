@@ -94,7 +94,7 @@ def test_a_vm_is_shown(run: Run, api: Any) -> None:
     assert 17 <= len(shown)
 
     as_json = json.loads(run("vm", "show", machine.id, "--format", "json").out)
-    assert (HOSTILE, None) == (as_json["vm"], as_json["expected_ports"])
+    assert (HOSTILE, None) == (as_json["vm_name"], as_json["expected_ports"])
 
 
 def test_what_is_not_one_vm(run: Run, api: Any) -> None:

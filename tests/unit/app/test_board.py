@@ -101,7 +101,7 @@ def test_an_incomplete_list_is_not_up(board: Board, polled: Callable[..., Polled
 
     assert (0, 1) == (shown["fluence_up", "main"], shown["fluence_rejected_vms", "main"])
     assert 1 == shown["fluence_vms", "main", "active"]
-    assert 1 == board.status().accounts[0].rejected_count
+    assert 1 == board.status().accounts[0].overview.unread
 
 
 def test_a_failed_first_poll_shows_what_the_store_remembers(
@@ -146,7 +146,7 @@ def test_drift_against_what_was_first_seen(board: Board, polled: Callable[..., P
     assert 1 == shown["fluence_vm_drifted_ports", "main", "web", "opened"]
     assert 0 == shown["fluence_vm_drifted_ports", "main", "web", "closed"]
     assert 1 == shown["fluence_watch_alerts", "main", "port_drift", "firing"]
-    assert ["port_drift"] == [row.rule for row in board.status().alerts]
+    assert ["port_drift"] == [row.alert.rule for row in board.status().alerts]
 
 
 def test_what_keeps_it_from_being_ready(board: Board, polled: Callable[..., Polled]) -> None:
@@ -180,12 +180,16 @@ def test_an_account_that_is_gone_is_gone(board: Board, polled: Callable[..., Pol
 
     assert not [key for key in shown if "main" in key]
     assert ["account second: not polled yet"] == board.unready()
-    assert ["second"] == [account.name for account in board.status().accounts]
+    assert ["second"] == [row.overview.account for row in board.status().accounts]
 
 
 def test_before_the_first_poll(board: Board) -> None:
     """An account that is to be watched is on the page from the start, with nothing known of it."""
     (account,) = board.status().accounts
 
-    assert ("main", None, None) == (account.name, account.up, account.vms)
+    assert ("main", None, None) == (
+        account.overview.account,
+        account.up,
+        account.overview.vms,
+    )
     assert not [key for key in samples(board) if "main" in key]

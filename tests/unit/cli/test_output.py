@@ -7,14 +7,18 @@ import pytest
 from fluence_watch.cli.common.output import (
     Column,
     OutputFormat,
-    amount,
     cell,
     lasting,
     print_json,
     print_rows,
 )
 from fluence_watch.model.funding import FOREVER
-from fluence_watch.model.money import MicroUsdc
+
+
+@pytest.fixture(autouse=True)
+def _no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
 
 NOW = datetime(2026, 4, 16, 17, 17, 42, tzinfo=UTC)
 COLUMNS = (Column("vm", "VM"), Column("price", "PRICE", right=True), Column("until", "UNTIL"))
@@ -44,15 +48,6 @@ def test_cells(value: object, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("micro", "shown"), [(298_160, "0.298160"), (0, "0.000000"), (-1, "-0.000001")]
-)
-def test_amounts(micro: int, shown: str) -> None:
-    """Six decimals, exactly."""
-    assert shown == str(amount(MicroUsdc(micro)).__format__("f"))
-    assert amount(None) is None
-
-
-@pytest.mark.parametrize(
     ("moment", "text"),
     [
         (None, "unknown"),
@@ -73,10 +68,65 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip(" ─")]
 
     assert [
-        "VM         PRICE   UNTIL",
-        "web-1   0.298160   2026-04-16 17:17 UTC",
-        "db       unknown   forever",
+        "VM        PRICE   UNTIL",
+        "web-1   0.29816   2026-04-16 17:17 UTC",
+        "db      unknown   forever",
     ] == lines
+
+
+@pytest.mark.parametrize(
+    ("amounts", "shown"),
+    [
+        (["0.298160"], ["0.29816"]),
+        (["0.298160", "1234567.500000", None], ["0.29816", "1,234,567.50000", "unknown"]),
+        (["3.000000", "-12.500000"], ["3.00", "-12.50"]),
+        (["0.000001", "0.000000"], ["0.000001", "0.000000"]),
+        (["1000.000000"], ["1,000.00"]),
+    ],
+)
+def test_amounts_of_a_column(
+    capsys: pytest.CaptureFixture[str], amounts: list[str | None], shown: list[str]
+) -> None:
+    """As many decimals as the longest needs, two to six, and commas at the thousands."""
+    rows = [{"a": None if each is None else Decimal(each)} for each in amounts]
+    print_rows([Column("a", "A", right=True)], rows, OutputFormat.TABLE)
+    assert shown == [line.strip() for line in capsys.readouterr().out.splitlines()[2:]]
+
+
+DROPPING = (
+    Column("vm", "VM"),
+    Column("b", "B", drop=1),
+    Column("c", "C", drop=3),
+    Column("d", "D", drop=2),
+)
+
+
+@pytest.mark.parametrize(
+    ("columns", "form", "titles"),
+    [
+        ("49", "table", ["VM", "B", "C", "D"]),
+        ("48", "table", ["VM", "B", "D"]),
+        ("36", "table", ["VM", "B", "D"]),
+        ("35", "table", ["VM", "B"]),
+        ("22", "table", ["VM"]),
+        ("3", "table", ["VM"]),
+        ("22", "wide", ["VM", "B", "C", "D"]),
+        ("", "table", ["VM", "B", "C", "D"]),
+    ],
+)
+def test_columns_that_do_not_fit(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+    form: str,
+    titles: list[str],
+) -> None:
+    """They are left out in the stated order; a pipe has room for all, and wide takes it."""
+    monkeypatch.setenv("COLUMNS", columns)
+    row = dict.fromkeys(("vm", "b", "c", "d"), "0123456789")
+    print_rows(DROPPING, [row], OutputFormat(form))
+    first = "".join(capsys.readouterr().out.splitlines()[0].split())
+    assert "".join(titles) == first
 
 
 def test_a_listing_as_json(capsys: pytest.CaptureFixture[str]) -> None:

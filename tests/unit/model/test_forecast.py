@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.model.forecast import forecast, month_end
-from fluence_watch.model.funding import FOREVER, burn_per_day, funded_until
+from fluence_watch.model.forecast import account_forecast, forecast, month_end
+from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 
@@ -51,9 +51,8 @@ def test_a_month_ends_where_the_next_begins(minutes: int) -> None:
 
 def test_a_vm(vm: Vm) -> None:
     """Charges at noon from the 17th to the 30th are fourteen; the reserve pays two of them."""
-    (each,) = forecast([vm], NOW).vms
+    each = forecast(vm, NOW)
 
-    assert vm is each.vm
     assert NOW + 3 * DAY == each.funded_until
     assert (1_000_000, 14_000_000) == (each.burn_per_day, each.to_month_end)
 
@@ -80,8 +79,8 @@ def test_what_is_not_told_is_not_known(
     unknown: int,
 ) -> None:
     """Unknown is no number, and counted; what has ended costs nothing more."""
-    whole = forecast([replace(vm, **changes)], NOW)
-    (each,) = whole.vms
+    changed = replace(vm, **changes)
+    each, whole = forecast(changed, NOW), account_forecast([changed], NOW)
 
     assert (until, burn, to_month_end) == (each.funded_until, each.burn_per_day, each.to_month_end)
     assert unknown == whole.unknown
@@ -92,27 +91,26 @@ def test_an_account(vm: Vm) -> None:
     poor = replace(vm, id="0x1", reserved=MicroUsdc(0))
     ended = replace(poor, id="0x2", status=Status.TERMINATED)
     unpriced = replace(vm, id="0x3", price=None)
-    whole = forecast([vm, poor, ended, unpriced], NOW)
+    whole = account_forecast([vm, poor, ended, unpriced], NOW)
 
-    assert NOW + DAY == whole.funded_until
+    assert NOW + DAY == whole.first_vm_out
     assert (2_000_000, 28_000_000, 1) == (whole.burn_per_day, whole.to_month_end, whole.unknown)
-    assert ["0x00aB", "0x1", "0x2", "0x3"] == [each.vm.id for each in whole.vms]
 
 
 def test_an_account_without_vms() -> None:
     """Nothing costs nothing, and never runs dry."""
-    whole = forecast([], NOW)
+    whole = account_forecast([], NOW)
     assert (None, 0, 0, 0) == (
-        whole.funded_until,
+        whole.first_vm_out,
         whole.burn_per_day,
         whole.to_month_end,
         whole.unknown,
     )
 
 
-def test_a_short_epoch(vm: Vm) -> None:
-    """With epochs of an hour there are twenty-four charges a day."""
-    (each,) = forecast([vm], NOW, HOUR).vms
+def test_by_the_hour(vm: Vm) -> None:
+    """There are twenty-four charges a day."""
+    each = forecast(vm, NOW, HOUR)
 
     assert NOW + DAY + 2 * HOUR == each.funded_until
     assert 24_000_000 == each.burn_per_day
@@ -143,12 +141,14 @@ def test_an_account_is_the_sum_of_its_vms(
         )
         for n, (price, reserved, hours) in enumerate(drawn)
     ]
-    whole = forecast(vms, now, epoch)
+    each, whole = [forecast(vm, now, epoch) for vm in vms], account_forecast(vms, now, epoch)
 
-    assert whole.burn_per_day == sum(burn_per_day([vm], epoch) for vm in vms)
-    assert whole.to_month_end == sum(each.to_month_end or 0 for each in whole.vms)
-    assert all((each.to_month_end or 0) % each.vm.price == 0 for each in whole.vms if each.vm.price)
-    assert whole.funded_until == min(
-        (funded_until(vm, epoch) or FOREVER for vm in vms), default=None
+    assert whole.burn_per_day == sum(one.burn_per_day or 0 for one in each)
+    assert whole.to_month_end == sum(one.to_month_end or 0 for one in each)
+    assert all(
+        (one.to_month_end or 0) % vm.price == 0
+        for one, vm in zip(each, vms, strict=True)
+        if vm.price
     )
+    assert whole.first_vm_out == min((one.funded_until or FOREVER for one in each), default=None)
     assert 0 == whole.unknown

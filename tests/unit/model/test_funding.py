@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fluence_watch.model.funding import (
     EPOCH,
     FOREVER,
+    HOUR,
     account_funded_until,
     burn_per_day,
     charges_before,
@@ -105,12 +106,18 @@ def test_what_a_fleet_costs(web: Vm) -> None:
 
 
 @given(st.lists(st.integers(0, 2**63 - 1), max_size=5), epochs)
-def test_burn_per_day_is_exact(web: Vm, costs: list[int], epoch: timedelta) -> None:
-    """A day costs price times day over epoch, rounded up, for fleets of any size."""
+def test_burn_per_day_is_the_price_of_a_day(web: Vm, costs: list[int], epoch: timedelta) -> None:
+    """24 prices by the hour, else one: the simulator shortens epochs and leaves the price."""
     burn = burn_per_day([with_money(web, cost, 0) for cost in costs], epoch)
-    exact = sum(costs) * 86_400_000_000
-    length = epoch // timedelta(microseconds=1)
-    assert exact <= burn * length < exact + length
+    assert burn == sum(costs) * (24 if epoch == HOUR else 1)
+    assert 24 * sum(costs) == burn_per_day([with_money(web, cost, 0) for cost in costs], HOUR)
+
+
+def test_the_charges_of_a_short_epoch(web: Vm) -> None:
+    """What a month costs does not depend on how short the simulator makes its epochs."""
+    end = BOUNDARY + timedelta(days=10)
+    assert 10 == charges_before(web, end) == charges_before(web, end, timedelta(minutes=2))
+    assert 240 == charges_before(web, end, HOUR)
 
 
 def test_the_burn_of_a_large_company(web: Vm) -> None:

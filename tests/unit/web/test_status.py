@@ -2,11 +2,13 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 
 import pytest
 
 from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Fingerprint, Severity, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Rejected
@@ -15,7 +17,13 @@ from fluence_watch.notify.render import brief
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.web.page import STYLE_HASH, render_status
-from fluence_watch.web.status import MOST_ALERTS, MOST_VMS, AccountReport, build_status
+from fluence_watch.web.status import (
+    MOST_ALERTS,
+    MOST_VMS,
+    AccountReport,
+    build_status,
+    counted,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -116,7 +124,7 @@ def test_what_fires_is_shown_worst_first(web: Vm, now: datetime) -> None:
     ]
     view = build_status([account(web, *others, now=now)], alerts, now, brief, silenced={failing})
 
-    assert ["vm-1", "vm-2", "vm-0", ""] == [row.vm for row in view.alerts]
+    assert ["vm-1", "vm-2", "vm-0", None] == [row.alert.vm_name for row in view.alerts]
     assert [False, False, False, True] == [row.silenced for row in view.alerts]
     assert ("critical", "3 alerts fire, 1 critical") == (view.level, view.headline)
     assert 1 == view.pending
@@ -147,7 +155,9 @@ def test_vms_are_sorted_by_urgency(web: Vm, now: datetime) -> None:
     alerts = [alert(named["warns"], now, Severity.WARNING), alert(named["warns"], now, key="2")]
     view = build_status([account(*named.values(), now=now)], alerts, now, brief)
 
-    assert ["warns", "soon", "later", "unknown", "free", "ended"] == [row.name for row in view.vms]
+    assert ["warns", "soon", "later", "unknown", "free", "ended"] == [
+        row.vm.vm_name for row in view.vms
+    ]
     assert Severity.CRITICAL is view.vms[0].severity
 
 
@@ -164,14 +174,24 @@ def test_the_page_is_bounded(web: Vm, now: datetime) -> None:
 
 
 def test_burn(web: Vm, now: datetime) -> None:
-    """A day of epochs of six hours costs four times the price; an unknown price makes it more."""
-    six = replace(account(web, now=now), epoch=timedelta(hours=6))
-    row = build_status([six], [], now, brief).accounts[0]
-    assert (1_192_640, False) == (row.burn, row.burn_is_partial)
+    """A day of hours costs twenty-four prices; an unknown price makes it more."""
+    hourly = replace(account(web, now=now), epoch=HOUR)
+    shown = build_status([hourly], [], now, brief).accounts[0].overview
+    assert (24 * Decimal("0.298160"), 0) == (shown.burn_per_day, shown.unpriced)
 
     bare = replace(web, id="0xb2", price=None)
-    row = build_status([account(web, bare, now=now)], [], now, brief).accounts[0]
-    assert (298_160, True) == (row.burn, row.burn_is_partial)
+    shown = build_status([account(web, bare, now=now)], [], now, brief).accounts[0].overview
+    assert (Decimal("0.298160"), 1) == (shown.burn_per_day, shown.unpriced)
+
+
+def test_the_balance_is_shown_where_it_is_known(web: Vm, now: datetime) -> None:
+    """In USDC, in the row of the account; elsewhere it is unknown."""
+    rich = replace(account(web, now=now), balance=AccountBalance(MicroUsdc(12_500_000)))
+
+    assert "Balance USDC" in (text := text_of(render_status(build_status([rich], [], now, brief))))
+    assert "1 12.500000 0.298160 nothing" in text
+    bare = build_status([account(web, now=now)], [], now, brief)
+    assert "1 unknown 0.298160 nothing" in text_of(render_status(bare))
 
 
 def test_a_failed_account_says_why_and_since_when(web: Vm, now: datetime) -> None:
@@ -219,3 +239,12 @@ def test_the_policy_allows_the_style_of_the_page(now: datetime) -> None:
     assert f"sha256-{b64encode(sha256(style.encode()).digest()).decode()}" == STYLE_HASH
     assert 1 == html.count("<style")
     assert 0 == html.count(' style="')
+
+
+def test_counted() -> None:
+    """One is not many."""
+    assert ["0 VMs", "1 VM", "2 entries"] == [
+        counted(0, "VM"),
+        counted(1, "VM"),
+        counted(2, "entry", "entries"),
+    ]

@@ -1,0 +1,76 @@
+"""`alerts`: what fires, as the daemon on this machine knows it."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fluence_watch.cli.common.options import ConfigOption, FormatOption, settings_from
+from fluence_watch.cli.common.output import (
+    Column,
+    OutputFormat,
+    Row,
+    lasting,
+    print_json,
+    print_rows,
+)
+
+if TYPE_CHECKING:
+    from fluence_watch.views.alert import AlertView
+
+_COLUMNS = (
+    Column("severity", "SEVERITY"),
+    Column("rule", "RULE"),
+    Column("account", "ACCOUNT"),
+    Column("title", "VM"),
+    Column("state", "STATE"),
+    Column("since", "SINCE"),
+    Column("what", "WHAT"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(alerts)
+
+
+def alerts(
+    config: ConfigOption = None,
+    form: FormatOption = OutputFormat.TABLE,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Show those that are over, newest first.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many of those.")] = 100,
+) -> None:
+    """Print what fires, or is about to, as the daemon on this machine knows it."""
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.notify.render import brief
+    from fluence_watch.store import Store
+    from fluence_watch.views.alert import alert_view
+
+    now = utc_now()
+    with Store.open(settings_from(config).store.url, exclusive=False) as store:
+        if resolved:
+            found = store.history(limit=limit)
+        else:
+            found = [a for name in store.accounts() for a in store.load(name).alerts.values()]
+            found.sort(key=lambda a: (a.state.value, -a.severity.rank, a.fingerprint))
+    views = [alert_view(alert, now, brief) for alert in found]
+    if form is OutputFormat.JSON:
+        print_json(views)
+    elif views:
+        print_rows(_COLUMNS, [_row(view, now) for view in views], form)
+    else:
+        typer.echo("nothing" if resolved else "nothing fires")
+
+
+def _row(view: "AlertView", now: datetime) -> Row:
+    return {
+        "severity": view.severity,
+        "rule": view.rule,
+        "account": view.account,
+        "title": view.title,
+        "state": view.state,
+        "since": lasting(view.since, now),
+        "what": view.what,
+    }

@@ -1,0 +1,84 @@
+"""`check`: one poll of every account, and what is wrong."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import typer
+
+from fluence_watch.cli.common.options import ConfigOption, FormatOption
+from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.snapshot import Outcome, Snapshot
+
+if TYPE_CHECKING:
+    from fluence_watch.alerting.state import AccountState
+    from fluence_watch.app.wiring import Setup
+
+FINE, WARNING, CRITICAL, UNKNOWN = range(4)
+
+_COLUMNS = (
+    Column("severity", "SEVERITY"),
+    Column("rule", "RULE"),
+    Column("account", "ACCOUNT"),
+    Column("title", "VM"),
+    Column("what", "WHAT"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(check)
+
+
+def check(config: ConfigOption = None, form: FormatOption = OutputFormat.TABLE) -> None:
+    """Poll every account once and print what is wrong; nothing is stored or sent.
+
+    Exit code: 0 fine, 1 warning, 2 critical, 3 unknown.
+    """
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.app.decide import decide
+    from fluence_watch.cli.common.accounts import poll_all, prepared
+    from fluence_watch.notify.render import brief
+    from fluence_watch.views.alert import finding_view
+
+    setup = prepared(config)
+    states, outcomes = _states(setup), poll_all(setup)
+    decisions = [decide(states[name], outcomes[name], setup.policies[name]) for name in outcomes]
+    findings = [found for each in decisions for found in each.verdict.findings.values()]
+    findings.sort(key=lambda found: (-found.severity.rank, found.fingerprint))
+    now = utc_now()
+    views = [finding_view(f.fingerprint, f.severity, f.facts, now, brief) for f in findings]
+    if views or form is OutputFormat.JSON:
+        print_rows(_COLUMNS, views, form)
+    else:
+        seen = sum(len(o.vms) for o in outcomes.values() if isinstance(o, Snapshot))
+        typer.echo(f"fine: accounts: {len(outcomes)}, VMs: {seen}")
+    raise typer.Exit(_exit_code(outcomes, (f.severity for f in findings if _of_vms(f.fingerprint))))
+
+
+def _of_vms(fingerprint: Fingerprint) -> bool:
+    from fluence_watch.rules import poll_failing
+
+    return fingerprint.rule != poll_failing.NAME
+
+
+def _exit_code(outcomes: Mapping[str, Outcome], severities: Iterable[Severity]) -> int:
+    worst = max((severity.rank for severity in severities), default=0)
+    if worst == Severity.CRITICAL.rank:
+        return CRITICAL
+    whole = all(isinstance(o, Snapshot) and o.complete for o in outcomes.values())
+    return (WARNING if worst else FINE) if whole else UNKNOWN
+
+
+def _states(setup: "Setup") -> "Mapping[str, AccountState]":
+    """What the daemon on this machine remembers; nothing where none ever ran."""
+    from fluence_watch.alerting.state import AccountState
+    from fluence_watch.errors import StoreError
+    from fluence_watch.store import Store
+
+    try:
+        with Store.open(setup.settings.store.url, exclusive=False) as store:
+            return {name: store.load(name) for name in setup.policies}
+    except StoreError as error:
+        typer.echo(f"note: VMs are not compared with an earlier list: {error}", err=True)
+        return {name: AccountState() for name in setup.policies}

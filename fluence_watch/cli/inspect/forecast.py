@@ -1,0 +1,140 @@
+"""`forecast`: how long the money lasts, and what the rest of the month costs."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
+from fluence_watch.cli.common.output import (
+    Column,
+    OutputFormat,
+    Row,
+    lasting,
+    print_json,
+    print_rows,
+)
+from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
+
+if TYPE_CHECKING:
+    from fluence_watch.app.wiring import Setup
+    from fluence_watch.views.account import AccountOverview
+    from fluence_watch.views.vm import VmView
+
+UNKNOWN = 3
+
+_ACCOUNTS = (
+    Column("account", "ACCOUNT"),
+    Column("vms", "VMS", right=True, drop=2),
+    Column("balance", "BALANCE", right=True),
+    Column("lasts", "LASTS"),
+    Column("first_vm_out", "FIRST VM OUT", drop=1),
+    Column("burn_per_day", "A DAY", right=True),
+    Column("to_month_end", "TO MONTH'S END", right=True),
+)
+_VMS = (
+    Column("title", "VM"),
+    Column("account", "ACCOUNT", drop=1),
+    Column("reserved", "RESERVE", right=True, drop=2),
+    Column("lasts", "FUNDED"),
+    Column("burn_per_day", "A DAY", right=True),
+    Column("to_month_end", "TO MONTH'S END", right=True),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(forecast)
+
+
+def forecast(
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    form: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Print how long the money lasts and what the rest of the month costs, in USDC.
+
+    The balance is that of the account, where the API tells it. A VM is funded by its reserve.
+    """
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.common.accounts import poll_all, prepared
+
+    setup, now = prepared(config, account), utc_now()
+    outcomes = poll_all(setup)
+    lists = {name: each for name, each in outcomes.items() if isinstance(each, Snapshot)}
+    accounts = [_overview(setup, each, now) for each in lists.values()]
+    vms = [view for each in lists.values() for view in _vms(setup, each, now)]
+    if form is OutputFormat.JSON:
+        print_json({"accounts": accounts, "vms": vms})
+    else:
+        _print_tables(accounts, vms, now, form)
+    _end(outcomes)
+
+
+def _overview(setup: "Setup", snapshot: Snapshot, now: datetime) -> "AccountOverview":
+    from fluence_watch.views.account import account_overview
+
+    return account_overview(
+        snapshot.account,
+        snapshot.vms.values(),
+        now,
+        setup.policies[snapshot.account].epoch_of(snapshot),
+        balance=snapshot.balance,
+        unread=len(snapshot.rejected),
+        complete=snapshot.complete,
+    )
+
+
+def _vms(setup: "Setup", snapshot: Snapshot, now: datetime) -> "list[VmView]":
+    from fluence_watch.views.vm import vm_view
+
+    epoch = setup.policies[snapshot.account].epoch_of(snapshot)
+    return [vm_view(snapshot.account, vm, now, epoch) for vm in snapshot.vms.values()]
+
+
+def _print_tables(
+    accounts: "list[AccountOverview]", vms: "list[VmView]", now: datetime, form: OutputFormat
+) -> None:
+    if accounts:
+        print_rows(_ACCOUNTS, [_account_row(each, now) for each in accounts], form)
+    if vms:
+        typer.echo()
+        shown = _VMS if len(accounts) > 1 else [c for c in _VMS if c.key != "account"]
+        print_rows(shown, [_vm_row(each, now) for each in vms], form)
+
+
+def _account_row(account: "AccountOverview", now: datetime) -> Row:
+    return {
+        "account": account.account,
+        "vms": account.vms,
+        "balance": account.balance,
+        "lasts": lasting(account.funded_until, now),
+        "first_vm_out": lasting(account.first_vm_out, now),
+        "burn_per_day": account.burn_per_day,
+        "to_month_end": account.to_month_end,
+    }
+
+
+def _vm_row(vm: "VmView", now: datetime) -> Row:
+    return {
+        "title": vm.title,
+        "account": vm.account,
+        "reserved": vm.reserved,
+        "lasts": lasting(vm.funded_until, now) if vm.billed else "not billed",
+        "burn_per_day": vm.burn_per_day,
+        "to_month_end": vm.to_month_end,
+    }
+
+
+def _end(outcomes: Mapping[str, Outcome]) -> None:
+    """Say on stderr what is not in the sums; exit 3 when it is an account."""
+    failures = [each for each in outcomes.values() if isinstance(each, PollFailure)]
+    for failure in failures:
+        typer.echo(f"fluence-watch: account {failure.account}: {failure.message}", err=True)
+    for each in outcomes.values():
+        if isinstance(each, Snapshot) and each.rejected:
+            text = f"account {each.account}: VMs that cannot be read: {len(each.rejected)}"
+            typer.echo(f"fluence-watch: note: {text}", err=True)
+    if failures:
+        raise typer.Exit(UNKNOWN)

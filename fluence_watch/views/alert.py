@@ -1,0 +1,79 @@
+"""A finding and an alert as data. Their words come from outside: this floor knows no templates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.views.vm import vm_title
+
+Brief = Callable[[object, datetime], str]
+"""Puts the facts of a finding into one line of words, as of a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """What a rule found; `vm_id` and `vm_name` are `None` where it is about the account."""
+
+    severity: Severity
+    rule: str
+    account: str
+    vm_id: str | None
+    vm_name: str | None
+    what: str
+
+    @property
+    def title(self) -> str:
+        """The VM as a person names it; `""` where it is about the account."""
+        return "" if self.vm_id is None else vm_title(self.vm_id, self.vm_name)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView(FindingView):
+    """An alert: a finding with a history.
+
+    The condition holds `since` then; `fired_at` and `ended_at` are `None` as long as it did not.
+    """
+
+    state: State
+    since: datetime
+    fired_at: datetime | None
+    ended_at: datetime | None
+
+
+def finding_view(
+    fingerprint: Fingerprint, severity: Severity, facts: object, now: datetime, brief: Brief
+) -> FindingView:
+    """The view of a finding, whose facts `brief` puts into words."""
+    vm = _vm_of(facts)
+    return FindingView(
+        severity=severity,
+        rule=fingerprint.rule,
+        account=fingerprint.account,
+        vm_id=vm.id if vm else None,
+        vm_name=vm.name if vm else None,
+        what=brief(facts, now),
+    )
+
+
+def alert_view(alert: Alert, now: datetime, brief: Brief) -> AlertView:
+    """The view of an alert, whose facts `brief` puts into words."""
+    vm = _vm_of(alert.facts)
+    return AlertView(
+        severity=alert.severity,
+        rule=alert.fingerprint.rule,
+        account=alert.fingerprint.account,
+        vm_id=vm.id if vm else None,
+        vm_name=vm.name if vm else None,
+        what=brief(alert.facts, now),
+        state=alert.state,
+        since=alert.active_at,
+        fired_at=alert.starts_at,
+        ended_at=alert.ends_at,
+    )
+
+
+def _vm_of(facts: object) -> VmRef | None:
+    vm = getattr(facts, "vm", None)
+    return vm if isinstance(vm, VmRef) else None

@@ -1,0 +1,41 @@
+"""Views as JSON: the one place that says how a value is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from fluence_watch.model.funding import FOREVER
+
+Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
+
+
+def as_json(value: object) -> Json:
+    """The value in what JSON has: a dataclass becomes an object, and so do those in it.
+
+    Amounts are strings of decimals (USDC), times are RFC 3339 in UTC (`2026-04-17T14:47:00Z`) or
+    `"forever"`, and what is unknown is null.
+
+    Raises:
+        TypeError: there is no rule for such a value.
+    """
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case Decimal():
+            return format(value, "f")
+        case datetime():
+            return "forever" if value == FOREVER else value.isoformat().replace("+00:00", "Z")
+        case Mapping():
+            return {str(key): as_json(each) for key, each in value.items()}
+        case Sequence():
+            return [as_json(each) for each in value]
+    if is_dataclass(value):
+        return {name: as_json(each) for name, each in fields_of(value).items()}
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def fields_of(view: object) -> dict[str, object]:
+    """The fields of a view by name, as they are."""
+    assert is_dataclass(view)
+    return {each.name: getattr(view, each.name) for each in fields(view)}

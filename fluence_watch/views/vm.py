@@ -1,0 +1,87 @@
+"""A VM as data."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from fluence_watch.model.forecast import forecast
+from fluence_watch.model.funding import EPOCH
+from fluence_watch.model.money import in_usdc
+from fluence_watch.model.text import inert, short_id
+from fluence_watch.model.vm import Status, Vm
+
+_LONGEST_NAME = 40
+
+
+@dataclass(frozen=True, slots=True)
+class VmView:
+    """A VM of an account; texts are as the API gives them, `None` is unknown.
+
+    Amounts are USDC, sizes bytes; `ports` are written as `22/tcp`, `epoch_seconds` is what the
+    price is for. `funded_until` is also `None` for a VM that has ended, `FOREVER` for a free one.
+    """
+
+    account: str
+    vm_id: str
+    vm_name: str | None
+    status: Status
+    status_word: str
+    billed: bool
+    datacenter: str | None
+    tier: int | None
+    public_ip: str | None
+    ports: tuple[str, ...] | None
+    os_image: str | None
+    vcpus: int | None
+    memory_bytes: int | None
+    storage_bytes: int | None
+    created_at: datetime | None
+    epoch_seconds: int
+    price_per_epoch: Decimal | None
+    reserved: Decimal | None
+    spent: Decimal | None
+    next_billing_at: datetime | None
+    funded_until: datetime | None
+    burn_per_day: Decimal | None
+    to_month_end: Decimal | None
+
+    @property
+    def title(self) -> str:
+        """The VM as a person names it: `web-1 (0xa1b2c3)`."""
+        return vm_title(self.vm_id, self.vm_name)
+
+
+def vm_title(vm_id: str, name: str | None) -> str:
+    """A VM as a person names it: its name with the first characters of its id, harmless."""
+    shown = inert(name or "", _LONGEST_NAME)
+    return f"{shown} ({short_id(vm_id)})" if shown else short_id(vm_id)
+
+
+def vm_view(account: str, vm: Vm, now: datetime, epoch: timedelta = EPOCH) -> VmView:
+    """The view of a VM whose price is for an `epoch`, as of `now`."""
+    ahead = forecast(vm, now, epoch)
+    return VmView(
+        account=account,
+        vm_id=vm.id,
+        vm_name=vm.name,
+        status=vm.status,
+        status_word=vm.status_word,
+        billed=vm.is_billed,
+        datacenter=vm.datacenter.name if vm.datacenter else None,
+        tier=vm.datacenter.tier if vm.datacenter else None,
+        public_ip=vm.public_ip,
+        ports=None if vm.ports is None else tuple(map(str, vm.ports)),
+        os_image=vm.os_image,
+        vcpus=vm.vcpus,
+        memory_bytes=vm.memory_bytes,
+        storage_bytes=vm.storage_bytes,
+        created_at=vm.created_at,
+        epoch_seconds=int(epoch.total_seconds()),
+        price_per_epoch=in_usdc(vm.price),
+        reserved=in_usdc(vm.reserved),
+        spent=in_usdc(vm.spent),
+        next_billing_at=vm.next_billing_at,
+        funded_until=ahead.funded_until,
+        burn_per_day=in_usdc(ahead.burn_per_day),
+        to_month_end=in_usdc(ahead.to_month_end),
+    )
