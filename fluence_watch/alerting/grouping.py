@@ -1,7 +1,7 @@
 """All that one poll tells one receiver is one message: worst first, and never too long."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,10 +66,13 @@ def compose(
     told: LastNotified,
     routes: Sequence[Route],
     now: datetime,
+    *,
+    paused: Container[str] = frozenset(),
 ) -> tuple[list[Message], dict[tuple[Fingerprint, str], datetime]]:
     """The messages of one poll, one a receiver at most, and who is told of what by them.
 
-    `alerts` are those that are open and those that this poll ended.
+    `alerts` are those that are open and those that this poll ended. Those with a `paused` subject
+    are not repeated.
     """
     settled = [alert for alert in alerts if alert.state is not State.PENDING]
     messages: list[Message] = []
@@ -78,7 +81,8 @@ def compose(
         items = []
         for alert in settled:
             told_at = told.get((alert.fingerprint, route.receiver))
-            if reason := needs_telling(alert, route, told_at, now):
+            repeats = alert.fingerprint.subject not in paused
+            if reason := needs_telling(alert, route, told_at, now, repeats=repeats):
                 items.append(_item(alert, reason))
                 telling[alert.fingerprint, route.receiver] = now
         if items:

@@ -46,17 +46,23 @@ class Reason(StrEnum):
 
 
 def needs_telling(
-    alert: Alert, route: Route, told_at: datetime | None, now: datetime
+    alert: Alert,
+    route: Route,
+    told_at: datetime | None,
+    now: datetime,
+    *,
+    repeats: bool = True,
 ) -> Reason | None:
     """Why this receiver is to be told of this alert now; `None` when it is not.
 
     A receiver hears that an alert resolved only if it heard that it fired. A `told_at` from the
     future counts like one as long ago: the clock was set back.
+    What `repeats` not is told once, whatever the route's interval.
     """
     if alert.state is State.FIRING:
         if told_at is None:
             return Reason.FIRST if route.wants(alert) else None
-        due = route.repeat_interval and abs(now - told_at) >= route.repeat_interval
+        due = repeats and route.repeat_interval and abs(now - told_at) >= route.repeat_interval
         return Reason.REPEAT if due and route.wants(alert) else None
     heard = alert.state is State.RESOLVED and told_at is not None
     return Reason.RESOLVED if heard and route.send_resolved and not alert.quiet else None

@@ -7,6 +7,7 @@ from datetime import datetime
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ssh_key import SshKey
 
 
@@ -16,7 +17,8 @@ class AccountState:
 
     `known` is keyed by `Vm.key`; `alerts` are the open ones; `told` says when each receiver was
     last told of an open alert. `last_poll_at` is the last poll that was judged, good or failed,
-    `last_good_at` the last that brought a list. `ssh_keys` are as last known, `None` before that.
+    `last_good_at` the last that brought a list. `ssh_keys` and `balance` (micro-USDC) are as last known,
+    `None` before that.
     """
 
     known: Mapping[str, KnownVm] = field(default_factory=dict)
@@ -25,3 +27,4 @@ class AccountState:
     last_poll_at: datetime | None = None
     last_good_at: datetime | None = None
     ssh_keys: tuple[SshKey, ...] | None = None
+    balance: MicroUsdc | None = None

@@ -11,20 +11,26 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.finding import Verdict
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm, track
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, expected_keys, noted, spent
+from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import evaluate, needs, vm_vanished
+from fluence_watch.rules import evaluate, needs
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the user wants of one account's watch; `rules` and `timings` are keyed by rule name."""
+    """What the user wants of one account's watch; `rules` and `timings` are keyed by rule name.
+
+    `presence` says when a missing VM is lost.
+    """
 
     account: str
     rules: Mapping[str, RuleSettings]
     timings: Mapping[str, Timing]
+    presence: PresenceLimits
     routes: Sequence[Route] = ()
     expectations: Sequence[Expectation] = ()
     epoch: timedelta = EPOCH
@@ -38,13 +44,6 @@ class Policy:
     def needs(self) -> frozenset[Need]:
         """What a poll asks for beside the list of VMs and the balance."""
         return needs(self.rules)
-
-    @property
-    def forget_after(self) -> timedelta:
-        """After how long a missing VM is forgotten."""
-        vanished = self.rules[vm_vanished.NAME]
-        assert isinstance(vanished, vm_vanished.VmVanishedSettings)
-        return vanished.forget_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,7 @@ def decide(
     now = outcome.taken_at
     remembered = replace(before, known=noted(before.known, notes))
     known = _known_after(remembered, outcome, policy)
+    presence = presence_of(known, policy.presence)
     situation = Situation(
         account=policy.account,
         now=now,
@@ -79,6 +79,7 @@ def decide(
         before=remembered.known,
         snapshot=outcome if isinstance(outcome, Snapshot) else None,
         failure=None if isinstance(outcome, Snapshot) else outcome,
+        presence=presence,
         epoch=policy.epoch_of(outcome),
         expectations=policy.expectations,
         keys_before=before.ssh_keys,
@@ -87,7 +88,12 @@ def decide(
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
     messages, telling = compose(
-        policy.account, [*alerts.values(), *ended], before.told, policy.routes, now
+        policy.account,
+        [*alerts.values(), *ended],
+        before.told,
+        policy.routes,
+        now,
+        paused=presence.subjects,
     )
     told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
     after = AccountState(
@@ -97,6 +103,7 @@ def decide(
         last_poll_at=now,
         last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
         ssh_keys=_keys_after(before, outcome),
+        balance=_balance_after(before, outcome),
     )
     return Decision(after, ended, messages, spent(notes, now), verdict)
 
@@ -104,7 +111,23 @@ def decide(
 def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapping[str, KnownVm]:
     if not isinstance(outcome, Snapshot):
         return before.known
-    return track(before.known, outcome, before.last_good_at, policy.forget_after)
+    limits, now = policy.presence, outcome.taken_at
+    known = track(before.known, outcome, before.last_good_at, limits.forget_after)
+    if not outcome.complete:
+        return known
+    return settle(known, limits, now, policy.epoch_of(outcome), _rise(before, outcome))
+
+
+def _rise(before: AccountState, snapshot: Snapshot) -> int | None:
+    """By how much the balance rose since it was last known."""
+    if before.balance is None or snapshot.balance is None:
+        return None
+    return snapshot.balance.balance - before.balance
+
+
+def _balance_after(before: AccountState, outcome: Outcome) -> MicroUsdc | None:
+    seen = outcome.balance if isinstance(outcome, Snapshot) else None
+    return seen.balance if seen else before.balance
 
 
 def _keys_after(before: AccountState, outcome: Outcome) -> tuple[SshKey, ...] | None:

@@ -62,6 +62,7 @@ def policy(account: AccountSettings, settings: WatchSettings) -> Policy:
         account=account.name,
         rules=rules,
         timings={rule.name: _timing(rule, rules[rule.name], settings.poll) for rule in RULES},
+        presence=settings.presence,
         routes=tuple(map(_route, settings.receivers)),
         expectations=settings.expectations,
         epoch=account.epoch,

@@ -1,8 +1,9 @@
 """What is remembered of a VM between polls, and how a new snapshot changes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.vm import STARTING, Port, Vm
@@ -10,15 +11,29 @@ from fluence_watch.model.vm import STARTING, Port, Vm
 REMOVAL_EXPECTED_FOR = timedelta(hours=24)
 
 
+class Cause(StrEnum):
+    """Why a VM is lost, as far as that is known.
+
+    `FUNDS`: its money was used up. `PROVIDER`: it was being terminated when last seen. `USER`: its
+    reserve went back to the account, as after a deletion.
+    """
+
+    PROVIDER = "provider"
+    FUNDS = "funds"
+    USER = "user"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class KnownVm:
     """A VM that was in a list once.
 
-    `vm` is its last description, `baseline` the ports it had when first seen (`None` until it is
-    up and the API tells them). While it is missing, `missing_polls` counts the complete polls without it,
-    `last_seen_at` is the last good poll with it, and `missing_among` says how many VMs the
-    account had when it went, for telling one lost VM from a lost list. `removal_asked_at` is when
-    the user had it removed through this store.
+    `vm` is its last description; what that leaves unknown and an earlier one had is in
+    `last_known`. `baseline` are the ports it had when first seen (`None` until it is up and the API
+    gives them). While it is missing, `missing_polls` counts the complete polls without it,
+    `last_seen_at` is the last good poll with it, `missing_among` says how many VMs the account had
+    when it went, and `cause` why it is lost, once that is beyond doubt (see `presence.py`).
+    `removal_asked_at` is when the user had it removed through this store.
     """
 
     vm: Vm
@@ -29,6 +44,16 @@ class KnownVm:
     missing_among: int = 0
     last_seen_at: datetime | None = None
     removal_asked_at: datetime | None = None
+    remembered: Vm | None = None
+    cause: Cause | None = None
+
+    @property
+    def last_known(self) -> Vm:
+        """The last description, with what it leaves unknown as an earlier one had it.
+
+        For comparing with and for telling what was; what is unknown now stays unknown in `vm`.
+        """
+        return self.remembered or self.vm
 
 
 def track(
@@ -40,8 +65,8 @@ def track(
     """What is known after the snapshot; an entry that did not change is the same object.
 
     A VM in the list, read or not, is not missing. In an incomplete snapshot no absence counts.
-    A VM that is missing for longer than `forget_after` is forgotten; one whose removal was asked
-    at most `REMOVAL_EXPECTED_FOR` before, as soon as it is missing.
+    A lost VM that is missing for longer than `forget_after` is forgotten; one whose removal was
+    asked at most `REMOVAL_EXPECTED_FOR` before, as soon as it is missing.
     """
     now, unread, complete = snapshot.taken_at, snapshot.unread, snapshot.complete
     present = sum(1 for entry in known.values() if entry.missing_since is None)
@@ -66,7 +91,13 @@ def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
     same = baseline is entry.baseline and asked_at is entry.removal_asked_at
     if same and entry.missing_since is None and (entry.vm is vm or entry.vm == vm):
         return entry
-    return KnownVm(vm, entry.first_seen_at, baseline, removal_asked_at=asked_at)
+    return KnownVm(
+        vm,
+        entry.first_seen_at,
+        baseline,
+        removal_asked_at=asked_at,
+        remembered=_filled(vm, entry.last_known),
+    )
 
 
 def _baseline(vm: Vm) -> tuple[Port, ...] | None:
@@ -74,11 +105,27 @@ def _baseline(vm: Vm) -> tuple[Port, ...] | None:
     return None if vm.status in STARTING else vm.ports
 
 
+_FIELDS = tuple(field.name for field in fields(Vm))
+
+
+def _filled(vm: Vm, before: Vm) -> Vm | None:
+    """The VM with what is unknown of it as it was before; `None` where nothing is to be filled in."""
+    unknown = [name for name in _FIELDS if getattr(vm, name) is None]
+    was = {name: value for name in unknown if (value := getattr(before, name)) is not None}
+    return replace(vm, **was) if was else None
+
+
 def _present(entry: KnownVm, now: datetime) -> KnownVm:
     asked_at = _asked_at(entry, now)
     if entry.missing_since is None and asked_at is entry.removal_asked_at:
         return entry
-    return KnownVm(entry.vm, entry.first_seen_at, entry.baseline, removal_asked_at=asked_at)
+    return KnownVm(
+        entry.vm,
+        entry.first_seen_at,
+        entry.baseline,
+        removal_asked_at=asked_at,
+        remembered=entry.remembered,
+    )
 
 
 def _asked_at(entry: KnownVm, now: datetime) -> datetime | None:
@@ -88,9 +135,11 @@ def _asked_at(entry: KnownVm, now: datetime) -> datetime | None:
 
 
 def _forgettable(entry: KnownVm, now: datetime, forget_after: timedelta) -> bool:
+    """Whether there is nothing to tell of it any more; a VM in doubt has yet to be told of."""
     if _asked_at(entry, now):
         return True
-    return entry.missing_since is not None and now - entry.missing_since > forget_after
+    since = entry.missing_since
+    return since is not None and entry.cause is not None and now - since > forget_after
 
 
 def _missed(entry: KnownVm, now: datetime, present: int, last_good_at: datetime | None) -> KnownVm:

@@ -44,7 +44,7 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
     enabled = [rule for rule in RULES if settings[rule.name].enabled]
     runnable = [rule for rule in enabled if situation.snapshot or rule.judges_failures]
     findings: dict[Fingerprint, Finding] = {}
-    unknown, gone = _absent_vms(situation, settings)
+    unknown, gone = _absent_vms(situation)
     for rule in runnable:
         judgement: Judgement = rule.judge(situation, settings[rule.name])
         findings.update({finding.fingerprint: finding for finding in judgement.findings})
@@ -62,21 +62,14 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
 _Pairs = set[tuple[str, str]]
 
 
-def _absent_vms(
-    situation: Situation, settings: Mapping[str, RuleSettings]
-) -> tuple[_Pairs, _Pairs]:
+def _absent_vms(situation: Situation) -> tuple[_Pairs, _Pairs]:
     """The VMs that no rule can judge: missing so far without proof, or gone for good."""
     unknown: _Pairs = set()
     gone: _Pairs = set()
     if situation.snapshot is None:
         return unknown, gone
-    limits = settings[vm_vanished.NAME]
-    assert isinstance(limits, vm_vanished.VmVanishedSettings)
-    lost = vm_vanished.lost(situation.known, limits)
-    doubted = vm_vanished.suspects(lost.values())
     for key in (situation.known.keys() | situation.before.keys()) - situation.vms.keys():
-        entry = situation.known.get(key)
-        certain = entry is None or (key in lost and entry.missing_since not in doubted)
+        certain = key not in situation.known or key in situation.presence.lost
         target = gone if certain else unknown
         target |= {(rule.name, key) for rule in RULES if not rule.event}
     return unknown, gone

@@ -5,7 +5,7 @@ function from a situation to a judgement. It holds no text and knows no clock.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
@@ -19,6 +19,7 @@ from fluence_watch.model.finding import Finding, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.note import NoteAction
+from fluence_watch.model.presence import Presence
 from fluence_watch.model.snapshot import PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Port, Vm
@@ -101,8 +102,8 @@ class Expectation:
 class Situation:
     """All that a rule may look at.
 
-    `known` is what is remembered after this poll, `before` what was before it. After a failed
-    poll `snapshot` is `None` and `failure` says why. `keys_before` are the SSH keys as last known,
+    `known` is what is remembered after this poll, `before` what was before it, `presence` which VMs
+    are missing or lost. After a failed poll `snapshot` is `None` and `failure` says why. `keys_before` are the SSH keys as last known,
     `None` at first sight; `expected_keys` what users do to which of them, by fingerprint.
     """
 
@@ -112,6 +113,7 @@ class Situation:
     before: Mapping[str, KnownVm]
     snapshot: Snapshot | None = None
     failure: PollFailure | None = None
+    presence: Presence = field(default_factory=Presence)
     epoch: timedelta = timedelta(hours=24)
     expectations: Sequence[Expectation] = ()
     keys_before: tuple[SshKey, ...] | None = None

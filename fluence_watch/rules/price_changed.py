@@ -1,4 +1,4 @@
-"""A VM costs another price an epoch than when it was last seen."""
+"""The price of a VM is not the one that was last known."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,10 +37,10 @@ class PriceChanged:
 
 
 def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
-    """Find every billed VM whose price was known, is known, and is another."""
+    """Find every billed VM whose price is known, was known once, and was another."""
     findings = []
     for key, vm in situation.vms.items():
-        old = situation.before[key].vm.price if key in situation.before else None
+        old = situation.before[key].last_known.price if key in situation.before else None
         if old is None or vm.price is None or old == vm.price or not vm.is_billed:
             continue
         fingerprint = Fingerprint(situation.account, NAME, key, situation.now.isoformat())

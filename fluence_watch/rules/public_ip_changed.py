@@ -1,4 +1,4 @@
-"""A VM has another public address than when it was last seen."""
+"""The public address of a VM is not the one that was last known."""
 
 from dataclasses import dataclass
 
@@ -24,10 +24,10 @@ class PublicIpChanged:
 
 
 def judge(situation: Situation, settings: PublicIpChangedSettings) -> Judgement:
-    """Find every VM whose address was known, is known, and is another."""
+    """Find every VM whose address is known, was known once, and was another."""
     findings = []
     for key, vm in situation.vms.items():
-        old = situation.before[key].vm.public_ip if key in situation.before else None
+        old = situation.before[key].last_known.public_ip if key in situation.before else None
         if old and vm.public_ip and old != vm.public_ip:
             fingerprint = Fingerprint(situation.account, NAME, key, situation.now.isoformat())
             facts = PublicIpChanged(ref(vm), old, vm.public_ip)

@@ -19,6 +19,7 @@ from pydantic import (
 
 from fluence_watch.errors import Problem
 from fluence_watch.model.finding import Severity
+from fluence_watch.model.presence import PresenceLimits
 from fluence_watch.model.vm import Port, parse_port
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settings
@@ -240,6 +241,12 @@ class WatchSettings(Settings):
     def by_rule(self) -> Mapping[str, RuleSettings]:
         """The settings of each rule, by its name."""
         return {rule.name: getattr(self.rules, rule.name) for rule in RULES}
+
+    @property
+    def presence(self) -> PresenceLimits:
+        """When a VM that is missing is lost, and when it is forgotten."""
+        limits: PresenceLimits = self.rules.vm_vanished.limits  # type: ignore[attr-defined] # see RulesSettings
+        return limits
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Port, Vm
 from fluence_watch.rules import FACTS
@@ -50,6 +51,7 @@ class Loader(Generic[T]):
 load_vm = Loader(Vm)
 load_keys = Loader(tuple[SshKey, ...])
 load_ports = Loader(tuple[Port, ...])
+load_balance = Loader(MicroUsdc)
 load_told = Loader(dict[str, datetime])
 _load_message = Loader(Message)
 _load_facts: Mapping[str, Loader[Any]] = {name: Loader(kind) for name, kind in FACTS.items()}

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
-from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.store.codec import dump, load_ports, load_vm
 from fluence_watch.store.schema import vms
 
@@ -63,6 +63,8 @@ def _values(account_id: int, key: str, entry: KnownVm) -> dict[str, Any]:
         "missing_among": entry.missing_among,
         "last_seen_at": entry.last_seen_at,
         "removal_asked_at": entry.removal_asked_at,
+        "remembered": None if entry.remembered is None else dump(entry.remembered),
+        "cause": entry.cause,
     }
 
 
@@ -76,4 +78,6 @@ def _known(row: Row[Any]) -> KnownVm:
         missing_among=row.missing_among,
         last_seen_at=row.last_seen_at,
         removal_asked_at=row.removal_asked_at,
+        remembered=None if row.remembered is None else load_vm(row.remembered),
+        cause=None if row.cause is None else Cause(row.cause),
     )

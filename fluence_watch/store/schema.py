@@ -35,6 +35,7 @@ accounts = Table(
     Column("last_poll_at", Moment),
     Column("last_good_at", Moment),
     Column("ssh_keys", Hostile),  # JSON, NULL before the first list of keys
+    Column("balance", Hostile),  # JSON
 )
 
 vms = Table(
@@ -51,6 +52,8 @@ vms = Table(
     Column("missing_among", Integer, nullable=False),
     Column("last_seen_at", Moment),
     Column("removal_asked_at", Moment),
+    Column("remembered", Hostile),  # JSON
+    Column("cause", Hostile),
     UniqueConstraint("account_id", "key"),
 )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
@@ -23,13 +23,15 @@ from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Port
 from fluence_watch.store import notes, outbox
 from fluence_watch.store.alerts import load_firing, load_history, load_open, save_alerts
-from fluence_watch.store.codec import dump, load_keys
+from fluence_watch.store.codec import Loader, dump, load_balance, load_keys
 from fluence_watch.store.engine import connect, writer
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.location import database_path, owned
 from fluence_watch.store.migrate import migrate, verify
 from fluence_watch.store.schema import accounts, alerts, is_open
 from fluence_watch.store.trouble import explained
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -109,8 +111,11 @@ class Store:
                 return AccountState()
             known = load_known(connection, row.id)
             still_open, told = load_open(connection, row.id)
-            keys = _load_keys(row.ssh_keys, account)
-        return AccountState(known, still_open, told, row.last_poll_at, row.last_good_at, keys)
+            keys = _load(load_keys, row.ssh_keys, account)
+            balance = _load(load_balance, row.balance, account)
+        return AccountState(
+            known, still_open, told, row.last_poll_at, row.last_good_at, keys, balance
+        )
 
     def commit(
         self,
@@ -133,7 +138,11 @@ class Store:
             connection.execute(
                 update(accounts)
                 .where(accounts.c.id == account_id)
-                .values(last_poll_at=after.last_poll_at, last_good_at=after.last_good_at)
+                .values(
+                    last_poll_at=after.last_poll_at,
+                    last_good_at=after.last_good_at,
+                    balance=None if after.balance is None else dump(after.balance),
+                )
             )
             if after.ssh_keys != before.ssh_keys:
                 _save_keys(connection, account_id, after.ssh_keys)
@@ -271,9 +280,9 @@ def _save_keys(connection: Connection, account_id: int, keys: tuple[SshKey, ...]
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(ssh_keys=text))
 
 
-def _load_keys(stored: str | None, account: str) -> tuple[SshKey, ...] | None:
+def _load(loader: Loader[T], stored: str | None, account: str) -> T | None:
     try:
-        return None if stored is None else load_keys(stored)
+        return None if stored is None else loader(stored)
     except ValueError as error:
-        _log.warning("stored keys cannot be read, left out", account=account, error=str(error))
+        _log.warning("stored state cannot be read, left out", account=account, error=str(error))
         return None

@@ -17,6 +17,7 @@ from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import track
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction, expected_keys, noted, spent
+from fluence_watch.model.presence import presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot, build_snapshot
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import SSH, Port, Status, Vm, port
@@ -52,6 +53,7 @@ EDITS = (
     *((name, "keep_firing_for", "5m") for name in sorted(EVENTS)),
     *(("low_balance", "for", value) for value in ("0s", "5m", "2h")),
     *(("vm_vanished", "confirm_polls", value) for value in (1, 2, 4)),
+    *(("vm_vanished", "suspect_for", value) for value in ("0s", "1h", "6h")),
     *(("billing_due", "lead_time", value) for value in ("10m", "1h", "3h")),
 )
 
@@ -77,8 +79,15 @@ def judged(
     failure = outcome if isinstance(outcome, PollFailure) else None
     remembered = known = noted(before.known, notes)
     keys = before.ssh_keys
+    presence_limits = replace(limits["vm_vanished"].limits, forget_after=FORGET_AFTER)
+    balance, rise = before.balance, None
+    if snapshot and snapshot.balance:
+        rise = None if balance is None else snapshot.balance.balance - balance
+        balance = snapshot.balance.balance
     if snapshot and not counted:
         known = track(remembered, snapshot, before.last_good_at, FORGET_AFTER)
+    if snapshot and snapshot.complete:
+        known = settle(known, presence_limits, now, DAY, rise)
     if snapshot and snapshot.ssh_keys is not None:
         keys = snapshot.ssh_keys
     timings = {
@@ -94,6 +103,7 @@ def judged(
         remembered,
         snapshot,
         failure,
+        presence_of(known, presence_limits),
         keys_before=before.ssh_keys,
         expected_keys=expected_keys(notes, now),
     )
@@ -102,7 +112,7 @@ def judged(
     messages, telling = compose("main", [*alerts.values(), *ended], before.told, routes, now)
     told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
     last_good_at = now if snapshot else before.last_good_at
-    return AccountState(known, alerts, told, now, last_good_at, keys), ended, messages
+    return AccountState(known, alerts, told, now, last_good_at, keys, balance), ended, messages
 
 
 class Watch(RuleBasedStateMachine):
@@ -294,7 +304,11 @@ class Watch(RuleBasedStateMachine):
     def remember(self, snapshot: Snapshot) -> None:
         """Take over what the poll saw; a VM that is forgotten is a new one when it comes back."""
         self.seen = {key: vm for key, vm in self.seen.items() if key in self.state.known}
-        self.seen |= snapshot.vms
+        for key, vm in snapshot.vms.items():
+            was = self.seen.get(key, vm)
+            self.seen[key] = replace(
+                vm, price=vm.price or was.price, public_ip=vm.public_ip or was.public_ip
+            )
         self.seen_keys = self.seen_keys if self.keys is None else self.keys
 
     def limits(self) -> dict[str, RuleSettings]:

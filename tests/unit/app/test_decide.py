@@ -149,7 +149,7 @@ def test_a_missing_vm_is_forgotten_in_the_end(policy: Policy) -> None:
         policy, listed(WEB, DB), *(listed(DB, minute=n) for n in (1, 2, late, late + 1))
     )
 
-    assert timedelta(days=7) == policy.forget_after
+    assert timedelta(days=7) == policy.presence.forget_after
     assert [[], [], [("ops", 1, 0)], [], []] == list(map(told, decisions))
     assert {"0xb2"} == decisions[-1].after.known.keys()
     assert {} == decisions[-1].after.alerts

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.model.known import KnownVm, track
+from fluence_watch.model.known import Cause, KnownVm, track
 from fluence_watch.model.snapshot import Rejected, Snapshot, build_snapshot
 from fluence_watch.model.vm import SSH, Status, Vm, port
 
@@ -184,11 +184,13 @@ def test_a_removal_that_was_asked_of_a_vm_that_is_still_listed(
 
 
 def test_a_missing_vm_is_forgotten_in_the_end(web: Vm) -> None:
-    """Missing for `forget_after` it is still known, for longer it is not."""
-    lost = track(track({}, listed([web]), None, WEEK), listed([]), None, WEEK)
+    """Lost and missing for `forget_after` it is still known, for longer it is not."""
+    missing = track(track({}, listed([web]), None, WEEK), listed([]), None, WEEK)
+    lost = {key: replace(entry, cause=Cause.UNKNOWN) for key, entry in missing.items()}
     last = NOW + WEEK
     assert web.key in track(lost, build_snapshot("main", last, []), None, WEEK)
     late = build_snapshot("main", last + MINUTE, [])
     assert track(lost, late, None, WEEK) == {}
+    assert web.key in track(missing, late, None, WEEK)  # nobody was notified of it yet
     incomplete = build_snapshot("main", last + MINUTE, [], [Rejected("[0]", "bad")])
     assert lost == track(lost, incomplete, None, WEEK)

@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 
 from fluence_watch.model.finding import VmRef
+from fluence_watch.model.known import Cause
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.render import brief
@@ -16,7 +17,7 @@ from fluence_watch.rules.price_changed import PriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.vm_status import VmStatus
-from fluence_watch.rules.vm_vanished import Cause, FleetVanished, VmVanished
+from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
 
 VM = VmRef("0xa1", "web-1")
 NOW = datetime.fromisoformat("2025-06-01T17:17:00+00:00")

@@ -19,6 +19,7 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import Route
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.model.known import Cause
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered, render, render_summary, render_test
@@ -32,7 +33,7 @@ from fluence_watch.rules.price_changed import PriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.vm_status import VmStatus
-from fluence_watch.rules.vm_vanished import Cause, FleetVanished, VmVanished
+from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "messages"
 SUFFIXES = {BodyFormat.TEXT: "txt", BodyFormat.MARKDOWN: "md", BodyFormat.HTML: "html"}

@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 
+from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Rejected, build_snapshot
 from fluence_watch.model.vm import SSH, Datacenter, Status, Vm
 from fluence_watch.rules.base import Situation
+from fluence_watch.rules.vm_vanished import VmVanishedSettings
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
+
+LIMITS = VmVanishedSettings().limits
 
 See = Callable[..., Situation]
 
@@ -39,7 +44,7 @@ def web() -> Vm:
 def see() -> See:
     """A function from VMs to a poll of them at noon; `known` is remembered beside them.
 
-    `listed` is what else the snapshot holds.
+    `listed` is what else the snapshot holds. Who is lost is settled by the default `limits`.
     """
 
     def see(
@@ -48,10 +53,13 @@ def see() -> See:
         known: Mapping[str, KnownVm] | None = None,
         rejected: tuple[Rejected, ...] = (),
         listed: Mapping[str, Any] | None = None,
+        limits: PresenceLimits = LIMITS,
         **more: Any,  # noqa: ANN401 - whatever a Situation takes
     ) -> Situation:
         memory = {vm.key: KnownVm(vm, now, vm.ports) for vm in vms} | dict(known or {})
+        settled = settle(memory, limits, now, more.get("epoch", EPOCH))
         snapshot = build_snapshot("main", now, vms, rejected, **listed or {})
-        return Situation("main", now, memory, more.pop("before", memory), snapshot, **more)
+        more = {"before": memory, "presence": presence_of(settled, limits)} | more
+        return Situation("main", now, settled, snapshot=snapshot, **more)
 
     return see

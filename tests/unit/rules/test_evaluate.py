@@ -11,6 +11,7 @@ from fluence_watch.model.snapshot import PollFailure, Rejected
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import RULES, evaluate, needs
 from fluence_watch.rules.base import Need, RuleSettings, Situation
+from fluence_watch.rules.vm_vanished import VmVanishedSettings
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 NAMES = frozenset(rule.name for rule in RULES)
@@ -108,7 +109,8 @@ def test_a_forgotten_vm_is_gone(web: Vm, see: See) -> None:
 def test_raising_confirm_polls_ends_nothing(web: Vm, see: See) -> None:
     """A VM that was vanished by the old number is unknown by the new one, not back."""
     known = {web.key: missing(web, polls=3)}
-    verdict = evaluate(see(known=known), defaults(vm_vanished={"confirm_polls": 5}))
+    limits = VmVanishedSettings(confirm_polls=5).limits
+    verdict = evaluate(see(known=known, limits=limits), defaults())
     assert Absence.UNKNOWN is verdict.absence(Fingerprint("main", "vm_vanished", web.key))
 
 

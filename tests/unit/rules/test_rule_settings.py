@@ -35,7 +35,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     low = {"severity": "critical", "min_epochs": "1", "min_usdc": "0", "for": "30m"}
     assert {
         "low_balance": calm | low,
-        "vm_vanished": calm | {"severity": "critical", "confirm_polls": 2},
+        "vm_vanished": calm | {"severity": "critical", "confirm_polls": 2, "suspect_for": "6h"},
         "account_low": calm | {"severity": "critical", "min_days": "3", "for": "30m"},
         "vm_status": warning,
         "port_drift": warning,

@@ -5,22 +5,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
-from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.base import Situation
 from fluence_watch.rules.vm_vanished import (
-    Cause,
     FleetVanished,
     VmVanished,
     VmVanishedSettings,
     judge,
-    lost,
-    suspects,
 )
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 BOUNDARY = datetime(2025, 4, 16, 17, 59, 55, tzinfo=UTC)
 SETTINGS = VmVanishedSettings()
 FLEET = "fleet@2025-04-16T12:00:00+00:00"
@@ -54,8 +52,8 @@ def test_how_often_a_vm_must_be_missing(
 ) -> None:
     """It counts as vanished from `confirm_polls` polls without it on."""
     known = {web.key: missing(web, polls=polls)}
-    judgement = judge(see(known=known), VmVanishedSettings(confirm_polls=confirm_polls))
-    assert found == len(judgement.findings)
+    limits = VmVanishedSettings(confirm_polls=confirm_polls).limits
+    assert found == len(judge(see(known=known, limits=limits), SETTINGS).findings)
 
 
 def test_the_facts_of_a_vanished_vm(web: Vm, see: See) -> None:
@@ -71,7 +69,8 @@ def test_the_facts_of_a_vanished_vm(web: Vm, see: See) -> None:
         cause=Cause.UNKNOWN,
         ports=("22/tcp",),
     )
-    found = Finding(Fingerprint("main", "vm_vanished", "0x00ab"), Severity.CRITICAL, facts)
+    fingerprint = Fingerprint("main", "vm_vanished", "0x00ab")
+    found = Finding(fingerprint, Severity.CRITICAL, facts, at_once=True)
     assert [found] == judge(see(known={web.key: missing(web)}), SETTINGS).findings
 
 
@@ -119,9 +118,9 @@ def test_an_ended_vm_that_leaves_the_list_was_deleted(web: Vm, see: See) -> None
     """That is no loss: neither one nor most of a fleet; its other alerts end with it."""
     ended = replace(web, status=Status.TERMINATED)
     assert [] == judge(see(known={web.key: missing(ended)}), SETTINGS).findings
-    tidied = gone_of(ended, 4, among=5)
-    assert [] == judge(see(known=tidied), SETTINGS).findings
-    assert tidied == lost(tidied, SETTINGS)
+    tidied = see(known=gone_of(ended, 4, among=5))
+    assert [] == judge(tidied, SETTINGS).findings
+    assert tidied.known == tidied.presence.lost
 
 
 def test_ended_vms_go_with_a_fleet(web: Vm, see: See) -> None:
@@ -168,14 +167,13 @@ def test_when_the_list_is_the_suspect(
     known = gone_of(web, number, among=among)
     subjects = [each.fingerprint.subject for each in judge(see(known=known), SETTINGS).findings]
     assert ([FLEET] if suspect else list(known)) == subjects
-    assert ({NOW} if suspect else set()) == suspects(known.values())
 
 
 def test_the_facts_of_a_vanished_fleet(web: Vm, see: See) -> None:
     """How many of how many, since when, and some of them by name."""
     (found,) = judge(see(known=gone_of(web, 8, among=10)), SETTINGS).findings
     some = tuple(VmRef(f"0x{n}", f"vm-{n}", "FR-PAR-1") for n in range(5))
-    assert FleetVanished(8, 10, NOW - MINUTE, some) == found.facts
+    assert FleetVanished(8, 10, NOW - MINUTE, some, NOW + 6 * HOUR) == found.facts
     assert Severity.CRITICAL is found.severity
 
 
@@ -229,11 +227,6 @@ def test_a_fleet_that_is_in_the_list_but_unread(web: Vm, see: See) -> None:
 def test_a_fleet_below_confirm_polls_is_unknown(web: Vm, see: See) -> None:
     """Raising `confirm_polls` while a fleet is missing says nothing about its end."""
     known = gone_of(web, 6, among=10, polls=3)
-    judgement = judge(see(known=known), VmVanishedSettings(confirm_polls=5))
+    limits = VmVanishedSettings(confirm_polls=5).limits
+    judgement = judge(see(known=known, limits=limits), SETTINGS)
     assert ([], frozenset({FLEET})) == (judgement.findings, judgement.unknown)
-
-
-def test_who_is_lost(web: Vm) -> None:
-    """Only VMs that are missing often enough."""
-    known = {"0xa": missing(web, polls=1), "0xb": missing(web, polls=2)}
-    assert {"0xb": known["0xb"]} == lost(known, SETTINGS)

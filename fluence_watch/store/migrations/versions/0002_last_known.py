@@ -1,0 +1,13 @@
+"""What was last known of VMs and accounts, beside what is known now."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("vms", sa.Column("remembered", sa.Text))
+    op.add_column("vms", sa.Column("cause", sa.Text))
+    op.add_column("accounts", sa.Column("balance", sa.Text))
