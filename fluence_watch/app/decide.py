@@ -84,6 +84,7 @@ def decide(
         expectations=policy.expectations,
         keys_before=before.ssh_keys,
         expected_keys=expected_keys(notes, now),
+        alerts=before.alerts,
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)

@@ -4,7 +4,7 @@ A rule is one file: the settings that a user can change, the facts that it repor
 function from a situation to a judgement. It holds no text and knows no clock.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from fluence_watch.model.duration import parse_duration, short
-from fluence_watch.model.finding import Finding, Severity
+from fluence_watch.model.finding import Finding, Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.note import NoteAction
@@ -105,6 +105,7 @@ class Situation:
     `known` is what is remembered after this poll, `before` what was before it, `presence` which VMs
     are missing or lost. After a failed poll `snapshot` is `None` and `failure` says why. `keys_before` are the SSH keys as last known,
     `None` at first sight; `expected_keys` what users do to which of them, by fingerprint.
+    `alerts` are open, as the poll before left them.
     """
 
     account: str
@@ -118,6 +119,7 @@ class Situation:
     expectations: Sequence[Expectation] = ()
     keys_before: tuple[SshKey, ...] | None = None
     expected_keys: frozenset[tuple[NoteAction, str]] = frozenset()
+    alerts: Container[Fingerprint] = frozenset()
 
     @property
     def vms(self) -> Mapping[str, Vm]:

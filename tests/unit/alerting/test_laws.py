@@ -106,6 +106,7 @@ def judged(
         presence_of(known, presence_limits),
         keys_before=before.ssh_keys,
         expected_keys=expected_keys(notes, now),
+        alerts=before.alerts,
     )
     verdict = evaluate(situation, limits)
     alerts, ended = advance(before.alerts, verdict, timings, now, before.last_poll_at)
@@ -384,6 +385,10 @@ class Watch(RuleBasedStateMachine):
             assert outcome.complete
         elif alert.fingerprint.rule == "account_low":
             assert outcome.balance is not None
+            assert outcome.balance.balance > 0
+            assert any(vm.is_billed for vm in outcome.vms.values()) or any(
+                entry.missing_since for entry in self.state.known.values()
+            )
         elif alert.fingerprint.subject.startswith("fleet@"):
             listed = before.known.keys() & (outcome.vms.keys() | outcome.unread)
             since = datetime.fromisoformat(alert.fingerprint.subject.removeprefix("fleet@"))

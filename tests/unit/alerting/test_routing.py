@@ -60,6 +60,13 @@ def test_who_is_told_what_fires(
     assert reason == needs_telling(firing, route, told_at, NOW)
 
 
+def test_what_is_paused_is_not_repeated(firing: Alert) -> None:
+    """Whoever did not hear of it hears of it once."""
+    told = [None, NOW - 5 * HOUR]
+    reasons = [needs_telling(firing, HOURLY, at, NOW, repeats=False) for at in told]
+    assert [Reason.FIRST, None] == reasons
+
+
 @pytest.mark.parametrize(
     ("route", "heard", "quiet", "reason"),
     [

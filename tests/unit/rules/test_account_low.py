@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.vm import Status, Vm
@@ -16,7 +17,9 @@ from fluence_watch.rules.account_low import AccountLow, AccountLowSettings, judg
 from fluence_watch.rules.base import Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
-FINE, LOW, UNKNOWN = "fine", "low", "unknown"
+FINE, LOW, UNKNOWN, GONE = "fine", "low", "unknown", "gone"
+LOW_BEFORE = {"alerts": {Fingerprint("main", "account_low")}}
+MISSING = {"missing_since": NOW, "missing_among": 1}
 
 See = Callable[..., Situation]
 
@@ -29,8 +32,10 @@ def verdict_on(situation: Situation, **limits: object) -> str:
     """What the rule says of the account."""
     judgement = judge(situation, AccountLowSettings.model_validate(limits))
     assert judgement.unknown <= {""}
-    assert not (judgement.unknown and judgement.findings)
-    return LOW if judgement.findings else UNKNOWN if judgement.unknown else FINE
+    said = {LOW: judgement.findings, UNKNOWN: judgement.unknown, GONE: judgement.gone}
+    verdicts = [verdict for verdict, subjects in said.items() if subjects]
+    assert len(verdicts) <= 1
+    return verdicts[0] if verdicts else FINE
 
 
 @pytest.mark.parametrize(
@@ -42,10 +47,12 @@ def verdict_on(situation: Situation, **limits: object) -> str:
         ([1_000, 500], 4_500, 3, FINE),
         ([1_000], 500, "0.5", FINE),
         ([1_000], 499, "0.5", LOW),
-        ([1_000], 0, 0, FINE),
+        ([1_000], 0, 0, LOW),
+        ([1_000], 1, 0, FINE),
         ([1_000], -1, 0, LOW),
-        ([0], 0, 3, FINE),
-        ([], -1, 3, FINE),
+        ([0], 0, 3, GONE),
+        ([], -1, 3, GONE),
+        ([], 1, 3, GONE),
         ([1_000], None, 3, UNKNOWN),
         ([], None, 3, UNKNOWN),
         ([1_000, None], 2_999, 3, LOW),
@@ -91,7 +98,70 @@ def test_vms_that_could_not_be_read_cost_money_too(
 def test_an_ended_vm_costs_nothing(web: Vm, see: See) -> None:
     """Its price, known or not, is not charged any more."""
     ended = [replace(web, id=f"0x{n}", status=Status.TERMINATED, price=n or None) for n in (0, 9)]
-    assert FINE == verdict_on(see(*ended, listed=having(0)))
+    assert GONE == verdict_on(see(*ended, listed=having(0)))
+
+
+@pytest.mark.parametrize("before", [LOW_BEFORE, {}])
+@pytest.mark.parametrize(
+    ("balance", "prices", "missing", "polls", "listed", "verdict"),
+    [
+        # a VM that is missing burns until it is lost
+        (299, [], 100, 1, {}, LOW),
+        (300, [], 100, 1, {}, FINE),
+        (599, [100], 100, 1, {}, LOW),
+        (599, [100], 100, 2, {}, FINE),
+        (0, [], 100, 1, {}, LOW),
+        # what is unknown resolves nothing
+        (10**6, [], None, 1, {}, UNKNOWN),
+        (10**6, [100], None, 1, {}, UNKNOWN),
+        (10**6, [100], None, 2, {}, FINE),
+        (10**6, [], 0, 1, {}, UNKNOWN),
+        (10**6, [], 0, 2, {}, GONE),
+        (0, [], 0, 1, {}, UNKNOWN),
+        (0, [], 100, 2, {"incomplete_because": "a page changed"}, UNKNOWN),
+        (1, [], 100, 2, {"incomplete_because": "a page changed"}, UNKNOWN),
+        (0, [None], 100, 2, {}, UNKNOWN),
+        # nothing is left to pay for
+        (1, [], 100, 2, {}, GONE),
+        (0, [], 100, 2, {}, "debt"),
+        (-1, [], 100, 2, {}, "debt"),
+        (-1, [0], 100, 2, {}, "debt"),
+        (1, [0], 100, 2, {}, GONE),
+    ],
+)
+def test_when_vms_leave_the_list(
+    web: Vm,
+    see: See,
+    before: dict[str, object],
+    balance: int,
+    prices: list[int | None],
+    missing: int | None,
+    polls: int,
+    listed: dict[str, object],
+    verdict: str,
+) -> None:
+    """The table of the rule: a debt that is left is a finding only while the alert is open."""
+    gone = replace(web, id="0xgone", price=missing)
+    known = {gone.key: KnownVm(gone, NOW, missing_polls=polls, **MISSING)}
+    vms = [replace(web, id=f"0x{n}", price=price) for n, price in enumerate(prices)]
+    situation = see(*vms, known=known, listed=having(balance) | listed, **before)
+    debt = LOW if before else GONE
+    assert (debt if verdict == "debt" else verdict) == verdict_on(situation)
+
+
+def test_a_doubted_fleet_burns(web: Vm, see: See) -> None:
+    """Three VMs that left at once may still run, and what they cost is needed."""
+    gone = [replace(web, id=f"0x{n}", price=MicroUsdc(100)) for n in range(3)]
+    missing = {"missing_polls": 9, "missing_since": NOW, "missing_among": 3}
+    known = {vm.key: KnownVm(vm, NOW, **missing) for vm in gone}
+    assert LOW == verdict_on(see(known=known, listed=having(899)))
+    assert FINE == verdict_on(see(known=known, listed=having(900)))
+
+
+def test_the_facts_of_a_debt(see: See) -> None:
+    """What is owed, and that nothing costs anything any more."""
+    (found,) = judge(see(listed=having(-4_500_000), **LOW_BEFORE), AccountLowSettings()).findings
+    assert AccountLow(MicroUsdc(-4_500_000), MicroUsdc(0), Decimal(0), None) == found.facts
 
 
 def test_the_facts_of_a_low_balance(web: Vm, see: See) -> None:
@@ -133,11 +203,12 @@ def test_it_waits() -> None:
 
 @given(st.integers(-(2**63), 2**63), st.integers(1, 2**63), st.decimals(0, 3650, places=6))
 def test_days_are_exact(web: Vm, see: See, balance: int, price: int, min_days: Decimal) -> None:
-    """For any amounts the balance is low if and only if it does not pay the days."""
+    """For any amounts the balance is low if and only if it is used up or does not pay the days."""
     situation = see(replace(web, price=price), listed=having(balance))
     findings = judge(situation, AccountLowSettings(min_days=min_days)).findings
     micro_days = int(min_days.scaleb(6))
-    assert (balance * 1_000_000 < micro_days * price) == bool(findings)
+    low = balance <= 0 or balance * 1_000_000 < micro_days * price
+    assert low == bool(findings)
     for each in findings:
         assert isinstance(each.facts, AccountLow)
         tenths = int(each.facts.days.scaleb(1))

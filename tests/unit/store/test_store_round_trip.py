@@ -18,6 +18,7 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import FACTS
 from fluence_watch.store import Store
@@ -160,6 +161,7 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     opened=st.lists(any_open_alert, max_size=3),
     receivers=st.lists(any_text, max_size=2),
     messages=st.lists(any_message, max_size=2),
+    balance=st.none() | st.integers(),
 )
 def test_any_state_survives_the_database(
     shared_store: Store,
@@ -167,11 +169,12 @@ def test_any_state_survives_the_database(
     opened: list[Alert],
     receivers: list[str],
     messages: list[Message],
+    balance: MicroUsdc | None,
 ) -> None:
     """VMs, alerts, who was told and the outbox come out of SQLite as they went in."""
     alerts = {alert.fingerprint: alert for alert in opened}
     told = {(fingerprint, name): NOW for fingerprint in alerts for name in receivers}
-    state = AccountState(known, alerts, told, NOW, None)
+    state = AccountState(known, alerts, told, NOW, None, balance=balance)
     shared_store.forget("main")
     for receiver in shared_store.receivers_waiting():
         shared_store.drop_queue(receiver)
