@@ -12,8 +12,9 @@ from fluence_watch.app.poll import Polled
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.funding import account_funded_until
+from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
-from fluence_watch.model.vm import Port, Vm
+from fluence_watch.model.vm import Vm
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.port_drift import expected_ports
 from fluence_watch.web.status import AccountReport, StatusView, build_status

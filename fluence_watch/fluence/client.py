@@ -31,9 +31,10 @@ from fluence_watch.fluence.writes import reading_back
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.fluence.writes.settling import Deed, settle
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
-from fluence_watch.model.vm import Port, Vm
+from fluence_watch.model.vm import Vm
 
 _log = structlog.get_logger(__name__)
 

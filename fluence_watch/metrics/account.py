@@ -16,7 +16,8 @@ from fluence_watch.metrics.families import (
     vm_labels,
 )
 from fluence_watch.metrics.view import AccountView
-from fluence_watch.model.vm import Port, Vm
+from fluence_watch.model.ports import Port
+from fluence_watch.model.vm import Vm
 
 _SERIES = tuple((family.name, series) for family in VM_FAMILIES for series in family.series)
 

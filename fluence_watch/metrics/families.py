@@ -14,7 +14,7 @@ from fluence_watch.metrics.numbers import count, timestamp, usdc
 from fluence_watch.metrics.view import AccountView
 from fluence_watch.model.funding import funded_until
 from fluence_watch.model.vm import Datacenter, Vm
-from fluence_watch.rules.port_drift import Direction, drifted
+from fluence_watch.rules.port_drift import Direction, drift_of
 
 UNKNOWN = "unknown"
 
@@ -93,9 +93,7 @@ def _drift(direction: Direction) -> VmSeries:
         expected = view.expected.get(vm.key)
         if vm.ports is None or expected is None or not vm.is_billed:
             return None
-        if vm.ports == expected:
-            return "0"
-        return str(sum(1 for way, _ in drifted(vm, expected) if way is direction))
+        return str(len(drift_of(vm, expected)[direction]))
 
     return VmSeries(value, lambda *_: labels)
 

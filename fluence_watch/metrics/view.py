@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Port, Vm
+from fluence_watch.model.ports import Port
+from fluence_watch.model.vm import Vm
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import Snapshot
-from fluence_watch.model.vm import STARTING, Port, Vm
+from fluence_watch.model.vm import STARTING, Vm
 
 REMOVAL_EXPECTED_FOR = timedelta(hours=24)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.vm import Port
+from fluence_watch.model.ports import Port
 
 KEY_EXPECTED_FOR = timedelta(hours=1)
 

@@ -3,13 +3,12 @@
 A field that the API does not give is `None`: unknown, never zero.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.ports import Ports
 
 
 class Status(StrEnum):
@@ -46,51 +45,6 @@ def status_of(word: str | None) -> Status:
     return _WORDS.get((word or "").replace("_", "").lower(), Status.UNKNOWN)
 
 
-class Port(NamedTuple):
-    """An open port, or a range of them, both ends included. Sorts by number, then protocol."""
-
-    first: int
-    last: int
-    protocol: str
-
-    def __str__(self) -> str:
-        if (self.first, self.last) == ALL_PORTS:
-            return f"all/{self.protocol}"
-        numbers = f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{numbers}/{self.protocol}"
-
-
-ALL_PORTS = (1, 65_535)
-SSH = Port(22, 22, "tcp")
-_PORTS = re.compile(r"(?:all|(\d{1,5})(?:-(\d{1,5}))?)(?:/(tcp|udp|icmp|any))?", re.ASCII)
-
-
-def port(number: int, protocol: str = "tcp") -> Port:
-    """A single port.
-
-    Raises:
-        ValueError: the number is not a port.
-    """
-    if not 0 < number <= ALL_PORTS[1]:
-        raise ValueError(f"{number} is not a port number (1 to {ALL_PORTS[1]})")
-    return Port(number, number, protocol.lower())
-
-
-def parse_port(text: str) -> Port:
-    """Read `22/tcp`, `8000-8100/tcp`, `all/udp`; without a protocol it is tcp.
-
-    Raises:
-        ValueError: it is not a port.
-    """
-    match = _PORTS.fullmatch(text.strip().lower())
-    if match is not None:
-        first, last, protocol = match.groups()
-        low, high = int(first or ALL_PORTS[0]), int(last or first or ALL_PORTS[1])
-        if 0 < low <= high <= ALL_PORTS[1]:
-            return Port(low, high, protocol or "tcp")
-    raise ValueError(f'{text!r:.40} is not a port: write "22/tcp" or "8000-8100/tcp"')
-
-
 @dataclass(frozen=True, slots=True)
 class Datacenter:
     """Where a VM stands. `country` is ISO 3166 alpha-2, `city` a UN/LOCODE place code."""
@@ -125,7 +79,7 @@ class Vm:
     next_billing_at: datetime | None = None
     datacenter: Datacenter | None = None
     public_ip: str | None = None
-    ports: tuple[Port, ...] | None = None
+    ports: Ports | None = None
     os_image: str | None = None
     vcpus: int | None = None
     memory_bytes: int | None = None

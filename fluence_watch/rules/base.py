@@ -4,7 +4,7 @@ A rule is one file: the settings that a user can change, the facts that it repor
 function from a situation to a judgement. It holds no text and knows no clock.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,10 +19,11 @@ from fluence_watch.model.finding import Finding, Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.note import NoteAction
+from fluence_watch.model.ports import Port
 from fluence_watch.model.presence import Presence
 from fluence_watch.model.snapshot import PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.vm import Port, Vm
+from fluence_watch.model.vm import Vm
 
 
 def _duration(value: object) -> timedelta:
@@ -119,7 +120,7 @@ class Situation:
     expectations: Sequence[Expectation] = ()
     keys_before: tuple[SshKey, ...] | None = None
     expected_keys: frozenset[tuple[NoteAction, str]] = frozenset()
-    alerts: Container[Fingerprint] = frozenset()
+    alerts: Collection[Fingerprint] = frozenset()
 
     @property
     def vms(self) -> Mapping[str, Vm]:

@@ -1,17 +1,33 @@
 """A port that is open and should not be, or closed and should be open.
 
 What should be is the first `[[expect]]` that matches the VM, else the ports that it had when it was
-first seen. Each port is a problem of its own, so that a second one is told as well. A range is the
-same as the single ports in it.
+first seen. A range is the same as the single ports in it: exactly what differs is found.
+
+Each range that differs is a problem of its own. While its alert is open, whatever of it still
+differs belongs to that alert, and only ports beyond it are a new problem. So a second port is
+notified too, and nothing is called closed again while a part of it is open.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.vm import SSH, STARTING, Port, Vm
+from fluence_watch.model.ports import (
+    SSH,
+    Port,
+    Ports,
+    closable,
+    compared,
+    covers,
+    difference,
+    intersection,
+    read_back,
+)
+from fluence_watch.model.vm import STARTING, Vm
 from fluence_watch.rules.base import Expectation, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "port_drift"
@@ -32,7 +48,12 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PortDrift:
-    """One port; `configured` tells whether `[[expect]]` says so, or the ports first seen."""
+    """What differs in one direction: one range, or what is left of one (`400-442/tcp, 444/tcp`).
+
+    `configured` tells whether `[[expect]]` says so, or the ports first seen. `closable` are the
+    ports that can be closed without closing one that is expected; none if the API cannot do that.
+    `lockout` tells that 22/tcp is closed and should not be.
+    """
 
     vm: VmRef
     port: str
@@ -40,11 +61,13 @@ class PortDrift:
     configured: bool
     expected: tuple[str, ...]
     actual: tuple[str, ...]
+    closable: tuple[str, ...] = ()
+    lockout: bool = False
 
 
 def expected_ports(
     account: str, entry: KnownVm, expectations: tuple[Expectation, ...]
-) -> tuple[tuple[Port, ...] | None, bool]:
+) -> tuple[Ports | None, bool]:
     """The ports that the VM should have, and whether the configuration says so."""
     for expectation in expectations:
         if expectation.covers(account, entry.vm):
@@ -52,37 +75,20 @@ def expected_ports(
     return entry.baseline, False
 
 
-def drifted(vm: Vm, expected: tuple[Port, ...] | None) -> Iterator[tuple[Direction, Port]]:
-    """Each port that differs from what is expected; nothing where either is unknown."""
+def drift_of(vm: Vm, expected: Ports | None) -> Mapping[Direction, Ports]:
+    """What differs from what is expected, as ranges; nothing where either is unknown."""
     if vm.ports is None or expected is None or vm.ports == expected:
-        return
-    for port in vm.ports:
-        if port not in expected and not _covered(port, expected):
-            yield Direction.OPENED, port
-    for port in expected:
-        if port not in vm.ports and not _covered(port, vm.ports):
-            yield Direction.CLOSED, port
-
-
-def _covered(port: Port, by: Iterable[Port]) -> bool:
-    """Whether the others, ranges among them, together hold all of the port or range."""
-    number = port.first
-    for other in sorted(by):
-        if other.protocol in {port.protocol, "any"} and other.first <= number <= other.last:
-            number = other.last + 1
-    return number > port.last
-
-
-def _locks_out(direction: Direction, port: Port, open_ports: Iterable[Port]) -> bool:
-    closed = direction is Direction.CLOSED and _covered(SSH, [port])
-    return closed and not _covered(SSH, open_ports)
+        return _NO_DRIFT
+    opened, closed = compared(vm.ports, expected)
+    return {Direction.OPENED: opened, Direction.CLOSED: closed}
 
 
 def judge(situation: Situation, settings: PortDriftSettings) -> Judgement:
-    """Find every port of every VM that differs."""
+    """Find all ports of every VM that differ."""
     findings: list[Finding] = []
     unknown, gone = set(), set()
     expectations = tuple(situation.expectations)
+    notified = _open_alerts(situation.alerts)
     for key, vm in situation.vms.items():
         if not vm.is_billed:
             gone.add(key)
@@ -93,33 +99,71 @@ def judge(situation: Situation, settings: PortDriftSettings) -> Judgement:
                 situation.account, situation.known[key], expectations
             )
             findings.extend(
-                _finding(situation, settings, vm, drift, expected or (), configured=configured)
-                for drift in drifted(vm, expected)
+                _finding(situation, settings, drift, configured=configured)
+                for drift in _drifts(vm, expected, notified)
             )
     return Judgement(findings, frozenset(unknown), frozenset(gone))
 
 
+class _Drift(NamedTuple):
+    """A problem: what differs of the `range_` that its alert was, or is, opened for."""
+
+    vm: Vm
+    expected: Ports
+    direction: Direction
+    range_: Port
+    ports: Ports
+
+
+_Ranges = Mapping[tuple[str, str], list[Port]]
+
+
+def _open_alerts(fingerprints: Iterable[Fingerprint]) -> _Ranges:
+    """The ranges whose alerts are open, by VM and direction."""
+    ranges: defaultdict[tuple[str, str], list[Port]] = defaultdict(list)
+    for fingerprint in fingerprints:
+        direction, _, text = fingerprint.key.partition(":")
+        if fingerprint.rule == NAME and (port := read_back(text)):
+            ranges[fingerprint.subject, direction].append(port)
+    return ranges
+
+
+def _drifts(vm: Vm, expected: Ports | None, notified: _Ranges) -> Iterator[_Drift]:
+    for direction, ports in drift_of(vm, expected).items():
+        new = ports
+        for range_ in notified.get((vm.key, direction), ()):
+            if part := intersection(ports, [range_]):
+                yield _Drift(vm, expected or (), direction, range_, part)
+                new = difference(new, [range_])
+        for range_ in new:
+            yield _Drift(vm, expected or (), direction, range_, (range_,))
+
+
+def _locks_out(drift: _Drift) -> bool:
+    closed = drift.direction is Direction.CLOSED and covers(drift.ports, [SSH])
+    return closed and not covers(drift.vm.ports or (), [SSH])
+
+
 def _finding(
-    situation: Situation,
-    settings: PortDriftSettings,
-    vm: Vm,
-    drift: tuple[Direction, Port],
-    expected: tuple[Port, ...],
-    *,
-    configured: bool,
+    situation: Situation, settings: PortDriftSettings, drift: _Drift, *, configured: bool
 ) -> Finding:
-    direction, port = drift
+    vm, present, texts = drift.vm, drift.vm.ports or (), tuple(map(str, drift.ports))
+    opened, lockout = drift.direction is Direction.OPENED, _locks_out(drift)
     facts = PortDrift(
         vm=ref(vm),
-        port=str(port),
-        direction=direction,
+        port=", ".join(texts),
+        direction=drift.direction,
         configured=configured,
-        expected=tuple(map(str, expected)),
-        actual=tuple(map(str, vm.ports or ())),
+        expected=tuple(map(str, drift.expected)),
+        actual=tuple(map(str, present)),
+        closable=texts if opened and closable(present, drift.ports, drift.expected) else (),
+        lockout=lockout,
     )
-    lockout = _locks_out(direction, port, vm.ports or ())
-    fingerprint = Fingerprint(situation.account, NAME, vm.key, f"{direction}:{port}")
-    return Finding(fingerprint, Severity.CRITICAL if lockout else settings.severity, facts)
+    key = f"{drift.direction}:{drift.range_}"
+    severity = Severity.CRITICAL if lockout else settings.severity
+    return Finding(Fingerprint(situation.account, NAME, vm.key, key), severity, facts)
 
+
+_NO_DRIFT: Mapping[Direction, Ports] = dict.fromkeys(Direction, ())
 
 RULE = Rule(NAME, PortDriftSettings, (PortDrift,), judge)

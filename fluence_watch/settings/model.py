@@ -19,8 +19,8 @@ from pydantic import (
 
 from fluence_watch.errors import Problem
 from fluence_watch.model.finding import Severity
+from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.model.presence import PresenceLimits
-from fluence_watch.model.vm import Port, parse_port
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settings
 from fluence_watch.settings.secrets import one_secret

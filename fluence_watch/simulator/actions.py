@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Port, parse_port
+from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.simulator.catalog import CONFIGURATIONS, configuration
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.simulator.machine import State, in_state, sharing_ports

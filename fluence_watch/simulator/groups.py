@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from fluence_watch.model.vm import Port
+from fluence_watch.model.ports import Port
 from fluence_watch.simulator.catalog import Datacenter
 from fluence_watch.simulator.ids import uuid_of
 from fluence_watch.simulator.machine import Machine, Rule, State

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import ALL_PORTS, SSH, Port
+from fluence_watch.model.ports import ALL_PORTS, SSH, Port
 from fluence_watch.simulator.catalog import ROME, Configuration, Datacenter, Hardware
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.simulator.ids import uuid_of
@@ -19,7 +19,7 @@ Rule = Mapping[str, object]
 """A rule of a firewall as it was given, which opens something to somebody but not to everybody."""
 
 RESERVED_PORT = 10_250
-_PROTOCOLS = frozenset({"tcp", "udp", "any"})
+_PROTOCOLS = frozenset({"tcp", "udp", "sctp", "any"})
 _WITHOUT_NUMBERS = Port(*ALL_PORTS, "icmp")
 
 

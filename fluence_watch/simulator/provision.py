@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from random import Random
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import SSH, Port, port
+from fluence_watch.model.ports import SSH, Port, port
 from fluence_watch.simulator.catalog import DATACENTERS, HARDWARE, OS_IMAGES, Configuration
 from fluence_watch.simulator.machine import Machine
 

@@ -17,7 +17,7 @@ from random import Random
 from typing import TypeVar
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import SSH, Port
+from fluence_watch.model.ports import SSH, Port
 from fluence_watch.simulator import machine as machines
 from fluence_watch.simulator.access import AcceptedAuth
 from fluence_watch.simulator.catalog import CONFIGURATIONS, Configuration

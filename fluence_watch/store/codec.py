@@ -14,8 +14,9 @@ import msgspec
 
 from fluence_watch.alerting.grouping import Item, Message
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.vm import Port, Vm
+from fluence_watch.model.vm import Vm
 from fluence_watch.rules import FACTS
 
 T = TypeVar("T")

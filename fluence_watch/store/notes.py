@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
 from fluence_watch.model.note import Note, NoteAction
-from fluence_watch.model.vm import Port
+from fluence_watch.model.ports import Port
 from fluence_watch.store.codec import dump, load_ports
 from fluence_watch.store.schema import notes
 

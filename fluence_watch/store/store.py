@@ -19,8 +19,8 @@ from fluence_watch.errors import StoreError
 from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.note import Note, NoteAction
+from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.vm import Port
 from fluence_watch.store import notes, outbox
 from fluence_watch.store.alerts import load_firing, load_history, load_open, save_alerts
 from fluence_watch.store.codec import Loader, dump, load_balance, load_keys

@@ -10,7 +10,8 @@ import pytest
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Datacenter, Port, Status, Vm
+from fluence_watch.model.ports import Port
+from fluence_watch.model.vm import Datacenter, Status, Vm
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 SSH = Port(22, 22, "tcp")

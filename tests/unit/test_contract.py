@@ -18,7 +18,8 @@ from fluence_watch.cli import app
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import SSH, Datacenter, Status, Vm
+from fluence_watch.model.ports import SSH
+from fluence_watch.model.vm import Datacenter, Status, Vm
 from fluence_watch.rules import RULES
 
 ROOT = Path(__file__).parents[2]

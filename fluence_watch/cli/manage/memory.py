@@ -11,7 +11,7 @@ from fluence_watch.cli.manage.choose import Target
 from fluence_watch.errors import StoreError
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import NoteAction
-from fluence_watch.model.vm import Port
+from fluence_watch.model.ports import Port
 from fluence_watch.rules.base import Expectation
 from fluence_watch.rules.port_drift import expected_ports
 

@@ -10,16 +10,18 @@ import typer
 from fluence_watch.cli.common.output import UNKNOWN
 from fluence_watch.cli.manage.choose import Target, is_glob
 from fluence_watch.cli.manage.confirm import REFUSED, ask, difference, stop
-from fluence_watch.cli.manage.port_set import (
+from fluence_watch.model.ports import (
     RESERVED,
+    SSH,
     Ports,
-    closed,
     locks_out,
-    opened,
     reserved,
     same,
 )
-from fluence_watch.model.vm import ENDED, SSH, Vm
+from fluence_watch.model.ports import (
+    difference as ports_without,
+)
+from fluence_watch.model.vm import ENDED, Vm
 
 if TYPE_CHECKING:
     from fluence_watch.app.wiring import Setup
@@ -117,7 +119,7 @@ def apply(
 
 
 def _refusal(change: Change, allow_lockout: bool) -> str | None:
-    if taken := reserved(opened(change.before, change.after)):
+    if taken := reserved(ports_without(change.after, change.before)):
         return f"{change.target.title}: {taken[0]}: port {RESERVED} is reserved by the service"
     if locks_out(change.before, change.after) and not allow_lockout:
         return (
@@ -131,8 +133,8 @@ def show(change: Change, title: str) -> None:
     """Show what opens and what closes."""
     difference(
         title,
-        removed=[str(port) for port in closed(change.before, change.after)],
-        added=[str(port) for port in opened(change.before, change.after)],
+        removed=[str(port) for port in ports_without(change.before, change.after)],
+        added=[str(port) for port in ports_without(change.after, change.before)],
     )
 
 

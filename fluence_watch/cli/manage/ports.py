@@ -27,13 +27,14 @@ from fluence_watch.cli.manage.port_changes import (
     to_do,
     words,
 )
-from fluence_watch.cli.manage.port_set import (
+from fluence_watch.model.note import NoteAction
+from fluence_watch.model.ports import (
+    Port,
     Ports,
+    parse_port,
     with_closed,
     with_open,
 )
-from fluence_watch.model.note import NoteAction
-from fluence_watch.model.vm import Port, parse_port
 
 if TYPE_CHECKING:
     from fluence_watch.app.wiring import Setup

@@ -30,11 +30,11 @@ from fluence_watch.cli.manage.confirm import (
     stop,
 )
 from fluence_watch.cli.manage.port_changes import words
-from fluence_watch.cli.manage.port_set import closed, opened
 from fluence_watch.model.funding import FOREVER, HOUR, funded_until
 from fluence_watch.model.money import MicroUsdc, usdc
+from fluence_watch.model.ports import Port, compared
 from fluence_watch.model.text import inert
-from fluence_watch.model.vm import Port, Vm
+from fluence_watch.model.vm import Vm
 from fluence_watch.views.as_json import fields_of
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ def _ports(vm: Vm, expected: "Expected") -> Iterable[tuple[str, str]]:
     yield "expected", f"{words(expected.ports)} ({expected.source})"
     if vm.ports is None:
         return
-    drift = [f"{port} is open" for port in opened(expected.ports, vm.ports)]
-    drift += [f"{port} is closed" for port in closed(expected.ports, vm.ports)]
+    opened, closed = compared(vm.ports, expected.ports)
+    drift = [*(f"{port} is open" for port in opened), *(f"{port} is closed" for port in closed)]
     yield "drift", ", ".join(drift) or "none"
 
 

@@ -15,14 +15,14 @@ from fluence_watch.fluence.dialects.wire import Elements, Page, decoded, expecte
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.http.transport import DoubtfulError
-from fluence_watch.fluence.writes.changes import VmChange, open_singly
+from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.ports import MOST_SINGLE, Port, count, singly
 from fluence_watch.model.ssh_key import AddedKey, SshKey
-from fluence_watch.model.vm import Port, Vm
+from fluence_watch.model.vm import Vm
 
 _CREATED: Final = 201
-_MOST_PORTS: Final = 1000  # a list of all 65,535 is nothing that the API was made for
-_PROTOCOLS: Final = frozenset({"tcp", "udp"})
+_UNWRITABLE: Final = frozenset({"any", "icmp"})
 
 
 class Generation(Protocol):
@@ -136,18 +136,21 @@ class Marketplace:
 def _ports_json(ports: Iterable[Port]) -> list[dict[str, object]]:
     """Ports one by one, for there are no ranges in these dialects.
 
+    A protocol that is unknown is written as it was read; it is for the API to say no.
+
     Raises:
         RefusedError: they cannot be written so.
     """
     wanted = tuple(ports)
-    if odd := [each for each in wanted if each.protocol not in _PROTOCOLS]:
-        raise RefusedError(f"{odd[0]}: this dialect opens ports for tcp and udp only")
-    if sum(each.last - each.first + 1 for each in wanted) > _MOST_PORTS:
+    if odd := [each for each in wanted if each.protocol in _UNWRITABLE]:
         raise RefusedError(
-            f"this dialect opens ports one by one, and these are more than {_MOST_PORTS}"
+            f"{odd[0]}: this dialect opens single ports of tcp, udp or another protocol"
         )
-    singly = sorted(open_singly(wanted))
-    return [{"port": each.first, "protocol": each.protocol} for each in singly]
+    if count(wanted) > MOST_SINGLE:
+        raise RefusedError(
+            f"this dialect opens ports one by one, and these are more than {MOST_SINGLE}"
+        )
+    return [{"port": each.first, "protocol": each.protocol} for each in singly(wanted)]
 
 
 def _removed_ids(body: bytes) -> list[str] | None:

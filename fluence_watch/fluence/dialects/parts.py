@@ -12,14 +12,17 @@ from msgspec import Meta
 
 from fluence_watch.fluence.dialects.wire import FieldError, shared, utc_time
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.ports import ALL_PORTS, Port, Ports, port, protocol_of
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.vm import Datacenter, Port, port, status_of
+from fluence_watch.model.vm import Datacenter, status_of
 
 MOST: Final = 2**63 - 1  # what a database keeps
 
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Small = Annotated[int, Meta(ge=0, le=2**31)]
-_Word = Annotated[str, Meta(min_length=1, max_length=20)]
+_Word = Annotated[str, Meta(min_length=1)]
+
+_NUMBERED = frozenset({"tcp", "udp"})
 
 _USD = re.compile(r"-?(?=\.?\d)\d{0,40}(?:\.\d{0,40})?", re.ASCII)
 _EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
@@ -42,8 +45,8 @@ class _WireDatacenter(msgspec.Struct, rename="camel"):
 
 
 class _WirePort(msgspec.Struct):
-    port: int
     protocol: _Word
+    port: int | None = None
 
 
 class _WireKey(msgspec.Struct, rename="camel"):
@@ -117,10 +120,20 @@ def _build_datacenter(wire: _WireDatacenter | None) -> Datacenter | None:
     return Datacenter(wire.country_code, wire.city_code, wire.city_index, wire.tier)
 
 
-def _build_ports(wire: Sequence[_WirePort] | None) -> tuple[Port, ...] | None:
+def _build_ports(wire: Sequence[_WirePort] | None) -> Ports | None:
     if wire is None:
         return None
-    return tuple(sorted({port(each.port, each.protocol) for each in wire}))
+    return tuple(sorted({_build_port(index, each) for index, each in enumerate(wire)}))
+
+
+def _build_port(index: int, wire: _WirePort) -> Port:
+    """Of a protocol other than tcp and udp, no number or one that is no port is all of it."""
+    protocol, number = protocol_of(wire.protocol), wire.port
+    if protocol not in _NUMBERED and (number is None or not 0 < number <= ALL_PORTS[1]):
+        return Port(*ALL_PORTS, protocol)
+    if number is None:
+        raise FieldError(f"[{index}].port", f"{protocol} has port numbers, and it is missing")
+    return port(number, protocol)
 
 
 SSH_KEY: Final = msgspec.json.Decoder(_WireKey)

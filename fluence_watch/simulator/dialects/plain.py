@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fluence_watch.model.vm import Port, port
+from fluence_watch.model.ports import Port, port
 from fluence_watch.simulator.dialects.view import answer, plain_error, read
 from fluence_watch.simulator.errors import RefusedError, UnknownError
 from fluence_watch.simulator.machine import Machine
@@ -17,7 +17,7 @@ from fluence_watch.simulator.world import World
 
 FORBIDDEN = 403
 UNPROCESSABLE = 422
-_PROTOCOLS = frozenset({"tcp", "udp"})
+_PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 
 
 class PortBody(Struct):

@@ -11,7 +11,8 @@ from fluence_watch.cli.manage.choose import Target
 from fluence_watch.cli.manage.port_changes import changes_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import NoteAction
-from fluence_watch.model.vm import Status, Vm, parse_port
+from fluence_watch.model.ports import parse_port
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.simulator import Fault, FaultKind
 from fluence_watch.store import Store
 

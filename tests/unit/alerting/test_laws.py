@@ -17,10 +17,11 @@ from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import track
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction, expected_keys, noted, spent
+from fluence_watch.model.ports import SSH, Port, port
 from fluence_watch.model.presence import presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot, build_snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.vm import SSH, Port, Status, Vm, port
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
 from fluence_watch.rules.base import RuleSettings, Situation
 

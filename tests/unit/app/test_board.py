@@ -11,8 +11,9 @@ from fluence_watch.app.decide import Policy, decide
 from fluence_watch.app.poll import Polled
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.ports import SSH, port
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
-from fluence_watch.model.vm import SSH, Status, Vm, port
+from fluence_watch.model.vm import Status, Vm
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

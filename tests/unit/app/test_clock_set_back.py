@@ -14,7 +14,7 @@ from fluence_watch.app.couriers import Couriers
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.watches import Watches
 from fluence_watch.app.wiring import Setup
-from fluence_watch.model.vm import port
+from fluence_watch.model.ports import port
 from fluence_watch.simulator import SettableClock, World, create_app, running
 from fluence_watch.store import Store
 

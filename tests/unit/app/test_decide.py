@@ -12,9 +12,10 @@ from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction
+from fluence_watch.model.ports import SSH, port
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.vm import SSH, Status, Vm, port
+from fluence_watch.model.vm import Status, Vm
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -17,8 +17,9 @@ from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.known import Cause
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.ports import SSH, port
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
-from fluence_watch.model.vm import SSH, Status, Vm, port
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from fluence_watch.errors import ApiError, ConfigError, Problem
 from fluence_watch.fluence import ClientConfig
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.finding import Severity
-from fluence_watch.model.vm import SSH
+from fluence_watch.model.ports import SSH
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Expectation
 from fluence_watch.settings import WatchSettings

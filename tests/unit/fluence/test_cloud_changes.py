@@ -9,7 +9,7 @@ import pytest
 
 from fluence_watch.errors import RefusedError, ServerError, UnexpectedPayloadError
 from fluence_watch.fluence import AccountBalance, FluenceClient, NotTold
-from fluence_watch.model.vm import SSH, Port, parse_port
+from fluence_watch.model.ports import SSH, Port, parse_port
 
 Json = Any
 
@@ -122,13 +122,28 @@ async def test_group_that_is_not_the_vms_own(
 
 async def test_rules_that_cannot_be_read(cloud: FakeCloud) -> None:
     """A rule that is not understood is not thrown away: nothing is changed."""
-    odd = GROUP | {"ingressRules": {"type": "allow", "rules": [rule("quic")]}}
+    odd = GROUP | {"ingressRules": {"type": "allow", "rules": [rule({"tcp": {"ports": "most"}})]}}
     cloud.answers["/v1/security_groups"] = page([odd])
 
     with pytest.raises(UnexpectedPayloadError, match="not a list of rules"):
         await cloud.client().update_vm(VM["id"], ports=[SSH])
 
     assert {"GET"} == {request.method for request in cloud.asked}
+
+
+async def test_a_protocol_that_is_not_known(cloud: FakeCloud) -> None:
+    """Its rule is kept while its ports are wanted; it can be closed, but no other be opened."""
+    quic, gre = rule({"quic": {"ports": "all"}}), rule("gre")
+    ingress = {"type": "allow", "rules": [quic, gre, rule(tcp(80))]}
+    cloud.answers["/v1/security_groups"] = page([GROUP | {"ingressRules": ingress}])
+    async with cloud.client() as client:
+        (vm,) = (await client.list_vms()).vms
+        assert (Port(1, 65_535, "gre"), Port(1, 65_535, "quic"), Port(80, 80, "tcp")) == vm.ports
+        await client.update_vm(VM["id"], ports=[SSH, Port(1, 65_535, "quic")])
+        body = json.loads(cloud.asked[-1].content)
+        assert [quic, rule(tcp(22))] == body["ingressRules"]["rules"]
+        with pytest.raises(RefusedError, match=r"80/quic: a rule is for ports of tcp or udp"):
+            await client.update_vm(VM["id"], ports=[Port(80, 80, "quic")])
 
 
 async def test_half_a_change(cloud: FakeCloud) -> None:

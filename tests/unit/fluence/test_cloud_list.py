@@ -19,7 +19,7 @@ from fluence_watch.errors import (
     UnreachableError,
 )
 from fluence_watch.fluence import FluenceClient
-from fluence_watch.model.vm import SSH, parse_port
+from fluence_watch.model.ports import SSH, parse_port
 from fluence_watch.simulator import World
 
 Simulated = Callable[..., Awaitable[tuple[World, FluenceClient]]]

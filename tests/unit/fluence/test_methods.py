@@ -20,7 +20,8 @@ from fluence_watch.fluence import (
     ServiceStatus,
 )
 from fluence_watch.fluence.dialects import DIALECTS
-from fluence_watch.model.vm import SSH, Status, Vm, parse_port
+from fluence_watch.model.ports import SSH, parse_port
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.simulator import World, build_world, create_app, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -17,7 +17,7 @@ from fluence_watch.errors import (
     UnreachableError,
 )
 from fluence_watch.fluence import AddedKey, FluenceClient, RequestRecord, SshKey
-from fluence_watch.model.vm import SSH
+from fluence_watch.model.ports import SSH
 
 Connect = Callable[..., FluenceClient]
 Change = Callable[[FluenceClient], Awaitable[object]]

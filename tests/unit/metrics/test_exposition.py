@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Port, Status, Vm
+from fluence_watch.model.ports import Port
+from fluence_watch.model.vm import Status, Vm
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "exposition.txt"
 SSH = Port(22, 22, "tcp")

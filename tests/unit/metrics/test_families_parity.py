@@ -15,7 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.families import ACCOUNT_FAMILIES, VM_FAMILIES, account_label, vm_labels
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Datacenter, Port, Status, Vm
+from fluence_watch.model.ports import Port
+from fluence_watch.model.vm import Datacenter, Status, Vm
 
 _texts = st.text(alphabet=st.characters(exclude_categories=[]), max_size=300)
 _amounts = st.none() | st.integers(-(10**12), 10**15).map(MicroUsdc)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import SSH, Datacenter, Status, Vm
+from fluence_watch.model.ports import SSH
+from fluence_watch.model.vm import Datacenter, Status, Vm
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluence_watch.model.known import Cause, KnownVm, track
+from fluence_watch.model.ports import SSH, port
 from fluence_watch.model.snapshot import Rejected, Snapshot, build_snapshot
-from fluence_watch.model.vm import SSH, Status, Vm, port
+from fluence_watch.model.vm import Status, Vm
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

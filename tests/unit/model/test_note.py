@@ -4,7 +4,8 @@ import pytest
 
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import Note, NoteAction, expected_keys, noted, spent
-from fluence_watch.model.vm import SSH, Port, Vm, port
+from fluence_watch.model.ports import SSH, Port, port
+from fluence_watch.model.vm import Vm
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)

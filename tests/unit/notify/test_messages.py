@@ -120,7 +120,9 @@ def fleet() -> Alert:
 
 def drift(port: str, direction: Direction, number: int = 1) -> Alert:
     severity = CRITICAL if port == "22/tcp" else WARNING
-    facts = PortDrift(vm(number), port, direction, number > 1, ("22/tcp",), ("443/tcp", "8080/tcp"))
+    closable = (port,) if direction is Direction.OPENED else ()
+    lists = (("22/tcp",), ("443/tcp", "8080/tcp"), closable)
+    facts = PortDrift(vm(number), port, direction, number > 1, *lists)
     return fires("port_drift", facts, severity, f"{direction}:{port}")
 
 

@@ -9,9 +9,10 @@ import pytest
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.ports import SSH
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Rejected, build_snapshot
-from fluence_watch.model.vm import SSH, Datacenter, Status, Vm
+from fluence_watch.model.vm import Datacenter, Status, Vm
 from fluence_watch.rules.base import Situation
 from fluence_watch.rules.vm_vanished import VmVanishedSettings
 

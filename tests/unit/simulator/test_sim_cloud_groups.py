@@ -8,7 +8,7 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.model.vm import ALL_PORTS, SSH, Port, parse_port, port
+from fluence_watch.model.ports import ALL_PORTS, SSH, Port, parse_port, port
 from fluence_watch.simulator import SettableClock, World
 from fluence_watch.simulator.dialects.cloud.rules import Ingress, read_rules, rules_json
 

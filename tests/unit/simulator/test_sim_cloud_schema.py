@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import parse_port
+from fluence_watch.model.ports import parse_port
 from fluence_watch.simulator import Fault, FaultKind, FaultPlan, SettableClock, World, build_world
 from fluence_watch.simulator.machine import State, in_state, sharing_ports
 

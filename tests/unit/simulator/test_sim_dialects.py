@@ -12,7 +12,7 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fluence_watch.model.vm import Port
+from fluence_watch.model.ports import Port
 from fluence_watch.simulator import SettableClock, World, build_world, create_app
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.simulator.machine import State, in_state

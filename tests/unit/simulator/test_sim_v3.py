@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Port, port
+from fluence_watch.model.ports import Port, port
 from fluence_watch.simulator import AcceptedAuth, SettableClock, World, build_world
 from fluence_watch.simulator.catalog import Configuration, Datacenter
 from fluence_watch.simulator.machine import Machine, State, in_state

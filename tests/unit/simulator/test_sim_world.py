@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import SSH, Port, port
+from fluence_watch.model.ports import SSH, Port, port
 from fluence_watch.simulator import World, build_world
 from fluence_watch.simulator.actions import (
     Action,
@@ -240,7 +240,7 @@ def test_ports_are_a_sorted_set() -> None:
     [
         lambda w: w.update(w.find("web-1").id, ports=[port(10_250)]),
         lambda w: w.update(w.find("web-1").id, ports=[Port(10_000, 11_000, "udp")]),
-        lambda w: w.update(w.find("web-1").id, ports=[port(80, "sctp")]),
+        lambda w: w.update(w.find("web-1").id, ports=[port(80, "quic")]),
         lambda w: w.update(w.find("web-1").id, name="  "),
         lambda w: w.refill(MicroUsdc(0)),
         lambda w: w.set_price("web-1", MicroUsdc(-1)),

@@ -13,7 +13,8 @@ from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import NoteAction
-from fluence_watch.model.vm import SSH, Status, Vm
+from fluence_watch.model.ports import SSH
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
 

@@ -10,7 +10,8 @@ from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Fingerprint, Severity, ref
 from fluence_watch.model.funding import FOREVER, HOUR
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Datacenter, Port, Status, Vm
+from fluence_watch.model.ports import Port
+from fluence_watch.model.vm import Datacenter, Status, Vm
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing

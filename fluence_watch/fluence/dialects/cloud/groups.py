@@ -9,8 +9,6 @@ from fluence_watch.errors import RefusedError
 from fluence_watch.fluence.dialects.cloud.pages import read_pages
 from fluence_watch.fluence.dialects.cloud.rules import (
     Group,
-    Ports,
-    is_writable,
     open_ports,
     read_group,
     with_open_ports,
@@ -18,6 +16,7 @@ from fluence_watch.fluence.dialects.cloud.rules import (
 from fluence_watch.fluence.dialects.cloud.vms import Interface, outward
 from fluence_watch.fluence.dialects.wire import decoded, expected
 from fluence_watch.fluence.http.calls import Call
+from fluence_watch.model.ports import Ports
 from fluence_watch.model.text import inert
 
 
@@ -55,8 +54,6 @@ async def port_change(call: Call, vm_path: str, ports: Ports) -> GroupChange:
         RefusedError: it would change other VMs too, or there is no one group to change.
         ApiError: what it takes to know could not be had.
     """
-    if odd := [port for port in ports if not is_writable(port)]:
-        raise RefusedError(f"{odd[0]}: a rule is for ports of tcp or udp, for icmp, or for all")
     body = await call.get("list_interfaces", f"{vm_path}/interfaces")
     interfaces = expected("a list of interfaces", _read_interfaces, body)
     groups = await read_groups(call)

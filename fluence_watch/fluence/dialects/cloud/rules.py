@@ -2,7 +2,8 @@
 
 An open port is an inbound rule that lets in everybody: its `remote` is the address `0.0.0.0/0` or
 `::/0`. Rules for narrower addresses and for other security groups open nothing to the public; they
-are not shown, and kept when ports are set. `allowAll` is every port of every protocol. What comes
+are not shown, and kept when ports are set. `allowAll` is every port of every protocol. A rule of
+another protocol is shown as it is, and kept for as long as its ports are wanted. What comes
 out (`egressRules`) is not looked at.
 """
 
@@ -12,13 +13,13 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from fluence_watch.errors import RefusedError
 from fluence_watch.fluence.dialects.wire import FieldError
-from fluence_watch.model.vm import ALL_PORTS, Port
-
-Ports = tuple[Port, ...]
+from fluence_watch.model.ports import ALL_PORTS, Port, Ports, protocol_of
 
 _ANYTHING = Port(*ALL_PORTS, "any")
 _ICMP = Port(*ALL_PORTS, "icmp")
+_WRITABLE = frozenset({"tcp", "udp"})
 
 
 class _Remote(msgspec.Struct, rename="camel"):
@@ -71,11 +72,6 @@ class _PortSet(msgspec.Struct):
     ports: Literal["all"] | _Numbers
 
 
-class _Protocol(msgspec.Struct):
-    tcp: _PortSet | None = None
-    udp: _PortSet | None = None
-
-
 def read_group(item: msgspec.Raw) -> Group:
     """A security group.
 
@@ -102,6 +98,7 @@ def with_open_ports(ingress: msgspec.Raw, wanted: Iterable[Port]) -> dict[str, o
 
     Raises:
         ValueError, RecursionError: one of the rules that are there cannot be read.
+        RefusedError: no rule can be written for one of the ports.
     """
     wanted, kept = frozenset(wanted), list[msgspec.Raw]()
     missing = set(wanted)
@@ -109,14 +106,16 @@ def with_open_ports(ingress: msgspec.Raw, wanted: Iterable[Port]) -> dict[str, o
         family, port = _public_port(rule)
         if port is None or port in wanted:
             kept.append(rule)
-        if family == "ipv4" and port is not None:
+        if port is not None and (family == "ipv4" or not _is_writable(port)):
             missing.discard(port)
+    if odd := sorted(port for port in missing if not _is_writable(port)):
+        raise RefusedError(f"{odd[0]}: a rule is for ports of tcp or udp, for icmp, or for all")
     return {"type": "allow", "rules": [*kept, *map(_rule_of, sorted(missing))]}
 
 
-def is_writable(port: Port) -> bool:
+def _is_writable(port: Port) -> bool:
     """Whether one rule can open it: ports of tcp or udp, or all of icmp or of any protocol."""
-    return port.protocol in {"tcp", "udp"} or port in {_ANYTHING, _ICMP}
+    return port.protocol in _WRITABLE or port in {_ANYTHING, _ICMP}
 
 
 def _rules_of(ingress: msgspec.Raw) -> Sequence[msgspec.Raw]:
@@ -144,17 +143,24 @@ def _is_everybody(address: str) -> bool:
 
 
 def _port_of(kind: msgspec.Raw) -> Port:
-    match _KIND.decode(kind):
-        case "all":
-            return _ANYTHING
-        case "icmp":
-            return _ICMP
-        case _Protocol(tcp=_PortSet(ports=ports), udp=None):
-            return Port(*_numbers(ports), "tcp")
-        case _Protocol(tcp=None, udp=_PortSet(ports=ports)):
-            return Port(*_numbers(ports), "udp")
-        case _:
-            raise FieldError(".protocolKind", "it is neither all, icmp, tcp nor udp")
+    word = _KIND.decode(kind)
+    if isinstance(word, dict):
+        return _port_by_protocol(word)
+    return _ANYTHING if word == "all" else Port(*ALL_PORTS, protocol_of(word))
+
+
+def _port_by_protocol(kinds: dict[str, msgspec.Raw]) -> Port:
+    """Of a protocol that is not known, what cannot be read as ports is all of it."""
+    if len(kinds) != 1:
+        raise FieldError(".protocolKind", "it is not for one protocol")
+    ((word, ports),) = kinds.items()
+    protocol = protocol_of(word)
+    try:
+        return Port(*_numbers(_PORT_SET.decode(ports).ports), protocol)
+    except ValueError:
+        if protocol in _WRITABLE:
+            raise
+        return Port(*ALL_PORTS, protocol)
 
 
 def _numbers(ports: Literal["all"] | _Numbers) -> tuple[int, int]:
@@ -191,7 +197,8 @@ def _kind_of(port: Port) -> object:
 _GROUP = msgspec.json.Decoder(_WireGroup)
 _RULES = msgspec.json.Decoder(_Rules)
 _RULE = msgspec.json.Decoder(_Rule)
-_KIND: msgspec.json.Decoder[Literal["all", "icmp"] | _Protocol] = msgspec.json.Decoder(
-    Literal["all", "icmp"] | _Protocol
+_KIND: msgspec.json.Decoder[str | dict[str, msgspec.Raw]] = msgspec.json.Decoder(
+    str | dict[str, msgspec.Raw]
 )
+_PORT_SET = msgspec.json.Decoder(_PortSet)
 _ALLOW_ALL = msgspec.Raw(msgspec.json.encode(_rule_of(_ANYTHING)))

@@ -13,7 +13,6 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from fluence_watch.fluence.dialects.cloud.rules import Ports
 from fluence_watch.fluence.dialects.parts import (
     MOST,
     Id,
@@ -25,6 +24,7 @@ from fluence_watch.fluence.dialects.parts import (
 )
 from fluence_watch.fluence.dialects.wire import FieldError
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.ports import Ports
 from fluence_watch.model.vm import Datacenter, Vm
 
 EXPANDED: Final = ("publicIp", "bootDisk", "dataDisks", "networkInterfaces")

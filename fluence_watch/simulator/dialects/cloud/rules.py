@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fluence_watch.model.vm import ALL_PORTS, Port
+from fluence_watch.model.ports import ALL_PORTS, Port
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.simulator.machine import Rule
 
