@@ -5,9 +5,9 @@ FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 COPY requirements/build.txt requirements/run.txt requirements/
 RUN python3 -m venv /opt/build \
-    && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
+    && /opt/build/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt \
     && python3 -m venv /opt/fluence-watch \
-    && /opt/fluence-watch/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt
+    && /opt/fluence-watch/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY fluence_watch fluence_watch
 RUN /opt/build/bin/hatchling build -t wheel -d /dist \

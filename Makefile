@@ -1,50 +1,77 @@
 # Two commands matter: `make demo` and `make test`. Each prepares .venv by itself, inside this folder.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
+# What .venv holds: what the program needs, the program itself, and what working on it needs.
+# A stamp is older than its lock file after a `git pull` that changes one.
+RUN := .venv/.run
+PROGRAM := .venv/.program
+DEV := .venv/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format bench lock clean
+.PHONY: help demo test unit cover lint format bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(STAMP): requirements/dev.txt pyproject.toml
-	rm -rf .venv
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+# The lock files are whole: pip looks for nothing that is not in them, with its hash.
+PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile --no-deps
+LOCKED = $(PIP) --require-hashes
+
+$(RUN): requirements/run.txt requirements/build.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; with another: make PYTHON=python3.12 …")'
+	@echo 'Preparing .venv: some 50 packages, 20 seconds, once …'
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@$(LOCKED) --requirement requirements/run.txt --requirement requirements/build.txt
 	@touch $@
 
-demo: $(STAMP) ## Watch a simulated fleet; no key, no configuration, no network
+$(PROGRAM): $(RUN) pyproject.toml
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(PROGRAM) requirements/dev.txt
+	@echo 'Adding the tools for tests and checks, half a minute, once …'
+	@$(LOCKED) --requirement requirements/dev.txt
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true # many processes start from it
+	@touch $@
+
+demo: $(PROGRAM) ## Watch a simulated fleet; no key, no configuration, no network
 	@$(BIN)/fluence-watch demo
 
-test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest tests/unit --numprocesses auto
-	$(BIN)/python -m pytest tests/integration tests/e2e
+# The long tests begin first, most wait rather than compute, and those that measure time run alone.
+PYTEST = $(BIN)/python -m compileall -q fluence_watch && $(BIN)/python -m pytest
 
-unit: $(STAMP) ## Run the unit tests alone, with branch coverage
-	$(BIN)/python -m pytest tests/unit --numprocesses auto --cov --cov-report=term:skip-covered $(ARGS)
+test: $(DEV) ## Run all tests
+	@$(PYTEST) tests/unit --numprocesses auto $(ARGS)
+	@$(PYTEST) tests/integration tests/e2e -m alone $(ARGS)
+	@$(PYTEST) tests/integration tests/e2e -m 'not alone' --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-lint: $(STAMP) ## Check style, types and the floors of the house
+unit: $(DEV) ## Run the unit tests alone
+	@$(PYTEST) tests/unit --numprocesses auto $(ARGS)
+
+cover: $(DEV) ## Run the unit tests, and hold the branch coverage of the core to its floor
+	@$(PYTEST) tests/unit --numprocesses auto --cov --cov-report=term:skip-covered $(ARGS)
+
+lint: $(DEV) ## Check style, types and the floors of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(STAMP) ## Rewrite the code in the house style
+format: $(DEV) ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure decode, evaluate, commit and render
+bench: $(DEV) ## Measure decode, evaluate, commit and render
 	$(BIN)/python -m tests.bench
 
-COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --upgrade
+# Extras stay in the lock: pip before 24 takes a requirement with an extra for another package than the pinned one.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header $(ARGS)
 
-lock: $(STAMP) ## Write the exact versions, with hashes, into requirements/
+lock: $(DEV) ## Write the exact versions, with hashes, into requirements/; to upgrade: make lock ARGS=--upgrade
 	$(COMPILE) pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --group build --constraint requirements/run.txt --output-file requirements/build.txt
-	$(COMPILE) pyproject.toml --group dev --constraint requirements/run.txt --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --group dev --constraint requirements/run.txt --constraint requirements/build.txt --output-file requirements/dev.txt
 
 clean: ## Remove what the commands above made
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage build dist

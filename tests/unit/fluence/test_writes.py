@@ -151,7 +151,7 @@ async def test_rate_limit_that_lasts(api: ScriptedApi, connect: Connect) -> None
     api.says(status=429)
 
     with pytest.raises(RateLimitedError):
-        await rename(connect(timeout=0.3))
+        await rename(connect(timeout=1.0))
 
     assert {"PATCH"} == set(methods(api))
 
