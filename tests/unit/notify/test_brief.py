@@ -48,7 +48,11 @@ SOON = NOW + timedelta(minutes=42)
         ),
         (
             VmVanished(VM, None, None, "terminating", None, None, None, Cause.PROVIDER),
-            "not in the list, terminated by the provider",
+            "not in the list, was being terminated",
+        ),
+        (
+            VmVanished(VM, None, None, "ACTIVE", None, None, None, Cause.USER),
+            "not in the list, deleted",
         ),
         (FleetVanished(7, 9, None, ()), "7 of 9 VMs left the list in one poll"),
         (
@@ -70,10 +74,13 @@ SOON = NOW + timedelta(minutes=42)
             VmStatus(VM, Status.TERMINATED, "x", None),
             "terminated; its reserve locked until it is deleted",
         ),
-        (PublicIpChanged(VM, "1.2.3.4", "5.6.7.8\x1b[2J"), "address was 1.2.3.4, is 5.6.7.8 [2J"),
+        (
+            PublicIpChanged(VM, "1.2.3.4", "5.6.7.8\x1b[2J"),
+            "address changed from 1.2.3.4 to 5.6.7.8 [2J",
+        ),
         (
             PriceChanged(VM, PRICE, MicroUsdc(350_000), MicroUsdc(51_840), Decimal("17.4"), None),
-            "price was 0.298160, is 0.350000 USDC an epoch (+0.051840 USDC, +17.4 %)",
+            "price changed from 0.298160 to 0.350000 USDC an epoch (+0.051840 USDC, +17.4 %)",
         ),
         (
             SshKeyDrift(KeyChange.ADDED, "lap\ntop", "SHA256:x", None, None),
@@ -86,6 +93,10 @@ SOON = NOW + timedelta(minutes=42)
         (
             AccountLow(MicroUsdc(2_500_000), MicroUsdc(1_015_000), Decimal("2.4"), None),
             "2.500000 USDC left at 1.015000 a day, enough for 2.4 days",
+        ),
+        (
+            AccountLow(MicroUsdc(-4_500_000), MicroUsdc(0), Decimal(0), None),
+            "balance -4.500000 USDC, no VM left to pay for",
         ),
         (PollFailing("server_error", "502\nBad"), "server error: 502 Bad"),
     ],

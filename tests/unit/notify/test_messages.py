@@ -114,7 +114,8 @@ def poor(**changes: object) -> Alert:
 
 
 def fleet() -> Alert:
-    facts = FleetVanished(48, 50, NOW - timedelta(minutes=2), (vm(1), vm(2)))
+    until = NOW + timedelta(hours=6)
+    facts = FleetVanished(48, 50, NOW - timedelta(minutes=2), (vm(1), vm(2)), until)
     return fires("vm_vanished", facts, key="fleet")
 
 
@@ -140,6 +141,8 @@ CLOSED = drift("22/tcp", Direction.CLOSED, 2)
 UNKNOWN = low(3, reserved=None, needed=None, next_billing_at=None, funded_until=None)
 BROKE = low(2, funded_until=NOW - timedelta(hours=1), status="InsufficientFunds")
 LAPSED = vanished(funded_until=NOW - timedelta(hours=1), cause=Cause.FUNDS)
+DELETED = vanished(cause=Cause.USER)
+MYSTERY = vanished(spent=None, reserved=None, funded_until=None)
 TERMINATING = vanished(
     cause=Cause.PROVIDER, status="terminating", public_ip=None, ports=None, funded_until=None
 )
@@ -153,6 +156,7 @@ STATES = [
 PRICES = [priced(1, 350_000, "17.4"), priced(2, 0, "-100.0"), priced(3, PRICE, None, 0)]
 KEYS = [key(KeyChange.ADDED), key(KeyChange.REMOVED, name="old", algorithm=None, comment=None)]
 DRY = poor(balance=-1, days=Decimal("0.0"), dry_at=NOW, days_left=None, uncounted=2)
+DEBT = poor(balance=-4_500_000, burn_per_day=0, days=Decimal(0), dry_at=None, days_left=None)
 MANY = [low(number) for number in range(200)] + [
     drift("1/tcp", Direction.OPENED, n) for n in range(300)
 ]
@@ -180,6 +184,8 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "low_balance_resolved": message(ended(low())),
         "vm_vanished": message(vanished()),
         "vm_vanished_unfunded": message(LAPSED),
+        "vm_vanished_deleted": message(DELETED),
+        "vm_vanished_unknown": message(MYSTERY),
         "vm_vanished_resolved": message(ended(vanished())),
         "vm_vanished_terminating": message(TERMINATING),
         "fleet_vanished": message(fleet()),
@@ -193,6 +199,7 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "ssh_key_drift": message(*KEYS),
         "account_low": message(poor()),
         "account_low_dry": message(DRY),
+        "account_low_debt": message(DEBT),
         "account_low_resolved": message(ended(poor())),
         "events_resolved": message(*map(ended, [moved(), PRICES[0], KEYS[0]])),
         "billing_due": message(due(1, -7 + 42), due(2, 40), due(3, 42, None)),
