@@ -5,6 +5,7 @@ world. `vm` is an id or a name, amounts are micro-USDC. Applying one raises `Unk
 `RefusedError`, as the world does.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -38,13 +39,15 @@ class Deploy(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Delete(Struct, frozen=True, forbid_unknown_fields=True):
-    """The user deletes a VM."""
+    """The user deletes a VM; every VM when `vm` is left out."""
 
-    vm: str
+    vm: str | None = None
 
     def apply(self, world: World) -> None:
         """Delete it."""
-        world.delete(world.find(self.vm).id)
+        every = world.listed() if self.vm is None else [world.find(self.vm)]
+        for machine in every:
+            world.delete(machine.id)
 
 
 class Rename(Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,15 +197,28 @@ class SetPrice(Struct, frozen=True, forbid_unknown_fields=True):
         world.set_price(self.vm, MicroUsdc(self.price))
 
 
-class SetBoundary(Struct, frozen=True, forbid_unknown_fields=True):
-    """A VM's next charge falls due in so many `seconds`."""
+class SetAddress(Struct, frozen=True, forbid_unknown_fields=True):
+    """A VM gets another public address."""
 
     vm: str
+    address: str
+
+    def apply(self, world: World) -> None:
+        """Change it."""
+        world.put(replace(world.find(self.vm), public_ip=self.address))
+
+
+class SetBoundary(Struct, frozen=True, forbid_unknown_fields=True):
+    """A VM's next charge falls due in so many `seconds`; every VM's when `vm` is left out."""
+
     seconds: float
+    vm: str | None = None
 
     def apply(self, world: World) -> None:
         """Move it."""
-        world.set_boundary(self.vm, world.now + timedelta(seconds=self.seconds))
+        every = world.listed() if self.vm is None else [world.find(self.vm)]
+        for machine in every:
+            world.set_boundary(machine.id, world.now + timedelta(seconds=self.seconds))
 
 
 ACTIONS: dict[str, type[Action]] = {
@@ -222,6 +238,7 @@ ACTIONS: dict[str, type[Action]] = {
     "mend": Mend,
     "refill": Refill,
     "set-price": SetPrice,
+    "set-address": SetAddress,
     "set-boundary": SetBoundary,
 }
 

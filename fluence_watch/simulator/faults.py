@@ -34,6 +34,8 @@ class FaultKind(StrEnum):
     """An element comes twice, the second time with another name."""
     HOSTILE_TEXT = "hostile-text"
     """Every free text in it is an attack on somebody."""
+    NULL_FIELDS = "null-fields"
+    """All of `v2` and `v3` that can be null is null: addresses, amounts, ports."""
     HUGE_BODY = "huge-body"
     """An empty list in `megabytes` of blanks."""
     GZIP_BOMB = "gzip-bomb"

@@ -43,6 +43,12 @@ _NOT_TEXT: Final = frozenset(
         "resourceType", "protocolKind", "remote",
     }
 )  # fmt: skip
+_NULLABLE: Final = frozenset(
+    {
+        "vmName", "osImage", "ports", "publicIp", "datacenter",
+        "pricePerEpoch", "reservedBalance", "totalSpent", "nextBillingAt",
+    }
+)  # fmt: skip
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _BREAKS: Final[tuple[dict[str, object], ...]] = (
     {"pricePerEpoch": "abc"},
@@ -129,10 +135,17 @@ def _hostile_text(value: str) -> str:
     return HOSTILE_TEXTS[zlib.crc32(value.encode()) % len(HOSTILE_TEXTS)]
 
 
+def _nulled(items: Items, _rng: Random) -> Items:
+    return [
+        {key: None if key in _NULLABLE else value for key, value in item.items()} for item in items
+    ]
+
+
 _SPOILERS: Final[Mapping[FaultKind, Callable[[Items, Random], Items]]] = {
     FaultKind.MALFORMED_ELEMENT: _malformed,
     FaultKind.EMPTY_LIST: _emptied,
     FaultKind.SHORT_LIST: _shortened,
     FaultKind.DUPLICATE_IDS: _duplicated,
     FaultKind.HOSTILE_TEXT: _hostile,
+    FaultKind.NULL_FIELDS: _nulled,
 }

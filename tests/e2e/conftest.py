@@ -45,7 +45,10 @@ def eventually() -> Callable[..., Any]:
 
 @dataclass
 class Fluence:
-    """A simulated account of eight VMs with epochs of a day, served on a thread of its own."""
+    """A simulated account of eight VMs with epochs of a day, served on a thread of its own.
+
+    It speaks every dialect.
+    """
 
     url: str
     world: World
@@ -84,7 +87,9 @@ def fluence() -> Iterator[Fluence]:
     )
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(running(create_app(world, utc_now))) as url,
+        portal.wrap_async_context_manager(
+            running(create_app(world, utc_now, dialect="all"))
+        ) as url,
     ):
         yield Fluence(url, world)
 

@@ -38,6 +38,10 @@ EFFECTS = {
     "mend": ({"vm": "web-1"}, lambda w: not w.find("web-1").top_ups_fail),
     "refill": ({"amount": 1}, lambda w: w.deposited == w.accounted),
     "set-price": ({"vm": "web-1", "price": 5}, lambda w: w.find("web-1").price == 5),
+    "set-address": (
+        {"vm": "web-1", "address": "203.0.113.9"},
+        lambda w: w.find("web-1").public_ip == "203.0.113.9",
+    ),
     "set-boundary": (
         {"vm": "web-1", "seconds": 90},
         lambda w: w.find("web-1").next_billing_at == w.now + timedelta(seconds=90),
@@ -64,6 +68,12 @@ async def test_every_action_has_its_effect(
     del client.headers["X-API-KEY"]
     assert await post(client, action, body) == 204
     assert holds(world)
+
+
+async def test_all_vms_are_deleted_at_once(client: httpx.AsyncClient, world: World) -> None:
+    """As in the console; their reserves are back in the balance."""
+    assert 204 == await post(client, "delete", {})
+    assert ({}, world.deposited) == (world.machines, world.accounted)
 
 
 async def test_money_added_counts(client: httpx.AsyncClient, world: World) -> None:

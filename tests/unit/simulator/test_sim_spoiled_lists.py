@@ -59,6 +59,17 @@ async def test_cut_json(
         response.json()
 
 
+async def test_fields_that_are_unknown(speak: Speak, world: World, clock: SettableClock) -> None:
+    """What the API may leave out is null, and the VM is the same one."""
+    plan = FaultPlan()
+    plan.queue(Fault(FaultKind.NULL_FIELDS))
+    async with speak(world, clock, "v3", plan) as client:
+        blank, good = [items(await client.get("/vms/v3"))[0] for _ in range(2)]
+    nulled = {key for key, value in blank.items() if value is None and good[key] is not None}
+    assert {"publicIp", "pricePerEpoch", "reservedBalance", "totalSpent"} <= nulled
+    assert {key: good[key] for key in good.keys() - nulled} | dict.fromkeys(nulled) == blank
+
+
 KEPT = (
     "id", "status", "createdAt", "nextBillingAt", "paidUntil", "lastPaidAt", "priceHourlyUsd",
     "clusterId", "networkInterfaces", "allowedActions", "pricePerEpoch", "reservedBalance",
