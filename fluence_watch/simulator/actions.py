@@ -211,8 +211,8 @@ class SetAddress(Struct, frozen=True, forbid_unknown_fields=True):
 class SetBoundary(Struct, frozen=True, forbid_unknown_fields=True):
     """A VM's next charge falls due in so many `seconds`; every VM's when `vm` is left out."""
 
-    seconds: float
     vm: str | None = None
+    seconds: float = 60.0
 
     def apply(self, world: World) -> None:
         """Move it."""
