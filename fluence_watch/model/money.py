@@ -69,3 +69,9 @@ def plain(amount: MicroUsdc) -> str:
 def usdc(amount: MicroUsdc) -> str:
     """The amount for people: `0.298160 USDC`."""
     return f"{plain(amount)} USDC"
+
+
+def to_pay(amount: MicroUsdc) -> str:
+    """An amount to pay, rounded up to a cent: `0.31 USDC` for 0.302100."""
+    cents = -(-amount // (ONE_USDC // 100))
+    return f"{cents // 100}.{cents % 100:02d} USDC"

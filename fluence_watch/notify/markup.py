@@ -1,4 +1,4 @@
-"""The three formats of a message: what a value, a heading or a list item looks like in each.
+"""The formats of a message: what a value, a heading or a list item looks like in each.
 
 Templates hold the words and mark them up with the filters of a `Markup`. All else that enters a
 message is data, made harmless in two steps, in every format alike:
@@ -23,6 +23,7 @@ from markupsafe import Markup as Safe
 from markupsafe import escape
 
 from fluence_watch.model.text import inert as one_line
+from fluence_watch.notify import mail
 
 LONGEST = 200
 _LOOKALIKES = str.maketrans("<>@`", "‹›＠ˋ")  # noqa: RUF001 - that they look alike is the point
@@ -35,6 +36,12 @@ class BodyFormat(StrEnum):
     TEXT = "text"
     MARKDOWN = "markdown"
     HTML = "html"
+    MAIL = "mail"
+
+    @property
+    def syntax(self) -> str:
+        """`text`, `markdown` or `html`: a mail is an HTML document."""
+        return "html" if self is BodyFormat.MAIL else self.value
 
 
 def inert(text: str, longest: int = LONGEST) -> str:
@@ -51,21 +58,27 @@ class DataMarkup(Protocol):
 
 
 BlockMarkup = Callable[[str], Safe]
+TonedMarkup = Callable[[str, str], Safe]
+"""A block in a tone: `critical`, `warning`, `info` or `resolved`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """One format: `text` and `code` take data, the others what is markup already.
+    """One format: `text`, `code` and `command` take data, the others what is markup already.
 
-    In a block a line break is a blank, and a blank line begins a new line of an item.
+    In a block a line break is a blank, and a blank line begins a new line of an item. A `page` is
+    made of a whole body and its title.
     """
 
     text: DataMarkup
     code: DataMarkup
+    command: DataMarkup
     strong: BlockMarkup
-    heading: BlockMarkup
+    heading: TonedMarkup
     paragraph: BlockMarkup
     item: BlockMarkup
+    section: TonedMarkup = lambda block, _: _safe(block)
+    page: TonedMarkup = lambda body, _: _safe(body)
 
 
 def _safe(markup: str) -> Safe:
@@ -93,8 +106,21 @@ def _html_code(value: str, longest: int = LONGEST, /) -> Safe:
     return _safe(f"<samp>{_html(value, longest)}</samp>")  # <code> breaks the line in plain text
 
 
+def _mail_code(value: str, longest: int = LONGEST, /) -> Safe:
+    return mail.code(_html(value, longest))
+
+
+def _mail_command(value: str, longest: int = LONGEST, /) -> Safe:
+    return mail.command(_html(value, longest))
+
+
 def _around(before: str, after: str) -> BlockMarkup:
     return lambda block: _safe(f"{before}{' '.join(block.split())}{after}")
+
+
+def _toned(markup: BlockMarkup) -> TonedMarkup:
+    """The same in every tone."""
+    return lambda block, _: markup(block)
 
 
 def _lines(block: str) -> list[str]:
@@ -112,25 +138,39 @@ MARKUPS: Mapping[BodyFormat, Markup] = {
     BodyFormat.TEXT: Markup(
         text=_plain,
         code=_plain,
+        command=_plain,
         strong=_safe,
-        heading=_around("\n", "\n\n"),
+        heading=_toned(_around("\n", "\n\n")),
         paragraph=_around("\n", "\n"),
         item=_listed,
     ),
     BodyFormat.MARKDOWN: Markup(
         text=_markdown,
         code=_markdown_code,
+        command=_markdown_code,
         strong=_around("**", "**"),
-        heading=_around("\n**", "**\n\n"),
+        heading=_toned(_around("\n**", "**\n\n")),
         paragraph=_around("\n", "\n"),
         item=_listed,
     ),
     BodyFormat.HTML: Markup(
         text=_html,
         code=_html_code,
+        command=_html_code,
         strong=_around("<b>", "</b>"),
-        heading=_around("<h3>", "</h3>\n"),
+        heading=_toned(_around("<h3>", "</h3>\n")),
         paragraph=_around("<p>", "</p>\n"),
         item=lambda block: _safe("<p>• " + "<br>\n".join(_lines(block)) + "</p>\n"),
+    ),
+    BodyFormat.MAIL: Markup(
+        text=_html,
+        code=_mail_code,
+        command=_mail_command,
+        strong=_around("<b>", "</b>"),
+        heading=mail.heading,
+        paragraph=mail.paragraph,
+        item=lambda block: mail.item(_lines(block)),
+        section=mail.section,
+        page=lambda body, title: mail.page(_safe(body), title),
     ),
 }

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from apprise import Apprise, NotifyBase
 
 TIMEOUT = 30.0
+MAIL = frozenset(
+    {
+        "azure", "brevo", "groundmail", "mailersend", "mailgun", "mailto", "mailtos", "o365",
+        "postmark", "resend", "sendgrid", "sendpulse", "ses", "smtp2go", "sparkpost",
+    }
+)  # fmt: skip
+"""Apprise's schemas of services that deliver mail."""
 _OURSELVES = "fluence-watch"
 _NOWHERE = logging.NullHandler()
 _SECRET = 4  # shorter pieces of a URL are no secrets, and would blank out ordinary words
@@ -52,7 +59,7 @@ class Receiver:
             body=rendered.body,
             title=rendered.title,
             notify_type=NotifyType(rendered.kind),
-            body_format=NotifyFormat(self.format.value),
+            body_format=NotifyFormat(self.format.syntax),
             interpret_escapes=False,
         ) as result:
             if not result:
@@ -93,12 +100,19 @@ def parse_receiver(name: str, url: str, *, timeout: float = TIMEOUT) -> Receiver
     plugin.optional = False  # or a failure would look like success
     return Receiver(
         name=name,
-        format=BodyFormat(plugin.resolve_format().value),
+        format=_format(plugin, url),
         longest=plugin.body_maxlen,
         shown=_shown(plugin),
         _apprise=apprise,
         _secrets=tuple(_secrets(url, plugin)),
     )
+
+
+def _format(plugin: "NotifyBase", url: str) -> BodyFormat:
+    """What the service takes best: of HTML, a mail takes a document, and a chat a few tags."""
+    taken = BodyFormat(plugin.resolve_format().value)
+    is_mail = url.partition("://")[0].lower() in MAIL
+    return BodyFormat.MAIL if is_mail and taken is BodyFormat.HTML else taken
 
 
 def _silence(*names: str) -> None:

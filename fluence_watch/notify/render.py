@@ -1,8 +1,8 @@
 """Messages into words. The words are in `templates/`, one file for each type of facts.
 
-A template has four macros: `fires` and `resolved` take all items of a section, so that they can
-say what several have in common; `missed` says one item in a line of a summary, `brief` what facts
-say in a line of a page. Files with a
+A template has five macros: `fires` and `resolved` take all items of a section, so that they can
+say what several have in common; `title` says one item in a title, `missed` in a line of a summary,
+`brief` what facts say in a line of a page. Files with a
 leading underscore are for the message as a whole, and for what several templates say.
 """
 
@@ -20,7 +20,7 @@ from jinja2.environment import TemplateModule
 from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.notify.markup import BodyFormat, inert
+from fluence_watch.notify.markup import MARKUPS, BodyFormat, inert
 from fluence_watch.notify.words import ItemView, words
 
 Kind = Literal["failure", "warning", "info", "success"]
@@ -54,6 +54,11 @@ class Section:
     firing: bool
     parts: list[tuple[TemplateModule, list[ItemView]]]
 
+    @property
+    def tone(self) -> str:
+        """What decides the colour: the severity, while it fires."""
+        return self.severity.value if self.firing else "resolved"
+
 
 def render(
     message: Message,
@@ -71,12 +76,11 @@ def render(
         NotifyError: there are no words for these facts.
     """
     worst = message.counts[0]
-    rules = dict.fromkeys(count.rule for count in message.counts if count.firing == worst.firing)
-    title = _title("_title", now, message=message, rules=list(rules))
+    title = _message_title(message, now, firing)
     body = _fitting(
         len(message.items),
         None if longest is None else longest - len(title) - _SEAM,
-        lambda number: _body(message, number, fmt, now, firing),
+        lambda number: _page(_body(message, number, fmt, now, firing), fmt, title),
     )
     return Rendered(title, body, _KINDS[worst.severity] if worst.firing else "success")
 
@@ -104,7 +108,7 @@ def render_summary(
     body = _fitting(
         min(len(items), SHOWN),
         None if longest is None else longest - len(title) - _SEAM,
-        lambda number: _summary_body(messages, items[:number], fmt, now),
+        lambda number: _page(_summary_body(messages, items[:number], fmt, now), fmt, title),
     )
     return Rendered(title, body, "info")
 
@@ -112,7 +116,7 @@ def render_summary(
 def render_test(receiver: str, fmt: BodyFormat, now: datetime) -> Rendered:
     """Word the message that shows that a receiver can be reached."""
     title = _title("_test_title", now, receiver=receiver)
-    return Rendered(title, _text("_test", fmt, now, receiver=receiver), "info")
+    return Rendered(title, _page(_text("_test", fmt, now, receiver=receiver), fmt, title), "info")
 
 
 def brief(facts: object, now: datetime) -> str:
@@ -132,6 +136,18 @@ def _fitting(most: int, longest: int | None, body_of: Callable[[int], str]) -> s
         most -= 1
         body = body_of(most)
     return body
+
+
+def _message_title(message: Message, now: datetime, firing: FiringSince) -> str:
+    """The worst alert itself where there is one of its kind, else the rules and how many."""
+    first, fires = message.items[0], message.counts[0].firing
+    rules = dict.fromkeys(count.rule for count in message.counts if count.firing == fires)
+    alone = (message.firing if fires else message.resolved) == 1
+    values = {"message": message, "rules": list(rules), "item": None, "words": None}
+    if alone:
+        values["words"] = _words_of(first.facts, BodyFormat.TEXT, now)
+        values["item"] = _told(first, message, firing)
+    return _title("_title", now, **values)
 
 
 def _body(
@@ -202,6 +218,11 @@ def _text(template: str, fmt: BodyFormat, now: datetime, **values: object) -> st
     except TemplateError as error:
         raise NotifyError(f"the words of {template} do not fit the facts") from error
     return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _page(body: str, fmt: BodyFormat, title: str) -> str:
+    """What is sent: of a mail a whole document, else the body as it is."""
+    return str(MARKUPS[fmt].page(body, title))
 
 
 def _title(template: str, now: datetime, **values: object) -> str:

@@ -13,7 +13,7 @@ from markupsafe import Markup as Safe
 from fluence_watch.model import moment as moments
 from fluence_watch.model.duration import rough
 from fluence_watch.model.finding import Fingerprint
-from fluence_watch.model.money import plain, usdc
+from fluence_watch.model.money import plain, to_pay, usdc
 from fluence_watch.model.text import inert, short_id
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
 
@@ -65,15 +65,19 @@ def words(fmt: BodyFormat) -> Environment:
         "by_vm": by_vm,
         "clean": inert,
         "clock": clock,
+        "at": at,
         "code": markup.code,
+        "command": markup.command,
         "heading": markup.heading,
         "item": markup.item,
         "paragraph": markup.paragraph,
         "plain": plain,
         "quoted": lambda word: quote(inert(word)),
         "rough": rough,
+        "section": markup.section,
         "short": short_id,
         "strong": markup.strong,
+        "to_pay": to_pay,
         "usdc": usdc,
         "when": when,
     }
@@ -91,6 +95,13 @@ def when(context: Context, moment: datetime) -> str:
     """The time with its distance: `17:59 UTC, in 42 min`; `16:02 UTC, 1 h 15 min ago`."""
     now = context["now"]
     return f"{moments.clock(moment, now)}, {moments.distance(moment, now)}"
+
+
+@pass_context
+def at(context: Context, moment: datetime) -> str:
+    """The time with its distance, for a title: `17:59 UTC (in 42 min)`."""
+    now = context["now"]
+    return f"{moments.clock(moment, now)} ({moments.distance(moment, now)})"
 
 
 def by_vm(items: Iterable[ItemView]) -> list[list[ItemView]]:

@@ -43,7 +43,10 @@ def test_demo(
     eventually(lambda: "fluence_vm_info{" in text(f"{page}metrics"), "metrics are there", SOON)
     assert "fluence-watch" in text(page)
     assert 1 == len(list(tmp_path.glob("fluence-watch-demo-*")))
-    for title in (r"\[FIRING:\d+\] \w+", r"\[RESOLVED(:\d+)?\] \w+"):
+    for title in (
+        r"(\[FIRING:\d+\]|CRITICAL|WARNING|INFO) \w+",
+        r"(\[RESOLVED:\d+\]|RESOLVED) \w+",
+    ):
         eventually(lambda t=title: any(re.match(t, line) for line in lines), title, SOON)
     demo.send_signal(signal.SIGINT)
 

@@ -1,7 +1,8 @@
 """Mail, to a real SMTP server: what arrives in the mailbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -10,15 +11,18 @@ from email.policy import default as modern
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from apprise import NotifyBase, NotifyFormat
+from apprise.manager_plugins import NotificationManager
 
 from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import Route
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
-from fluence_watch.notify.receiver import Receiver, parse_receiver
+from fluence_watch.notify.receiver import MAIL, Receiver, parse_receiver
 from fluence_watch.notify.render import Rendered, render
 from fluence_watch.rules.low_balance import LowBalance
+from fluence_watch.rules.port_drift import Direction, PortDrift
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:'imghdr' is deprecated"
@@ -79,6 +83,13 @@ def low_balance(name: str = "web-1", account: str = "main") -> Message:
     return message
 
 
+def port_drift() -> Message:
+    facts = PortDrift(VmRef("0x311edb42", "web-1"), "22/tcp", Direction.CLOSED, False, (), ())  # noqa: FBT003 - facts as they are
+    alert = Alert(Fingerprint("main", "port_drift", "0x311edb42"), Severity.CRITICAL, State.FIRING, facts, NOW)  # fmt: skip
+    (message,), _ = compose("main", [alert], {}, [Route("ops")], NOW)
+    return message
+
+
 def worded(receiver: Receiver, message: Message) -> Rendered:
     return render(message, receiver.format, NOW, longest=receiver.longest)
 
@@ -98,19 +109,63 @@ async def test_mail_is_html_with_a_text_alternative(receiver: Receiver, mailbox:
     assert "Top up the account by at least 0.198160 USDC before 17:59 UTC." in part(
         mail, "text/html"
     )
-    assert "<b><samp>web-1</samp></b>" in part(mail, "text/html")
-    assert "Top up the account by at least 0.198160 USDC before 17:59 UTC." in part(
+    assert """\
+CRITICAL · low_balance
+
+- web-1 (0x311edb · FR-PAR-1 · main) is short of money.
+Its reserve holds 0.100000 USDC; 0.298160 USDC are needed. Since 16:20 UTC, 57 min ago.
+Funded until 17:59 UTC, in 42 min; the first charge that cannot be paid ends the VM, and its disk is lost.
+Top up the account by at least 0.198160 USDC before 17:59 UTC.""" == part(
         mail, "text/plain"
+    ).replace("\r\n", "\n").strip()
+
+
+async def test_commands_stand_in_a_box_and_on_a_line_of_their_own(
+    receiver: Receiver, mailbox: Mailbox
+) -> None:
+    """They are to be copied whole, from either part."""
+    await receiver.send(worded(receiver, port_drift()))
+    command = "fluence-watch vm ports restore 0x311edb42 --account main"
+
+    assert command in part(mailbox.mail(), "text/plain").splitlines()
+    assert re.search(
+        f'<div class="command" style="[^"]*user-select:all">{command}</div>',
+        part(mailbox.mail(), "text/html"),
     )
-    assert "<" not in part(mail, "text/plain")
-    assert "web-1 (0x311edb" in part(mail, "text/plain")  # no line of its own for a name
+
+
+async def test_mail_is_a_document_for_light_and_dark_and_small_screens(
+    receiver: Receiver, mailbox: Mailbox
+) -> None:
+    """The severity has a colour, which is inline: many clients drop the style sheet."""
+    await receiver.send(worded(receiver, low_balance()))
+    html = part(mailbox.mail(), "text/html")
+
+    assert html.startswith("<!DOCTYPE html>")
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    assert "prefers-color-scheme: dark" in html
+    assert "max-width:600px" in html
+    assert re.search('<h2 style="[^"]*background:#b91c1c[^"]*">CRITICAL · low_balance</h2>', html)
+    assert re.search('<body [^>]*style="[^"]*background:#[^"]*color:#', html)
+
+
+def test_services_that_deliver_mail_are_those_of_apprise() -> None:
+    """Each schema is one that Apprise knows, and takes HTML."""
+    plugins = NotificationManager()
+    known = {schema: NotifyFormat.HTML in _formats(plugins[schema]) for schema in MAIL}
+    assert dict.fromkeys(MAIL, True) == known
+
+
+def _formats(plugin: type[NotifyBase]) -> Iterable[NotifyFormat]:
+    formats = plugin.notify_format
+    return [formats] if isinstance(formats, NotifyFormat) else formats
 
 
 async def test_title_is_the_subject_encoded(receiver: Receiver, mailbox: Mailbox) -> None:
     """On the wire it is ASCII; in the mailbox it has its dot and the account's own letters."""
-    await receiver.send(worded(receiver, low_balance(account="büro")))
+    await receiver.send(worded(receiver, low_balance("büro")))
 
-    assert "[FIRING:1] low_balance · büro" == mailbox.mail()["Subject"]
+    assert "CRITICAL büro ends 17:59 UTC (in 42 min): top up 0.20 USDC" == mailbox.mail()["Subject"]
     assert mailbox.mails[0].split(b"\r\n\r\n")[0].isascii()
 
 
@@ -122,7 +177,8 @@ async def test_no_header_can_be_put_in_by_a_name(receiver: Receiver, mailbox: Ma
 
     assert mail["Bcc"] is None
     assert ["ops@example.com"] == mailbox.recipients
-    assert "[FIRING:1] low_balance · x Bcc: thief＠example.com ‹script›" == mail["Subject"]  # noqa: RUF001 - the look-alikes are the point
+    x = "x Bcc: thief＠example.com ‹script›"  # noqa: RUF001 - the look-alikes are the point
+    assert f"CRITICAL {x} ends 17:59 UTC (in 42 min): top up 0.20 USDC" == mail["Subject"]
     assert "<script" not in part(mail, "text/html")
 
 

@@ -76,5 +76,5 @@ async def test_clock_set_back(
     await watches.stop(5)
     await couriers.stop(5)
 
-    assert ["[FIRING:1]", "[FIRING:1]", "[RESOLVED]"] == [s.title.split()[0] for s in channel.sent]
+    assert ["WARNING", "WARNING", "RESOLVED"] == [s.title.split()[0] for s in channel.sent]
     assert [] == board.unready()

@@ -86,7 +86,9 @@ async def test_what_waits_from_before_is_delivered(
     await couriers.take_over(telling(channel))
     await eventually(lambda: len(channel.sent) == 2 and waiting(board) == 0)
 
-    assert ["[FIRING:1] poll_failing · main"] * 2 == [each.title for each in channel.sent]
+    assert ["CRITICAL account main cannot be polled: server error"] * 2 == [
+        each.title for each in channel.sent
+    ]
 
 
 async def test_a_poll_wakes_them(

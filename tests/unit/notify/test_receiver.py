@@ -26,7 +26,8 @@ SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
     [
         (SLACK, BodyFormat.MARKDOWN),
         ("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", BodyFormat.MARKDOWN),
-        ("mailto://user:pass@example.com", BodyFormat.HTML),
+        ("mailto://user:pass@example.com", BodyFormat.MAIL),
+        ("sendgrid://key:from@example.com/to@example.com", BodyFormat.MAIL),
         ("mailto://user:pass@example.com?format=text", BodyFormat.TEXT),
         ("tgram://123456789:abcdefg_hijklmnop/12315544/", BodyFormat.HTML),
         ("discord://12345678/abcdefghij", BodyFormat.TEXT),
