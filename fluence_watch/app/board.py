@@ -112,7 +112,7 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
     epoch = policy.epoch_of(outcome)
     return AccountView(
         account=policy.account,
-        up=outcome.complete,
+        up=outcome.complete and not outcome.unreadable,
         vms=outcome.vms,
         expected=_expected(polled, outcome.vms),
         last_good_at=polled.state.last_good_at,

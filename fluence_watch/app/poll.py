@@ -44,7 +44,7 @@ class Polled:
 async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
     """What the API tells of the account now, or why it does not give the list of VMs.
 
-    Keys and balance are asked for at the same time; where they cannot be had they are unknown.
+    Keys and balance are asked for at the same time; where they are not given, the snapshot says why.
     """
     account = policy.account
     if client.dialect == AUTO and isinstance(found := await _told(client.list_vms()), ApiError):
@@ -67,6 +67,11 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         balance=money if isinstance(money, AccountBalance) else None,
         incomplete_because=vms.incomplete_because,
         billing_period=client.billing_period,
+        unknown={
+            what: str(error)
+            for what, error in (("balance", money), ("SSH keys", ssh_keys))
+            if isinstance(error, ApiError)
+        },
     )
 
 

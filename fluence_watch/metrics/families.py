@@ -101,7 +101,7 @@ def _drift(direction: Direction) -> VmSeries:
 ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
     _per_account(
         "fluence_up",
-        "Whether the last poll of the account was complete.",
+        "Whether the last poll of the account was complete: all VMs are known, and not all unreadable.",
         lambda view: str(int(view.up)),
     ),
     _per_account(

@@ -1,7 +1,7 @@
 """What one poll of one account brought: a list of VMs, or the reason why there is none."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from fluence_watch.model.account import AccountBalance
@@ -28,7 +28,7 @@ class Snapshot:
     `ssh_keys` and `balance` are `None` where this poll does not know them, or the API does not
     tell. `billing_period` is what prices are for, where the API says it itself.
     `incomplete_because` says why no absence in this list counts: a page changed under the
-    reader.
+    reader. `unknown` says why something was asked for and not given: `SSH keys`, `balance`.
     """
 
     account: str
@@ -40,11 +40,17 @@ class Snapshot:
     balance: AccountBalance | None = None
     incomplete_because: str | None = None
     billing_period: timedelta | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         """Whether every element is known by its id, so that a missing VM is truly missing."""
         return self.incomplete_because is None and all(element.vm_id for element in self.rejected)
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether there are VMs in the list, and not one of them can be read."""
+        return bool(self.rejected) and not self.vms
 
     @property
     def unread(self) -> frozenset[str]:
@@ -82,6 +88,7 @@ def build_snapshot(
     balance: AccountBalance | None = None,
     incomplete_because: str | None = None,
     billing_period: timedelta | None = None,
+    unknown: Mapping[str, str] | None = None,
 ) -> Snapshot:
     """A snapshot of the list; of elements with the same id the first counts.
 
@@ -103,4 +110,5 @@ def build_snapshot(
         balance=balance,
         incomplete_because=incomplete_because,
         billing_period=billing_period,
+        unknown=unknown or {},
     )

@@ -13,6 +13,7 @@ from fluence_watch.rules import (
     public_ip_changed,
     ssh_key_drift,
     vm_status,
+    vm_unreadable,
     vm_vanished,
 )
 from fluence_watch.rules.base import Judgement, Need, Rule, RuleSettings, Situation
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     price_changed.RULE,
     public_ip_changed.RULE,
     billing_due.RULE,
+    vm_unreadable.RULE,
     poll_failing.RULE,
 )
 

@@ -1,4 +1,4 @@
-"""The account cannot be watched: its polls fail, or their lists cannot be read whole."""
+"""The account cannot be watched: its polls fail, or their lists cannot be read whole or at all."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +10,7 @@ from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "poll_failing"
+_NAMED = 3
 
 
 class PollFailingSettings(RuleSettings):
@@ -23,20 +24,35 @@ class PollFailingSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class PollFailing:
-    """`reason` is a word of `errors.ApiError`, or `incomplete`; `message` comes from outside."""
+    """Why; `message` comes from outside.
+
+    `reason` is a word of `errors.ApiError`, `incomplete` (VMs may be in the list without being
+    known of) or `unreadable` (none of its VMs can be read).
+    """
 
     reason: str
     message: str
 
 
 def judge(situation: Situation, settings: PollFailingSettings) -> Judgement:
-    """Find that this poll failed, or that VMs may be in its list without being known of."""
+    """Find that this poll failed, or that its list tells too little."""
     if failure := situation.failure:
         facts = PollFailing(failure.reason, failure.message)
         return _found(situation, settings, facts, at_once=failure.unauthorized)
-    if situation.snapshot and (why := _incomplete(situation.snapshot)):
+    snapshot = situation.snapshot
+    if snapshot and snapshot.unreadable:
+        return _found(situation, settings, PollFailing("unreadable", _first_few(snapshot)))
+    if snapshot and (why := _incomplete(snapshot)):
         return _found(situation, settings, PollFailing("incomplete", why))
     return Judgement()
+
+
+def _first_few(snapshot: Snapshot) -> str:
+    """What cannot be read and where: the first few, and the count of all."""
+    number = len(snapshot.rejected)
+    named = "; ".join(f"{each.where}: {each.why:.60}" for each in snapshot.rejected[:_NAMED])
+    more = f"; and {number - _NAMED} more" if number > _NAMED else ""
+    return f"{number} VM{'s' if number > 1 else ''}: {named}{more}"
 
 
 def _incomplete(snapshot: Snapshot) -> str | None:

@@ -14,6 +14,7 @@ from fluence_watch.simulator.access import AcceptedAuth
 from fluence_watch.simulator.dialects.view import Dialect
 from fluence_watch.simulator.world import World
 
+_FORBIDDEN = 403
 _UNAVAILABLE = 503
 
 
@@ -35,6 +36,8 @@ def _refusal(world: World, dialect: Dialect, scope: Scope) -> Response | None:
         return None
     if world.maintenance:
         return dialect.error(_UNAVAILABLE, "the service is under maintenance")
+    if scope["path"] in world.forbidden:
+        return dialect.error(_FORBIDDEN, "the API key has no permission for this")
     if is_allowed(world, Headers(scope=scope), bearer=dialect.bearer):
         return None
     return dialect.error(dialect.unauthorized, "missing or invalid API key")

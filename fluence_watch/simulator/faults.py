@@ -40,6 +40,8 @@ class FaultKind(StrEnum):
     """An empty list in `megabytes` of blanks."""
     GZIP_BOMB = "gzip-bomb"
     """The same, a thousand times smaller on the wire."""
+    MALFORMED_LIST = "malformed-list"
+    """Every element of the list has its id, and a field of another type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Profile:
 
 _CHAOS_RATES = dict.fromkeys(FaultKind, 0.04) | {
     FaultKind.HUGE_BODY: 0.0,
+    FaultKind.MALFORMED_LIST: 0.005,
     FaultKind.GZIP_BOMB: 0.005,
 }
 

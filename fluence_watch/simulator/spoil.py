@@ -98,6 +98,13 @@ def _malformed(items: Items, rng: Random) -> Items:
     return [*items[:at], broken, *items[at + 1 :]]
 
 
+def _all_malformed(items: Items, _rng: Random) -> Items:
+    return [
+        item | next((fault for fault in _BREAKS if fault.keys() <= item.keys()), {})
+        for item in items
+    ]
+
+
 def _emptied(_items: Items, _rng: Random) -> Items:
     return []
 
@@ -143,6 +150,7 @@ def _nulled(items: Items, _rng: Random) -> Items:
 
 _SPOILERS: Final[Mapping[FaultKind, Callable[[Items, Random], Items]]] = {
     FaultKind.MALFORMED_ELEMENT: _malformed,
+    FaultKind.MALFORMED_LIST: _all_malformed,
     FaultKind.EMPTY_LIST: _emptied,
     FaultKind.SHORT_LIST: _shortened,
     FaultKind.DUPLICATE_IDS: _duplicated,

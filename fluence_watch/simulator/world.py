@@ -53,6 +53,7 @@ class World:
     groups: dict[str, Group] = field(default_factory=dict)
     top_ups_fail: bool = False
     maintenance: bool = False
+    forbidden: frozenset[str] = frozenset()  # paths that the key may not ask for
     first_page: int = 1
     deposited: MicroUsdc = field(init=False)
     spent_on_deleted: MicroUsdc = _NOTHING

@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - the parts' classes are in conftest.py, which is not imported
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,50 @@ def test_check_beside_a_daemon(
     assert 3 == cli("forecast", "--config", daemon.config).returncode
     fluence.mend()
     eventually(lambda: "poll_failing" in "".join(receiver.titles), "the daemon goes its own way")
+
+
+def test_a_fleet_that_cannot_be_read(
+    fluence: Any, receiver: Any, daemon: Any, cli: Run, eventually: Eventually
+) -> None:
+    """It is not fine: `check` says what was not judged, the account is not up, one alert fires."""
+    daemon.start().ready()
+    eventually(lambda: daemon.metric("fluence_up", account="main") == 1, "a good poll")
+    fluence.fail("malformed-list")
+
+    checked = cli("check", "--config", daemon.config)
+    assert 3 == checked.returncode
+    assert "fine" not in checked.stdout
+    assert "poll_failing" in checked.stdout
+    assert re.search(r"^not judged: account main: VM 0x\S+: \[0\]\.pricePerEpoch: ", checked.stderr)
+    assert "\nnot judged: account main: and 3 more VMs\n" in checked.stderr
+    eventually(lambda: receiver.accepted, "it is notified")
+    assert 0 == daemon.metric("fluence_up", account="main")
+    assert 8 == daemon.metric("fluence_rejected_vms", account="main")
+    assert "none of its VMs can be read" in receiver.accepted[0].body
+    assert "8 VMs: [0].pricePerEpoch: " in receiver.accepted[0].body
+
+    fluence.mend()
+    eventually(lambda: len(receiver.accepted) == 2, "it is over")
+    titles = [
+        "CRITICAL account main has no VM that can be read",
+        "RESOLVED account main is polled again",
+    ]
+    assert titles == receiver.titles
+    assert "fine: accounts: 1, VMs: 8\n" == cli("check", "--config", daemon.config).stdout
+
+
+def test_keys_that_may_not_be_listed(fluence: Any, configure: Configure, cli: Run) -> None:
+    """Without the permission the rule cannot judge: that is not fine, unless nobody asks for it."""
+    path = configure()
+    assert 0 == cli("check", "--config", path).returncode
+    fluence.world.forbidden = frozenset({"/ssh_keys"})
+    forbidden = cli("check", "--config", path)
+    assert (3, "nothing found: accounts: 1, VMs: 8\n") == (forbidden.returncode, forbidden.stdout)
+    assert (
+        "not judged: account main: SSH keys, so ssh_key_drift is not judged: " in forbidden.stderr
+    )
+    unasked = configure({"rules.ssh_key_drift": {"enabled": False}})
+    assert 0 == cli("check", "--config", unasked).returncode
 
 
 def test_alerts_and_forecast_beside_a_daemon(

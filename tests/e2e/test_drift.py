@@ -111,10 +111,11 @@ def test_a_part_of_a_range_is_closed(
     fluence.set_ports("22/tcp", "8000-8008/tcp")  # a part of it: that is no end, and no news
     polls = len(daemon.logged("poll"))
     eventually(lambda: len(daemon.logged("poll")) > polls + 3, "more polls")
-    assert ["[FIRING:1] port_drift · main"] == receiver.titles
+    assert 1 == len(receiver.accepted)
     assert 0 == cli("vm", "ports", "restore", VM, "--yes", *with_config).returncode
     eventually(lambda: len(receiver.accepted) > 1, "it is over")
-    assert ["[FIRING:1] port_drift · main", "[RESOLVED] port_drift · main"] == receiver.titles
+    firing, resolved = receiver.titles
+    assert (firing.split()[0], resolved.split()[0]) == ("WARNING", "RESOLVED")
 
 
 @pytest.mark.parametrize("fluence", ["v2"], indirect=True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from fluence_watch.fluence.dialects.wire import locate
+from fluence_watch.fluence.dialects.wire import locate, tolerant
 from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.text import inert
@@ -65,7 +65,7 @@ def read_elements(
             vm = memo.get(key)
             if vm is None:
                 try:
-                    vm = decode(raw)
+                    vm = tolerant(decode, raw)
                 except (ValueError, RecursionError) as error:
                     rejected.append(_reject(index, raw, error))
                     continue

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -21,6 +22,10 @@ _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
+_NUMBER = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|-?\d+(?P<fraction>\.\d+)?(?P<exponent>[eE][+-]?\d+)?', re.DOTALL
+)
+_LONGEST_NUMBER = 40  # digits
 _CACHED = 4096
 _LARGEST_CACHED = 4096  # bytes
 
@@ -82,7 +87,25 @@ def decoded(decoder: msgspec.json.Decoder[W], body: bytes) -> W:
     try:
         return decoder.decode(body)
     except msgspec.DecodeError:
-        return decoder.decode(_ESCAPE.sub(_whole_escape, body))
+        return tolerant(decoder.decode, msgspec.Raw(_ESCAPE.sub(_whole_escape, body)))
+
+
+def tolerant(read: Callable[[msgspec.Raw], T], raw: msgspec.Raw) -> T:
+    """What `read` makes of a value in which whole numbers may be written with a fraction of zero.
+
+    Only what cannot be read as it is, is read so: `2.0` and `1e6` where an integer is expected.
+
+    Raises:
+        ValueError, RecursionError: it cannot be read.
+    """
+    try:
+        return read(raw)
+    except ValueError:
+        given = bytes(raw)
+        plain = _NUMBER.sub(_whole_number, given)
+        if plain == given:
+            raise
+        return read(msgspec.Raw(plain))
 
 
 def expected(what: str, read: Callable[[W], T], body: W) -> T:
@@ -101,6 +124,20 @@ def expected(what: str, read: Callable[[W], T], body: W) -> T:
 
 def _whole_escape(match: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if match["half"] else match[0]
+
+
+def _whole_number(match: re.Match[bytes]) -> bytes:
+    """A number without its fraction or exponent, exactly, if it is a whole one."""
+    if match["fraction"] is None and match["exponent"] is None:
+        return match[0]  # a string, or an integer as it should be
+    try:
+        number = Decimal(match[0].decode())
+    except ArithmeticError:
+        return match[0]
+    if not number.is_finite() or number.adjusted() > _LONGEST_NUMBER:
+        return match[0]
+    whole = number.to_integral_value()
+    return b"%d" % int(whole) if whole == number else match[0]
 
 
 def utc_time(text: str, path: str) -> datetime:

@@ -295,3 +295,23 @@ async def test_status_that_hangs(cloud: FakeCloud) -> None:
             await client.service_status()
 
     assert [None] == [each.ports for each in listing.vms]
+
+
+def with_fractions(value: Json) -> Json:
+    """The same, with each whole number written with a fraction of zero."""
+    if isinstance(value, dict):
+        return {name: with_fractions(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [with_fractions(inner) for inner in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+async def test_whole_numbers_with_a_fraction(cloud: FakeCloud) -> None:
+    """`2.0` is 2, in pages, VMs, disks, ports of groups and places."""
+    async with cloud.client() as client:
+        expected = await client.list_vms()
+    assert expected.vms
+    for path, answer in cloud.answers.items():
+        cloud.answers[path] = with_fractions(answer)
+    async with cloud.client() as client:
+        assert expected == await client.list_vms()

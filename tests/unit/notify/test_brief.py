@@ -17,6 +17,7 @@ from fluence_watch.rules.price_changed import PriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.vm_status import VmStatus
+from fluence_watch.rules.vm_unreadable import VmUnreadable
 from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
 
 VM = VmRef("0xa1", "web-1")
@@ -98,6 +99,8 @@ SOON = NOW + timedelta(minutes=42)
             AccountLow(MicroUsdc(-4_500_000), MicroUsdc(0), Decimal(0), None),
             "balance -4.500000 USDC, no VM left to pay for",
         ),
+        (VmUnreadable(VM, ".ports", "a\nb"), "cannot be read at .ports: a b"),
+        (VmUnreadable(VM, "", "a"), "cannot be read: a"),
         (PollFailing("server_error", "502\nBad"), "server error: 502 Bad"),
     ],
 )

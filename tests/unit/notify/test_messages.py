@@ -34,6 +34,7 @@ from fluence_watch.rules.price_changed import PriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.vm_status import VmStatus
+from fluence_watch.rules.vm_unreadable import VmUnreadable
 from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "messages"
@@ -143,6 +144,11 @@ def failing(reason: str, text: str = "HTTP 401: invalid key") -> Alert:
     return fires("poll_failing", PollFailing(reason, text))
 
 
+def unreadable(number: int, where: str = ".pricePerEpoch") -> Alert:
+    facts = VmUnreadable(vm(number), where, "Expected `int`, got `<b>`")
+    return fires("vm_unreadable", facts, WARNING)
+
+
 OPENED = [drift("8080/tcp", Direction.OPENED), drift("443/tcp", Direction.OPENED)]
 CLOSED = drift("22/tcp", Direction.CLOSED, 2)
 UNKNOWN = low(3, reserved=None, needed=None, next_billing_at=None, funded_until=None)
@@ -212,6 +218,11 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "billing_due": message(due(1, -7 + 42), due(2, 40), due(3, 42, None)),
         "billing_due_one": message(due(1, 42)),
         "poll_failing": message(failing("unauthorized")),
+        "poll_failing_unreadable": message(
+            failing("unreadable", "2 VMs: [0].price: <b>; [1]: bad")
+        ),
+        "vm_unreadable": message(unreadable(1), unreadable(2, "")),
+        "vm_unreadable_resolved": message(ended(unreadable(1))),
         "poll_failing_resolved": message(ended(failing("unauthorized"))),
         "mixed": message(low(), CLOSED, due(1, 42), ended(vanished())),
         "many": message(*MANY),

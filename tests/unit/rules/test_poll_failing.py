@@ -61,6 +61,29 @@ def test_a_list_that_names_all(web: Vm, see: See) -> None:
     assert Judgement() == judge(see(web, rejected=(Rejected("[3]", "bad", "0xee"),)), SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (1, "1 VM: [0].price: bad"),
+        (3, "3 VMs: [0].price: bad; [1].price: bad; [2].price: bad"),
+        (8, "8 VMs: [0].price: bad; [1].price: bad; [2].price: bad; and 5 more"),
+    ],
+)
+def test_a_list_of_which_nothing_can_be_read(see: See, number: int, message: str) -> None:
+    """It is one alert for the account, whether there are ids or not, and waits `for`."""
+    rejected = tuple(
+        Rejected(f"[{n}].price", "bad", f"0x{n}" if n else None) for n in range(number)
+    )
+    (found,) = judge(see(rejected=rejected), SETTINGS).findings
+    assert PollFailing("unreadable", message) == found.facts
+    assert (Fingerprint("main", "poll_failing"), False) == (found.fingerprint, found.at_once)
+
+
+def test_an_empty_list_is_readable(see: See) -> None:
+    """An account without VMs is no problem."""
+    assert Judgement() == judge(see(), SETTINGS)
+
+
 def test_it_is_the_same_problem_whatever_the_reason(see: See) -> None:
     """An outage that shows as a timeout now and as a 503 later is one alert."""
     incomplete = see(rejected=(Rejected("[0]", "bad"),))

@@ -43,6 +43,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "price_changed": warning,
         "public_ip_changed": calm | {"severity": "info"},
         "billing_due": calm | {"severity": "info", "lead_time": "1h"},
+        "vm_unreadable": warning | {"for": "10m"},
         "poll_failing": calm | {"severity": "critical", "for": "10m"},
     } == defaults
 

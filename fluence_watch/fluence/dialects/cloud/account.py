@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from fluence_watch.fluence.dialects.parts import SSH_KEY, Small, rounded_usd
-from fluence_watch.fluence.dialects.wire import FieldError, decoded, locate
+from fluence_watch.fluence.dialects.wire import FieldError, decoded, locate, tolerant
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ssh_key import SshKey
@@ -141,7 +141,7 @@ def _readable(
 ) -> Iterator[_Wire]:
     for item in items:
         with suppress(ValueError, RecursionError):
-            yield decoder.decode(item)
+            yield tolerant(decoder.decode, item)
 
 
 _DATACENTER = msgspec.json.Decoder(_Datacenter)

@@ -1,6 +1,7 @@
 """The security groups of an account, and the change of one that opens and closes a VM's ports."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ from fluence_watch.fluence.dialects.cloud.rules import (
     with_open_ports,
 )
 from fluence_watch.fluence.dialects.cloud.vms import Interface, outward
-from fluence_watch.fluence.dialects.wire import decoded, expected
+from fluence_watch.fluence.dialects.wire import decoded, expected, tolerant
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.model.ports import Ports
 from fluence_watch.model.text import inert
@@ -64,7 +65,7 @@ async def port_change(call: Call, vm_path: str, ports: Ports) -> GroupChange:
             f"the ports were not changed: other VMs use the security group {_named(group)} too "
             f"({len(shared)} of its interfaces are not of this VM); give the VM a group of its own"
         )
-    rules = expected("a list of rules", lambda raw: with_open_ports(raw, ports), group.ingress)
+    rules = expected("a list of rules", partial(_with_ports, ports), group.ingress)
     return GroupChange(f"/v1/security_groups/{group.id}", {"ingressRules": rules})
 
 
@@ -84,20 +85,24 @@ def _only_group(interfaces: Sequence[Interface], groups: Iterable[Group]) -> Gro
     )
 
 
+def _with_ports(ports: Ports, ingress: msgspec.Raw) -> dict[str, object]:
+    return tolerant(lambda raw: with_open_ports(raw, ports), ingress)
+
+
 def _named(group: Group) -> str:
     return f"{inert(group.name, 60)} ({inert(group.id, 60)})"
 
 
 def _group_or_none(item: msgspec.Raw) -> Group | None:
     try:
-        return read_group(item)
+        return tolerant(read_group, item)
     except (ValueError, RecursionError):
         return None
 
 
 def _ports_or_none(group: Group) -> Ports | None:
     try:
-        return open_ports(group.ingress)
+        return tolerant(open_ports, group.ingress)
     except (ValueError, RecursionError):
         return None
 
