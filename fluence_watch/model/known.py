@@ -52,9 +52,13 @@ class KnownVm:
     def last_known(self) -> Vm:
         """The last description, with what it leaves unknown as an earlier one had it.
 
-        For comparing with and for telling what was; what is unknown now stays unknown in `vm`.
+        To compare with, and to say what was; what is unknown now stays unknown in `vm`.
         """
         return self.remembered or self.vm
+
+    def described(self, vm: Vm) -> "KnownVm":
+        """The same VM as it is described now; what that leaves unknown is remembered."""
+        return replace(self, vm=vm, remembered=_filled(vm, self.last_known))
 
 
 def track(
@@ -136,7 +140,7 @@ def _asked_at(entry: KnownVm, now: datetime) -> datetime | None:
 
 
 def _forgettable(entry: KnownVm, now: datetime, forget_after: timedelta) -> bool:
-    """Whether there is nothing to tell of it any more; a VM in doubt has yet to be told of."""
+    """Whether the watcher is done with it; of a VM in doubt nobody was notified yet."""
     if _asked_at(entry, now):
         return True
     since = entry.missing_since

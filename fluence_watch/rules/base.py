@@ -62,7 +62,7 @@ class Settings(BaseModel):
 
 
 class RuleSettings(Settings):
-    """What every rule can be told."""
+    """The settings that every rule has."""
 
     enabled: bool = Field(default=True, description="whether the rule is looked at")
     severity: Level
@@ -75,13 +75,13 @@ class RuleSettings(Settings):
 
 
 class EventSettings(RuleSettings):
-    """What a rule about changes can be told: a change is told in the poll that sees it."""
+    """The settings of a rule about changes: it fires in the poll that sees the change."""
 
     hold: Duration = Field(
-        default=timedelta(0), alias="for", description="without effect: a change is told at once"
+        default=timedelta(0), alias="for", description="without effect: a change fires at once"
     )
     keep_firing_for: Duration = Field(
-        default=timedelta(0), description="without effect: a change has no end to tell"
+        default=timedelta(0), description="without effect: a change does not resolve"
     )
 
 
@@ -94,7 +94,7 @@ class Expectation:
     account: str = "*"
 
     def covers(self, account: str, vm: Vm) -> bool:
-        """Whether it speaks of this VM."""
+        """Whether it is about this VM."""
         here = self.account in {"*", account} or fnmatchcase(account, self.account)
         return here and (fnmatchcase(vm.name or "", self.vm) or self.vm.lower() == vm.key)
 
@@ -103,10 +103,10 @@ class Expectation:
 class Situation:
     """All that a rule may look at.
 
-    `known` is what is remembered after this poll, `before` what was before it, `presence` which VMs
-    are missing or lost. After a failed poll `snapshot` is `None` and `failure` says why. `keys_before` are the SSH keys as last known,
-    `None` at first sight; `expected_keys` what users do to which of them, by fingerprint.
-    `alerts` are open, as the poll before left them.
+    `known` is what is remembered after this poll, `before` what was before it. `presence` says which
+    VMs are missing or lost. After a failed poll `snapshot` is `None` and `failure` says why.
+    `keys_before` are the SSH keys as last known, `None` at first sight; `expected_keys` what users
+    do to which of them, by fingerprint. `alerts` are those that were open after the poll before.
     """
 
     account: str
@@ -138,8 +138,8 @@ class Need(Enum):
 class Judgement:
     """What one rule says of one situation.
 
-    `unknown` are subjects that it could not judge, `gone` subjects that it has no business with
-    any more.
+    `unknown` are subjects that it could not judge, `gone` those that it has nothing to say of any
+    more: their alerts end without a message.
     """
 
     findings: Sequence[Finding] = ()
@@ -151,10 +151,10 @@ class Judgement:
 class Rule:
     """A rule: its name, its settings, its facts, its condition, and what it needs to judge it.
 
-    `judges_failures` rules are run after failed polls too. Where `tells_resolved` is false the
-    end of the problem is no news. An `event` rule finds what changed in this poll: with the next
-    one, good or failed, that is over, quietly. So its findings are `at_once`, and the moment is
-    in their key, that the same change again is told again.
+    `judges_failures` rules run after failed polls too. Where `tells_resolved` is false, an alert
+    resolves without a message. An `event` rule finds what changed in this poll; the next one, good
+    or failed, resolves it without a message. So its findings are `at_once`, and the time is in
+    their key: the same change again is another alert.
     """
 
     name: str

@@ -70,7 +70,7 @@ def expected_ports(
 ) -> tuple[Ports | None, bool]:
     """The ports that the VM should have, and whether the configuration says so."""
     for expectation in expectations:
-        if expectation.covers(account, entry.vm):
+        if expectation.covers(account, entry.last_known):  # by its name, also while that is unknown
             return expectation.ports, True
     return entry.baseline, False
 

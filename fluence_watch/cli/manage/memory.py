@@ -82,11 +82,12 @@ def expected_of(
 ) -> Expected:
     """The ports that the VM should have."""
     vm, account = target.vm, target.account
-    remembered = memory.get((account, vm.key)) or KnownVm(vm, first_seen_at=now)
-    ports, configured = expected_ports(account, replace(remembered, vm=vm), expectations)
+    entry = (memory.get((account, vm.key)) or KnownVm(vm, first_seen_at=now)).described(vm)
+    ports, configured = expected_ports(account, entry, expectations)
     if not configured:
         return Expected(ports)
-    covering = (n for n, each in enumerate(expectations, 1) if each.covers(account, vm))
+    named = entry.last_known
+    covering = (n for n, each in enumerate(expectations, 1) if each.covers(account, named))
     return Expected(ports, next(covering))
 
 

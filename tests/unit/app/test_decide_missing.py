@@ -20,6 +20,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH, port
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
 from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.base import Expectation
 from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -357,6 +358,18 @@ def test_what_was_unknown_for_a_while(policy: Policy) -> None:
     assert [] == heard(same)
     assert [("PriceChanged, PublicIpChanged", 2, 0)] == heard(other)
     assert NOW + 3 * MINUTE == messages(other)[0].created_at
+
+
+def test_a_name_that_is_unknown_for_a_while(policy: Policy) -> None:
+    """The VM has the ports that are expected of that name all the same."""
+    expected = (Expectation("web-*", (SSH, port(443))),)
+    watched = replace(only(policy, "port_drift"), expectations=expected)
+    opened = vm(1, ports=(SSH,))
+    mended = vm(1, ports=(SSH, port(443)))
+    lists = [opened, mended, replace(mended, name=None), mended]
+    decisions = story(watched, *(seen(m, [each]) for m, each in enumerate(lists)))
+
+    assert [("PortDrift", 1, 0), ("PortDrift", 0, 1)] == heard(decisions)
 
 
 def test_a_lost_vm_is_told_as_it_was_last_known(policy: Policy) -> None:

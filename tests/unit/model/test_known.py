@@ -195,3 +195,28 @@ def test_a_missing_vm_is_forgotten_in_the_end(web: Vm) -> None:
     assert web.key in track(missing, late, None, WEEK)  # nobody was notified of it yet
     incomplete = build_snapshot("main", last + MINUTE, [], [Rejected("[0]", "bad")])
     assert lost == track(lost, incomplete, None, WEEK)
+
+
+def test_what_is_unknown_now_is_remembered(web: Vm) -> None:
+    """Field by field, as last known, over polls that do not read it; now it is still unknown."""
+    blank = replace(web, price=None, public_ip=None, name=None, ports=None)
+    partly = replace(blank, price=web.price * 2)  # type: ignore[operator] # it has a price
+    known = track({}, listed([web]), None, WEEK)
+    assert known[web.key].remembered is None
+    unread = Rejected("[0]", "bad", web.id)
+    polls = [listed([blank]), listed([], unread), listed([]), listed([partly]), listed([partly])]
+    for minute, snapshot in enumerate(polls, 1):
+        known = track(known, replace(snapshot, taken_at=NOW + minute * MINUTE), NOW, WEEK)
+        expected = blank if minute < 4 else partly
+        assert expected == known[web.key].vm
+        assert replace(web, price=expected.price or web.price) == known[web.key].last_known
+    known = track(known, listed([web], minute=9), NOW, WEEK)
+    assert (web, None) == (known[web.key].vm, known[web.key].remembered)
+
+
+def test_a_cause_goes_when_the_vm_is_back(web: Vm) -> None:
+    """Read or not, it is there."""
+    lost = {web.key: KnownVm(web, NOW, (SSH,), 3, NOW, 1, NOW, cause=Cause.FUNDS)}
+    known = {web.key: KnownVm(web, NOW, (SSH,))}
+    assert known == track(lost, listed([web]), None, WEEK)
+    assert known == track(lost, listed([], Rejected("[0]", "bad", web.id)), None, WEEK)
