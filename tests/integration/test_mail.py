@@ -112,9 +112,9 @@ async def test_mail_is_html_with_a_text_alternative(receiver: Receiver, mailbox:
     assert """\
 CRITICAL · low_balance
 
-- web-1 (0x311edb · FR-PAR-1 · main) is short of money.
-Its reserve holds 0.100000 USDC; 0.298160 USDC are needed. Since 16:20 UTC, 57 min ago.
-Funded until 17:59 UTC, in 42 min; the first charge that cannot be paid ends the VM, and its disk is lost.
+- web-1 (0x311edb · FR-PAR-1 · main) has a low reserve. Since 16:20 UTC, 57 min ago.
+Reserve: 0.100000 USDC. Needed: 0.298160 USDC.
+Funded until 17:59 UTC, in 42 min. The first charge that cannot be paid ends the VM, and its disk is lost.
 Top up the account by at least 0.198160 USDC before 17:59 UTC.""" == part(
         mail, "text/plain"
     ).replace("\r\n", "\n").strip()

@@ -36,7 +36,7 @@ SOON = NOW + timedelta(minutes=42)
         ),
         (
             LowBalance(VM, PRICE, None, None, None, None, "Small\u200bBalance"),
-            "the API says SmallBalance",
+            "the API reports SmallBalance",
         ),
         (VmVanished(VM, None, None, "ACTIVE", None, None, None), "not in the list"),
         (

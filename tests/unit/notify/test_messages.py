@@ -296,8 +296,8 @@ def test_every_template_can_say_all_that_is_asked_of_it(facts: str) -> None:
 TITLES = {
     "CRITICAL web-1 ends 17:59 UTC (in 42 min): top up 0.20 USDC": message(low()),
     "CRITICAL web-2 is out of funds: top up 0.20 USDC": message(BROKE),
-    "CRITICAL web-3 is short of money: top up the account": message(UNKNOWN),
-    "RESOLVED web-1 has enough money again": message(ended(low())),
+    "CRITICAL web-3 has a low reserve: top up the account": message(UNKNOWN),
+    "RESOLVED web-1 has enough reserve again": message(ended(low())),
     "CRITICAL account main runs out of funds 2026-04-19 04:17 UTC (in 2 d 11 h): 2.500000 USDC left": message(
         poor()
     ),
@@ -396,7 +396,7 @@ def test_long_message_is_cut_between_items_to_what_a_service_takes(
     if fmt is BodyFormat.MAIL:
         longest += 4_000  # for the frame; services that deliver mail take 32,768
     made = render(message(*MANY), fmt, NOW, longest=longest)
-    shown = made.body.count("is short of money")
+    shown = made.body.count("has a low reserve")
 
     assert len(made.title) + len(made.body) <= longest
     assert shown >= 1

@@ -365,7 +365,7 @@ async def test_poisonous_message_is_told_in_a_summary_in_the_end(
     world.outbox.add(low_balance("web-2", created_at=world.time))
     assert 1 == await world.drain_until_done()
     assert [
-        "CRITICAL web-2 is short of money: top up 0.20 USDC (over by now)",
+        "CRITICAL web-2 has a low reserve: top up 0.20 USDC (over by now)",
         "[SUMMARY:1] missed while ops was unreachable · main",
     ] == world.titles
     assert [False, True] == world.tells("web-1")
