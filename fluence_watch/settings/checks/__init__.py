@@ -30,6 +30,7 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     timing.some_rule,
     timing.charges_are_seen,
     timing.missing_is_confirmed,
+    timing.fleets_are_confirmed,
     timing.low_balance_is_early,
     timing.account_low_is_early,
     timing.events_do_not_wait,

@@ -76,6 +76,15 @@ def missing_is_confirmed(settings: WatchSettings) -> Iterator[Doubt]:
         yield error(what, rule_key("vm_vanished", "forget_after"), *keys)
 
 
+def fleets_are_confirmed(settings: WatchSettings) -> Iterator[Doubt]:
+    """A fleet that left the list at once is reported as gone before it is forgotten."""
+    rule = _of(settings, VmVanishedSettings)
+    if rule.enabled and rule.suspect_for >= rule.forget_after:
+        what = f"a fleet that leaves the list at once is forgotten after {short(rule.forget_after)}, before it counts as vanished: make suspect_for ({short(rule.suspect_for)}) the shorter"
+        keys = rule_key("vm_vanished", "suspect_for"), rule_key("vm_vanished", "forget_after")
+        yield error(what, *keys)
+
+
 def low_balance_is_early(settings: WatchSettings) -> Iterator[Doubt]:
     """A low reserve is reported while the VM still runs, and at all."""
     rule = _of(settings, LowBalanceSettings)

@@ -357,7 +357,7 @@ async def test_poisonous_message_is_told_in_a_summary_in_the_end(
 ) -> None:
     """After twenty refusals, when another is accepted, its own words are given up."""
     world.outbox.add(low_balance("web-1"))
-    world.webhook.poison = "web-1 (0xweb-1 · FR-PAR-1 · main) is short"
+    world.webhook.poison = "web-1 (0xweb-1 · FR-PAR-1 · main) has a low"
     world.outbox.alerts = fires_now(world.outbox.rows[1].message)
     await world.drain_rounds(GIVE_UP_AFTER + 2)
     assert [] == world.titles

@@ -50,8 +50,10 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      "billing_due misses charges: 60s between polls, lead_time 50s; make poll.interval the shorter, or disable the rule"),
     (timing.charges_are_seen, BOTH + '[rules.billing_due]\nfor = "1h"\n', 7, "rules.billing_due.for",
      "billing_due never fires in time: the charge comes within lead_time (1h)"),
-    (timing.missing_is_confirmed, BOTH + '[rules.vm_vanished]\nforget_after = "100s"\n', 7, "rules.vm_vanished.forget_after",
+    (timing.missing_is_confirmed, BOTH + '[rules.vm_vanished]\nsuspect_for = "1s"\nforget_after = "100s"\n', 8, "rules.vm_vanished.forget_after",
      "vm_vanished never fires: a missing VM is forgotten after 100s, before it is confirmed: 2 polls, 60s apart"),
+    (timing.fleets_are_confirmed, BOTH + '[rules.vm_vanished]\nsuspect_for = "7d"\n', 7, "rules.vm_vanished.suspect_for",
+     "a fleet that leaves the list at once is forgotten after 7d, before it counts as vanished: make suspect_for (7d) the shorter"),
     (timing.missing_is_confirmed, BOTH + '[rules.vm_vanished]\nfor = "7d"\n', 7, "rules.vm_vanished.for",
      "vm_vanished never fires: a missing VM is forgotten after 7d, before it is confirmed: 2 polls, 60s apart, and 7d"),
 ]  # fmt: skip
