@@ -82,7 +82,7 @@ def fleets_are_confirmed(settings: WatchSettings) -> Iterator[Doubt]:
     if rule.enabled and rule.suspect_for >= rule.forget_after:
         what = f"a fleet that leaves the list at once is forgotten after {short(rule.forget_after)}, before it counts as vanished: make suspect_for ({short(rule.suspect_for)}) the shorter"
         keys = rule_key("vm_vanished", "suspect_for"), rule_key("vm_vanished", "forget_after")
-        yield error(what, *keys)
+        yield note(what, *keys)
 
 
 def low_balance_is_early(settings: WatchSettings) -> Iterator[Doubt]:

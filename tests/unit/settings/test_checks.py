@@ -52,8 +52,6 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      "billing_due never fires in time: the charge comes within lead_time (1h)"),
     (timing.missing_is_confirmed, BOTH + '[rules.vm_vanished]\nsuspect_for = "1s"\nforget_after = "100s"\n', 8, "rules.vm_vanished.forget_after",
      "vm_vanished never fires: a missing VM is forgotten after 100s, before it is confirmed: 2 polls, 60s apart"),
-    (timing.fleets_are_confirmed, BOTH + '[rules.vm_vanished]\nsuspect_for = "7d"\n', 7, "rules.vm_vanished.suspect_for",
-     "a fleet that leaves the list at once is forgotten after 7d, before it counts as vanished: make suspect_for (7d) the shorter"),
     (timing.missing_is_confirmed, BOTH + '[rules.vm_vanished]\nfor = "7d"\n', 7, "rules.vm_vanished.for",
      "vm_vanished never fires: a missing VM is forgotten after 7d, before it is confirmed: 2 polls, 60s apart, and 7d"),
 ]  # fmt: skip
@@ -89,6 +87,8 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
     (timing.polls_keep_up, BOTH + SECOND + '[poll]\nconcurrency = 1\ntimeout = "40s"\n', 10, "poll.concurrency",
      "2 accounts in 2 rounds of up to 40s each take longer than poll.interval (60s) when the API is slow"),
     (timing.some_rule, BOTH + DISABLED, 7, "rules.low_balance.enabled", "all rules are disabled: no alert ever fires"),
+    (timing.fleets_are_confirmed, BOTH + '[rules.vm_vanished]\nsuspect_for = "7d"\n', 7, "rules.vm_vanished.suspect_for",
+     "a fleet that leaves the list at once is forgotten after 7d, before it counts as vanished: make suspect_for (7d) the shorter"),
     (timing.low_balance_is_early, BOTH + '[rules.low_balance]\nfor = "1d"\n', 7, "rules.low_balance.for",
      "low_balance fires too late: a reserve for 1 charges, one each 24h, is used up before"),
     (timing.low_balance_is_early, BOTH + "[rules.low_balance]\nmin_epochs = 0\n", 7, "rules.low_balance.min_epochs",
@@ -200,7 +200,9 @@ urll = "json://i"
         ((problem.line, problem.where) for problem in caught.value.problems),
         key=lambda pair: (pair[0] or 99, pair[1]),
     )
-    assert () == caught.value.notes
+    assert [(5, "rules.vm_vanished.forget_after")] == [
+        (note.line, note.where) for note in caught.value.notes
+    ]
 
 
 def test_lists_of_the_environment(load: Load) -> None:
