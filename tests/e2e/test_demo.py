@@ -32,6 +32,7 @@ def demo(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
+@pytest.mark.long
 def test_demo(
     demo: "subprocess.Popen[str]", tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:

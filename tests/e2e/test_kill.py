@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-KILLS = 50
-SEED = 20250416
+KILLS = 25  # in each of
+SEEDS = (20250416, 20250417)
 STARTING = 0.25  # the share of kills that fall into the start, before the first poll
 LONGEST_LIFE = 1.2  # seconds, after it
 LONGEST_PAUSE = 0.25  # of the receiver, between accepting and saying so
@@ -78,15 +78,18 @@ def failing() -> Iterator[Trouble]:
         yield Trouble("poll_failing", "main", (("faults", down),), (("profile", {"name": "none"}),))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_every_event_is_told_whatever_the_moment_of_a_kill(
+    seed: int,
     fluence: Any,
     receiver: Any,
     daemon: Any,
     eventually: Callable[..., Any],
 ) -> None:
     """Each begin and each end arrives; what arrives twice was announced as a possible duplicate."""
-    random = Random(SEED)
+    random = Random(seed)
     receiver.pause = lambda: random.uniform(0, LONGEST_PAUSE)
     enough = Event()
     daemon.start().ready()

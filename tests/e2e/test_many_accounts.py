@@ -23,6 +23,7 @@ def api() -> Iterator[str]:
         process.kill()
 
 
+@pytest.mark.alone
 def test_one_account_delays_no_other(
     api: str,
     configure: Callable[..., Path],

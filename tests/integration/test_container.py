@@ -19,6 +19,8 @@ import pytest
 
 import fluence_watch
 
+pytestmark = pytest.mark.xdist_group("container")  # they share the wheel
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 PACKAGE = Path(fluence_watch.__file__).parent

@@ -14,6 +14,8 @@ import pytest
 
 import fluence_watch
 
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("prometheus")]  # they share the stack
+
 VMS = 5
 DAY = timedelta(hours=24)
 
