@@ -21,6 +21,7 @@ import httpx
 import msgspec
 import structlog
 
+from fluence_watch.errors import RefusedError
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO, DIALECTS, Dialect, check_dialect
 from fluence_watch.fluence.dialects.choosing import choose
@@ -37,6 +38,8 @@ from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 
 _log = structlog.get_logger(__name__)
+
+_OF_ANOTHER_DIALECT = frozenset({404, 405})
 
 
 def _ignore(record: RequestRecord) -> None:
@@ -114,7 +117,10 @@ class FluenceClient:
             ApiError: the list could not be had within the budget of the call.
         """
         dialect = await self._chosen()
-        elements = await dialect.list_vms(self._call(dialect))
+        try:
+            elements = await dialect.list_vms(self._call(dialect))
+        except RefusedError as error:
+            raise self._explained(error) from None
         memo = self._memo if elements.decode == self._decode else {}
         # In a thread, so that 10,000 VMs do not hold up the event loop. The memo is replaced,
         # never changed: a call that was cancelled may still be decoding.
@@ -228,6 +234,13 @@ class FluenceClient:
         """
         dialect = await self._chosen()
         return await dialect.service_status(self._call(dialect))
+
+    def _explained(self, error: RefusedError) -> RefusedError:
+        """The error, with what to do where the API does not know the list of the dialect."""
+        if self._config.dialect == AUTO or error.status not in _OF_ANOTHER_DIALECT:
+            return error
+        hint = f'this API may not speak {self.dialect}: try dialect = "{AUTO}" for the account'
+        return RefusedError(f"{error}; {hint}", status=error.status)
 
     @property
     def _pause(self) -> float:

@@ -21,6 +21,7 @@ from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.model.vm import Vm
 from fluence_watch.store import notes, outbox
 from fluence_watch.store.alerts import load_firing, load_history, load_open, save_alerts
 from fluence_watch.store.codec import Loader, dump, load_balance, load_keys
@@ -98,6 +99,17 @@ class Store:
         """The names of the accounts that have a state."""
         with self._read() as connection:
             return list(connection.scalars(select(accounts.c.name).order_by(accounts.c.name)))
+
+    def present(self, account: str) -> list[Vm]:
+        """The VMs of the account that the last poll did not miss."""
+        query = select(accounts.c.id).where(accounts.c.name == account)
+        with self._read() as connection:
+            known = [
+                entry
+                for account_id in connection.scalars(query)
+                for entry in load_known(connection, account_id).values()
+            ]
+        return [entry.vm for entry in known if entry.missing_since is None]
 
     def load(self, account: str) -> AccountState:
         """The state after the last commit of the account, empty when there was none.

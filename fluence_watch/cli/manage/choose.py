@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from rich.cells import cell_len
@@ -16,6 +17,7 @@ from fluence_watch.views.vm import VmView, vm_title, vm_view
 _LONGEST_NAME = 40
 _GLOB = frozenset("*?[")
 _MOST_CANDIDATES = 20
+_MOST_NEAREST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,25 @@ def namesakes(names: Mapping[Target, str]) -> list[Target]:
     """The VMs that would share their new name with another one of their account."""
     often = Counter((target.account, name) for target, name in names.items())
     return [target for target, name in names.items() if often[target.account, name] > 1]
+
+
+def taken(names: Mapping[Target, str], targets: Iterable[Target]) -> list[tuple[str, Target]]:
+    """The new names that another VM of the account has and keeps, each with that VM."""
+    new = {(target.account, name) for target, name in names.items()}
+    return [
+        (target.vm.name, target)
+        for target in targets
+        if target.vm.name and target not in names and (target.account, target.vm.name) in new
+    ]
+
+
+def nearest(reference: str, targets: Iterable[Target]) -> list[str]:
+    """A few names that the reference may be meant for: those that begin so, then those alike."""
+    wanted = reference.lower()
+    names = sorted({inert(t.vm.name, _LONGEST_NAME) for t in targets if t.vm.name})
+    begin = [name for name in names if wanted and name.lower().startswith(wanted)]
+    alike = get_close_matches(wanted, [name for name in names if name not in begin], _MOST_NEAREST)
+    return [*begin, *alike][:_MOST_NEAREST]
 
 
 def candidates(targets: Sequence[Target]) -> list[tuple[str, str, str, str]]:

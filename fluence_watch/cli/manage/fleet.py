@@ -8,7 +8,15 @@ import typer
 
 from fluence_watch.app.wiring import Setup
 from fluence_watch.cli.common.accounts import poll_all
-from fluence_watch.cli.manage.choose import Target, ambiguous, candidates, is_glob, matching, meant
+from fluence_watch.cli.manage.choose import (
+    Target,
+    ambiguous,
+    candidates,
+    is_glob,
+    matching,
+    meant,
+    nearest,
+)
 from fluence_watch.cli.manage.confirm import FAILED, USAGE, stop
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
@@ -22,14 +30,33 @@ class Fleet:
     failures: tuple[PollFailure, ...]
     unread: tuple[Rejected, ...]
 
-    def end(self) -> None:
-        """Tell on stderr which accounts and VMs are not listed; exit 3 when it is an account."""
+    def named(self, references: Sequence[str]) -> tuple[Target, ...]:
+        """The VMs that any of the references may mean, in the order of the list; all by default."""
+        if not references:
+            return self.targets
+        found = {target for reference in references for target in self._meant(reference)}
+        return tuple(target for target in self.targets if target in found)
+
+    def _meant(self, reference: str) -> tuple[Target, ...]:
+        found = meant(reference, self.targets)
+        return found or (matching(reference, self.targets) if is_glob(reference) else ())
+
+    def end(self, references: Sequence[str] = ()) -> None:
+        """Say on stderr what is not listed: accounts, VMs, references that mean no VM.
+
+        Exit 3 when it is an account, 2 when it is a reference.
+        """
         for failure in self.failures:
             text = f"account {failure.account}: {failure.message}"
             typer.echo(f"fluence-watch: {text}", err=True)
         self.note_unread()
+        missing = [each for each in references if not self._meant(each)]
+        for reference in missing:
+            typer.echo(f"fluence-watch: {_no_vm(reference, self)}", err=True)
         if self.failures:
             raise typer.Exit(FAILED)
+        if missing:
+            raise typer.Exit(USAGE)
 
     def note_unread(self) -> None:
         """Tell on stderr which VMs could not be read: they may be the ones that are looked for."""
@@ -60,13 +87,25 @@ def gathered(outcomes: Mapping[str, Outcome], epochs: Mapping[str, timedelta]) -
 def pick(setup: Setup, references: Sequence[str], *, several: bool = False) -> tuple[Target, ...]:
     """The VMs that the user names, each once; ends the command where that is not clear.
 
-    Where a glob may stand for `several`, it stands for names. An account that does not answer
-    may have a VM of that name too: then nothing is clear.
+    Where a glob may stand for `several`, it stands for names.
+    """
+    return among(whole(setup), references, several=several)
+
+
+def whole(setup: Setup) -> Fleet:
+    """The VMs of all accounts; ends the command when an account does not answer.
+
+    Such an account may have a VM of the name that is looked for: then nothing is clear.
     """
     fleet = load(setup)
     for failure in fleet.failures:
         stop(f"account {failure.account}: {failure.message}", FAILED)
     fleet.note_unread()
+    return fleet
+
+
+def among(fleet: Fleet, references: Sequence[str], *, several: bool = False) -> tuple[Target, ...]:
+    """The same of a fleet that is known."""
     chosen = [target for reference in references for target in _resolved(reference, fleet, several)]
     return tuple(dict.fromkeys(chosen))
 
@@ -79,8 +118,7 @@ def pick_one(setup: Setup, reference: str) -> Target:
 def _resolved(reference: str, fleet: Fleet, several: bool) -> Sequence[Target]:
     found = meant(reference, fleet.targets)
     if not found and several and is_glob(reference):
-        found = matching(reference, fleet.targets)
-        return found or stop(f"no VM has a name like {_quoted(reference)}", USAGE)
+        return matching(reference, fleet.targets) or stop(_no_vm(reference, fleet), USAGE)
     if not found:
         _stop_unknown(reference, fleet)
     if len(found) > 1:
@@ -93,7 +131,19 @@ def _stop_unknown(reference: str, fleet: Fleet) -> None:
     for element in fleet.unread:
         if key and (element.vm_id or "").lower().startswith(key):
             stop(f"{_name_of(element)} cannot be read: {element.why}", FAILED)
-    stop(f"there is no VM {_quoted(reference)}: `fluence-watch vm ls` lists what there is", USAGE)
+    stop(_no_such_vm(reference, fleet), USAGE)
+
+
+def _no_vm(reference: str, fleet: Fleet) -> str:
+    if is_glob(reference):
+        return f"no VM has a name like {_quoted(reference)}"
+    return _no_such_vm(reference, fleet)
+
+
+def _no_such_vm(reference: str, fleet: Fleet) -> str:
+    near = ", ".join(nearest(reference, fleet.targets))
+    hint = f"did you mean {near}? " if near else ""
+    return f"there is no VM {_quoted(reference)}: {hint}`fluence-watch vm ls` lists what there is"
 
 
 def _name_of(element: Rejected) -> str:

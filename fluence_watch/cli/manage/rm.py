@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fluence_watch.cli.common.completion import complete_vm
 from fluence_watch.cli.common.options import AccountOption, ConfigOption
 from fluence_watch.cli.common.output import (
     UNKNOWN,
@@ -16,7 +17,15 @@ from fluence_watch.cli.common.output import (
     print_rows,
 )
 from fluence_watch.cli.manage.choose import Target
-from fluence_watch.cli.manage.confirm import REFUSED, DryRunOption, YesOption, ask, facts, stop
+from fluence_watch.cli.manage.confirm import (
+    REFUSED,
+    USAGE,
+    DryRunOption,
+    YesOption,
+    ask,
+    facts,
+    stop,
+)
 from fluence_watch.cli.manage.removal import about_money, changed, default_margin, released, removal
 from fluence_watch.errors import ApiError, OutcomeUnknownError
 from fluence_watch.model.duration import parse_duration, rough, short
@@ -58,7 +67,11 @@ def register(app: typer.Typer) -> None:
 def rm(
     vm: Annotated[
         list[str],
-        typer.Argument(metavar="VM...", help="Id, beginning of an id, name, or a glob on names."),
+        typer.Argument(
+            metavar="VM",
+            help="Id, beginning of an id, name, or a glob on names.",
+            autocompletion=complete_vm,
+        ),
     ],
     *,
     config: ConfigOption = None,
@@ -85,11 +98,15 @@ def rm(
     from fluence_watch.cli.manage.carry_out import carry_out
     from fluence_watch.cli.manage.fleet import pick
 
+    if margin is not None and not at_epoch_end:
+        stop("--margin says how long before the end of the epoch: give --at-epoch-end too", USAGE)
     setup, now = prepared(config, account), utc_now()
     targets = pick(setup, vm, several=True)
     if at_epoch_end:
         targets = _with_an_end(targets, now, margin)
     _show(targets, now)
+    if at_epoch_end:
+        _say_when(targets, margin, now)
     ask(_question(targets, at_epoch_end), yes=yes, dry_run=dry_run)
     if at_epoch_end:
         _wait_and_delete(setup, targets, margin)
@@ -127,6 +144,22 @@ def _show(targets: Sequence[Target], now: datetime) -> None:
         total, unknown = released(target.vm for target in targets)
         more = f", and that of {unknown} which is not known" if unknown else ""
         typer.echo(f"{len(targets)} VMs: {usdc(total)} of reserve are released{more}")
+
+
+def _say_when(targets: Iterable[Target], margin: timedelta | None, now: datetime) -> None:
+    from fluence_watch.cli.manage.epoch_end import boundary_of
+
+    for target in targets:
+        before = _margin(target, margin)
+        at = boundary_of(target) - before
+        typer.echo(
+            f"{target.title} is to be deleted at {at:%Y-%m-%d %H:%M:%S} UTC, "
+            f"{lasting(max(at, now), now)}, {short(before)} before its next charge"
+        )
+
+
+def _margin(target: Target, margin: timedelta | None) -> timedelta:
+    return default_margin(target.epoch) if margin is None else margin
 
 
 def _lost(target: Target, now: datetime) -> list[tuple[str, str]]:
@@ -199,7 +232,7 @@ def _wait_and_delete(setup: "Setup", targets: Sequence[Target], margin: timedelt
     from fluence_watch.cli.manage.epoch_end import grouped
 
     def margin_of(target: Target) -> timedelta:
-        return default_margin(target.epoch) if margin is None else margin
+        return _margin(target, margin)
 
     code, left = 0, len(targets)
     for group in grouped(targets, margin_of):

@@ -1,4 +1,4 @@
-"""`vm ls|show|rename`."""
+"""`vm show|rename`."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fluence_watch.cli.common.completion import complete_vm
 from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
 from fluence_watch.cli.common.output import (
     UNKNOWN,
-    Column,
     OutputFormat,
-    Row,
     cell,
     lasting,
     print_json,
-    print_rows,
 )
-from fluence_watch.cli.manage import ports, rm
-from fluence_watch.cli.manage.choose import Target, can_rename, is_glob, namesakes, new_names
+from fluence_watch.cli.manage import ls, ports, rm
+from fluence_watch.cli.manage.choose import Target, can_rename, is_glob, namesakes, new_names, taken
 from fluence_watch.cli.manage.confirm import (
     REFUSED,
     USAGE,
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from fluence_watch.cli.manage.carry_out import Job
     from fluence_watch.cli.manage.memory import Expected
     from fluence_watch.fluence import FluenceClient
-    from fluence_watch.views.vm import VmView
 
 _LONGEST_NAME = 128
 _GIB = 2**30
@@ -50,63 +47,25 @@ _ONE_STAR = (
     "`vm rename 'old-*' 'new-*'`; one VM whose name has such characters is named by its id"
 )
 
-_COLUMNS = (
-    Column("account", "ACCOUNT"),
-    Column("title", "VM"),
-    Column("status", "STATUS"),
-    Column("public_ip", "PUBLIC IP"),
-    Column("reserved", "RESERVE", right=True),
-    Column("lasts", "FUNDED"),
-)
-
 VmArgument = Annotated[
-    str, typer.Argument(metavar="VM", help="Its id, the beginning of it, or its name.")
+    str,
+    typer.Argument(
+        metavar="VM",
+        help="Its id, the beginning of it, or its name.",
+        autocompletion=complete_vm,
+    ),
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="See and manage VMs.")
-    group.command("ls")(ls)
+    ls.register(group)
     group.command("show")(show)
     group.command("rename")(rename)
     rm.register(group)
     ports.register(group)
     app.add_typer(group, name="vm")
-
-
-def ls(
-    *,
-    config: ConfigOption = None,
-    account: AccountOption = None,
-    form: FormatOption = OutputFormat.TABLE,
-) -> None:
-    """List the VMs of all accounts."""
-    from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.common.accounts import prepared
-    from fluence_watch.cli.manage.fleet import load
-
-    setup, now = prepared(config, account), utc_now()
-    fleet = load(setup)
-    views = [target.view(now) for target in fleet.targets]
-    if form is OutputFormat.JSON:
-        print_json(views)
-    elif views:
-        print_rows(_COLUMNS, [_row(view, now) for view in views], form)
-    elif not fleet.failures:
-        typer.echo("no VMs")
-    fleet.end()
-
-
-def _row(vm: "VmView", now: datetime) -> Row:
-    return {
-        "account": vm.account,
-        "title": vm.title,
-        "status": vm.status,
-        "public_ip": vm.public_ip,
-        "reserved": vm.reserved,
-        "lasts": lasting(vm.funded_until, now) if vm.billed else "not billed",
-    }
 
 
 def show(
@@ -197,7 +156,11 @@ def _texts(ports: tuple[Port, ...] | None) -> list[str] | None:
 def rename(
     vm: Annotated[
         str,
-        typer.Argument(metavar="VM", help="Its id, the beginning of it, or its name; or 'old-*'."),
+        typer.Argument(
+            metavar="VM",
+            help="Its id, the beginning of it, or its name; or 'old-*'.",
+            autocompletion=complete_vm,
+        ),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new name; or 'new-*'.")],
     *,
@@ -209,17 +172,21 @@ def rename(
     """Give a VM another name, or several: 'old-*' 'new-*' keeps what the * stands for."""
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.cli.manage.carry_out import carry_out
-    from fluence_watch.cli.manage.fleet import pick, pick_one
+    from fluence_watch.cli.manage.fleet import among, whole
 
     _check_name(name)
     if is_glob(vm) and not can_rename(vm, name):
         stop(_ONE_STAR, USAGE)
     setup = prepared(config, account)
+    fleet = whole(setup)
     if is_glob(vm):
-        names = new_names(vm, name, pick(setup, [vm], several=True))
+        names = new_names(vm, name, among(fleet, [vm], several=True))
     else:
-        names = {pick_one(setup, vm): name}
+        names = {among(fleet, [vm])[0]: name}
     changes = _changes(names)
+    for new, holder in taken(changes, fleet.targets):
+        text = f"another VM of account {holder.account} has the name {new} already: {holder.title}"
+        typer.echo(f"fluence-watch: warning: {text}", err=True)
     _ask_to_rename(changes, yes=yes, dry_run=dry_run)
     carry_out(setup, [_renaming(target, new) for target, new in changes.items()])
 

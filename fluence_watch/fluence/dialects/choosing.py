@@ -6,8 +6,9 @@ from fluence_watch.errors import ApiError, RefusedError, UnauthorizedError
 from fluence_watch.fluence.dialects import Dialect
 from fluence_watch.fluence.http.calls import Call
 
-# What an API answers that does not know the path, or the method there; or not with this key.
-_NOT_THIS_ONE = frozenset({401, 403, 404, 405})
+# What an API answers that does not know the path, or the method there; or not with this key, or
+# in this form.
+_NOT_THIS_ONE = frozenset({400, 401, 403, 404, 405})
 
 
 async def choose(

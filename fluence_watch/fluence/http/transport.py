@@ -181,7 +181,7 @@ class Transport:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotSentError(self._unreachable_text(error)) from None
         except httpx.TimeoutException:
-            raise UnreachableError(f"{self._client.base_url.host} did not answer in time") from None
+            raise UnreachableError(f"{self._address} did not answer in time") from None
         except httpx.HTTPError as error:
             raise UnreachableError(self._unreachable_text(error)) from None
 
@@ -208,13 +208,21 @@ class Transport:
 
     def _unreachable_text(self, error: httpx.HTTPError) -> str:
         why = self._clean(str(error)) or type(error).__name__
-        return f"no answer from {self._client.base_url.host}: {why}"
+        return f"no answer from {self._address}: {why}"
 
     def _out_of_time(self, failure: ApiError | None) -> ApiError:
         if failure is not None and failure.status is not None:
             return failure  # the API did answer, with this
         earlier = f" (an earlier try: {failure})" if failure else ""
-        return UnreachableError(f"no answer within {self._config.timeout:g} s{earlier}")
+        text = f"no answer from {self._address} within {self._config.timeout:g} s{earlier}"
+        return UnreachableError(text)
+
+    @property
+    def _address(self) -> str:
+        """Host and port of the API."""
+        url = self._client.base_url
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        return f"{host}:{url.port or (80 if url.scheme == 'http' else 443)}"
 
     def _clean(self, text: str) -> str:
         return inert(text.replace(self._config.api_key, "***"))

@@ -1,9 +1,14 @@
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer
 
@@ -11,6 +16,7 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.cli.manage.choose import Target
 from fluence_watch.cli.manage.fleet import gathered
 from fluence_watch.model.funding import EPOCH
+from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.vm import Status, Vm
@@ -49,7 +55,9 @@ def test_the_vms_are_listed(run: Run, api: Any) -> None:
     header, _, *lines = ran.out.splitlines()
 
     assert (0, "") == (ran.code, ran.err)
-    assert ["ACCOUNT", "VM", "STATUS", "PUBLIC", "IP", "RESERVE", "FUNDED"] == header.split()
+    assert "ACCOUNT VM STATUS DATACENTER PUBLIC IP PORTS PRICE RESERVE FUNDED UNTIL" == " ".join(
+        header.split()
+    )
     assert 3 == len(lines) == len(rows)
     assert f"{first.name} ({first.id[:8]})" in lines[0]
     assert " in 1 d" in lines[0]
@@ -58,6 +66,122 @@ def test_the_vms_are_listed(run: Run, api: Any) -> None:
     )
     assert ["22/tcp"] == rows[2]["ports"]
     assert rows[2]["next_billing_at"].endswith("Z")
+
+
+def test_the_columns_of_a_narrow_terminal(
+    run: Run,
+    configure: Configure,
+    serve: Callable[..., Any],
+    api: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a VM is, costs and has stays at 80 columns; wide shows all, and folds nothing."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines, wide = run("vm", "ls").out.splitlines(), run("vm", "ls", "-o", "wide").out.splitlines()
+    monkeypatch.setenv("COLUMNS", "200")
+    roomy = run("vm", "ls").out.splitlines()
+
+    assert "VM STATUS PUBLIC IP PRICE RESERVE FUNDED" == " ".join(lines[0].split())
+    assert max(map(len, lines)) <= 80
+    assert roomy[0].split() == wide[0].split()
+    assert "ACCOUNT" == roomy[0].split()[0]
+    assert 2 + 3 == len(lines) == len(roomy) == len(wide)
+
+    configure({"main": api.url, "more": serve(1).url})
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "ACCOUNT" == run("vm", "ls").out.split()[0]
+
+
+def test_some_of_the_vms(run: Run, api: Any) -> None:
+    """By globs, names and ids, in the order of the list; what means no VM is said, exit 2."""
+    _name_them(api, "web-1", "db", "web-2")
+    last = _machines(api)[2].id
+
+    def names(*args: str) -> list[str]:
+        return [row["vm_name"] for row in json.loads(run("vm", "ls", "-o", "json", *args).out)]
+
+    assert ["web-1", "web-2"] == names("web-*")
+    assert ["db", "web-2"] == names(last[:8], "db")
+    ran = run("vm", "ls", "db", "web", "x-*")
+    assert (2, 3) == (ran.code, len(ran.out.splitlines()))
+    assert [
+        (
+            "fluence-watch: there is no VM 'web': did you mean web-1, web-2? "
+            "`fluence-watch vm ls` lists what there is"
+        ),
+        "fluence-watch: no VM has a name like 'x-*'",
+    ] == ran.err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("name", ["web-2", "web-9", "web-10"]),
+        ("price", ["web-10", "web-2", "web-9"]),
+        ("funded-until", ["web-9", "web-10", "web-2"]),
+    ],
+)
+def test_sorting(run: Run, api: Any, sort: str, names: list[str]) -> None:
+    """Numbers in names count as such, and prices as numbers."""
+    _name_them(api, "web-10", "web-9", "web-2")
+    for machine, price, hours in zip(_machines(api), (9, 100_000, 20_000), (2, 1, 3), strict=True):
+        api.world.set_price(machine.id, price)
+        api.world.put(replace(api.world.find(machine.id), reserved=price))
+        api.world.set_boundary(machine.id, datetime.now(UTC) + timedelta(hours=hours))
+
+    rows = json.loads(run("vm", "ls", "--sort", sort, "-o", "json").out)
+    assert names == [row["vm_name"] for row in rows]
+
+
+def test_a_name_that_is_nearly_one(run: Run, api: Any) -> None:
+    """Those that begin so, and those alike, are suggested."""
+    _name_them(api, "web-1", "web-2", "database")
+
+    assert "did you mean web-1, web-2? " in run("vm", "show", "web").err
+    assert "did you mean database? " in run("vm", "rename", "databse", "x", "--yes").err
+    assert "did you mean" not in run("vm", "show", "quite-another").err
+
+
+def test_what_the_shell_completes(api: Any) -> None:
+    """Names from the daemon's store, never from the network; ids of VMs without a plain name."""
+    assert [] == _completed("vm show ")
+    listed = [
+        Vm("0xAB01", "web-1", Status.ACTIVE, "ACTIVE"),
+        Vm("0xAB02", "web-2", Status.ACTIVE, "ACTIVE"),
+        Vm("0xAB03", "db", Status.ACTIVE, "ACTIVE"),
+        Vm("0xCD04", "two words", Status.ACTIVE, "ACTIVE"),
+        Vm("0xCD05", "\x1b[2J", Status.ACTIVE, "ACTIVE"),
+    ]
+    known = {vm.key: KnownVm(vm, first_seen_at=NOW) for vm in listed}
+    known["0xab02"] = replace(known["0xab02"], missing_since=NOW)
+    with Store.open(STORE) as store:
+        store.commit("main", AccountState(), AccountState(known=known))
+    api.faults.queue(Fault(FaultKind.STATUS, status=500), 1)
+    assert ["0xCD04", "0xCD05", "db", "web-1"] == _completed("vm show ")
+    assert ["web-1"] == _completed("vm rm w")
+    assert ["web-1"] == _completed("vm rename we")
+    assert ["web-1"] == _completed("vm ls db web")
+    assert ["0xab01", "0xab03"] == _completed("vm show 0xab")
+    assert [] == _completed("vm show --account other ")
+    assert 500 == httpx.get(f"{api.url}/vms/v2").status_code  # nobody has asked in between
+
+
+def _completed(line: str) -> list[str]:
+    """What bash offers after these words."""
+    words = f"fluence-watch {line}"
+    environment = {
+        "_FLUENCE_WATCH_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    return subprocess.run(
+        [Path(sys.executable).with_name("fluence-watch")],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout.split()
 
 
 def test_an_account_that_does_not_answer(
@@ -147,6 +271,24 @@ def test_renaming(run: Run, api: Any) -> None:
     assert "front" == _machines(api)[0].name
     again = run("vm", "rename", "front", "front", "--yes")
     assert (0, "nothing to do, that is its name") == (again.code, again.out.strip().split(": ")[1])
+
+
+def test_a_name_that_is_used(run: Run, api: Any) -> None:
+    """It is warned of before the question, and done when the user says so."""
+    _name_them(api, "web", "db", "ci")
+    dry, done = (
+        run("vm", "rename", "web", "db", "--dry-run"),
+        run("vm", "rename", "web", "db", "--yes"),
+    )
+    warning = "fluence-watch: warning: another VM of account main has the name db already: db ("
+
+    assert (0, 0) == (dry.code, done.code)
+    assert dry.err.startswith(warning)
+    assert done.err.startswith(warning)
+    assert ["db", "db", "ci"] == _names(api)
+    _name_them(api, "a-1", "b-1", "b-2")
+    assert "has the name b-1 already" in run("vm", "rename", "a-*", "b-*", "--dry-run").err
+    assert "" == run("vm", "rename", "b-*", "c-*", "--dry-run").err
 
 
 def _name_them(api: Any, *names: str) -> None:
@@ -288,6 +430,25 @@ def test_at_the_end_of_the_epoch(run: Run, api: Any) -> None:
     assert (0, "") == (ran.code, ran.err)
     assert machine.key not in api.world.machines
     assert "stop with Ctrl-C and it stays" in ran.out
+
+
+def test_when_it_would_be_deleted(run: Run, api: Any) -> None:
+    """A dry run says when, to the second; a margin alone is a mistake."""
+    machine, *_ = _machines(api)
+    charge = (datetime.now(UTC) + timedelta(hours=3)).replace(microsecond=0)
+    api.world.set_boundary(machine.id, charge)
+    usual = run("vm", "rm", machine.name, "--at-epoch-end", "--dry-run")
+    early = run("vm", "rm", machine.name, "--at-epoch-end", "--margin", "10m", "--dry-run")
+
+    for ran, margin, said in ((usual, 60, "60s"), (early, 600, "10m")):
+        at = charge - timedelta(seconds=margin)
+        assert 0 == ran.code
+        assert f" is to be deleted at {at:%Y-%m-%d %H:%M:%S} UTC, in 2 h " in ran.out
+        assert f", {said} before its next charge\n" in ran.out
+    alone = run("vm", "rm", machine.name, "--margin", "10m", "--yes")
+    assert (2, "") == (alone.code, alone.out)
+    assert "give --at-epoch-end too" in alone.err
+    assert machine.key in api.world.machines
 
 
 def test_a_margin_longer_than_what_is_left(run: Run, api: Any) -> None:

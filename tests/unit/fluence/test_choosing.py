@@ -68,7 +68,7 @@ async def test_it_is_found_once(api: ScriptedApi, connect: Connect) -> None:
     assert ["/v2/vms?perPage=1", "/vms/v3", "/vms/v3", "/vms/v3"] == paths
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 405])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
 async def test_what_is_not_this_dialect(api: ScriptedApi, connect: Connect, status: int) -> None:
     """A refused key and an unknown path mean that the next dialect may be the one."""
     api.says("no", status)
@@ -88,7 +88,7 @@ async def test_what_is_not_this_dialect(api: ScriptedApi, connect: Connect, stat
         ({"status": 429}, RateLimitedError),
         ({"cut": True}, UnreachableError),
         ({"body": "<html>"}, UnexpectedPayloadError),
-        ({"status": 400}, RefusedError),
+        ({"status": 409}, RefusedError),
         ({"status": 302}, RefusedError),
     ],
 )
@@ -110,7 +110,7 @@ async def test_what_does_not_decide(
 
 
 @pytest.mark.parametrize(
-    ("statuses", "error"), [((401, 404, 403), UnauthorizedError), ((404, 404, 405), RefusedError)]
+    ("statuses", "error"), [((401, 404, 403), UnauthorizedError), ((400, 404, 405), RefusedError)]
 )
 async def test_none_works(
     api: ScriptedApi, connect: Connect, statuses: tuple[int, ...], error: type[ApiError]
@@ -125,3 +125,20 @@ async def test_none_works(
     for name, status in zip(("cloud", "v3", "v2"), statuses, strict=True):
         assert f"{name}: the API" in str(caught.value)
         assert f"({status})" in str(caught.value)
+
+
+@pytest.mark.parametrize(("status", "hint"), [(404, True), (405, True), (400, False), (409, False)])
+async def test_another_dialect_is_suggested(
+    api: ScriptedApi, connect: Connect, status: int, *, hint: bool
+) -> None:
+    """Where an API does not know the path of the dialect, the error says what to write."""
+    api.says('{"error": "no"}', status)
+
+    with pytest.raises(RefusedError) as caught:
+        await connect(dialect="v2").list_vms()
+
+    assert status == caught.value.status
+    text = str(caught.value)
+    assert hint == text.endswith(
+        'this API may not speak v2: try dialect = "auto" for the account'
+    ), text
