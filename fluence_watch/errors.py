@@ -4,16 +4,16 @@
     ├── ConfigError              settings that cannot be used; carries every problem at once
     ├── StoreError               the state cannot be read or written
     │   └── StoreLockedError     another daemon owns it
-    ├── ListenError              the address to serve on cannot be had
+    ├── ListenError              could not bind to the address to serve on
     ├── NotifyError              a receiver did not accept a message
-    └── ApiError                 the Fluence API did not give what was asked for
+    └── ApiError                 the Fluence API did not answer the request
         ├── UnreachableError         no answer: DNS, TCP, TLS, timeout, connection cut
         ├── UnauthorizedError        401 or 403: the key is missing, wrong or not allowed
         ├── RateLimitedError         429, maybe with the seconds to wait
         ├── ServerError              5xx
-        │   └── MaintenanceError         the API says that it is being worked on
+        │   └── MaintenanceError         the API reports maintenance
         ├── RefusedError             any other status: 4xx, a redirect
-        ├── OutcomeUnknownError      a change was sent, and it cannot be told whether it was made
+        ├── OutcomeUnknownError      a change was sent, and whether it was made is unknown
         └── UnexpectedPayloadError   the body is not what the guide describes; says where
             └── BodyTooLargeError    the body is over the bound of `poll.max_body_mb`
 
@@ -65,11 +65,13 @@ class StoreLockedError(StoreError):
 
 
 class ListenError(FluenceWatchError):
-    """The address to serve on cannot be had: the port is busy, or the address is not ours."""
+    """Could not bind to the address: the port is busy, or the machine does not have the address."""
 
     def __init__(self, address: str, error: OSError, setting: str = "server.listen") -> None:
         why = error.strerror or str(error)
-        super().__init__(f"cannot listen on {address}: {why}; choose another with {setting}")
+        super().__init__(
+            f"Could not bind to {address}: {why}. Choose another address with {setting}"
+        )
 
 
 class NotifyError(FluenceWatchError):
@@ -77,7 +79,7 @@ class NotifyError(FluenceWatchError):
 
 
 class ApiError(FluenceWatchError):
-    """The Fluence API did not give what was asked for.
+    """The Fluence API did not answer the request.
 
     `reason` is a short stable word for metrics and messages; `status` the HTTP status, where
     there was one.
@@ -127,23 +129,23 @@ class ServerError(ApiError):
 
 
 class MaintenanceError(ServerError):
-    """The API says that it is being worked on; what it lists meanwhile may be less than there is."""
+    """The API reports maintenance; its lists may be incomplete meanwhile."""
 
     reason = "maintenance"
 
 
 class RefusedError(ApiError):
-    """What was asked for cannot be done, and no retry mends that.
+    """The request cannot be fulfilled, and a retry does not help.
 
     The API says so (other 4xx, redirects), or it is known before asking: a range of ports that
-    the dialect has no way to write, a security group that other VMs use too.
+    the dialect cannot express, a security group that other VMs use too.
     """
 
     reason = "refused"
 
 
 class OutcomeUnknownError(ApiError):
-    """A change was sent, no answer tells whether it was made, and reading back did not either."""
+    """A change was sent. Neither the answer nor reading back shows whether it was made."""
 
     reason = "outcome_unknown"
 

@@ -112,7 +112,7 @@ class Daemon:
             self._store.forget(account)
         for receiver in self._store.receivers_waiting().keys() - self._plan.receivers.keys():
             dropped = self._store.drop_queue(receiver)
-            _log.warning("receiver is no more", receiver=receiver, undelivered=dropped)
+            _log.warning("receiver was removed", receiver=receiver, undelivered=dropped)
 
     def _warn_of_restart(self, fresh: Setup) -> None:
         for section in ("server", "store"):

@@ -34,7 +34,7 @@ _SECRET = 4  # shorter pieces of a URL are no secrets, and would blank out ordin
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Somebody who can be told.
+    """Somebody who can be notified.
 
     `format` is what the service takes best, `longest` how many characters title and body may
     have together, `shown` the URL without its secrets.

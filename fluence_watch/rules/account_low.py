@@ -47,7 +47,9 @@ class AccountLowSettings(RuleSettings):
         default=Decimal(3), ge=0, le=3650, description="days that the balance must last"
     )
     hold: Duration = Field(
-        default=timedelta(minutes=30), alias="for", description="how long it must last"
+        default=timedelta(minutes=30),
+        alias="for",
+        description="how long the balance must be low before it fires",
     )
 
 

@@ -64,13 +64,15 @@ class Settings(BaseModel):
 class RuleSettings(Settings):
     """The settings that every rule has."""
 
-    enabled: bool = Field(default=True, description="whether the rule is looked at")
+    enabled: bool = Field(default=True, description="whether the rule is evaluated")
     severity: Level
     hold: Duration = Field(
-        default=timedelta(0), alias="for", description="how long it must last before it fires"
+        default=timedelta(0),
+        alias="for",
+        description="how long the condition must hold before it fires",
     )
     keep_firing_for: Duration = Field(
-        default=timedelta(0), description="how long it must be over before it resolves"
+        default=timedelta(0), description="how long the condition must be over before it resolves"
     )
 
 

@@ -25,14 +25,14 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BillingDueSettings(RuleSettings):
-    """How early an upcoming charge is told."""
+    """How early to notify of a charge."""
 
     severity: Level = Severity.INFO
     lead_time: Duration = Field(
         default=timedelta(hours=1),
         gt=timedelta(0),
         le=timedelta(days=30),
-        description="how long before the boundary; also the window that one message covers",
+        description="how long before a charge to notify; charges this close together share a message",
     )
 
 

@@ -23,15 +23,15 @@ class LowBalanceSettings(RuleSettings):
 
     severity: Level = Severity.CRITICAL
     min_epochs: Decimal = Field(
-        default=Decimal(1), ge=0, le=3650, description="epochs that the reserve must cover"
+        default=Decimal(1), ge=0, le=3650, description="charges that the reserve must cover"
     )
     min_usdc: Usdc = Field(
-        default=MicroUsdc(0), description="USDC that the reserve must hold, whatever the price"
+        default=MicroUsdc(0), description="USDC that the reserve must hold, at any price"
     )
     hold: Duration = Field(
         default=timedelta(minutes=30),
         alias="for",
-        description="how long it must last; at each boundary the reserve dips for a moment",
+        description="how long the reserve must be low; it dips for a moment at each charge",
     )
 
 

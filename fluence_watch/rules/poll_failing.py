@@ -18,7 +18,9 @@ class PollFailingSettings(RuleSettings):
 
     severity: Level = Severity.CRITICAL
     hold: Duration = Field(
-        default=timedelta(minutes=10), alias="for", description="how long polls may fail"
+        default=timedelta(minutes=10),
+        alias="for",
+        description="how long polls must fail before it fires",
     )
 
 

@@ -32,14 +32,18 @@ class VmVanishedSettings(RuleSettings):
 
     severity: Level = Severity.CRITICAL
     confirm_polls: int = Field(
-        default=2, ge=1, le=1000, description="complete polls in a row without the VM"
+        default=2,
+        ge=1,
+        le=1000,
+        description="complete polls in a row without the VM before it fires",
     )
     suspect_for: Duration = Field(
         default=timedelta(hours=6),
-        description="how long the list is the suspect when most of a fleet leaves it at once",
+        description="how long to doubt the list, when most of a fleet leaves it in one poll",
     )
     forget_after: Duration = Field(
-        default=timedelta(days=7), description="a VM missing for longer is forgotten, silently"
+        default=timedelta(days=7),
+        description="when to forget a missing VM; the alert ends without a message",
     )
 
     @property

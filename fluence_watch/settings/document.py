@@ -18,9 +18,9 @@ from fluence_watch.settings.model import (
 HIDDEN = "********"
 
 _HEAD = """\
-# fluence-watch settings. Copied as it is, this file changes nothing but the account: every other value
-# is the default. Looked for at --config, else $FLUENCE_WATCH_CONFIG, else ./config.toml, else
-# /etc/fluence-watch/config.toml. Every key can be set by the environment too:
+# fluence-watch settings. Every value but the account's key is the default.
+# Read from --config, else $FLUENCE_WATCH_CONFIG, else ./config.toml, else /etc/fluence-watch/config.toml.
+# Every key can be set by the environment too:
 # FLUENCE_WATCH_POLL__INTERVAL=30s, or FLUENCE_WATCH_ACCOUNTS__MAIN__API_KEY=… by an entry's name.
 # Durations are "90s", "15m", "4h", "2d"; amounts are USDC; times are UTC.
 """

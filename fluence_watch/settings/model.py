@@ -39,7 +39,7 @@ def _name(value: str) -> str:
 
 def _positive(value: timedelta) -> timedelta:
     if not value:
-        raise ValueError("must be longer than nothing")
+        raise ValueError("must be above zero")
     return value
 
 
@@ -80,22 +80,22 @@ Ports = Annotated[
 
 
 class PollSettings(Settings):
-    """How often and how patiently the API is asked."""
+    """How often the API is polled, and how long it may take."""
 
     interval: PositiveDuration = Field(
         default=timedelta(seconds=60), description="time between two polls of an account"
     )
     timeout: PositiveDuration = Field(
-        default=timedelta(seconds=10), description="time that one poll may take, retries included"
+        default=timedelta(seconds=10), description="longest time of one poll, retries included"
     )
     jitter: Duration = Field(
-        default=timedelta(seconds=5), description="each poll is late by a random time up to this"
+        default=timedelta(seconds=5), description="random delay of each poll, up to this"
     )
     concurrency: int = Field(
-        default=16, ge=1, le=1000, description="accounts that are polled at the same time"
+        default=16, ge=1, le=1000, description="accounts polled at the same time"
     )
     max_body_mb: int = Field(
-        default=256, ge=1, le=65_536, description="MiB of a response, decompressed, at the most"
+        default=256, ge=1, le=65_536, description="largest response in MiB, decompressed"
     )
 
 
@@ -125,7 +125,7 @@ class StoreSettings(Settings):
         description="an SQLite file: sqlite:/// and a relative path, sqlite://// and an absolute",
     )
     retention: PositiveDuration = Field(
-        default=timedelta(days=90), description="how long resolved alerts are remembered"
+        default=timedelta(days=90), description="how long resolved alerts are kept"
     )
 
 
@@ -145,29 +145,31 @@ class DeliverySettings(Settings):
 
     stale_after: PositiveDuration = Field(
         default=timedelta(hours=1),
-        description="a message that waited for longer, and is over, becomes a line in a summary",
+        description="alerts that waited longer for delivery and are over become lines of a summary",
     )
 
 
 class AccountSettings(Settings):
     """A Fluence account to watch."""
 
-    name: Name = Field(default="main", description="what metrics and messages call it")
-    api_key: SecretStr | None = Field(default=None, description="its API key; may be read-only")
+    name: Name = Field(default="main", description="its name in metrics and messages")
+    api_key: SecretStr | None = Field(
+        default=None, description="the API key; a read-only one is enough"
+    )
     api_key_file: Path | None = Field(default=None, description="or a file that holds the key")
     dialect: Literal["v2", "v3", "cloud", "auto"] = Field(
         default="v2",
-        description="the generation of the API: v2, v3, cloud; auto: the newest that takes the key",
+        description="generation of the API: v2, v3, cloud; auto: the newest that accepts the key",
     )
     base_url: Annotated[AnyHttpUrl, AfterValidator(_without_user)] = Field(
-        default=AnyHttpUrl("https://api.fluence.dev"), description="where the API is"
+        default=AnyHttpUrl("https://api.fluence.dev"), description="address of the API"
     )
     auth: Literal["both", "x-api-key", "bearer"] = Field(
-        default="both", description="which header carries the key: both, x-api-key or bearer"
+        default="both", description="header that carries the key: both, x-api-key or bearer"
     )
     epoch: PositiveDuration = Field(
         default=timedelta(hours=24),
-        description="the billing period; else for the simulator. In cloud it is always 1h",
+        description="billing period; other values are for the simulator. In cloud it is always 1h",
     )
 
     @property
@@ -184,9 +186,9 @@ class AccountSettings(Settings):
 class ExpectSettings(Settings):
     """The ports that some VMs should have."""
 
-    vm: str = Field(min_length=1, description="a glob on the VM's name, or its id")
-    ports: Ports = Field(description="the ports that should be open, and no others")
-    account: str = Field(default="*", description="a glob on the account's name")
+    vm: str = Field(min_length=1, description="glob on the VM's name, or its id")
+    ports: Ports = Field(description="ports that should be open; no others should")
+    account: str = Field(default="*", description="glob on the account's name")
 
     @property
     def expectation(self) -> Expectation:
@@ -195,19 +197,19 @@ class ExpectSettings(Settings):
 
 
 class ReceiverSettings(Settings):
-    """Someone who is told."""
+    """Someone who is notified."""
 
-    name: Name = Field(description="what metrics and logs call it")
+    name: Name = Field(description="its name in metrics and logs")
     url: SecretStr | None = Field(default=None, description="one Apprise URL")
     url_file: Path | None = Field(default=None, description="or a file that holds the URL")
     min_severity: Severity = Field(
-        default=Severity.INFO, description="info, warning or critical: nothing below is sent"
+        default=Severity.INFO, description="info, warning or critical: lower ones are not sent"
     )
-    rules: tuple[str, ...] = Field(default=("*",), description="globs on the rule's name")
-    accounts: tuple[str, ...] = Field(default=("*",), description="globs on the account's name")
-    send_resolved: bool = Field(default=True, description="whether to tell that a problem is over")
+    rules: tuple[str, ...] = Field(default=("*",), description="globs on rule names")
+    accounts: tuple[str, ...] = Field(default=("*",), description="globs on account names")
+    send_resolved: bool = Field(default=True, description="notify when an alert resolves")
     repeat_interval: Duration = Field(
-        default=timedelta(0), description="tell again what still fires after this; 0s: never"
+        default=timedelta(0), description="notify again while an alert fires, after this; 0s: never"
     )
 
     @property

@@ -91,5 +91,5 @@ def test_busy_port(cli: Callable[..., Any], receiver: Any, tmp_path: Path) -> No
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     said = refusal(cli("run", "--config", FILE))
 
-    assert said.startswith(f"cannot listen on {busy}: Address already in use; choose another ")
+    assert said.startswith(f"Could not bind to {busy}: Address already in use. Choose another ")
     assert "server.listen" in said

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="See that receivers can be reached.")
+    group = typer.Typer(no_args_is_help=True, help="Check that receivers can be reached.")
     group.command("test")(send_test)
     group.callback()(_group)
     app.add_typer(group, name="notify")

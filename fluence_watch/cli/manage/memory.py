@@ -1,4 +1,4 @@
-"""What the watcher on this machine remembers, and what it is told of deeds done by hand."""
+"""What the watcher on this machine knows, and notes for it of changes made here."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -100,12 +100,12 @@ def leave_note(
     at: datetime,
     ports: tuple[Port, ...] = (),
 ) -> None:
-    """Tell the watcher, where there is one; that it cannot be told hinders nothing else."""
+    """Leave a note for the watcher, where there is one; a failure to do so is not an error."""
     try:
         if has_store(setup):
             write_note(setup, account, action, subject, at=at, ports=ports)
     except StoreError as error:
-        typer.echo(f"fluence-watch: note: the watcher is not told of this: {error}", err=True)
+        typer.echo(f"fluence-watch: note: the watcher does not know of this: {error}", err=True)
 
 
 def write_note(

@@ -77,7 +77,7 @@ def changes_of(targets: Iterable[Target], wanted: Callable[[Target, Ports], Port
         before = target.vm.ports
         if before is None:
             refusals.append(
-                f"{target.title}: the API does not tell its ports, and to change one all must be known"
+                f"{target.title}: its ports are unknown, and to change one all must be known"
             )
             continue
         try:

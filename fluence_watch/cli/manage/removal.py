@@ -40,7 +40,7 @@ def released(vms: Iterable[Vm]) -> tuple[MicroUsdc, int]:
 def about_money(vm: Vm, now: datetime) -> list[str]:
     """The sentences that say it."""
     what = removal(vm, now)
-    reserve = "a reserve that the API does not tell" if what.released is None else None
+    reserve = "a reserve of unknown size" if what.released is None else None
     reserve = reserve or f"{usdc(what.released or MicroUsdc(0))} of reserve"
     if what.ended:
         by = "ended by its provider" if vm.status is Status.TERMINATED else "ended"

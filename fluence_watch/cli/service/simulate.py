@@ -23,7 +23,7 @@ def _duration(text: str) -> timedelta:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     if not duration:
-        raise typer.BadParameter("it must be longer than nothing")
+        raise typer.BadParameter("it must be above zero")
     return duration
 
 

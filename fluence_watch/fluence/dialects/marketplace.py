@@ -126,11 +126,11 @@ class Marketplace:
 
     async def balance(self, _call: Call) -> AccountBalance | NotTold:
         """Not published."""
-        return NotTold(f"dialect {self.name} does not tell the balance of an account")
+        return NotTold(f"dialect {self.name} does not report the balance of an account")
 
     async def service_status(self, _call: Call) -> ServiceStatus | NotTold:
         """Not published."""
-        return NotTold(f"dialect {self.name} does not tell the status of the service")
+        return NotTold(f"dialect {self.name} does not report the status of the service")
 
 
 def _ports_json(ports: Iterable[Port]) -> list[dict[str, object]]:

@@ -104,7 +104,7 @@ def test_the_example_is_printed(run: Run) -> None:
         (["--dialect", "v9"], "'v9' is not one of 'v2', 'v3', 'cloud', 'all'."),
         (["--faults", "nope"], "'nope' is not one of 'none', 'flaky', 'slow', 'chaos', 'hostile'."),
         (["--epoch", "5x"], "'5x' is not a duration"),
-        (["--epoch", "0s"], "it must be longer than nothing"),
+        (["--epoch", "0s"], "it must be above zero"),
         (["--vms", "-1"], "--vms"),
         (["--vms", "many"], "--vms"),
         (["--seed", "x"], "--seed"),
@@ -128,7 +128,7 @@ def test_the_simulator_on_a_busy_port(run: Run, api: Any) -> None:
     ran = run("simulate", "--listen", busy)
 
     assert 2 == ran.code
-    assert f"fluence-watch: cannot listen on {busy}: Address already in use" in ran.err
+    assert f"fluence-watch: Could not bind to {busy}: Address already in use" in ran.err
 
 
 def test_the_daemon_on_a_busy_port(run: Run, api: Any) -> None:
@@ -137,5 +137,5 @@ def test_the_daemon_on_a_busy_port(run: Run, api: Any) -> None:
     ran = run("run", API_KEY=KEY, SERVER__LISTEN=busy)
 
     assert 2 == ran.code
-    assert f"cannot listen on {busy}: Address already in use" in ran.err
+    assert f"Could not bind to {busy}: Address already in use" in ran.err
     assert "server.listen" in ran.err

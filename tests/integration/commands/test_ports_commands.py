@@ -197,7 +197,7 @@ def test_ports_that_are_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended:
         changes_of([target], lambda _, before: before)
     assert 1 == ended.value.exit_code
-    assert "web (0x01): the API does not tell its ports" in capsys.readouterr().err
+    assert "web (0x01): its ports are unknown" in capsys.readouterr().err
 
 
 def test_an_api_that_fails(run: Run, api: Any, web: Any) -> None:

@@ -45,7 +45,7 @@ ENDED = replace(LIVE, status=Status.TERMINATED, next_billing_at=None)
         (
             replace(LIVE, next_billing_at=None, reserved=None),
             [
-                "deleting it releases a reserve that the API does not tell",
+                "deleting it releases a reserve of unknown size",
                 "until when it is paid is not known",
             ],
         ),

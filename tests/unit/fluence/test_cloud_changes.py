@@ -191,8 +191,8 @@ def money(balance: str, deposited: str = "100", **rest: Json) -> Json:
         ([money("0.0000005")], AccountBalance(0)),
         ([money("0.0000015")], AccountBalance(2)),
         ([money(".30697")], AccountBalance(306_970)),
-        ([], NotTold("the API tells no single balance: it has no entitlement")),
-        ([money("1"), money("2")], NotTold("the API tells no single balance: k, k")),
+        ([], NotTold("the API reports no single balance: it has no entitlement")),
+        ([money("1"), money("2")], NotTold("the API reports no single balance: k, k")),
     ],
 )
 async def test_balance(cloud: FakeCloud, answer: Json, expected: AccountBalance | NotTold) -> None:

@@ -170,7 +170,7 @@ async def _account_balance(client: FluenceClient, world: World) -> None:
     if client.dialect == "cloud":
         assert AccountBalance(world.balance, days_left=1000, overage=0) == balance
     else:
-        assert NotTold(f"dialect {client.dialect} does not tell the balance of an account") == (
+        assert NotTold(f"dialect {client.dialect} does not report the balance of an account") == (
             balance
         )
 

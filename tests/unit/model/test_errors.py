@@ -69,5 +69,5 @@ def test_a_bad_payload_says_where() -> None:
 def test_an_address_that_cannot_be_had() -> None:
     """The text names the address, the reason as far as there is one, and the way out."""
     busy = str(ListenError("127.0.0.1:9824", OSError(98, "Address already in use")))
-    assert busy.startswith("cannot listen on 127.0.0.1:9824: Address already in use; ")
-    assert "what; choose another" in str(ListenError("x", OSError("what")))
+    assert busy.startswith("Could not bind to 127.0.0.1:9824: Address already in use. ")
+    assert "what. Choose another" in str(ListenError("x", OSError("what")))

@@ -25,10 +25,10 @@ IN_FILE = [
     ("[poll]\ninterval = true", "poll.interval", f"True has no unit: {UNIT}", 3),
     ('[poll]\ninterval = "5 weeks"', "poll.interval", f"'5 weeks' is not a duration: {UNIT}", 3),
     ('[poll]\ninterval = "-5s"', "poll.interval", f"'-5s' is not a duration: {UNIT}", 3),
-    ('[poll]\n\ninterval = "0s"', "poll.interval", "must be longer than nothing", 4),
-    ('[poll]\ntimeout = "0s"', "poll.timeout", "must be longer than nothing", 3),
-    ('[store]\nretention = "0s"', "store.retention", "must be longer than nothing", 3),
-    ('[delivery]\nstale_after = "0s"', "delivery.stale_after", "must be longer than nothing", 3),
+    ('[poll]\n\ninterval = "0s"', "poll.interval", "must be above zero", 4),
+    ('[poll]\ntimeout = "0s"', "poll.timeout", "must be above zero", 3),
+    ('[store]\nretention = "0s"', "store.retention", "must be above zero", 3),
+    ('[delivery]\nstale_after = "0s"', "delivery.stale_after", "must be above zero", 3),
     # numbers
     ("[poll]\nmax_body_mb = 0", "poll.max_body_mb", "must be greater than or equal to 1", 3),
     ("[poll]\nmax_body_mb = 65537", "poll.max_body_mb", "must be less than or equal to 65536", 3),
@@ -171,7 +171,7 @@ ACCOUNTS = [
     ('api_key = "k"\nname = "a\\n"', "accounts[0].name", NAMES, 3),
     ('api_key = "k"\nname = "-a"', "accounts[0].name", NAMES, 3),
     ('api_key = "k"\nauth = "x"', "accounts[0].auth", "must be 'both', 'x-api-key' or 'bearer'", 3),
-    ('api_key = "k"\nepoch = "0s"', "accounts[0].epoch", "must be longer than nothing", 3),
+    ('api_key = "k"\nepoch = "0s"', "accounts[0].epoch", "must be above zero", 3),
     ('api_key = "k"\nbase_url = "ftp://h"', "accounts[0].base_url", "URL scheme should be 'http' or 'https'", 3),
     (
         'api_key = "k"\nbase_url = "https://user:pw@h"',

@@ -80,7 +80,7 @@ def read_balance(body: bytes) -> AccountBalance | NotTold:
     chosen = list(enumerate(entitlements)) if len(entitlements) == 1 else paid
     if len(chosen) != 1:
         keys = inert(", ".join(each.feature_key for each in entitlements))
-        return NotTold(f"the API tells no single balance: {keys or 'it has no entitlement'}")
+        return NotTold(f"the API reports no single balance: {keys or 'it has no entitlement'}")
     ((index, entitlement),) = chosen
     days = entitlement.usage_days_left
     return AccountBalance(
