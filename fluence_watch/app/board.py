@@ -47,21 +47,39 @@ class Board:
     def publish(self, polled: Polled) -> None:
         """Take over what a poll came to."""
         account = polled.policy.account
-        view = _view(polled, self._views.get(account))
         with self._lock:  # or a poll that ends late would bring a removed account back
             if account not in self._expected:
                 return
-            self._views[account], self._polled[account] = view, polled
-            self._trouble.pop(account, None)
-            self.exposition.publish(view)
+            self._polled[account] = polled
+            if isinstance(polled.outcome, PollFailure) and polled.outcome.internal:
+                self._trouble[account] = _trouble(account, polled.outcome.message)
+            else:
+                self._trouble.pop(account, None)
             self.own.poll_finished(account, polled.seconds)
             self.own.alerts(account, _alert_counts(polled))
             self.own.store_up(up=polled.store_error is None)
+            self._views[account] = view = _view(polled, self._views.get(account))
+            self.exposition.publish(view)
 
-    def crashed(self, account: str, why: str) -> None:
-        """A poll ended in an error of our own; nothing is known of what it saw."""
-        if account in self._expected:
-            self._trouble[account] = f"account {account}: the last poll crashed: {why}"
+    def crashed(self, account: str, where: str, why: str) -> None:
+        """An error of our own: what is shown of the account is not what is."""
+        self.own.internal_error(where)
+        self.stalled(account, f"internal error: {why}")
+        with self._lock:
+            if account not in self._expected:
+                return
+            view = replace(self._views.get(account) or AccountView(account, up=False), up=False)
+            self._views[account] = view
+            try:
+                self.exposition.publish(view)
+            except Exception:  # noqa: BLE001 - it was logged: no series are better than old ones
+                self.exposition.drop(account)
+
+    def stalled(self, account: str, why: str) -> None:
+        """The account is not watched as it should be."""
+        with self._lock:
+            if account in self._expected:
+                self._trouble[account] = _trouble(account, why)
 
     def unready(self) -> list[str]:
         """Why the watcher does not do its work; empty when it does."""
@@ -103,6 +121,10 @@ class Board:
             balance=balance,
             epoch=view.epoch,
         )
+
+
+def _trouble(account: str, why: str) -> str:
+    return f"account {account}: {why}"
 
 
 def _view(polled: Polled, last: AccountView | None) -> AccountView:

@@ -14,9 +14,9 @@ from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, expected_keys, noted, spent
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
-from fluence_watch.model.snapshot import Outcome, Snapshot
+from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import evaluate, needs
+from fluence_watch.rules import evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
 
@@ -61,12 +61,17 @@ class Decision:
 
 
 def decide(
-    before: AccountState, outcome: Outcome, policy: Policy, notes: Sequence[Note] = ()
+    before: AccountState,
+    outcome: Outcome,
+    policy: Policy,
+    notes: Sequence[Note] = (),
+    fault: str = "",
 ) -> Decision:
     """The state after a poll, the alerts that it ended, and the messages to send.
 
     `notes` are what users did by hand. What they did to VMs the state after it knows, also when
-    the poll failed; notes on SSH keys are for the polls of the next hour too.
+    the poll failed; notes on SSH keys are for the polls of the next hour too. `fault` is the error of
+    our own in an earlier poll, as long as no whole one went well.
     """
     now = outcome.taken_at
     remembered = replace(before, known=noted(before.known, notes))
@@ -85,6 +90,7 @@ def decide(
         keys_before=before.ssh_keys,
         expected_keys=expected_keys(notes, now),
         alerts=before.alerts,
+        fault=fault,
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
@@ -107,6 +113,28 @@ def decide(
         balance=_balance_after(before, outcome),
     )
     return Decision(after, ended, messages, spent(notes, now), verdict)
+
+
+def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:
+    """What a failure of the watcher itself means: `poll_failing` finds it, and nothing else changes.
+
+    No other rule is run and no other alert touched: the error may be in any of them.
+    """
+    now, name = failure.taken_at, poll_failing.NAME
+    situation = Situation(policy.account, now, before.known, before.known, failure=failure)
+    settings = policy.rules[name]
+    found = poll_failing.RULE.judge(situation, settings).findings if settings.enabled else ()
+    verdict = Verdict({finding.fingerprint: finding for finding in found})
+    ours = {f: before.alerts[f] for f in verdict.findings if f in before.alerts}
+    alerts, _ = advance(ours, verdict, policy.timings, now, before.last_poll_at)
+    messages, telling = compose(policy.account, alerts.values(), before.told, policy.routes, now)
+    after = replace(
+        before,
+        alerts={**before.alerts, **alerts},
+        told={**before.told, **telling},
+        last_poll_at=now,
+    )
+    return Decision(after, (), messages, (), verdict)
 
 
 def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapping[str, KnownVm]:

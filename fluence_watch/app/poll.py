@@ -11,13 +11,20 @@ import structlog
 from fluence_watch.alerting.lifecycle import State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.clock import Clock
-from fluence_watch.app.decide import Decision, Policy, decide
+from fluence_watch.app.decide import Decision, Policy, decide, decide_internal
+from fluence_watch.app.faults import described
 from fluence_watch.app.runtime import return_memory
 from fluence_watch.errors import ApiError, StoreError
 from fluence_watch.fluence import AUTO, FluenceClient
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.note import Note
-from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot, build_snapshot
+from fluence_watch.model.snapshot import (
+    INTERNAL_ERROR,
+    Outcome,
+    PollFailure,
+    Snapshot,
+    build_snapshot,
+)
 from fluence_watch.rules.base import Need
 from fluence_watch.store import Store
 
@@ -85,7 +92,8 @@ async def _told(request: Coroutine[Any, Any, T]) -> T | ApiError:
 class Watch:
     """The watch over one account, from the state that was last committed.
 
-    `publish` is called in a worker thread, `tell` in the event loop when messages wait.
+    `publish` and `crashed` are called in any thread, `tell` in the event loop when messages wait.
+    `crashed` is told of every error of our own: the account, where, and what it was.
     """
 
     def __init__(
@@ -97,6 +105,7 @@ class Watch:
         *,
         clock: Clock,
         publish: Callable[[Polled], None],
+        crashed: Callable[[str, str, str], None],
         tell: Callable[[], None],
     ) -> None:
         self._policy = policy
@@ -104,20 +113,24 @@ class Watch:
         self._store = store
         self._clock = clock
         self._publish = publish
+        self._crashed = crashed
         self._tell = tell
         self._state = state
+        self._fault = ""
         self._polling = asyncio.Lock()
+        self._settling = asyncio.Lock()  # may be taken beside `_polling`, never before it
 
     async def poll(self) -> None:
-        """Watch the account once; a failed poll is an outcome, not an error."""
+        """Watch the account once; whatever fails is an outcome, not an error."""
         async with self._polling:
-            started = monotonic()
-            policy = self._policy
-            outcome = await fetch(self.client, policy, self._clock)
-            polled = await asyncio.to_thread(self._settle, policy, outcome, started)
-        _report(polled)
-        if polled.messages:
-            self._tell()
+            started, policy = monotonic(), self._policy
+            await self._settle(policy, await self._fetch(policy), started)
+
+    async def fail(self, reason: str, message: str) -> None:
+        """Settle a failure beside a poll that hangs; nothing is done while one is settled."""
+        if not self._settling.locked():
+            failure = PollFailure(self._policy.account, self._clock(), reason, message)
+            await self._settle(self._policy, failure, monotonic())
 
     async def change(self, policy: Policy, client: FluenceClient | None = None) -> None:
         """Go on by another policy, and with another client if one is given.
@@ -132,14 +145,66 @@ class Watch:
 
     async def rest(self) -> None:
         """Wait until no poll runs."""
-        async with self._polling:
+        async with self._polling, self._settling:
             return
 
-    def _settle(self, policy: Policy, outcome: Outcome, started: float) -> Polled:
+    async def _fetch(self, policy: Policy) -> Outcome:
+        try:
+            return await fetch(self.client, policy, self._clock)
+        except Exception as error:  # noqa: BLE001 - of ours: it is an outcome like any other
+            return self._internal("poll", error)
+
+    async def _settle(self, policy: Policy, outcome: Outcome, started: float) -> None:
+        async with self._settling:
+            polled = await asyncio.to_thread(self._conclude, policy, outcome, started)
+        _report(polled)
+        if polled.messages:
+            self._tell()
+
+    def _conclude(self, policy: Policy, outcome: Outcome, started: float) -> Polled:
+        """Decide, commit, publish. What raises is judged as a failure of our own instead.
+
+        That failure lasts until a whole poll goes well, so that it does not come and go with the
+        steps of one.
+        """
+        try:
+            polled = self._judge(policy, outcome, started)
+        except Exception as error:  # noqa: BLE001 - of ours
+            polled = self._judge_internal(policy, self._internal("poll", error), started)
+        failure = polled.outcome if isinstance(polled.outcome, PollFailure) else None
+        self._fault = failure.message if failure and failure.reason == INTERNAL_ERROR else ""
+        try:
+            self._publish(polled)
+        except Exception as error:  # noqa: BLE001 - of ours
+            self._fault = self._internal("exposition", error).message
+        return_memory()
+        return polled
+
+    def _judge(self, policy: Policy, outcome: Outcome, started: float) -> Polled:
+        if isinstance(outcome, PollFailure) and outcome.internal:
+            return self._judge_internal(policy, outcome, started)
         notes, unread = self._notes(policy.account)
-        decision = decide(self._state, outcome, policy, notes)
-        store_error = unread or self._commit(policy.account, decision)
-        polled = Polled(
+        decision = decide(self._state, outcome, policy, notes, self._fault)
+        return self._kept(policy, outcome, decision, started, unread)
+
+    def _judge_internal(self, policy: Policy, failure: PollFailure, started: float) -> Polled:
+        try:
+            decision = decide_internal(self._state, failure, policy)
+            return self._kept(policy, failure, decision, started)
+        except Exception as error:  # noqa: BLE001 - of ours, a second one: there is nobody to notify
+            failure = self._internal("poll", error)
+            return Polled(policy, failure, self._state, messages=0, seconds=monotonic() - started)
+
+    def _kept(
+        self,
+        policy: Policy,
+        outcome: Outcome,
+        decision: Decision,
+        started: float,
+        store_error: str | None = None,
+    ) -> Polled:
+        store_error = store_error or self._commit(policy.account, decision)
+        return Polled(
             policy,
             outcome,
             decision.after,
@@ -147,9 +212,12 @@ class Watch:
             seconds=monotonic() - started,
             store_error=store_error,
         )
-        self._publish(polled)
-        return_memory()
-        return polled
+
+    def _internal(self, where: str, error: Exception) -> PollFailure:
+        account, what = self._policy.account, described(error)
+        _log.error("internal error, please report it", account=account, where=where, exc_info=error)
+        self._crashed(account, where, what)
+        return PollFailure(account, self._clock(), INTERNAL_ERROR, what)
 
     def _notes(self, account: str) -> tuple[list[Note], str | None]:
         """What users did by hand, or why that cannot be read: then nothing can be committed."""

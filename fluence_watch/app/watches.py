@@ -15,12 +15,17 @@ from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, connect
 from fluence_watch.errors import StoreError
 from fluence_watch.fluence import ClientConfig
+from fluence_watch.model.duration import rough
+from fluence_watch.model.snapshot import OVERDUE
 from fluence_watch.settings import PollSettings
 from fluence_watch.store import Store
 
 _log = structlog.get_logger(__name__)
 
-_POLL = "poll"
+OVERDUE_INTERVALS = 3
+"""A poll that has not ended so many intervals after its timeout is overdue."""
+
+_POLL, _LOOK = "poll", "look"
 _LONGEST_STEP = timedelta(seconds=1)
 """Many accounts are spread over the interval; a few need not wait that long for each other."""
 
@@ -48,6 +53,7 @@ class Watches:
         self._configs: dict[str, ClientConfig] = {}
         self._poll_settings: PollSettings | None = None
         self._slots = asyncio.Semaphore()
+        self._ended: dict[str, float] = {}
 
     async def take_over(self, setup: Setup) -> None:
         """Watch the accounts of the setup, as it says, and no others.
@@ -110,12 +116,14 @@ class Watches:
             state,
             clock=self._clock,
             publish=self._board.publish,
+            crashed=self._board.crashed,
             tell=self._tell,
         )
 
     async def _remove(self, name: str, new_name: str | None) -> dict[str, AccountState]:
         """Stop watching; the state of one that has a new name is handed on."""
         self._schedule.drop((_POLL, name))
+        self._schedule.drop((_LOOK, name))
         watch = self._watches.pop(name)
         del self._configs[name]
         await watch.rest()
@@ -145,13 +153,22 @@ class Watches:
                 first=(names.index(name) * step).total_seconds(),
                 jitter=min(poll.jitter, poll.interval / 2).total_seconds(),
             )
+            self._ended[name] = self._schedule.time()
+            longest = poll.timeout + OVERDUE_INTERVALS * poll.interval
+            look = partial(self._look, name, longest)
+            self._schedule.every(poll.interval.total_seconds(), (_LOOK, name), look)
 
     async def _poll(self, name: str) -> None:
-        try:
-            async with self._slots:
-                # looked up late: while it waited, its account may have been removed
-                if watch := self._watches.get(name):
-                    await watch.poll()
-        except Exception as error:  # noqa: BLE001 - of ours; the next poll may go well, all must see this one
-            _log.exception("poll crashed", account=name)
-            self._board.crashed(name, type(error).__name__)
+        async with self._slots:
+            # looked up late: while it waited, its account may have been removed
+            if watch := self._watches.get(name):
+                await watch.poll()
+                self._ended[name] = self._schedule.time()
+
+    async def _look(self, name: str, longest: timedelta) -> None:
+        """Notice a poll that does not end, or never begins."""
+        watch = self._watches.get(name)
+        if watch and self._schedule.time() - self._ended[name] > longest.total_seconds():
+            why = f"no poll has ended for {rough(longest)}"
+            self._board.stalled(name, why)
+            await watch.fail(OVERDUE, why)

@@ -48,6 +48,14 @@ class OwnMetrics:
     def _describe_process(self, version: str) -> None:
         build = Info("fluence_watch_build", "The watcher that runs.", registry=self.registry)
         build.info({"version": version, "python": platform.python_version()})
+        self._internal_errors = Counter(
+            "fluence_watch_internal_errors",
+            "Errors of the watcher itself, by where they happened.",
+            ("where",),
+            registry=self.registry,
+        )
+        for where in ("poll", "exposition", "message"):
+            self._internal_errors.labels(where)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
@@ -128,6 +136,10 @@ class OwnMetrics:
     def poll_finished(self, account: str, seconds: float) -> None:
         """A poll ended, well or not."""
         self._poll_seconds.labels(account).observe(seconds)
+
+    def internal_error(self, where: str) -> None:
+        """An error of our own; `where` is `poll`, `exposition` or `message`."""
+        self._internal_errors.labels(where).inc()
 
     def alerts(self, account: str, counts: AlertCounts) -> None:
         """These are the account's open alerts now."""

@@ -8,6 +8,9 @@ from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Vm
 
+INTERNAL_ERROR = "internal_error"
+OVERDUE = "overdue"
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -61,7 +64,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class PollFailure:
-    """A poll that brought nothing. `reason` is `ApiError.reason`, `message` is for people."""
+    """A poll that brought nothing.
+
+    `reason` is `ApiError.reason`, `INTERNAL_ERROR` or `OVERDUE`; `message` is for people.
+    """
 
     account: str
     taken_at: datetime
@@ -72,6 +78,11 @@ class PollFailure:
     def unauthorized(self) -> bool:
         """Whether the key itself is the trouble, so that waiting mends nothing."""
         return self.reason == "unauthorized"
+
+    @property
+    def internal(self) -> bool:
+        """Whether it is the watcher that fails, and not the API."""
+        return self.reason in {INTERNAL_ERROR, OVERDUE}
 
 
 Outcome = Snapshot | PollFailure

@@ -109,6 +109,7 @@ class Situation:
     VMs are missing or lost. After a failed poll `snapshot` is `None` and `failure` says why.
     `keys_before` are the SSH keys as last known, `None` at first sight; `expected_keys` what users
     do to which of them, by fingerprint. `alerts` are those that were open after the poll before.
+    `fault` says what went wrong in the watcher itself, until a whole poll goes well.
     """
 
     account: str
@@ -123,6 +124,7 @@ class Situation:
     keys_before: tuple[SshKey, ...] | None = None
     expected_keys: frozenset[tuple[NoteAction, str]] = frozenset()
     alerts: Collection[Fingerprint] = frozenset()
+    fault: str = ""
 
     @property
     def vms(self) -> Mapping[str, Vm]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
-from fluence_watch.model.snapshot import Snapshot
+from fluence_watch.model.snapshot import INTERNAL_ERROR, Snapshot
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "poll_failing"
@@ -28,7 +28,7 @@ class PollFailingSettings(RuleSettings):
 class PollFailing:
     """Why; `message` comes from outside.
 
-    `reason` is a word of `errors.ApiError`, `incomplete` (VMs may be in the list without being
+    `reason` is that of a `PollFailure`, `incomplete` (VMs may be in the list without being
     known of) or `unreadable` (none of its VMs can be read).
     """
 
@@ -41,6 +41,8 @@ def judge(situation: Situation, settings: PollFailingSettings) -> Judgement:
     if failure := situation.failure:
         facts = PollFailing(failure.reason, failure.message)
         return _found(situation, settings, facts, at_once=failure.unauthorized)
+    if situation.fault:
+        return _found(situation, settings, PollFailing(INTERNAL_ERROR, situation.fault))
     snapshot = situation.snapshot
     if snapshot and snapshot.unreadable:
         return _found(situation, settings, PollFailing("unreadable", _first_few(snapshot)))

@@ -63,6 +63,7 @@ METRICS = {
     "fluence_watch_outbox_oldest_timestamp_seconds": ("receiver",),
     "fluence_watch_config_last_reload_successful": (),
     "fluence_watch_config_last_reload_success_timestamp_seconds": (),
+    "fluence_watch_internal_errors_total": ("where",),
     "fluence_watch_build_info": ("version", "python"),
     "process_resident_memory_bytes": (),
     "python_info": ("implementation", "major", "minor", "patchlevel", "version"),

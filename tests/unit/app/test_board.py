@@ -157,10 +157,10 @@ def test_what_keeps_it_from_being_ready(board: Board, polled: Callable[..., Poll
         "account main: not polled yet",
         "account second: not polled yet",
     ] == board.unready()
-    board.crashed("second", "ZeroDivisionError")
+    board.crashed("second", "poll", "ZeroDivisionError")
     board.publish(polled(listed(WEB), store_error="disk full"))
     assert [
-        "account second: the last poll crashed: ZeroDivisionError",
+        "account second: internal error: ZeroDivisionError",
         "disk full",
     ] == board.unready()
     assert 0 == samples(board)["fluence_watch_store_up",]
@@ -174,7 +174,7 @@ def test_an_account_that_is_gone_is_gone(board: Board, polled: Callable[..., Pol
     """Its series, its alerts and its trouble go at once, and a late poll does not bring them back."""
     good = polled(listed(WEB))
     board.publish(good)
-    board.crashed("main", "KeyError")
+    board.crashed("main", "poll", "KeyError")
     board.expect({"second"})
     board.publish(good)
     shown = samples(board)

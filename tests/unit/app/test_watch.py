@@ -73,6 +73,7 @@ def watch(
         AccountState(),
         clock=clock,
         publish=published.append,
+        crashed=lambda *what: pytest.fail(str(what)),
         tell=lambda: told.append("told"),
     )
 
@@ -175,7 +176,14 @@ async def test_a_restart_goes_on_from_the_store(
     await watch.poll()
     again: list[Polled] = []
     after = Watch(
-        policy, client, store, store.load("main"), clock=clock, publish=again.append, tell=list
+        policy,
+        client,
+        store,
+        store.load("main"),
+        clock=clock,
+        publish=again.append,
+        crashed=lambda *what: pytest.fail(str(what)),
+        tell=list,
     )
     await after.poll()
 

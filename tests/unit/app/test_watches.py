@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from fluence_watch.alerting.lifecycle import State
+from fluence_watch.app import poll
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import utc_now
 from fluence_watch.app.schedule import Schedule
@@ -234,9 +236,40 @@ async def test_a_poll_that_crashes_is_seen_and_is_not_the_last(
         planned(poll={"interval": "150ms", "jitter": "0s"}, accounts=[account(api)])
     )
     await eventually(
-        lambda: board.unready() == ["account main: the last poll crashed: ZeroDivisionError"]
+        lambda: (
+            ["account main: ZeroDivisionError in app/poll.py"]
+            == [why.rpartition(":")[0] for why in board.unready()]
+        )
     )
     await eventually(lambda: board.unready() == [])
     await watches.stop(5)
 
     assert 1 == up(board)
+
+
+async def test_a_poll_that_does_not_end_is_noticed(
+    watches: Watches,
+    planned: Planned,
+    api: str,
+    board: Board,
+    store: Store,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three intervals after its timeout the watcher is unready, and says so as an alert."""
+    gate = asyncio.Event()
+
+    async def hang(*_: Any) -> Any:
+        await gate.wait()
+        raise ConnectionResetError
+
+    monkeypatch.setattr(poll, "fetch", hang)
+    quick = {"interval": "20ms", "jitter": "0s", "timeout": "20ms"}
+    at_once = {"poll_failing": {"for": "0s"}}
+    await watches.take_over(planned(poll=quick, rules=at_once, accounts=[account(api)]))
+    await eventually(lambda: store.load("main").alerts)
+    (alert,) = store.load("main").alerts.values()
+    gate.set()
+
+    assert ["account main: no poll has ended for 0 s"] == board.unready()
+    assert ("overdue", State.FIRING) == (alert.facts.reason, alert.state)

@@ -223,6 +223,8 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         ),
         "vm_unreadable": message(unreadable(1), unreadable(2, "")),
         "vm_unreadable_resolved": message(ended(unreadable(1))),
+        "poll_failing_internal": message(failing("internal_error", "KeyError in rules/low.py:3")),
+        "poll_failing_overdue": message(failing("overdue", "no poll has ended for 3 min")),
         "poll_failing_resolved": message(ended(failing("unauthorized"))),
         "mixed": message(low(), CLOSED, due(1, 42), ended(vanished())),
         "many": message(*MANY),
