@@ -8,7 +8,7 @@ from threading import Lock
 
 from fluence_watch import __version__
 from fluence_watch.app.clock import Clock
-from fluence_watch.app.poll import Polled
+from fluence_watch.app.polled import Polled
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.funding import account_funded_until

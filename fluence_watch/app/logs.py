@@ -5,9 +5,10 @@ import sys
 from typing import Any
 
 import structlog
-from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
+from stamina.instrumentation import set_on_retry_hooks
 from structlog.typing import EventDict, Processor
 
+from fluence_watch.app.retries import note_retry
 from fluence_watch.model.text import inert
 from fluence_watch.settings import LogSettings
 
@@ -47,7 +48,7 @@ def configure_logs(settings: LogSettings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
     # stamina's default hooks would count retries on prometheus_client's global registry
-    set_on_retry_hooks([StructlogOnRetryHook])
+    set_on_retry_hooks([note_retry])
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 

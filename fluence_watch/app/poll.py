@@ -1,18 +1,20 @@
 """One account, watched: fetch → compare → decide → commit → tell."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import structlog
 
-from fluence_watch.alerting.lifecycle import State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Decision, Policy, decide, decide_internal
 from fluence_watch.app.faults import described
+from fluence_watch.app.polled import Polled
+from fluence_watch.app.report import report
+from fluence_watch.app.retries import tallied
 from fluence_watch.app.runtime import return_memory
 from fluence_watch.errors import ApiError, StoreError
 from fluence_watch.fluence import AUTO, FluenceClient
@@ -22,7 +24,6 @@ from fluence_watch.model.snapshot import (
     INTERNAL_ERROR,
     Outcome,
     PollFailure,
-    Snapshot,
     build_snapshot,
 )
 from fluence_watch.rules.base import Need
@@ -31,21 +32,6 @@ from fluence_watch.store import Store
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """What one poll came to, for the metrics, the status page and the log.
-
-    `state` is what was decided; `store_error` says why it could not be committed, if so.
-    """
-
-    policy: Policy
-    outcome: Outcome
-    state: AccountState
-    messages: int
-    seconds: float
-    store_error: str | None = None
 
 
 async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
@@ -117,6 +103,7 @@ class Watch:
         self._tell = tell
         self._state = state
         self._fault = ""
+        self._counts: tuple[int, int] | None = None
         self._polling = asyncio.Lock()
         self._settling = asyncio.Lock()  # may be taken beside `_polling`, never before it
 
@@ -124,7 +111,9 @@ class Watch:
         """Watch the account once; whatever fails is an outcome, not an error."""
         async with self._polling:
             started, policy = monotonic(), self._policy
-            await self._settle(policy, await self._fetch(policy), started)
+            with tallied() as retries:
+                outcome = await self._fetch(policy)
+            await self._settle(policy, outcome, started, retries)
 
     async def fail(self, reason: str, message: str) -> None:
         """Settle a failure beside a poll that hangs; nothing is done while one is settled."""
@@ -154,10 +143,17 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - of ours: it is an outcome like any other
             return self._internal("poll", error)
 
-    async def _settle(self, policy: Policy, outcome: Outcome, started: float) -> None:
+    async def _settle(
+        self,
+        policy: Policy,
+        outcome: Outcome,
+        started: float,
+        retries: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         async with self._settling:
             polled = await asyncio.to_thread(self._conclude, policy, outcome, started)
-        _report(polled)
+        report(polled, retries, changed=polled.counts != self._counts)
+        self._counts = polled.counts
         if polled.messages:
             self._tell()
 
@@ -203,6 +199,7 @@ class Watch:
         started: float,
         store_error: str | None = None,
     ) -> Polled:
+        before = self._state.alerts
         store_error = store_error or self._commit(policy.account, decision)
         return Polled(
             policy,
@@ -211,6 +208,8 @@ class Watch:
             messages=0 if store_error else len(decision.messages),
             seconds=monotonic() - started,
             store_error=store_error,
+            before=before,
+            ended=decision.ended,
         )
 
     def _internal(self, where: str, error: Exception) -> PollFailure:
@@ -241,33 +240,3 @@ class Watch:
             return str(error)
         self._state = decision.after
         return None
-
-
-def _report(polled: Polled) -> None:
-    outcome, states = polled.outcome, [alert.state for alert in polled.state.alerts.values()]
-    facts: dict[str, object] = {
-        "account": polled.policy.account,
-        "firing": states.count(State.FIRING),
-        "pending": states.count(State.PENDING),
-        "messages": polled.messages,
-        "seconds": round(polled.seconds, 3),
-    }
-    if isinstance(outcome, Snapshot):
-        log = _log.info if outcome.complete else _log.warning
-        log("poll", vms=len(outcome.vms), rejected=len(outcome.rejected), **facts)
-        for element in outcome.rejected[:5]:
-            _log.warning(
-                "vm cannot be read",
-                account=polled.policy.account,
-                where=element.where,
-                why=element.why,
-                vm=element.vm_id,
-            )
-    else:
-        _log.warning("poll failed", reason=outcome.reason, error=outcome.message, **facts)
-    if polled.store_error:
-        _log.error(
-            "the poll could not be committed: alerts wait until the store can be written",
-            account=polled.policy.account,
-            error=polled.store_error,
-        )

@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Protocol
 
 import structlog
@@ -184,6 +185,7 @@ class Delivery:
             log.warning("sending again what may have arrived", receiver=name, messages=ids)
             self.observer.possible_duplicate(name)
         await asyncio.to_thread(self.outbox.begin, ids)
+        started = monotonic()
         try:
             await self.receiver.send(self._words(batch, firing, summary=summary))
         except NotifyError as error:
@@ -193,6 +195,8 @@ class Delivery:
             await asyncio.to_thread(self.outbox.failed, ids, again, str(error))
             return False
         self.observer.told(name)
+        alerts = sum(queued.message.firing + queued.message.resolved for queued in batch)
+        log.info("notified", receiver=name, alerts=alerts, seconds=round(monotonic() - started, 3))
         await self._forget(ids)
         return True
 

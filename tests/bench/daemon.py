@@ -33,6 +33,7 @@ listen = "127.0.0.1:0"
 url = "sqlite:///{folder}/bench.db"
 [log]
 format = "json"
+level = "debug"
 [rules.low_balance]
 for = "20s"
 [rules.billing_due]

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import _view
 from fluence_watch.app.decide import Decision, Policy, decide
-from fluence_watch.app.poll import Polled
+from fluence_watch.app.polled import Polled
 from fluence_watch.app.wiring import prepare
 from fluence_watch.fluence.dialects import v2
 from fluence_watch.fluence.dialects.elements import Memo, Reading, read_elements

@@ -222,7 +222,7 @@ def configure(tmp_path: Path, fluence: Fluence, receiver: Receiver) -> Callable[
         "poll": {"interval": "300ms", "jitter": "0s", "timeout": "2s"},
         "server": {"listen": "127.0.0.1:0"},
         "store": {"url": f"sqlite:///{tmp_path}/store.db"},
-        "log": {"format": "json"},
+        "log": {"format": "json", "level": "debug"},
         "rules.low_balance": {"for": "500ms"},
         "rules.poll_failing": {"for": "500ms"},
         "rules.billing_due": {"enabled": False},

@@ -14,7 +14,8 @@ import structlog
 from stamina.instrumentation import set_on_retry_hooks
 
 from fluence_watch.alerting.grouping import Item, Message
-from fluence_watch.app.poll import Polled, Watch
+from fluence_watch.app.poll import Watch
+from fluence_watch.app.polled import Polled
 from fluence_watch.app.wiring import Setup, delivery, prepare
 from fluence_watch.fluence import FluenceClient, RequestRecord
 from fluence_watch.metrics.own import OwnMetrics

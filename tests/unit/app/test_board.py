@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.decide import Policy, decide
-from fluence_watch.app.poll import Polled
+from fluence_watch.app.polled import Polled
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH, port

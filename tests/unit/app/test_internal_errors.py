@@ -12,7 +12,8 @@ from fluence_watch.alerting.lifecycle import State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.decide import Policy
-from fluence_watch.app.poll import Polled, Watch
+from fluence_watch.app.poll import Watch
+from fluence_watch.app.polled import Polled
 from fluence_watch.fluence import FluenceClient
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.ports import port

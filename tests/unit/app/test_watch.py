@@ -8,7 +8,8 @@ import pytest
 
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.decide import Policy
-from fluence_watch.app.poll import Polled, Watch
+from fluence_watch.app.poll import Watch
+from fluence_watch.app.polled import Polled
 from fluence_watch.errors import StoreError
 from fluence_watch.fluence import ClientConfig, FluenceClient
 from fluence_watch.model.note import NoteAction

@@ -1,0 +1,33 @@
+"""What one poll came to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fluence_watch.alerting.lifecycle import Alert, Alerts
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.app.decide import Policy
+from fluence_watch.model.snapshot import Outcome, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll came to, for the metrics, the status page and the log.
+
+    `state` is what was decided, `before` the alerts that were open before, `ended` those that are
+    over; `store_error` says why it could not be committed, if so.
+    """
+
+    policy: Policy
+    outcome: Outcome
+    state: AccountState
+    messages: int
+    seconds: float
+    store_error: str | None = None
+    before: Alerts = field(default_factory=dict)
+    ended: Sequence[Alert] = ()
+
+    @property
+    def counts(self) -> tuple[int, int] | None:
+        """How many VMs were read and how many rejected; `None` after a failure."""
+        listed = self.outcome if isinstance(self.outcome, Snapshot) else None
+        return (len(listed.vms), len(listed.rejected)) if listed else None
