@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
 
+import structlog
+
 from fluence_watch import __version__
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.polled import Polled
@@ -18,6 +20,8 @@ from fluence_watch.model.vm import Vm
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.port_drift import expected_ports
 from fluence_watch.web.status import AccountReport, StatusView, build_status
+
+_log = structlog.get_logger(__name__)
 
 
 class Board:
@@ -97,7 +101,7 @@ class Board:
         polled = dict(self._polled)
         reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
         alerts = [alert for each in polled.values() for alert in each.state.alerts.values()]
-        return build_status(reports, alerts, now, brief)
+        return build_status(reports, alerts, now, _brief)
 
     def _report(self, name: str, polled: Polled | None) -> AccountReport:
         view = self._views.get(name)
@@ -121,6 +125,15 @@ class Board:
             balance=balance,
             epoch=view.epoch,
         )
+
+
+def _brief(facts: object, now: datetime) -> str:
+    """What the facts say; that they cannot be rendered must not take the page away."""
+    try:
+        return brief(facts, now)
+    except Exception:  # noqa: BLE001 - whatever it is
+        _log.exception("internal error, please report it", where="page")
+        return "the details could not be rendered"
 
 
 def _trouble(account: str, why: str) -> str:

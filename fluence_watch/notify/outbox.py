@@ -1,5 +1,6 @@
 """Delivery: the messages that wait for one receiver are sent in order, each at least once.
 
+- A message that cannot be rendered is sent in its plainest form.
 - A try is committed (`begin`) before it is made, its outcome after. What a crash leaves between
   the two may have arrived: it is sent again, and counted as a possible duplicate.
 - What was accepted is not sent again by this process, even if the store cannot be told so.
@@ -33,7 +34,7 @@ from fluence_watch.alerting.delivery import (
 )
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.notify.markup import BodyFormat
-from fluence_watch.notify.render import Rendered, render, render_summary
+from fluence_watch.notify.render import Rendered, render, render_plainly, render_summary
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +102,10 @@ class Observer(Protocol):
 
     def possible_duplicate(self, receiver: str) -> None:
         """A message of which no outcome is known is sent again."""
+        ...
+
+    def internal_error(self, where: str) -> None:
+        """An error of our own; `where` is `message`."""
         ...
 
 
@@ -181,13 +186,14 @@ class Delivery:
     ) -> bool:
         """Send a message, or several as a summary; whether it was accepted."""
         name, ids = self.receiver.name, [queued.id for queued in batch]
+        rendered = self._words(batch, firing, summary=summary)
         if any(queued.in_flight for queued in batch):
             log.warning("sending again what may have arrived", receiver=name, messages=ids)
             self.observer.possible_duplicate(name)
         await asyncio.to_thread(self.outbox.begin, ids)
         started = monotonic()
         try:
-            await self.receiver.send(self._words(batch, firing, summary=summary))
+            await self.receiver.send(rendered)
         except NotifyError as error:
             log.warning("receiver did not accept", receiver=name, messages=ids, why=str(error))
             self.observer.failed(name)
@@ -222,7 +228,13 @@ class Delivery:
     def _words(self, batch: Sequence[Queued], firing: FiringSince, *, summary: bool) -> Rendered:
         how = (self.receiver.format, self.now(), firing, self.receiver.longest)
         messages = [queued.message for queued in batch]
-        return render_summary(messages, *how) if summary else render(messages[0], *how)
+        try:
+            return render_summary(messages, *how) if summary else render(messages[0], *how)
+        except Exception:
+            ids, name = [queued.id for queued in batch], self.receiver.name
+            log.exception("internal error, please report it", receiver=name, messages=ids)
+            self.observer.internal_error("message")
+            return render_plainly(messages, self.receiver.format, self.receiver.longest)
 
     def _fate(self, queued: Queued, firing: FiringSince) -> Fate:
         return fate(queued.message, firing, self.stale_after, self.now())

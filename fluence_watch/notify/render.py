@@ -21,6 +21,7 @@ from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.notify.markup import MARKUPS, BodyFormat, inert
+from fluence_watch.notify.plain import plain_body, plain_title
 from fluence_watch.notify.words import ItemView, words
 
 Kind = Literal["failure", "warning", "info", "success"]
@@ -75,7 +76,7 @@ def render(
     Raises:
         NotifyError: there are no words for these facts.
     """
-    worst = message.counts[0]
+    message, worst = _wordable(message), message.counts[0]
     title = _message_title(message, now, firing)
     body = _fitting(
         len(message.items),
@@ -97,6 +98,7 @@ def render_summary(
     Raises:
         NotifyError: there are no words for these facts.
     """
+    messages = [_wordable(message) for message in messages]
     title = _title(
         "_summary_title",
         now,
@@ -111,6 +113,20 @@ def render_summary(
         lambda number: _page(_summary_body(messages, items[:number], fmt, now), fmt, title),
     )
     return Rendered(title, body, "info")
+
+
+def render_plainly(
+    messages: Sequence[Message], fmt: BodyFormat, longest: int | None = None
+) -> Rendered:
+    """Name the alerts of messages whose facts no template can word."""
+    title = inert(plain_title(messages), _TITLE)
+    worst = max((c for m in messages for c in m.counts), key=lambda c: (c.firing, c.severity.rank))
+    body = _fitting(
+        min(sum(len(message.items) for message in messages), SHOWN),
+        None if longest is None else longest - len(title) - _SEAM,
+        lambda number: _page(plain_body(messages, number, fmt), fmt, title),
+    )
+    return Rendered(title, body, _KINDS[worst.severity] if worst.firing else "success")
 
 
 def render_test(receiver: str, fmt: BodyFormat, now: datetime) -> Rendered:
@@ -136,6 +152,14 @@ def _fitting(most: int, longest: int | None, body_of: Callable[[int], str]) -> s
         most -= 1
         body = body_of(most)
     return body
+
+
+def _wordable(message: Message) -> Message:
+    """The message without the items whose facts this version does not know: they are counted."""
+    known = tuple(item for item in message.items if item.facts is not None)
+    if not known:
+        raise NotifyError("there are no words for unknown facts")
+    return replace(message, items=known)
 
 
 def _message_title(message: Message, now: datetime, firing: FiringSince) -> str:

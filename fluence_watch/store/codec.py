@@ -78,19 +78,18 @@ def dump_message(message: Message) -> str:
 
 
 def load_message(text: str) -> Message:
-    """Read a message; items whose facts this version does not know are only counted.
+    """Read a message; facts that this version does not know are `None`.
 
     Raises:
         ValueError: the text is no message.
     """
     message = _load_message(text)
-    items = (_with_facts(item) for item in message.items)
-    return replace(message, items=tuple(item for item in items if item))
+    return replace(message, items=tuple(map(_with_facts, message.items)))
 
 
-def _with_facts(item: Item) -> Item | None:
+def _with_facts(item: Item) -> Item:
     try:
         name, facts = msgspec.convert(item.facts, tuple[str, Any])
         return replace(item, facts=msgspec.convert(facts, FACTS[name]))
     except (ValueError, KeyError):
-        return None
+        return replace(item, facts=None)

@@ -184,6 +184,18 @@ def test_an_account_that_is_gone_is_gone(board: Board, polled: Callable[..., Pol
     assert ["second"] == [row.overview.account for row in board.status().accounts]
 
 
+def test_an_alert_that_cannot_be_rendered_does_not_take_the_page_away(
+    board: Board, polled: Callable[..., Polled]
+) -> None:
+    """It is listed, without its details."""
+    good = polled(listed(replace(WEB, ports=(SSH, port(80)))), polled(listed(WEB)).state)
+    odd = {f: replace(alert, facts="odd") for f, alert in good.state.alerts.items()}
+    board.publish(replace(good, state=replace(good.state, alerts=odd)))
+
+    (row,) = board.status().alerts
+    assert "the details could not be rendered" in repr(row)
+
+
 def test_before_the_first_poll(board: Board) -> None:
     """An account that is to be watched is on the page from the start, with nothing known of it."""
     (account,) = board.status().accounts

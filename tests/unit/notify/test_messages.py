@@ -22,7 +22,13 @@ from fluence_watch.model.finding import Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import BodyFormat
-from fluence_watch.notify.render import Rendered, render, render_summary, render_test
+from fluence_watch.notify.render import (
+    Rendered,
+    render,
+    render_plainly,
+    render_summary,
+    render_test,
+)
 from fluence_watch.notify.words import words
 from fluence_watch.rules import FACTS
 from fluence_watch.rules.account_low import AccountLow
@@ -149,6 +155,7 @@ def unreadable(number: int, where: str = ".pricePerEpoch") -> Alert:
     return fires("vm_unreadable", facts, WARNING)
 
 
+ODD = replace(low(), fingerprint=Fingerprint("main", "low_balance", HOSTILE))
 OPENED = [drift("8080/tcp", Direction.OPENED), drift("443/tcp", Direction.OPENED)]
 CLOSED = drift("22/tcp", Direction.CLOSED, 2)
 UNKNOWN = low(3, reserved=None, needed=None, next_billing_at=None, funded_until=None)
@@ -231,6 +238,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "hostile": message(*NASTY),
     }.items()
 } | {
+    "plainest": lambda fmt: render_plainly(
+        [message(ODD, low(), ended(drift("80/tcp", Direction.OPENED)))], fmt
+    ),
     "over_by_now": lambda fmt: render(message(low(), CLOSED), fmt, NOW, fires_now(CLOSED)),
     "summary": lambda fmt: render_summary(
         [

@@ -13,8 +13,10 @@ from fluence_watch.alerting.delivery import GIVE_UP_AFTER, PROBE_AFTER, FiringSi
 from fluence_watch.alerting.grouping import Message
 from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint
+from fluence_watch.notify import outbox
 from fluence_watch.notify.outbox import Delivery
 from fluence_watch.notify.receiver import parse_receiver
+from fluence_watch.rules.low_balance import LowBalance
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:'imghdr' is deprecated"
@@ -84,6 +86,9 @@ class Counts:
     def possible_duplicate(self, receiver: str) -> None:
         self.seen.append("duplicate")
 
+    def internal_error(self, where: str) -> None:
+        self.seen.append(f"internal error in {where}")
+
 
 @dataclass
 class World:
@@ -138,6 +143,10 @@ class World:
         """Which of the names were told, in the order of arrival."""
         told = (body["message"] for body in self.webhook.received)
         return [name for text in told for name in names if name in text]
+
+
+def broken(*_: object) -> None:
+    raise ZeroDivisionError
 
 
 def fires_now(message: Message) -> FiringSince:
@@ -441,17 +450,47 @@ async def test_probe_that_is_refused_leaves_the_order_as_it_was(
     assert [True, False] == world.tells("web-1")
 
 
-async def test_message_without_words_counts_as_refused(
-    world: World, low_balance: MakeMessage
+@pytest.mark.parametrize("facts", ["odd", None, LowBalance("not a VM", 1, 1, 1, None, None)])  # type: ignore[arg-type]
+async def test_message_that_cannot_be_rendered_is_sent_in_its_plainest_form(
+    world: World, low_balance: MakeMessage, facts: object
 ) -> None:
-    """It does not stop the daemon, and cannot hold up the others for good."""
+    """Facts without words, unknown ones, and ones that break a template: none waits, all are named."""
     odd = low_balance("web-1")
-    odd = replace(odd, items=(replace(odd.items[0], facts="odd"),))
+    odd = replace(odd, items=(replace(odd.items[0], facts=facts),))
     world.outbox.add(odd, low_balance("web-2"))
-    await world.drain_rounds(PROBE_AFTER)
 
-    assert [True] == world.tells("web-2")
-    assert [1] == list(world.outbox.rows)
+    assert await world.drain() is None
+    assert "[FIRING:1] low_balance · main" == world.titles[0]
+    text = world.webhook.received[0]["message"]
+    assert "CRITICAL: low_balance 0xweb-1, account main" in text
+    assert "The details could not be rendered; this shows them: fluence-watch alerts" in text
+    assert [False, True] == world.tells("web-2")
+    assert ["internal error in message", "told", "told"] == world.counts.seen
+
+
+async def test_summary_that_cannot_be_rendered(world: World, low_balance: MakeMessage) -> None:
+    """It is sent in its plainest form too."""
+    odd = low_balance("web-1", created_at=world.time - 2 * HOUR)
+    world.outbox.add(replace(odd, items=(replace(odd.items[0], facts=None),)))
+
+    assert await world.drain() is None
+    assert ["[FIRING:1] low_balance · main"] == world.titles
+
+
+async def test_message_that_cannot_be_rendered_is_no_possible_duplicate(
+    world: World, low_balance: MakeMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is rendered before a try is noted: what goes wrong there leaves nothing in flight."""
+    world.outbox.add(low_balance("web-1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "render_plainly", broken)
+        patch.setattr(outbox, "render", broken)
+        with pytest.raises(ZeroDivisionError):
+            await world.drain()
+
+    assert [False] == [row.in_flight for row in world.outbox.rows.values()]
+    assert await world.drain() is None
+    assert "duplicate" not in world.counts.seen
 
 
 async def test_receiver_that_fails_does_not_make_another_send_twice(

@@ -1,0 +1,43 @@
+"""A message in its plainest form, for when its words fail: no template has a part in it."""
+
+from collections.abc import Sequence
+
+from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.notify.markup import MARKUPS, BodyFormat
+
+_RULES = 3
+
+
+def plain_title(messages: Sequence[Message]) -> str:
+    """How many alerts of which rules and accounts."""
+    counts = [count for message in messages for count in message.counts]
+    fires = [count for count in counts if count.firing]
+    number = sum(count.number for count in fires or counts)
+    rules = list(dict.fromkeys(count.rule for count in fires or counts))
+    accounts = list(dict.fromkeys(message.account for message in messages))
+    kind = "FIRING" if fires else "RESOLVED"
+    return f"[{kind}:{number}] {_first(rules)} · {_first(accounts)}"
+
+
+def plain_body(messages: Sequence[Message], number: int, fmt: BodyFormat) -> str:
+    """The first `number` alerts by their ids, and where to find the rest of the facts."""
+    markup = MARKUPS[fmt]
+    items = [item for message in messages for item in message.items][:number]
+    total = sum(count.number for message in messages for count in message.counts)
+    lines = [markup.item(markup.text(_line(item))) for item in items]
+    if total > len(items):
+        lines.append(markup.item(markup.text(f"and {total - len(items)} more")))
+    says = markup.text("The details could not be rendered; this shows them: ")
+    command = markup.command("fluence-watch alerts")
+    return "".join((*lines, markup.paragraph(f"{says} {command}"))).strip()
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:_RULES]) + (", …" if len(names) > _RULES else "")
+
+
+def _line(item: Item) -> str:
+    _, rule, subject, key = item.fingerprint
+    what = " ".join(part for part in (rule, subject, key) if part)
+    state = item.severity.upper() if item.firing else "RESOLVED"
+    return f"{state}: {what}, account {item.fingerprint.account}"
