@@ -1,7 +1,7 @@
 """What the process shows of itself: the exposition, its own metrics, readiness, the status page."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -35,6 +35,7 @@ class Board:
         self._views: dict[str, AccountView] = {}
         self._expected: set[str] = set()
         self._trouble: dict[str, str] = {}
+        self._absent: dict[str, datetime] = {}
         self._lock = Lock()
 
     def expect(self, accounts: set[str]) -> None:
@@ -47,6 +48,14 @@ class Board:
                 self.exposition.drop(gone)
                 self.own.drop_account(gone)
             self._expected = set(accounts)
+
+    def absent(self, accounts: Mapping[str, datetime]) -> None:
+        """These accounts are not watched; until then their state is kept."""
+        self._absent = dict(accounts)
+
+    def forgotten(self, accounts: Collection[str]) -> None:
+        """The state of these absent accounts is gone."""
+        self._absent = {name: at for name, at in self._absent.items() if name not in accounts}
 
     def publish(self, polled: Polled) -> None:
         """Take over what a poll came to."""
@@ -101,7 +110,7 @@ class Board:
         polled = dict(self._polled)
         reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
         alerts = [alert for each in polled.values() for alert in each.state.alerts.values()]
-        return build_status(reports, alerts, now, _brief)
+        return build_status(reports, alerts, now, _brief, absent=self._absent)
 
     def _report(self, name: str, polled: Polled | None) -> AccountReport:
         view = self._views.get(name)

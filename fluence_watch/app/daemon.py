@@ -62,7 +62,7 @@ class Daemon:
         server = WebServer(site(self.board, self.reload))
         self._obey_signals()
         await server.start(listener)
-        await asyncio.to_thread(self._forget_strangers)
+        await asyncio.to_thread(self._drop_strangers)
         await self._take_over(self._plan)
         self._schedule.every(_DAY.total_seconds(), "prune", self._prune)
         _log.info("watching", accounts=len(self._plan.policies), serving=address(listener))
@@ -97,6 +97,7 @@ class Daemon:
         # Watches first: no poll under the old settings may leave a message for a receiver that is
         # no more.
         await self._watches.take_over(fresh)
+        await asyncio.to_thread(self._note_absent, fresh)
         await self._couriers.take_over(fresh)
         configure_logs(fresh.settings.log)
         self._warn_of_restart(fresh)
@@ -105,11 +106,25 @@ class Daemon:
         for note in fresh.settings.notes:
             _log.warning("doubtful setting", note=str(note))
 
-    def _forget_strangers(self) -> None:
-        """What the store holds of accounts and receivers that went while nobody ran."""
-        for account in set(self._store.accounts()) - self._plan.policies.keys():
-            _log.warning("account is not watched any more, its state goes", account=account)
-            self._store.forget(account)
+    def _note_absent(self, fresh: Setup) -> None:
+        """Keep the state of accounts that are missing from the settings: it may be by mistake."""
+        keep = fresh.settings.store.forget_accounts_after
+        try:
+            absent = self._store.watch_only(fresh.policies.keys(), self._clock())
+        except StoreError as error:
+            _log.error("cannot note which accounts are absent", error=str(error))
+            return
+        for account, since in absent.items():
+            _log.warning(
+                "account is missing from the settings, its state is kept",
+                account=account,
+                since=since.isoformat(),
+                until=(since + keep).isoformat(),
+            )
+        self.board.absent({account: since + keep for account, since in absent.items()})
+
+    def _drop_strangers(self) -> None:
+        """The queues of receivers that went while nobody ran."""
         for receiver in self._store.receivers_waiting().keys() - self._plan.receivers.keys():
             dropped = self._store.drop_queue(receiver)
             _log.warning("receiver was removed", receiver=receiver, undelivered=dropped)
@@ -135,8 +150,14 @@ class Daemon:
             await self.reload()
 
     async def _prune(self) -> None:
-        oldest = self._clock() - self._plan.settings.store.retention
+        now, settings = self._clock(), self._plan.settings.store
         try:
-            await asyncio.to_thread(self._store.prune, oldest)
+            await asyncio.to_thread(self._store.prune, now - settings.retention)
+            oldest = now - settings.forget_accounts_after
+            gone = await asyncio.to_thread(self._store.forget_absent, oldest)
         except StoreError as error:
-            _log.error("old alerts cannot be removed", error=str(error))
+            _log.error("old alerts and accounts cannot be removed", error=str(error))
+            return
+        for account in gone:
+            _log.warning("account was missing for long, its state is forgotten", account=account)
+        self.board.forgotten(gone)

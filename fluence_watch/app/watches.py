@@ -133,7 +133,6 @@ class Watches:
                 await asyncio.to_thread(self._store.rename, name, new_name)
                 _log.info("account renamed", account=name, to=new_name)
                 return {new_name: await asyncio.to_thread(self._store.load, new_name)}
-            await asyncio.to_thread(self._store.forget, name)
         except StoreError as error:
             _log.error("state of a removed account stays", account=name, error=str(error))
         return {}

@@ -127,6 +127,10 @@ class StoreSettings(Settings):
     retention: PositiveDuration = Field(
         default=timedelta(days=90), description="how long resolved alerts are kept"
     )
+    forget_accounts_after: PositiveDuration = Field(
+        default=timedelta(days=7),
+        description="how long to keep the state of an account that is missing from the settings",
+    )
 
 
 class LogSettings(Settings):

@@ -36,6 +36,7 @@ accounts = Table(
     Column("last_good_at", Moment),
     Column("ssh_keys", Hostile),  # JSON, NULL before the first list of keys
     Column("balance", Hostile),  # JSON
+    Column("absent_since", Moment),  # NULL while the account is watched
 )
 
 vms = Table(

@@ -1,6 +1,6 @@
 """The store: every public operation is one transaction, and may be called from any thread."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, select, text, update
 
 from fluence_watch.alerting.delivery import Queued
 from fluence_watch.alerting.grouping import Message
@@ -23,6 +23,7 @@ from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Vm
 from fluence_watch.store import notes, outbox
+from fluence_watch.store.accounts import account_id_of, forget_absent, load_absent, mark_absent
 from fluence_watch.store.alerts import load_firing, load_history, load_open, save_alerts
 from fluence_watch.store.codec import Loader, dump, load_balance, load_keys
 from fluence_watch.store.engine import connect, writer
@@ -96,9 +97,24 @@ class Store:
             connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
     def accounts(self) -> list[str]:
-        """The names of the accounts that have a state."""
+        """The names of the accounts that have a state and are not absent."""
+        query = select(accounts.c.name).where(accounts.c.absent_since.is_(None))
         with self._read() as connection:
-            return list(connection.scalars(select(accounts.c.name).order_by(accounts.c.name)))
+            return list(connection.scalars(query.order_by(accounts.c.name)))
+
+    def watch_only(self, watched: Collection[str], now: datetime) -> dict[str, datetime]:
+        """Note that these accounts are watched and no others.
+
+        Returns the others that have a state, and since when each of them is absent. It is kept.
+        """
+        with self._write() as connection:
+            mark_absent(connection, watched, now)
+            return load_absent(connection)
+
+    def forget_absent(self, before: datetime) -> list[str]:
+        """Forget the accounts that are absent since before then; returns their names."""
+        with self._write() as connection:
+            return forget_absent(connection, before)
 
     def present(self, account: str) -> list[Vm]:
         """The VMs of the account that the last poll did not miss."""
@@ -146,7 +162,7 @@ class Store:
         Who was `told` is kept of alerts that are open after it.
         """
         with self._write() as connection:
-            account_id = _account_id(connection, account)
+            account_id = account_id_of(connection, account)
             connection.execute(
                 update(accounts)
                 .where(accounts.c.id == account_id)
@@ -162,15 +178,6 @@ class Store:
             save_alerts(connection, account_id, before, after, ended)
             outbox.append(connection, messages)
             notes.remove(connection, applied)
-
-    def forget(self, account: str) -> None:
-        """Remove all that is known of an account: alerts and their history, notes.
-
-        Nobody is told. Messages that wait in the outbox stay there.
-        """
-        with self._write() as connection:
-            connection.execute(delete(accounts).where(accounts.c.name == account))
-            notes.forget(connection, account)
 
     def rename(self, account: str, name: str) -> None:
         """Give all that is known of an account to another name, in waiting messages too.
@@ -276,15 +283,6 @@ def _check_place(path: Path, *, must_exist: bool) -> None:
         raise StoreError(f"the store {path}: there is no folder {path.parent}: create it first")
     if must_exist and not path.exists():
         raise StoreError(f"there is no store at {path} yet: start `fluence-watch run` first")
-
-
-def _account_id(connection: Connection, name: str) -> int:
-    query = select(accounts.c.id).where(accounts.c.name == name)
-    found: int | None = connection.scalar(query)
-    if found is None:
-        connection.execute(insert(accounts).values(name=name))
-        return _account_id(connection, name)
-    return found
 
 
 def _save_keys(connection: Connection, account_id: int, keys: tuple[SshKey, ...] | None) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import nsmallest
 from itertools import chain
+from types import MappingProxyType
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.account import AccountBalance
@@ -72,7 +73,10 @@ class VmRow:
 
 @dataclass(frozen=True, slots=True)
 class StatusView:
-    """The page. `level` is `ok`, `unknown`, or the severity of the worst alert that fires."""
+    """The page. `level` is `ok`, `unknown`, or the severity of the worst alert that fires.
+
+    `absent` are accounts that are missing from the settings, and until when their state is kept.
+    """
 
     now: datetime
     level: str
@@ -83,6 +87,7 @@ class StatusView:
     accounts: tuple[AccountRow, ...]
     vms: tuple[VmRow, ...]
     more_vms: int
+    absent: tuple[tuple[str, datetime], ...] = ()
 
 
 def build_status(
@@ -91,6 +96,8 @@ def build_status(
     now: datetime,
     brief: Brief,
     silenced: Collection[Fingerprint] = (),
+    *,
+    absent: Mapping[str, datetime] = MappingProxyType({}),
 ) -> StatusView:
     """The page of these accounts and their open alerts, whose facts `brief` puts into words."""
     firing = [alert for alert in alerts if alert.state is State.FIRING]
@@ -111,6 +118,7 @@ def build_status(
         accounts=tuple(_account_row(account, now) for account in accounts),
         vms=tuple(_vm_row(each, now) for each in nsmallest(MOST_VMS, vms, key=_vm_urgency)),
         more_vms=max(0, sum(len(account.vms) for account in accounts) - MOST_VMS),
+        absent=tuple(sorted(absent.items())),
     )
 
 

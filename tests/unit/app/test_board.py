@@ -14,6 +14,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH, port
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
 from fluence_watch.model.vm import Status, Vm
+from fluence_watch.web.page import render_status
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -194,6 +195,17 @@ def test_an_alert_that_cannot_be_rendered_does_not_take_the_page_away(
 
     (row,) = board.status().alerts
     assert "the details could not be rendered" in repr(row)
+
+
+def test_accounts_that_are_missing_from_the_settings(board: Board) -> None:
+    """They are named on the page, until they are forgotten or watched again."""
+    board.absent({"old": NOW + MINUTE, "older": NOW})
+    assert (("old", NOW + MINUTE), ("older", NOW)) == board.status().absent
+    board.forgotten(["older"])
+    assert (("old", NOW + MINUTE),) == board.status().absent
+    assert "old</span> is missing from the settings" in render_status(board.status())
+    board.absent({})
+    assert () == board.status().absent
 
 
 def test_before_the_first_poll(board: Board) -> None:

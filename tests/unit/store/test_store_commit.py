@@ -20,6 +20,7 @@ from fluence_watch.store import Store
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 EMPTY = AccountState()
 
 
@@ -200,22 +201,57 @@ def test_firing_counts_no_other_state(store: Store) -> None:
     assert {each.fingerprint: each.active_at for each in (fires, other)} == store.firing()
 
 
+def forget(store: Store, account: str) -> None:
+    """Let the account be absent for long enough."""
+    store.watch_only(set(store.accounts()) - {account}, NOW)
+    assert [account] == store.forget_absent(NOW + DAY)
+
+
+def test_an_absent_account_keeps_all(store: Store) -> None:
+    """It is no account that is watched, and is there as it was when it comes back."""
+    kept = replace(state(alert("a")), last_poll_at=NOW)
+    store.commit("main", EMPTY, kept)
+    store.commit("other", EMPTY, state(alert("x", "other")))
+    note(store, "main", "0x1")
+
+    assert {"main": NOW} == store.watch_only(["other"], NOW)
+    assert {"main": NOW} == store.watch_only(["other"], NOW + DAY)
+    assert ["other"] == store.accounts()
+    assert [] == store.forget_absent(NOW)
+    assert {} == store.watch_only(["main", "other"], NOW + DAY)
+    assert ["main", "other"] == store.accounts()
+    assert kept == store.load("main")
+    assert ["0x1"] == [each.subject for each in store.notes("main")]
+    assert [] == store.forget_absent(NOW + 100 * DAY)
+
+
+def test_the_watcher_itself_is_never_absent(store: Store) -> None:
+    """Its alerts are under the account without a name, which no settings can have."""
+    store.commit("", EMPTY, state(alert("a", "")))
+
+    assert {} == store.watch_only(["main"], NOW)
+    assert [""] == store.accounts()
+
+
+def test_an_absence_that_a_wrong_clock_noted(store: Store) -> None:
+    """An account that was polled after its absence is said to have begun is kept by that time."""
+    store.commit("main", EMPTY, replace(state(alert("a")), last_poll_at=NOW))
+    store.watch_only([], NOW - 20_000 * DAY)
+
+    assert [] == store.forget_absent(NOW)
+    assert ["main"] == store.forget_absent(NOW + DAY)
+
+
 def test_a_forgotten_account_leaves_only_its_messages(store: Store) -> None:
     """State, alerts and history go without a message; what waits is still delivered."""
     before = state(alert("a"), alert("b"))
     store.commit("main", EMPTY, before, [], [Message("ops", "main", NOW, (), ())])
     store.commit("main", before, state(alert("a")), [resolved(alert("b"), NOW)])
-    store.forget("main")
+    forget(store, "main")
     assert EMPTY == store.load("main")
     assert ([], [], {}) == (store.accounts(), store.history(), store.firing())
     assert [] == rows(store, "vms") + rows(store, "alerts")
     assert 1 == len(store.queued("ops"))
-
-
-def test_forgetting_an_unknown_account_is_no_error(store: Store) -> None:
-    """It may be forgotten twice."""
-    store.forget("main")
-    assert [] == store.accounts()
 
 
 def note(store: Store, account: str, subject: str) -> None:
@@ -227,7 +263,8 @@ def test_the_notes_of_a_forgotten_account_go_too(store: Store) -> None:
     """A later account of that name must not be told of them; those of others stay."""
     note(store, "main", "0x1")
     note(store, "other", "0x2")
-    store.forget("main")
+    store.commit("main", EMPTY, EMPTY)
+    forget(store, "main")
     assert ([], ["0x2"]) == (store.notes("main"), [each.subject for each in store.notes("other")])
 
 

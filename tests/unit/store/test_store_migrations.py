@@ -70,6 +70,7 @@ def test_a_store_of_the_first_schema(url: str) -> None:
     first_store(url)
     with Store.open(url) as store:
         state = store.load("main")
+        assert ["main"] == store.accounts()
 
     (entry,) = state.known.values()
     assert isinstance(entry, KnownVm)

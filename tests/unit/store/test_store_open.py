@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def test_a_reader_works_beside_the_daemon(url: str, store: Store) -> None:
         store.commit("main", AccountState(), AccountState())
         assert ["main"] == reader.accounts()
         with pytest.raises(StoreError, match="it cannot be written"):
-            reader.forget("main")
+            reader.watch_only([], datetime.now(UTC))
 
 
 def test_a_reader_works_without_the_daemon(url: str) -> None:

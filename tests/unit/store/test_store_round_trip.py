@@ -3,7 +3,7 @@
 import types
 from collections.abc import Iterator
 from dataclasses import is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -175,7 +175,8 @@ def test_any_state_survives_the_database(
     alerts = {alert.fingerprint: alert for alert in opened}
     told = {(fingerprint, name): NOW for fingerprint in alerts for name in receivers}
     state = AccountState(known, alerts, told, NOW, None, balance=balance)
-    shared_store.forget("main")
+    shared_store.watch_only([], NOW)
+    shared_store.forget_absent(NOW + timedelta(seconds=1))
     for receiver in shared_store.receivers_waiting():
         shared_store.drop_queue(receiver)
 
