@@ -63,5 +63,6 @@ def _watch(url: str, board: Board, store: Store, clock: Clock) -> Watch:
         AccountState(),
         clock=clock,
         publish=board.publish,
+        crashed=board.crashed,
         tell=lambda: None,
     )

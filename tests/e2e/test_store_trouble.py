@@ -109,8 +109,8 @@ def check(
     daemon.start().ready()
     with trouble(daemon, folder):
         fluence.do("open-port", **DRIFT)
-        unready = eventually(lambda: not_ready(daemon), "it is not ready")
-        assert f"the store {folder}/store.db: {words}" in unready
+        why = f"the store {folder}/store.db: {words}"  # a poll that waits for it is overdue before
+        eventually(lambda: why in not_ready(daemon), why)
         fresh = daemon.metric(LAST_POLL)
         eventually(lambda: daemon.metric(LAST_POLL) > fresh, "the metrics stay fresh")
         assert 0 == daemon.metric("fluence_watch_store_up")

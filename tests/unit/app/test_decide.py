@@ -319,3 +319,39 @@ def test_a_low_account_is_told_after_half_an_hour(policy: Policy) -> None:
     )
 
     assert [[], [], [("ops", 1, 0)], [], [("ops", 0, 1)]] == list(map(told, decisions))
+
+
+@pytest.mark.parametrize("step", [60, 24 * 60])
+def test_a_clock_that_is_set_back(policy: Policy, step: int) -> None:
+    """What began before the step, with times that are now ahead, goes on and ends as ever."""
+    decisions = polls(
+        policy,
+        listed(WEB, DB),
+        listed(OPEN, minute=1),  # db is missing, a port is open
+        listed(OPEN, minute=2 - step),
+        listed(OPEN, minute=3 - step),
+        listed(WEB, DB, minute=4 - step),
+        failed(5 - step),
+        listed(WEB, DB, minute=16 - step),
+    )
+
+    assert [
+        [],
+        [("ops", 1, 0)],  # the port
+        [("ops", 1, 0)],  # db is lost
+        [],
+        [("ops", 0, 2)],
+        [],
+        [],
+    ] == [told(decision) for decision in decisions]
+    assert {} == decisions[-1].after.alerts
+    assert NOW + timedelta(minutes=16 - step) == decisions[-1].after.last_good_at
+
+
+@pytest.mark.parametrize("step", [60, 24 * 60])
+def test_a_failure_that_lasts_over_a_clock_that_is_set_back(policy: Policy, step: int) -> None:
+    """It fires after its `for` on the new clock, and not after the step."""
+    minutes = (0, 5, 6 - step, 11 - step, 16 - step)
+    decisions = polls(policy, *map(failed, minutes))
+
+    assert [[], [], [], [], [("ops", 1, 0)]] == [told(decision) for decision in decisions]
