@@ -5,6 +5,9 @@ midnight UTC of 1970; when the first boundary of a window is `lead_time` away, a
 are told together. Where an epoch is shorter than a day and no longer than `lead_time` (an hour in `cloud`), a charge
 is always near, and nothing is told. So everybody has at least `lead_time`, and a day brings no more messages than
 it has windows.
+
+Boundaries of a VM are an epoch apart. One that the API moves by seconds between polls is the same,
+so that it is told once; where its alert is open, also when the moved one has just passed.
 """
 
 from collections import defaultdict
@@ -21,6 +24,7 @@ from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "billing_due"
+_WOBBLE = timedelta(minutes=1)
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,11 +55,12 @@ def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
     if situation.epoch <= lead < EPOCH:
         return Judgement()  # it is always due
     windows: dict[int, list[tuple[datetime, Vm]]] = defaultdict(list)
-    for due_at, vm in _upcoming(situation.vms.values(), now):
+    told = _Told(situation)
+    for due_at, vm in _upcoming(situation.vms.values(), now, told):
         if due_at - now <= 2 * lead:
             windows[(due_at - _START) // lead].append((due_at, vm))
     findings = [
-        _finding(situation, settings, vm, due_at)
+        _finding(situation, settings, vm, due_at, told.boundary(vm, due_at) or due_at)
         for window in windows.values()
         if min(due_at for due_at, _ in window) - now <= lead
         for due_at, vm in window
@@ -64,17 +69,40 @@ def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
     return Judgement(findings, gone=ended)
 
 
-def _upcoming(vms: Iterable[Vm], now: datetime) -> Iterable[tuple[datetime, Vm]]:
+class _Told:
+    """The boundaries whose alerts are open."""
+
+    def __init__(self, situation: Situation) -> None:
+        self.wobble = min(_WOBBLE, situation.epoch / 8)
+        self._boundaries: defaultdict[str, list[datetime]] = defaultdict(list)
+        for alert in situation.alerts:
+            if alert.rule == NAME:
+                self._boundaries[alert.subject].append(datetime.fromisoformat(alert.key))
+
+    def boundary(self, vm: Vm, due_at: datetime) -> datetime | None:
+        """The boundary as it was told first, if this is one that was."""
+        told = self._boundaries.get(vm.key, ())
+        return next((each for each in told if abs(each - due_at) <= self.wobble), None)
+
+
+def _upcoming(vms: Iterable[Vm], now: datetime, told: _Told) -> Iterable[tuple[datetime, Vm]]:
     for vm in vms:
         due_at = vm.next_billing_at
-        if due_at is not None and due_at > now and vm.price != 0 and vm.is_billed:
+        if due_at is None or vm.price == 0 or not vm.is_billed:
+            continue
+        just_passed = due_at > now - told.wobble and told.boundary(vm, due_at)
+        if due_at > now or just_passed:
             yield due_at, vm
 
 
 def _finding(
-    situation: Situation, settings: BillingDueSettings, vm: Vm, due_at: datetime
+    situation: Situation,
+    settings: BillingDueSettings,
+    vm: Vm,
+    due_at: datetime,
+    boundary: datetime,
 ) -> Finding:
-    fingerprint = Fingerprint(situation.account, NAME, vm.key, due_at.isoformat())
+    fingerprint = Fingerprint(situation.account, NAME, vm.key, boundary.isoformat())
     facts = BillingDue(ref(vm), vm.price, due_at)
     return Finding(fingerprint, settings.severity, facts, relevant_until=due_at)
 

@@ -104,6 +104,58 @@ def test_no_date_is_too_far(web: Vm, see: See) -> None:
     assert [] == found_in(see(last), lead_time="30d")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "epoch", "same"),
+    [
+        (0, DAY, True),
+        (2, DAY, True),
+        (-2, DAY, True),
+        (60, DAY, True),
+        (61, DAY, False),
+        (3600, DAY, False),
+        (7, MINUTE, True),
+        (8, MINUTE, False),  # of an epoch of a minute, 7.5 s are the most
+        (60, MINUTE, False),
+    ],
+)
+def test_a_boundary_that_wobbles(
+    web: Vm, see: See, seconds: float, epoch: timedelta, *, same: bool
+) -> None:
+    """A second or two between polls are the same boundary, under the name it was told by first."""
+    told = Fingerprint("main", "billing_due", web.key, (NOW + MINUTE / 2).isoformat())
+    situation = see(due_in(web, 0.5 + seconds / 60), alerts=[told], epoch=epoch)
+    lead = min(timedelta(hours=2), epoch * 0.9)
+    found = judge(situation, BillingDueSettings(lead_time=lead)).findings
+    assert same is (told in {each.fingerprint for each in found})
+
+
+def test_a_boundary_that_moves_over_the_moment(web: Vm, see: See) -> None:
+    """It has passed, and then again it has not: its alert stays open, and nobody is told twice."""
+    told = Fingerprint("main", "billing_due", web.key, NOW.isoformat())
+    for seconds in (-2, 2):
+        situation = see(due_in(web, seconds / 60), alerts=[told])
+        assert [told] == [each.fingerprint for each in judge(situation, SETTINGS).findings]
+    assert [] == judge(see(due_in(web, -2)), SETTINGS).findings
+    assert [] == judge(see(due_in(web, -2 / 60)), SETTINGS).findings
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(-3, 3), min_size=30, max_size=30), st.sampled_from([3, 7, 30]))
+def test_one_boundary_is_one_alert(
+    web: Vm, see: See, wobbles: list[float], interval: float
+) -> None:
+    """However it wobbles from poll to poll, until long after it: one fingerprint."""
+    told: set[Fingerprint] = set()
+    seen: set[Fingerprint] = set()
+    for number, wobble in enumerate(wobbles):
+        now = NOW + timedelta(seconds=(number - 20) * interval)
+        boundary = timedelta(seconds=wobble) + (DAY if now > NOW + MINUTE / 6 else timedelta(0))
+        situation = see(due_in(web, boundary / MINUTE), now=now, alerts=told)
+        told = {each.fingerprint for each in judge(situation, SETTINGS).findings}
+        seen |= told
+    assert 1 == len(seen)
+
+
 fleets = st.lists(st.integers(0, 86_399), min_size=1, max_size=60)
 
 
