@@ -1,15 +1,26 @@
 """All that one poll tells one receiver is one message: worst first, and never too long."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import LastNotified, Reason, Route, needs_telling
-from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.finding import Fingerprint, Loss, Severity
 
 SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """How the alerts of a rule stand among others; an `event` is told once, and never again."""
+
+    loss: Loss = Loss.NOTHING
+    event: bool = False
+    deadline: Callable[[Any], datetime | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,7 @@ class Item:
     ends_at: datetime | None = None
     relevant_until: datetime | None = None
     repeated: bool = False
+    event: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,8 @@ class Count:
 class Message:
     """What one receiver is told of one poll of one account: data, to be worded when sent.
 
-    `items` are at most `SHOWN`, worst first; `counts` are of all, worst first.
+    `items` are worst first: those that are told in full (`in_full`), and all events. `counts` are
+    of all, worst first.
     """
 
     receiver: str
@@ -68,12 +81,14 @@ def compose(
     now: datetime,
     *,
     paused: Container[str] = frozenset(),
+    ranks: Mapping[str, Rank] | None = None,
 ) -> tuple[list[Message], dict[tuple[Fingerprint, str], datetime]]:
     """The messages of one poll, one a receiver at most, and who is told of what by them.
 
     `alerts` are those that are open and those that this poll ended. Those with a `paused` subject
-    are not repeated.
+    are not repeated. `ranks` is keyed by rule.
     """
+    ranks = ranks or {}
     settled = [alert for alert in alerts if alert.state is not State.PENDING]
     messages: list[Message] = []
     telling: dict[tuple[Fingerprint, str], datetime] = {}
@@ -83,14 +98,22 @@ def compose(
             told_at = told.get((alert.fingerprint, route.receiver))
             repeats = alert.fingerprint.subject not in paused
             if reason := needs_telling(alert, route, told_at, now, repeats=repeats):
-                items.append(_item(alert, reason))
+                items.append(_item(alert, reason, ranks))
                 telling[alert.fingerprint, route.receiver] = now
         if items:
-            messages.append(_message(route.receiver, account, now, items))
+            messages.append(_message(route.receiver, account, now, items, ranks))
     return messages, telling
 
 
-def _item(alert: Alert, reason: Reason) -> Item:
+def in_full(items: Sequence[Item], most: int) -> list[Item]:
+    """The items to tell in full: so many, the worst, and each rule once; in their order."""
+    first_of_rule = {item.fingerprint.rule: at for at, item in reversed([*enumerate(items)])}
+    first = sorted(first_of_rule.values())[:most]
+    others = (at for at in range(len(items)) if at not in set(first))
+    return [items[at] for at in sorted([*first, *islice(others, most - len(first))])]
+
+
+def _item(alert: Alert, reason: Reason, ranks: Mapping[str, Rank]) -> Item:
     return Item(
         fingerprint=alert.fingerprint,
         severity=alert.severity,
@@ -100,16 +123,28 @@ def _item(alert: Alert, reason: Reason) -> Item:
         ends_at=alert.ends_at,
         relevant_until=alert.relevant_until,
         repeated=reason is Reason.REPEAT,
+        event=ranks.get(alert.fingerprint.rule, _UNRANKED).event,
     )
 
 
-def _message(receiver: str, account: str, now: datetime, items: list[Item]) -> Message:
-    items.sort(key=_worst_first)
+def _message(
+    receiver: str, account: str, now: datetime, items: list[Item], ranks: Mapping[str, Rank]
+) -> Message:
+    items.sort(key=lambda item: _worst_first(item, ranks.get(item.fingerprint.rule, _UNRANKED)))
     tally = Counter((item.fingerprint.rule, item.severity, item.firing) for item in items)
     counts = tuple(Count(*kind, number) for kind, number in tally.items())
-    return Message(receiver, account, now, tuple(items[:SHOWN]), counts)
+    shown = {id(item) for item in in_full(items, SHOWN)}
+    kept = tuple(item for item in items if item.event or id(item) in shown)
+    return Message(receiver, account, now, kept, counts)
 
 
-def _worst_first(item: Item) -> tuple[bool, int, str, datetime, Fingerprint]:
-    when = item.relevant_until or item.active_at
-    return not item.firing, -item.severity.rank, item.fingerprint.rule, when, item.fingerprint
+def _worst_first(
+    item: Item, rank: Rank
+) -> tuple[bool, int, Loss, str, datetime, datetime, Fingerprint]:
+    deadline = rank.deadline(item.facts) or item.relevant_until or _NEVER
+    rule, severity = item.fingerprint.rule, -item.severity.rank
+    return (not item.firing, severity, rank.loss, rule, deadline, item.active_at, item.fingerprint)
+
+
+_UNRANKED = Rank()
+_NEVER = datetime.max.replace(tzinfo=UTC)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from fluence_watch.alerting.grouping import Message, compose
+from fluence_watch.alerting.grouping import Message, Rank, compose
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.routing import Route
 from fluence_watch.alerting.state import AccountState
@@ -16,8 +16,11 @@ from fluence_watch.model.note import Note, expected_keys, noted, spent
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import evaluate, needs, poll_failing
+from fluence_watch.rules import RULES, evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
+
+RANKS = {rule.name: Rank(rule.loss, rule.event, rule.deadline) for rule in RULES}
+"""How the alerts of each rule stand in a message, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ def decide(
         policy.routes,
         now,
         paused=presence.subjects,
+        ranks=RANKS,
     )
     told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
     after = AccountState(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum, StrEnum, auto
+from enum import Enum, IntEnum, StrEnum, auto
 from typing import NamedTuple
 
 from fluence_watch.model.vm import Vm
@@ -23,6 +23,17 @@ class Severity(StrEnum):
 
 
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+class Loss(IntEnum):
+    """What is lost when nobody acts, the gravest first: the order within a severity."""
+
+    VM = auto()  # a VM and its disk, now
+    FUNDS = auto()  # what pays for VMs, and then they
+    SIGHT = auto()  # the knowledge of all else
+    ACCESS = auto()  # doors that are open, or closed
+    MONEY = auto()  # some, needlessly
+    NOTHING = auto()
 
 
 class Fingerprint(NamedTuple):

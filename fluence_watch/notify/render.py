@@ -7,17 +7,18 @@ leading underscore are for the message as a whole, and for what several template
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from jinja2 import TemplateError
 from jinja2.environment import TemplateModule
 
-from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message
+from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message, in_full
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.notify.markup import MARKUPS, BodyFormat, inert
@@ -71,7 +72,8 @@ def render(
     """Word a message; times are UTC, with their distance from `now`.
 
     Of `firing` (with `active_at`), where given, an item that fires no longer says so. Title and body have at most
-    `longest` characters together: items are left out from the end, the worst one never.
+    `longest` characters together. What does not fit is told in brief, if it is an event or the only one of its rule,
+    else counted; the worst one is always told in full.
 
     Raises:
         NotifyError: there are no words for these facts.
@@ -79,9 +81,9 @@ def render(
     message, worst = _wordable(message), message.counts[0]
     title = _message_title(message, now, firing)
     body = _fitting(
-        len(message.items),
+        message.items,
         None if longest is None else longest - len(title) - _SEAM,
-        lambda number: _page(_body(message, number, fmt, now, firing), fmt, title),
+        lambda shown: _page(_body(message, shown, fmt, now, firing), fmt, title),
     )
     return Rendered(title, body, _KINDS[worst.severity] if worst.firing else "success")
 
@@ -106,11 +108,13 @@ def render_summary(
         receiver=messages[0].receiver,
         accounts=list(dict.fromkeys(message.account for message in messages)),
     )
-    items = [_told(item, message, firing) for message in messages for item in message.items]
+    told = {
+        id(item): _told(item, message, firing) for message in messages for item in message.items
+    }
     body = _fitting(
-        min(len(items), SHOWN),
+        [item for message in messages for item in message.items],
         None if longest is None else longest - len(title) - _SEAM,
-        lambda number: _page(_summary_body(messages, items[:number], fmt, now), fmt, title),
+        lambda shown: _page(_summary_body(messages, shown, told, fmt, now), fmt, title),
     )
     return Rendered(title, body, "info")
 
@@ -145,12 +149,24 @@ def brief(facts: object, now: datetime) -> str:
     return inert(str(module.brief(facts)), _BRIEF)  # type: ignore[attr-defined] # macros are attributes
 
 
-def _fitting(most: int, longest: int | None, body_of: Callable[[int], str]) -> str:
-    """The body with as many items as fit, at least one."""
-    body = body_of(most)
-    while longest is not None and len(body) > longest and most > 1:
-        most -= 1
-        body = body_of(most)
+class _Shown(NamedTuple):
+    """What of some items is told in full, and what in brief; the rest is counted."""
+
+    full: Sequence[Item]
+    brief: Sequence[Item]
+
+
+def _fitting(items: Sequence[Item], longest: int | None, body_of: Callable[[_Shown], str]) -> str:
+    """The body with as much as fits: first fewer in full, then fewer in brief."""
+    number = min(len(items), SHOWN)
+    body = body_of(shown := _shown(items, number))
+    while longest is not None and len(body) > longest and number > 1:
+        number -= 1
+        body = body_of(shown := _shown(items, number))
+    if longest is not None and len(body) > longest and shown.brief:
+        fits = range(len(shown.brief))  # halving: they may be many
+        most = bisect_left(fits, True, key=lambda n: len(body_of(_cut(shown, n))) > longest)  # noqa: FBT003 - what is looked for
+        body = body_of(_cut(shown, max(most - 1, 0)))
     return body
 
 
@@ -160,6 +176,27 @@ def _wordable(message: Message) -> Message:
     if not known:
         raise NotifyError("there are no words for unknown facts")
     return replace(message, items=known)
+
+
+def _shown(items: Sequence[Item], number: int) -> _Shown:
+    """So many in full; in brief the other events, and one of each rule that has none in full."""
+    full = in_full(items, number)
+    told = set(map(id, full))
+    first = set(map(id, in_full(items, len({item.fingerprint.rule for item in items}))))
+    rules = {item.fingerprint.rule for item in full}
+    return _Shown(
+        full,
+        [
+            item
+            for item in items
+            if id(item) not in told
+            and (item.event or (id(item) in first and item.fingerprint.rule not in rules))
+        ],
+    )
+
+
+def _cut(shown: _Shown, number: int) -> _Shown:
+    return _Shown(shown.full, in_full(shown.brief, number))
 
 
 def _message_title(message: Message, now: datetime, firing: FiringSince) -> str:
@@ -175,22 +212,31 @@ def _message_title(message: Message, now: datetime, firing: FiringSince) -> str:
 
 
 def _body(
-    message: Message, number: int, fmt: BodyFormat, now: datetime, firing: FiringSince
+    message: Message, shown: _Shown, fmt: BodyFormat, now: datetime, firing: FiringSince
 ) -> str:
-    shown = message.items[:number]
     sections = [
         Section(rule, severity, fires, _parts([_told(i, message, firing) for i in items], fmt, now))
-        for (fires, severity, rule), items in groupby(shown, key=_kind)
+        for (fires, severity, rule), items in groupby(shown.full, key=_kind)
     ]
-    return _text("_message", fmt, now, sections=sections, more=_more(message, shown))
+    lines = [(_words_of(i.facts, fmt, now), _told(i, message, firing)) for i in shown.brief]
+    more = _more(message, [*shown.full, *shown.brief])
+    told = set(map(id, (*shown.full, *shown.brief)))
+    unlisted = any(item.event and id(item) not in told for item in message.items)
+    return _text("_message", fmt, now, sections=sections, lines=lines, more=more, unlisted=unlisted)
 
 
 def _summary_body(
-    messages: Sequence[Message], shown: Sequence[ItemView], fmt: BodyFormat, now: datetime
+    messages: Sequence[Message],
+    shown: _Shown,
+    told: Mapping[int, ItemView],
+    fmt: BodyFormat,
+    now: datetime,
 ) -> str:
-    lines = [(_words_of(told.facts, fmt, now), told) for told in shown]
+    chosen = {id(item) for item in (*shown.full, *shown.brief)}
+    views = [view for key, view in told.items() if key in chosen]
+    lines = [(_words_of(view.facts, fmt, now), view) for view in views]
     total = sum(count.number for message in messages for count in message.counts)
-    receiver, more = messages[0].receiver, total - len(shown)
+    receiver, more = messages[0].receiver, total - len(lines)
     return _text("_summary", fmt, now, receiver=receiver, lines=lines, more=more)
 
 

@@ -27,7 +27,7 @@ from fractions import Fraction
 from pydantic import Field
 
 from fluence_watch.model.account import AccountBalance
-from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity
 from fluence_watch.model.funding import FOREVER, burn_per_day, dry_at, unpriced
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Snapshot
@@ -111,4 +111,15 @@ def _facts(now: datetime, balance: AccountBalance, burn: MicroUsdc, uncounted: i
     )
 
 
-RULE = Rule(NAME, AccountLowSettings, (AccountLow,), judge)
+def _deadline(facts: object) -> datetime | None:
+    return facts.dry_at if isinstance(facts, AccountLow) else None
+
+
+RULE = Rule(
+    NAME,
+    AccountLowSettings,
+    (AccountLow,),
+    judge,
+    loss=Loss.FUNDS,
+    deadline=_deadline,
+)

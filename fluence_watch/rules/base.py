@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from fluence_watch.model.duration import parse_duration, short
-from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.note import NoteAction
@@ -151,6 +151,10 @@ class Judgement:
     gone: frozenset[str] = frozenset()
 
 
+def no_deadline(_facts: object) -> None:
+    """Of facts without a deadline."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A rule: its name, its settings, its facts, its condition, and what it needs to judge it.
@@ -158,7 +162,8 @@ class Rule:
     `judges_failures` rules run after failed polls too. Where `tells_resolved` is false, an alert
     resolves without a message. An `event` rule finds what changed in this poll; the next one, good
     or failed, resolves it without a message. So its findings are `at_once`, and the time is in
-    their key: the same change again is another alert.
+    their key: the same change again is another alert. `loss` orders the rules in a
+    message, `deadline` the findings of a rule, by their facts.
     """
 
     name: str
@@ -169,6 +174,8 @@ class Rule:
     tells_resolved: bool = True
     event: bool = False
     needs: frozenset[Need] = frozenset()
+    loss: Loss = Loss.NOTHING
+    deadline: Callable[[Any], datetime | None] = no_deadline
 
 
 def event_rule(
@@ -176,7 +183,11 @@ def event_rule(
     settings: type[EventSettings],
     facts: type,
     judge: Callable[[Situation, Any], Judgement],
+    *,
+    loss: Loss = Loss.NOTHING,
     needs: frozenset[Need] = frozenset(),
 ) -> Rule:
     """A rule about changes."""
-    return Rule(name, settings, (facts,), judge, tells_resolved=False, event=True, needs=needs)
+    return Rule(
+        name, settings, (facts,), judge, tells_resolved=False, event=True, needs=needs, loss=loss
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
+from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity, VmRef, ref
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import (
     SSH,
@@ -166,4 +166,4 @@ def _finding(
 
 _NO_DRIFT: Mapping[Direction, Ports] = dict.fromkeys(Direction, ())
 
-RULE = Rule(NAME, PortDriftSettings, (PortDrift,), judge)
+RULE = Rule(NAME, PortDriftSettings, (PortDrift,), judge, loss=Loss.ACCESS)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules.base import EventSettings, Judgement, Level, Need, Situation, event_rule
@@ -76,4 +76,6 @@ def _finding(
     return Finding(fingerprint, settings.severity, facts, at_once=True)
 
 
-RULE = event_rule(NAME, SshKeyDriftSettings, SshKeyDrift, judge, needs=frozenset({Need.KEYS}))
+RULE = event_rule(
+    NAME, SshKeyDriftSettings, SshKeyDrift, judge, needs=frozenset({Need.KEYS}), loss=Loss.ACCESS
+)

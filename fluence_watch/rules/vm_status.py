@@ -5,7 +5,7 @@ Want of money is the business of `low_balance`, which tells it at once.
 
 from dataclasses import dataclass
 
-from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
+from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity, VmRef, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, STARTING, Status, Vm
 from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situation
@@ -60,4 +60,4 @@ def _finding(situation: Situation, settings: VmStatusSettings, vm: Vm) -> Findin
     return Finding(fingerprint, severity, VmStatus(ref(vm), vm.status, vm.status_word, vm.reserved))
 
 
-RULE = Rule(NAME, VmStatusSettings, (VmStatus,), judge)
+RULE = Rule(NAME, VmStatusSettings, (VmStatus,), judge, loss=Loss.VM)

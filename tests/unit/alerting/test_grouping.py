@@ -5,10 +5,10 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message, compose
+from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message, Rank, compose, in_full
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import Route
-from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.finding import Fingerprint, Loss, Severity
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -106,9 +106,66 @@ def test_500_findings_make_one_message_of_the_first_twenty() -> None:
     worst = alert_of(0, Severity.CRITICAL, "low_balance", State.FIRING)
     (message,), telling = compose("main", [*many, worst], {}, [OPS], NOW)
     assert SHOWN == len(message.items)
+    assert {"port_drift", "low_balance"} == {item.fingerprint.rule for item in message.items}
     assert worst.fingerprint == message.items[0].fingerprint
     assert [1, 499] == [count.number for count in message.counts]
     assert 500 == len(telling)
+
+
+RANKS = {
+    "vm_vanished": Rank(Loss.VM),
+    "low_balance": Rank(Loss.FUNDS, deadline=lambda facts: NOW + facts * HOUR),
+    "port_drift": Rank(Loss.ACCESS),
+    "billing_due": Rank(Loss.MONEY),
+    "aaa_changed": Rank(Loss.MONEY, event=True),
+}
+
+
+def test_within_a_severity_what_is_lost_first_comes_first() -> None:
+    """Never by the names of the rules; within a rule by the deadline."""
+    critical, firing = Severity.CRITICAL, State.FIRING
+    order = [
+        alert_of(1, critical, "vm_vanished", firing),
+        alert_of(2, critical, "low_balance", firing),  # its deadline is in 2 hours
+        alert_of(9, critical, "low_balance", firing),
+        alert_of(4, critical, "port_drift", firing),
+        alert_of(3, critical, "aaa_changed", firing),
+        alert_of(5, Severity.WARNING, "vm_vanished", firing),
+    ]
+    (message,), _ = compose("main", reversed(order), {}, [OPS], NOW, ranks=RANKS)
+    assert [each.fingerprint for each in order] == [item.fingerprint for item in message.items]
+
+
+@given(
+    st.lists(
+        st.builds(
+            alert_of,
+            st.integers(0, 1000),
+            st.sampled_from(Severity),
+            st.sampled_from(sorted(RANKS)),
+            st.just(State.FIRING),
+        ),
+        min_size=1,
+        max_size=80,
+        unique_by=lambda alert: alert.fingerprint,
+    )
+)
+def test_what_a_long_message_promises(some: list[Alert]) -> None:
+    """Every rule is shown, the worst is first, no event is only counted, and it is not too long."""
+    (message,), _ = compose("main", some, {}, [OPS], NOW, ranks=RANKS)
+    shown = {item.fingerprint for item in message.items}
+    events = {each.fingerprint for each in some if each.fingerprint.rule == "aaa_changed"}
+    full = in_full(message.items, SHOWN)
+    assert events <= shown
+    assert {each.fingerprint.rule for each in some} == {item.fingerprint.rule for item in full}
+    assert len(full) == min(SHOWN, len(some))
+    assert len(shown - events) <= SHOWN
+    assert max(each.severity.rank for each in some) == message.items[0].severity.rank
+    left = {each.fingerprint for each in some} - {item.fingerprint for item in full}
+    if left:  # of what is not told in full, only firsts of their rule are less bad
+        worst = max(each.severity.rank for each in some if each.fingerprint in left)
+        less = [item for item in full if item.severity.rank < worst]
+        assert len(less) == len({item.fingerprint.rule for item in less})
 
 
 @given(alerts, st.booleans())

@@ -5,6 +5,7 @@ files anew; the difference is then reviewed like code.
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ import pytest
 from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import Route
+from fluence_watch.app.decide import RANKS
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause
@@ -82,7 +84,9 @@ def ended(alert: Alert) -> Alert:
 def message(*alerts: Alert, repeat: timedelta = timedelta(0), now: datetime = NOW) -> Message:
     """The message of one poll; repeated, or of the end, if the receiver heard of the problem."""
     told = {(a.fingerprint, "ops"): FIRED for a in alerts if repeat or a.state is State.RESOLVED}
-    (made,), _ = compose("main", alerts, told, [Route("ops", repeat_interval=repeat)], now)
+    (made,), _ = compose(
+        "main", alerts, told, [Route("ops", repeat_interval=repeat)], now, ranks=RANKS
+    )
     return made
 
 
@@ -409,10 +413,45 @@ def test_long_message_is_cut_between_items_to_what_a_service_takes(
         longest += 4_000  # for the frame; services that deliver mail take 32,768
     made = render(message(*MANY), fmt, NOW, longest=longest)
     shown = made.body.count("has a low reserve")
+    of_drift = made.body.count("is open and should not be")
 
     assert len(made.title) + len(made.body) <= longest
     assert shown >= 1
-    assert f"… and {500 - shown} more" in made.body
+    assert longest < 1000 or of_drift == 1  # each rule at least once, be it in brief
+    assert f"… and {500 - shown - of_drift} more" in made.body
+
+
+REPRICED = [priced(number, 310_000, "4.0") for number in range(1, 61)]
+
+
+@pytest.mark.parametrize("fmt", BodyFormat)
+@pytest.mark.parametrize("longest", [None, 14_000, 10_000])
+def test_what_is_told_once_is_never_only_counted(fmt: BodyFormat, longest: int | None) -> None:
+    """Of more events than a message has room for, the others are told in brief; none is left out."""
+    if fmt is BodyFormat.MAIL:
+        longest = None  # what takes mail takes far more
+    made = render(message(vanished(), *REPRICED), fmt, NOW, longest=longest)
+    assert longest is None or len(made.title) + len(made.body) <= longest
+    assert all(re.search(rf"\bweb-{number}\b", made.body) for number in range(1, 61))
+    assert "more:" not in made.body
+    assert made.body.index("vm_vanished") < made.body.index("price_changed")
+
+
+def test_what_no_service_takes() -> None:
+    """Then the count is told, and where the rest can be read."""
+    made = render(message(vanished(), *REPRICED), BodyFormat.TEXT, NOW, longest=2_000)
+    assert len(made.title) + len(made.body) <= 2_000
+    assert re.search(r"… and \d+ more:\s+\d+ . price_changed", made.body)
+    assert "They are told once: fluence-watch alerts --resolved lists them." in made.body
+
+
+def test_events_that_were_missed_are_all_told() -> None:
+    """A summary lists them too, beyond its usual length."""
+    made = render_summary([message(vanished(), *REPRICED, *OPENED)], BodyFormat.TEXT, NOW)
+    assert 60 == made.body.count("price of web-")
+    assert "vm_vanished" in made.body
+    assert "port_drift" in made.body
+    assert " more." not in made.body
 
 
 def test_title_has_one_line_and_a_bound() -> None:
@@ -433,7 +472,7 @@ def test_title_names_three_rules_at_most() -> None:
     made = message(low(), vanished(), OPENED[0], due(1, 42))
 
     assert render(made, BodyFormat.TEXT, NOW).title == (
-        "[FIRING:4] low_balance, vm_vanished, port_drift, … · main"
+        "[FIRING:4] vm_vanished, low_balance, port_drift, … · main"
     )
 
 
@@ -442,7 +481,7 @@ def test_several_resolved_are_counted() -> None:
     made = message(ended(low()), ended(vanished()))
 
     assert (
-        render(made, BodyFormat.TEXT, NOW).title == "[RESOLVED:2] low_balance, vm_vanished · main"
+        render(made, BodyFormat.TEXT, NOW).title == "[RESOLVED:2] vm_vanished, low_balance · main"
     )
 
 

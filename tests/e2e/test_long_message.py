@@ -1,0 +1,59 @@
+"""More happens in one poll than a message has room for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.ports import port
+from fluence_watch.simulator import World, build_world, create_app, running, utc_now
+
+# ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
+
+KEY = "t0p-secret-key"
+
+
+@dataclass
+class Fluence:
+    """A simulated account of 40 VMs."""
+
+    url: str
+    world: World
+
+
+@pytest.fixture
+def fluence() -> Iterator[Fluence]:
+    world = build_world(seed=1, vms=40, epoch=timedelta(hours=24), now=utc_now(), api_key=KEY)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(running(create_app(world, utc_now))) as url,
+    ):
+        yield Fluence(url, world)
+
+
+def test_nothing_that_is_told_once_is_only_counted(
+    fluence: Fluence, receiver: Any, daemon: Any, eventually: Any
+) -> None:
+    """All prices change, a VM is locked out, a port opens: all of it is in the message, the worst first."""
+    daemon.start().ready()
+    world = fluence.world
+    polls = len(daemon.logged("poll"))
+    eventually(lambda: len(daemon.logged("poll")) > polls, "a poll has just ended")
+    machines = world.listed()
+    world.update(machines[0].id, ports=[port(9000)])
+    for machine in machines:
+        world.set_price(machine.id, MicroUsdc(machine.price + 1_000))
+
+    eventually(lambda: receiver.accepted, "it is notified")
+    body = receiver.accepted[0].body
+    kinds = "port_drift, price_changed · main"
+    closed = len(machines[0].ports) + 1  # and one is opened
+    assert body.startswith("CRITICAL")
+    assert [f"[FIRING:{len(machines) + closed}] {kinds}"] == receiver.titles
+    assert all(machine.name in body for machine in machines)
+    assert body.index("22/tcp") < body.index("9000/tcp is open") < body.index("price_changed")
+    assert "more:" not in body
