@@ -7,7 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 
 LastNotified = Mapping[tuple[Fingerprint, str], datetime]
 """When each receiver was last told of each open alert."""
@@ -25,11 +25,19 @@ class Route:
     repeat_interval: timedelta = timedelta(0)
 
     def wants(self, alert: Alert) -> bool:
-        """Whether alerts of this severity, rule and account go to the receiver."""
+        """Whether alerts of this severity, rule and account go to the receiver.
+
+        Alerts about the watcher itself go to all but the receiver that they are about.
+        """
+        about = alert.fingerprint
+        if about.account == WATCHER:
+            concerns_it = about.subject != self.receiver
+        else:
+            concerns_it = _any_matches(self.accounts, about.account)
         return (
-            alert.severity.rank >= self.min_severity.rank
-            and _any_matches(self.rules, alert.fingerprint.rule)
-            and _any_matches(self.accounts, alert.fingerprint.account)
+            concerns_it
+            and alert.severity.rank >= self.min_severity.rank
+            and _any_matches(self.rules, about.rule)
         )
 
 

@@ -8,6 +8,14 @@ from typing import NamedTuple
 
 from fluence_watch.model.vm import Vm
 
+WATCHER = ""
+"""The account of alerts about the watcher itself; no account of the settings has this name."""
+
+
+def shown_account(account: str) -> str:
+    """What people read as the account's name: of the watcher itself `fluence-watch`."""
+    return account if account != WATCHER else "fluence-watch"
+
 
 class Severity(StrEnum):
     """How bad it is; `rank` orders them, the worst highest."""
@@ -39,8 +47,8 @@ class Loss(IntEnum):
 class Fingerprint(NamedTuple):
     """What makes two findings the same problem.
 
-    `subject` is a VM's key, or `""` for the account; `key` tells problems of one rule with one
-    subject apart (a port, an epoch).
+    `subject` is a VM's key, or `""` for the account; with the account `WATCHER` it is the name of
+    a receiver. `key` tells problems of one rule with one subject apart (a port, an epoch).
     """
 
     account: str

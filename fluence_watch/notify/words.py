@@ -12,7 +12,7 @@ from markupsafe import Markup as Safe
 
 from fluence_watch.model import moment as moments
 from fluence_watch.model.duration import rough
-from fluence_watch.model.finding import Fingerprint
+from fluence_watch.model.finding import Fingerprint, shown_account
 from fluence_watch.model.money import plain, to_pay, usdc
 from fluence_watch.model.text import inert, short_id
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
@@ -76,6 +76,7 @@ def words(fmt: BodyFormat) -> Environment:
         "rough": rough,
         "section": markup.section,
         "short": short_id,
+        "shown_account": shown_account,
         "strong": markup.strong,
         "to_pay": to_pay,
         "usdc": usdc,

@@ -6,6 +6,7 @@ from fluence_watch.model.finding import Finding, Fingerprint, Verdict
 from fluence_watch.rules import (
     account_low,
     billing_due,
+    delivery_failing,
     low_balance,
     poll_failing,
     port_drift,
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     billing_due.RULE,
     vm_unreadable.RULE,
     poll_failing.RULE,
+    delivery_failing.RULE,
 )
 
 FACTS: Mapping[str, type] = {facts.__name__: facts for rule in RULES for facts in rule.facts}
@@ -43,7 +45,8 @@ def needs(settings: Mapping[str, RuleSettings]) -> frozenset[Need]:
 
 def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verdict:
     """Run every enabled rule that can judge this situation; `settings` is keyed by rule name."""
-    enabled = [rule for rule in RULES if settings[rule.name].enabled]
+    rules = [rule for rule in RULES if rule.scope is situation.scope]
+    enabled = [rule for rule in rules if settings[rule.name].enabled]
     runnable = [rule for rule in enabled if situation.snapshot or rule.judges_failures]
     findings: dict[Fingerprint, Finding] = {}
     unknown, gone = _absent_vms(situation)
@@ -57,7 +60,7 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
         frozenset(unknown),
         frozenset(gone),
         judged=frozenset(rule.name for rule in enabled if rule in runnable or rule.event),
-        disabled=frozenset(rule.name for rule in RULES if rule not in enabled),
+        disabled=frozenset(rule.name for rule in rules if rule not in enabled),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from fluence_watch.model.duration import parse_duration, short
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity
+from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Loss, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.note import NoteAction
@@ -23,6 +23,7 @@ from fluence_watch.model.ports import Port
 from fluence_watch.model.presence import Presence
 from fluence_watch.model.snapshot import PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.model.undelivered import Undelivered
 from fluence_watch.model.vm import Vm
 
 
@@ -101,6 +102,13 @@ class Expectation:
         return here and (fnmatchcase(vm.name or "", self.vm) or self.vm.lower() == vm.key)
 
 
+class Scope(Enum):
+    """What a rule is about."""
+
+    ACCOUNT = auto()  # an account and its VMs, as a poll sees them
+    WATCHER = auto()  # the watcher itself
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """All that a rule may look at.
@@ -110,6 +118,9 @@ class Situation:
     `keys_before` are the SSH keys as last known, `None` at first sight; `expected_keys` what users
     do to which of them, by fingerprint. `alerts` are those that were open after the poll before.
     `fault` says what went wrong in the watcher itself, until a whole poll goes well.
+
+    Of the watcher itself (the account is `WATCHER`) there are only `alerts`, and `receivers`: for
+    each of the settings what it does not accept, `None` while it works.
     """
 
     account: str
@@ -125,6 +136,12 @@ class Situation:
     expected_keys: frozenset[tuple[NoteAction, str]] = frozenset()
     alerts: Collection[Fingerprint] = frozenset()
     fault: str = ""
+    receivers: Mapping[str, Undelivered | None] = field(default_factory=dict)
+
+    @property
+    def scope(self) -> Scope:
+        """What it is about."""
+        return Scope.WATCHER if self.account == WATCHER else Scope.ACCOUNT
 
     @property
     def vms(self) -> Mapping[str, Vm]:
@@ -176,6 +193,7 @@ class Rule:
     needs: frozenset[Need] = frozenset()
     loss: Loss = Loss.NOTHING
     deadline: Callable[[Any], datetime | None] = no_deadline
+    scope: Scope = Scope.ACCOUNT
 
 
 def event_rule(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.model.finding import Fingerprint, Severity, VmRef, shown_account
 from fluence_watch.views.vm import vm_title
 
 Brief = Callable[[object, datetime], str]
@@ -50,7 +50,7 @@ def finding_view(
     return FindingView(
         severity=severity,
         rule=fingerprint.rule,
-        account=fingerprint.account,
+        account=shown_account(fingerprint.account),
         vm_id=vm.id if vm else None,
         vm_name=vm.name if vm else None,
         what=brief(facts, now),
@@ -63,7 +63,7 @@ def alert_view(alert: Alert, now: datetime, brief: Brief) -> AlertView:
     return AlertView(
         severity=alert.severity,
         rule=alert.fingerprint.rule,
-        account=alert.fingerprint.account,
+        account=shown_account(alert.fingerprint.account),
         vm_id=vm.id if vm else None,
         vm_name=vm.name if vm else None,
         what=brief(alert.facts, now),

@@ -5,7 +5,7 @@ import pytest
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import Reason, Route, needs_telling
-from fluence_watch.model.finding import Severity
+from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -95,3 +95,33 @@ def test_nobody_is_told_of_what_is_pending(firing: Alert, told_at: datetime | No
     """It may never fire."""
     pending = replace(firing, state=State.PENDING, starts_at=None)
     assert needs_telling(pending, HOURLY, told_at, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("route", "wanted"),
+    [
+        (Route("chat"), True),
+        (Route("chat", accounts=("test",)), True),
+        (Route("chat", min_severity=Severity.CRITICAL), False),
+        (Route("chat", rules=("low_*",)), False),
+        (Route("ops"), False),
+        (Route("ops", accounts=("*",), repeat_interval=HOUR), False),
+    ],
+)
+def test_a_receiver_that_fails_is_never_notified_of_it(
+    firing: Alert,
+    route: Route,
+    wanted: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """All others are, whatever their accounts, if they take the rule and the severity."""
+    of_ops = replace(firing, fingerprint=Fingerprint(WATCHER, "delivery_failing", "ops"))
+
+    assert wanted == route.wants(of_ops)
+    assert (Reason.FIRST if wanted else None) is needs_telling(of_ops, route, None, NOW)
+
+
+def test_a_vm_may_be_called_like_a_receiver(firing: Alert) -> None:
+    """Only alerts about the watcher itself are about receivers."""
+    of_vm = replace(firing, fingerprint=firing.fingerprint._replace(subject="ops"))
+
+    assert ALL.wants(of_vm)

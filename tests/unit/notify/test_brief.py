@@ -10,6 +10,7 @@ from fluence_watch.model.vm import Status
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.account_low import AccountLow
 from fluence_watch.rules.billing_due import BillingDue
+from fluence_watch.rules.delivery_failing import DeliveryFailing
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
@@ -102,6 +103,10 @@ SOON = NOW + timedelta(minutes=42)
         (VmUnreadable(VM, ".ports", "a\nb"), "cannot be read at .ports: a b"),
         (VmUnreadable(VM, "", "a"), "cannot be read: a"),
         (PollFailing("server_error", "502\nBad"), "server error: 502 Bad"),
+        (
+            DeliveryFailing("ops", "503\nBad", 1, NOW),
+            "receiver ops does not accept messages: 1 message waits, the oldest since 17:17 UTC; it says: 503 Bad",
+        ),
     ],
 )
 def test_brief(facts: object, line: str) -> None:

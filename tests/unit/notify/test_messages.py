@@ -20,7 +20,7 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import Route
 from fluence_watch.app.decide import RANKS
 from fluence_watch.errors import NotifyError
-from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.model.finding import WATCHER, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import BodyFormat
@@ -35,6 +35,7 @@ from fluence_watch.notify.words import words
 from fluence_watch.rules import FACTS
 from fluence_watch.rules.account_low import AccountLow
 from fluence_watch.rules.billing_due import BillingDue
+from fluence_watch.rules.delivery_failing import DeliveryFailing
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
@@ -84,9 +85,8 @@ def ended(alert: Alert) -> Alert:
 def message(*alerts: Alert, repeat: timedelta = timedelta(0), now: datetime = NOW) -> Message:
     """The message of one poll; repeated, or of the end, if the receiver heard of the problem."""
     told = {(a.fingerprint, "ops"): FIRED for a in alerts if repeat or a.state is State.RESOLVED}
-    (made,), _ = compose(
-        "main", alerts, told, [Route("ops", repeat_interval=repeat)], now, ranks=RANKS
-    )
+    account, routes = alerts[0].fingerprint.account, [Route("ops", repeat_interval=repeat)]
+    (made,), _ = compose(account, alerts, told, routes, now, ranks=RANKS)
     return made
 
 
@@ -157,6 +157,12 @@ def failing(reason: str, text: str = "HTTP 401: invalid key") -> Alert:
 def unreadable(number: int, where: str = ".pricePerEpoch") -> Alert:
     facts = VmUnreadable(vm(number), where, "Expected `int`, got `<b>`")
     return fires("vm_unreadable", facts, WARNING)
+
+
+def refusing(receiver: str = "chat", **changes: object) -> Alert:
+    facts = DeliveryFailing(receiver, "HTTP 503: try later", 2, NOW - timedelta(minutes=59))
+    alert = fires("delivery_failing", replace(facts, **changes))
+    return replace(alert, fingerprint=Fingerprint(WATCHER, "delivery_failing", receiver))
 
 
 ODD = replace(low(), fingerprint=Fingerprint("main", "low_balance", HOSTILE))
@@ -237,6 +243,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "poll_failing_internal": message(failing("internal_error", "KeyError in rules/low.py:3")),
         "poll_failing_overdue": message(failing("overdue", "no poll has ended for 3 min")),
         "poll_failing_resolved": message(ended(failing("unauthorized"))),
+        "delivery_failing": message(refusing()),
+        "delivery_failing_several": message(refusing(error=HOSTILE), refusing("pager", waiting=1)),
+        "delivery_failing_resolved": message(ended(refusing())),
         "mixed": message(low(), CLOSED, due(1, 42), ended(vanished())),
         "many": message(*MANY),
         "hostile": message(*NASTY),
@@ -256,6 +265,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         fmt,
         NOW,
         fires_now(failing("unreachable")),
+    ),
+    "delivery_failing_missed": lambda fmt: render_summary(
+        [message(refusing()), message(ended(refusing()))], fmt, NOW
     ),
     "summary_many": lambda fmt: render_summary([message(*MANY)], fmt, NOW),
     "test": lambda fmt: render_test("ops", fmt, NOW),

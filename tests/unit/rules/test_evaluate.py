@@ -10,11 +10,11 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import PollFailure, Rejected
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import RULES, evaluate, needs
-from fluence_watch.rules.base import Need, RuleSettings, Situation
+from fluence_watch.rules.base import Need, RuleSettings, Scope, Situation
 from fluence_watch.rules.vm_vanished import VmVanishedSettings
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
-NAMES = frozenset(rule.name for rule in RULES)
+NAMES = frozenset(rule.name for rule in RULES if rule.scope is Scope.ACCOUNT)
 EVENTS = frozenset(rule.name for rule in RULES if rule.event)
 LOW = Fingerprint("main", "low_balance", "0x00ab")
 

@@ -45,6 +45,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "billing_due": calm | {"severity": "info", "lead_time": "1h"},
         "vm_unreadable": warning | {"for": "10m"},
         "poll_failing": calm | {"severity": "critical", "for": "10m"},
+        "delivery_failing": calm | {"severity": "critical", "for": "15m"},
     } == defaults
 
 
