@@ -9,10 +9,13 @@ from threading import Lock
 import structlog
 
 from fluence_watch import __version__
+from fluence_watch.alerting.lifecycle import State
+from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.polled import Polled
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.finding import WATCHER, shown_account
 from fluence_watch.model.funding import account_funded_until
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
@@ -36,6 +39,7 @@ class Board:
         self._expected: set[str] = set()
         self._trouble: dict[str, str] = {}
         self._absent: dict[str, datetime] = {}
+        self._watcher = AccountState()
         self._lock = Lock()
 
     def expect(self, accounts: set[str]) -> None:
@@ -69,7 +73,7 @@ class Board:
             else:
                 self._trouble.pop(account, None)
             self.own.poll_finished(account, polled.seconds)
-            self.own.alerts(account, _alert_counts(polled))
+            self.own.alerts(account, _alert_counts(polled.state))
             self.own.store_up(up=polled.store_error is None)
             self._views[account] = view = _view(polled, self._views.get(account))
             self.exposition.publish(view)
@@ -94,6 +98,16 @@ class Board:
             if account in self._expected:
                 self._trouble[account] = _trouble(account, why)
 
+    def publish_watcher(self, state: AccountState) -> None:
+        """Take over the alerts about the watcher itself."""
+        self._watcher = state
+        self.own.alerts(shown_account(WATCHER), _alert_counts(state))
+
+    def remarks(self) -> list[str]:
+        """What fires about the watcher itself, while it does its work all the same."""
+        now, alerts = self._clock(), self._watcher.alerts.values()
+        return [brief(alert.facts, now) for alert in alerts if alert.state is State.FIRING]
+
     def unready(self) -> list[str]:
         """Why the watcher does not do its work; empty when it does."""
         reasons = [
@@ -109,7 +123,8 @@ class Board:
         now = self._clock()
         polled = dict(self._polled)
         reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
-        alerts = [alert for each in polled.values() for alert in each.state.alerts.values()]
+        states = [self._watcher, *(each.state for each in polled.values())]
+        alerts = [alert for state in states for alert in state.alerts.values()]
         return build_status(reports, alerts, now, _brief, absent=self._absent)
 
     def _report(self, name: str, polled: Polled | None) -> AccountReport:
@@ -197,8 +212,8 @@ def _expected(polled: Polled, vms: Mapping[str, Vm]) -> dict[str, tuple[Port, ..
     return {key: expected_ports(account, known[key], expectations)[0] for key in vms}
 
 
-def _alert_counts(polled: Polled) -> Mapping[tuple[str, str, str], int]:
+def _alert_counts(state: AccountState) -> Mapping[tuple[str, str, str], int]:
     return Counter(
         (alert.fingerprint.rule, alert.severity.value, alert.state.value)
-        for alert in polled.state.alerts.values()
+        for alert in state.alerts.values()
     )

@@ -95,11 +95,16 @@ class Couriers:
             if courier:
                 # the same set, not a copy: a round of the former one may still be on its way
                 way.accepted = courier.delivery.accepted
+                way.wrong, way.works = courier.delivery.wrong, courier.delivery.works
                 courier.delivery = way
                 courier.wake()
             else:
                 self._board.own.add_receiver(name)
                 self._couriers[name] = Courier(way, self._count)
+
+    def works(self, receiver: str) -> bool:
+        """Whether the last try to reach the receiver succeeded; false before the first."""
+        return receiver in self._couriers and self._couriers[receiver].delivery.works
 
     def wake(self) -> None:
         """Messages wait."""

@@ -16,11 +16,13 @@ from fluence_watch.app.couriers import Couriers
 from fluence_watch.app.logs import configure_logs
 from fluence_watch.app.runtime import favour_scrapes
 from fluence_watch.app.schedule import Schedule
+from fluence_watch.app.selfwatch import SelfWatch
 from fluence_watch.app.server import WebServer, address
 from fluence_watch.app.site import site
 from fluence_watch.app.watches import Watches
 from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.errors import ConfigError, StoreError
+from fluence_watch.model.finding import WATCHER
 from fluence_watch.settings import WatchSettings
 from fluence_watch.store import Store
 
@@ -48,6 +50,7 @@ class Daemon:
         self._schedule = Schedule()
         self._couriers = Couriers(store, self.board, clock)
         self._watches = Watches(self._schedule, store, self.board, clock, self._couriers.wake)
+        self._selfwatch = SelfWatch(self._schedule, store, self.board, clock, self._couriers)
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
@@ -98,6 +101,7 @@ class Daemon:
         # no more.
         await self._watches.take_over(fresh)
         await asyncio.to_thread(self._note_absent, fresh)
+        await self._selfwatch.take_over(fresh)
         await self._couriers.take_over(fresh)
         configure_logs(fresh.settings.log)
         self._warn_of_restart(fresh)
@@ -110,7 +114,7 @@ class Daemon:
         """Keep the state of accounts that are missing from the settings: it may be by mistake."""
         keep = fresh.settings.store.forget_accounts_after
         try:
-            absent = self._store.watch_only(fresh.policies.keys(), self._clock())
+            absent = self._store.watch_only({WATCHER, *fresh.policies}, self._clock())
         except StoreError as error:
             _log.error("cannot note which accounts are absent", error=str(error))
             return

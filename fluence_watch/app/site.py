@@ -15,6 +15,7 @@ def site(board: Board, reload: Callable[[], Awaitable[None]]) -> Starlette:
         Backend(
             metrics=board.exposition.scrape,
             ready=board.unready,
+            remarks=board.remarks,
             reload=reload,
             status=board.status,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from random import random
 
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
@@ -11,6 +12,8 @@ from fluence_watch.app.decide import Policy
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.finding import WATCHER
+from fluence_watch.model.funding import EPOCH
 from fluence_watch.notify.outbox import Channel, Delivery, Outbox
 from fluence_watch.notify.receiver import parse_receiver
 from fluence_watch.rules import RULES
@@ -57,15 +60,24 @@ def prepare(settings: WatchSettings) -> Setup:
 
 def policy(account: AccountSettings, settings: WatchSettings) -> Policy:
     """What the user wants of one account's watch."""
+    return _policy(account.name, settings, account.epoch)
+
+
+def watcher_policy(settings: WatchSettings) -> Policy:
+    """What the user wants of the watch over the watcher itself."""
+    return _policy(WATCHER, settings)
+
+
+def _policy(name: str, settings: WatchSettings, epoch: timedelta = EPOCH) -> Policy:
     rules = settings.by_rule
     return Policy(
-        account=account.name,
+        account=name,
         rules=rules,
         timings={rule.name: _timing(rule, rules[rule.name], settings.poll) for rule in RULES},
         presence=settings.presence,
         routes=tuple(map(_route, settings.receivers)),
         expectations=settings.expectations,
-        epoch=account.epoch,
+        epoch=epoch,
     )
 
 

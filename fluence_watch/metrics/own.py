@@ -54,7 +54,7 @@ class OwnMetrics:
             ("where",),
             registry=self.registry,
         )
-        for where in ("poll", "exposition", "message"):
+        for where in ("poll", "exposition", "message", "receivers"):
             self._internal_errors.labels(where)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -138,7 +138,7 @@ class OwnMetrics:
         self._poll_seconds.labels(account).observe(seconds)
 
     def internal_error(self, where: str) -> None:
-        """An error of our own; `where` is `poll`, `exposition` or `message`."""
+        """An error of our own; `where` is `poll`, `exposition`, `message` or `receivers`."""
         self._internal_errors.labels(where).inc()
 
     def alerts(self, account: str, counts: AlertCounts) -> None:

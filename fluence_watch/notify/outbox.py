@@ -115,7 +115,9 @@ class Delivery:
 
     `now` is UTC, `jitter` gives a number in 0..1 that spreads retries. A message older than
     `stale_after` of which nothing fires any more is told in a summary. `accepted` are the ids that
-    the store could not remove yet; who replaces this by another hands over the same set.
+    the store could not remove yet, `wrong` of those that were refused while others were accepted;
+    who replaces this by another hands over the same sets. `works` tells whether the last try
+    succeeded; a try with what is `wrong` tells nothing.
     """
 
     receiver: Channel
@@ -125,6 +127,8 @@ class Delivery:
     jitter: Callable[[], float]
     stale_after: timedelta
     accepted: set[int] = field(default_factory=set)
+    wrong: set[int] = field(default_factory=set)
+    works: bool = False
 
     async def drain(self) -> timedelta | None:
         """Send what waits, until nothing does or the receiver does not accept it.
@@ -179,6 +183,8 @@ class Delivery:
                 if not await self._tell([queued], firing):
                     break
                 passed = True
+        if passed:
+            self.wrong = ids
         return passed
 
     async def _tell(
@@ -197,12 +203,14 @@ class Delivery:
         except NotifyError as error:
             log.warning("receiver did not accept", receiver=name, messages=ids, why=str(error))
             self.observer.failed(name)
+            self.works = self.works and self.wrong.issuperset(ids)
             again = self.now() + self._wait(batch)
             await asyncio.to_thread(self.outbox.failed, ids, again, str(error))
             return False
         self.observer.told(name)
         alerts = sum(queued.message.firing + queued.message.resolved for queued in batch)
         log.info("notified", receiver=name, alerts=alerts, seconds=round(monotonic() - started, 3))
+        self.works = True
         await self._forget(ids)
         return True
 

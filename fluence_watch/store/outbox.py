@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from fluence_watch.alerting.delivery import Queued
 from fluence_watch.alerting.grouping import Message
+from fluence_watch.model.undelivered import Undelivered
 from fluence_watch.store.codec import dump_message, load_message
 from fluence_watch.store.schema import outbox
 
@@ -61,6 +62,24 @@ def count_waiting(connection: Connection) -> dict[str, tuple[int, datetime]]:
         outbox.c.receiver
     )
     return {receiver: (number, oldest) for receiver, number, oldest in connection.execute(query)}
+
+
+def load_undelivered(connection: Connection) -> dict[str, Undelivered]:
+    """For each receiver that refused a message which waits: what waits, and the last error."""
+    refused = outbox.c.error.is_not(None)
+    last = (
+        select(outbox.c.receiver, func.max(outbox.c.next_attempt_at).label("at"))
+        .where(refused)
+        .group_by(outbox.c.receiver)
+        .subquery()
+    )
+    latest = (outbox.c.receiver == last.c.receiver) & (outbox.c.next_attempt_at == last.c.at)
+    query = select(outbox.c.receiver, outbox.c.error).join(last, latest).where(refused)
+    waiting = count_waiting(connection)
+    return {
+        receiver: Undelivered(error, *waiting[receiver])
+        for receiver, error in connection.execute(query)
+    }
 
 
 def mark_begun(connection: Connection, ids: Sequence[int]) -> None:

@@ -21,6 +21,7 @@ from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import SshKey
+from fluence_watch.model.undelivered import Undelivered
 from fluence_watch.model.vm import Vm
 from fluence_watch.store import notes, outbox
 from fluence_watch.store.accounts import account_id_of, forget_absent, load_absent, mark_absent
@@ -242,6 +243,11 @@ class Store:
         """For each receiver with messages: how many wait, and when the oldest was made."""
         with self._read() as connection:
             return outbox.count_waiting(connection)
+
+    def undelivered(self) -> dict[str, Undelivered]:
+        """For each receiver that refused a message which waits: what waits, and the last error."""
+        with self._read() as connection:
+            return outbox.load_undelivered(connection)
 
     def begin(self, ids: Sequence[int]) -> None:
         """Note that these messages are about to be sent; if it raises, do not send them.

@@ -59,10 +59,9 @@ class _Site:
         return PlainTextResponse("healthy\n")
 
     def ready(self, _: Request) -> Response:
-        reasons = self._backend.ready()
-        if reasons:
-            return PlainTextResponse("".join(f"not ready: {why}\n" for why in reasons), 503)
-        return PlainTextResponse("ready\n")
+        reasons = [f"not ready: {why}" for why in self._backend.ready()]
+        lines = [*(reasons or ["ready"]), *self._backend.remarks()]
+        return PlainTextResponse("".join(f"{line}\n" for line in lines), 503 if reasons else 200)
 
     async def reload(self, request: Request) -> Response:
         if is_cross_site(request.headers):

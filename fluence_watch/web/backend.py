@@ -11,14 +11,15 @@ MetricsResponse = tuple[Sequence[bytes], str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """`metrics`, `ready` and `status` may be called in any thread.
+    """`metrics`, `ready`, `remarks` and `status` may be called in any thread.
 
     `metrics` is given the headers Accept and Accept-Encoding. `ready` gives the reasons why the
-    daemon is not ready, none when it is. `reload` takes the configuration over, or raises
+    daemon is not ready, none when it is; `remarks` what is wrong beside. `reload` takes the configuration over, or raises
     `FluenceWatchError` (mostly `ConfigError`) and leaves everything as it was.
     """
 
     metrics: Callable[[str | None, str | None], MetricsResponse]
     ready: Callable[[], Sequence[str]]
+    remarks: Callable[[], Sequence[str]]
     reload: Callable[[], Awaitable[None]]
     status: Callable[[], StatusView]

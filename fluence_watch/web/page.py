@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fluence_watch import __version__
+from fluence_watch.model.finding import WATCHER, shown_account
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.moment import clock, distance
 from fluence_watch.model.text import inert, short_id
@@ -38,7 +39,12 @@ def _environment() -> Environment:
         "plain": lambda amount: format(amount, "f"),
         "short": short_id,
     }
-    environment.globals |= {"style": Markup(_STYLE), "version": __version__, "forever": FOREVER}  # noqa: S704 - our own file
+    environment.globals |= {
+        "forever": FOREVER,
+        "style": Markup(_STYLE),  # noqa: S704 - our own file
+        "version": __version__,
+        "watcher": shown_account(WATCHER),
+    }
     return environment
 
 

@@ -67,7 +67,7 @@ async def _serve(vms: int) -> None:
         raise NotImplementedError
 
     page = _page(vms)
-    backend = Backend(metrics=page.scrape, ready=list, reload=reload, status=status)  # type: ignore[arg-type] # it is not asked for
+    backend = Backend(metrics=page.scrape, ready=list, remarks=list, reload=reload, status=status)  # type: ignore[arg-type] # it is not asked for
     listener = bind("127.0.0.1", 0)
     server = WebServer(create_app(backend))
     await server.start(listener)

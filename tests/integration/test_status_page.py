@@ -67,6 +67,7 @@ def address() -> Iterator[str]:
     backend = Backend(
         metrics=lambda *_: (b"", "text/plain", None),
         ready=list,
+        remarks=list,
         reload=reload,
         status=lambda: build_status([fleet], [], NOW, brief),
     )

@@ -10,6 +10,7 @@ from fluence_watch.alerting.delivery import Queued
 from fluence_watch.alerting.grouping import Item, Message
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.undelivered import Undelivered
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
 
@@ -138,3 +139,16 @@ def test_messages_of_a_renamed_account(store: Store) -> None:
 
     assert [about("new"), about("third"), about("new")] == [each.message for each in queued]
     assert Queued(first, about("new"), 1, NOW + MINUTE) == queued[0]
+
+
+def test_what_a_receiver_refused(store: Store) -> None:
+    """Its last error, and all that waits for it; who refused nothing that waits is not listed."""
+    put(store, message("ops", 1), message("ops", 2), message("mail", 3), message("chat", 4))
+    first, second = ids(store.queued("ops"))
+    (sent,) = ids(store.queued("chat"))
+    store.failed([first], NOW + 9 * MINUTE, "503")
+    store.failed([second], NOW + 5 * MINUTE, "refused")
+    store.failed([sent], NOW + 5 * MINUTE, "refused")
+    store.delivered([sent])
+
+    assert {"ops": Undelivered("503", 2, NOW + MINUTE)} == store.undelivered()

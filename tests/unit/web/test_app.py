@@ -26,6 +26,7 @@ class Daemon:
         None,
     )
     reasons: Sequence[str] = ()
+    remarks: Sequence[str] = ()
     failure: FluenceWatchError | None = None
     asked: list[tuple[str | None, str | None]] = field(default_factory=list)
     reloads: int = 0
@@ -52,6 +53,7 @@ async def client(daemon: Daemon, now: datetime) -> AsyncIterator[httpx.AsyncClie
     backend = Backend(
         metrics=daemon.metrics,
         ready=lambda: daemon.reasons,
+        remarks=lambda: daemon.remarks,
         reload=daemon.reload,
         status=lambda: build_status([], [], now, brief),
     )
@@ -100,6 +102,19 @@ async def test_ready(client: httpx.AsyncClient, daemon: Daemon) -> None:
 
     daemon.reasons = []
     assert (200, "ready\n") == ((a := await client.get("/-/ready")).status_code, a.text)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"), [([], (200, "ready")), (["x"], (503, "not ready: x"))]
+)
+async def test_ready_says_what_is_wrong_beside(
+    client: httpx.AsyncClient, daemon: Daemon, reasons: list[str], said: tuple[int, str]
+) -> None:
+    """A remark is read after the answer, and changes nothing else."""
+    daemon.reasons, daemon.remarks = reasons, ["receiver ops fails"]
+    answer = await client.get("/-/ready")
+
+    assert said == (answer.status_code, answer.text.removesuffix("\nreceiver ops fails\n"))
 
 
 async def test_reload(client: httpx.AsyncClient, daemon: Daemon) -> None:

@@ -1,0 +1,136 @@
+"""The watcher, watched by itself: its receivers, and whom to notify of those that fail."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from fluence_watch.alerting.grouping import compose
+from fluence_watch.alerting.lifecycle import Alert, State, advance
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.app.board import Board
+from fluence_watch.app.clock import Clock
+from fluence_watch.app.couriers import Couriers
+from fluence_watch.app.decide import Decision, Policy
+from fluence_watch.app.schedule import Schedule
+from fluence_watch.app.wiring import Setup, watcher_policy
+from fluence_watch.errors import StoreError
+from fluence_watch.model.finding import WATCHER
+from fluence_watch.model.undelivered import Undelivered
+from fluence_watch.rules import evaluate
+from fluence_watch.rules.base import Situation
+from fluence_watch.store import Store
+
+_log = structlog.get_logger(__name__)
+
+Receivers = Mapping[str, Undelivered | None]
+"""Each receiver of the settings: what it does not accept, `None` while it works."""
+
+
+def decide_watcher(
+    before: AccountState, receivers: Receivers, policy: Policy, now: datetime
+) -> Decision:
+    """What the state of the receivers means: alerts, and messages to those that work or may."""
+    situation = Situation(WATCHER, now, {}, {}, alerts=before.alerts, receivers=receivers)
+    verdict = evaluate(situation, policy.rules)
+    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    settled = [*alerts.values(), *ended]
+    messages, telling = compose(WATCHER, settled, before.told, policy.routes, now)
+    told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
+    after = AccountState(alerts=alerts, told=told, last_poll_at=now)
+    return Decision(after, ended, messages, (), verdict)
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What is wanted, and the state that was last committed."""
+
+    policy: Policy
+    state: AccountState
+
+
+class SelfWatch:
+    """Looks at the receivers once a poll interval, from the first `take_over` on."""
+
+    def __init__(
+        self, schedule: Schedule, store: Store, board: Board, clock: Clock, couriers: Couriers
+    ) -> None:
+        self._schedule = schedule
+        self._store = store
+        self._board = board
+        self._clock = clock
+        self._couriers = couriers
+        self._watched: _Watched | None = None
+        self._looking = asyncio.Lock()
+
+    async def take_over(self, setup: Setup) -> None:
+        """Watch the receivers of the setup, as it says, and no others.
+
+        When it returns, no look by the former setup runs.
+
+        Raises:
+            StoreError: the state cannot be read at the start.
+        """
+        policy = watcher_policy(setup.settings)
+        async with self._looking:
+            if self._watched is None:
+                state = await asyncio.to_thread(self._store.load, WATCHER)
+                self._watched = _Watched(policy, state)
+            self._watched.policy = policy
+        self._schedule.every(setup.settings.poll.interval.total_seconds(), "receivers", self.look)
+
+    async def look(self) -> None:
+        """Look at the receivers once; while the store fails, nothing is known and nothing changes."""
+        async with self._looking:
+            if self._watched is None:
+                return
+            try:
+                decision = await asyncio.to_thread(self._settle, self._watched)
+            except StoreError as error:
+                _log.error("cannot look at the receivers: the store fails", error=str(error))
+                return
+            except Exception:  # noqa: BLE001 - of ours; the next look must have its chance
+                _log.exception("internal error, please report it", where="receivers")
+                self._board.own.internal_error("receivers")
+                return
+        if decision.messages:
+            self._couriers.wake()
+
+    def _settle(self, watched: _Watched) -> Decision:
+        before, policy = watched.state, watched.policy
+        decision = decide_watcher(before, self._receivers(policy), policy, self._clock())
+        if before.alerts or decision.after.alerts:  # else there is nothing to keep
+            self._store.commit(WATCHER, before, decision.after, decision.ended, decision.messages)
+        watched.state = decision.after
+        self._board.publish_watcher(decision.after)
+        _report(before, decision)
+        return decision
+
+    def _receivers(self, policy: Policy) -> Receivers:
+        """What the receivers do not accept.
+
+        One that refuses a message and accepts others works: it is that message that is wrong.
+        """
+        left = self._store.undelivered()
+        names = [route.receiver for route in policy.routes]
+        return {name: None if self._couriers.works(name) else left.get(name) for name in names}
+
+
+def _report(before: AccountState, decision: Decision) -> None:
+    """Log what begins and what is over."""
+    for fingerprint, alert in decision.after.alerts.items():
+        if _fires(alert) and not _fires(before.alerts.get(fingerprint)):
+            notified = [receiver for about, receiver in decision.after.told if about == fingerprint]
+            if notified:
+                _log.error("receiver fails", receiver=fingerprint.subject, notified=notified)
+            else:
+                _log.error("receiver fails, nobody is notified", receiver=fingerprint.subject)
+    for alert in decision.ended:
+        if not alert.quiet:
+            _log.info("receiver works again", receiver=alert.fingerprint.subject)
+
+
+def _fires(alert: Alert | None) -> bool:
+    return alert is not None and alert.state is State.FIRING
