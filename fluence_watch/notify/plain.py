@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.model.finding import shown_account
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
 
 _RULES = 3
@@ -14,15 +15,14 @@ def plain_title(messages: Sequence[Message]) -> str:
     fires = [count for count in counts if count.firing]
     number = sum(count.number for count in fires or counts)
     rules = list(dict.fromkeys(count.rule for count in fires or counts))
-    accounts = list(dict.fromkeys(message.account for message in messages))
+    accounts = list(dict.fromkeys(shown_account(message.account) for message in messages))
     kind = "FIRING" if fires else "RESOLVED"
     return f"[{kind}:{number}] {_first(rules)} · {_first(accounts)}"
 
 
-def plain_body(messages: Sequence[Message], number: int, fmt: BodyFormat) -> str:
-    """The first `number` alerts by their ids, and where to find the rest of the facts."""
+def plain_body(messages: Sequence[Message], items: Sequence[Item], fmt: BodyFormat) -> str:
+    """These alerts of the messages by their ids, and where to find the rest of the facts."""
     markup = MARKUPS[fmt]
-    items = [item for message in messages for item in message.items][:number]
     total = sum(count.number for message in messages for count in message.counts)
     lines = [markup.item(markup.text(_line(item))) for item in items]
     if total > len(items):
@@ -37,7 +37,7 @@ def _first(names: Sequence[str]) -> str:
 
 
 def _line(item: Item) -> str:
-    _, rule, subject, key = item.fingerprint
+    account, rule, subject, key = item.fingerprint
     what = " ".join(part for part in (rule, subject, key) if part)
     state = item.severity.upper() if item.firing else "RESOLVED"
-    return f"{state}: {what}, account {item.fingerprint.account}"
+    return f"{state}: {what}, account {shown_account(account)}"

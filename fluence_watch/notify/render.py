@@ -126,9 +126,9 @@ def render_plainly(
     title = inert(plain_title(messages), _TITLE)
     worst = max((c for m in messages for c in m.counts), key=lambda c: (c.firing, c.severity.rank))
     body = _fitting(
-        min(sum(len(message.items) for message in messages), SHOWN),
+        [item for message in messages for item in message.items],
         None if longest is None else longest - len(title) - _SEAM,
-        lambda number: _page(plain_body(messages, number, fmt), fmt, title),
+        lambda shown: _page(plain_body(messages, [*shown.full, *shown.brief], fmt), fmt, title),
     )
     return Rendered(title, body, _KINDS[worst.severity] if worst.firing else "success")
 
