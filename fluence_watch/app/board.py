@@ -25,6 +25,7 @@ from fluence_watch.rules.port_drift import expected_ports
 from fluence_watch.web.status import AccountReport, StatusView, build_status
 
 _log = structlog.get_logger(__name__)
+_INTERVAL = timedelta(minutes=1)
 
 
 class Board:
@@ -37,13 +38,15 @@ class Board:
         self._polled: dict[str, Polled] = {}
         self._views: dict[str, AccountView] = {}
         self._expected: set[str] = set()
+        self._interval = _INTERVAL
         self._trouble: dict[str, str] = {}
         self._absent: dict[str, datetime] = {}
         self._watcher = AccountState()
         self._lock = Lock()
 
-    def expect(self, accounts: set[str]) -> None:
-        """These are the accounts that are watched; what is known of others goes at once."""
+    def expect(self, accounts: set[str], interval: timedelta = _INTERVAL) -> None:
+        """These accounts are polled, each `interval`; what is known of others goes at once."""
+        self._interval = interval
         with self._lock:
             for gone in (self._expected | self._polled.keys() | self._trouble.keys()) - accounts:
                 self._polled.pop(gone, None)
@@ -125,7 +128,9 @@ class Board:
         reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
         states = [self._watcher, *(each.state for each in polled.values())]
         alerts = [alert for state in states for alert in state.alerts.values()]
-        return build_status(reports, alerts, now, _brief, absent=self._absent)
+        return build_status(
+            reports, alerts, now, _brief, absent=self._absent, reload_after=self._interval
+        )
 
     def _report(self, name: str, polled: Polled | None) -> AccountReport:
         view = self._views.get(name)

@@ -67,7 +67,7 @@ class Watches:
         renamed = {name: self._new_name(name, setup) for name in self._watches}
         added = setup.policies.keys() - self._watches.keys() - set(renamed.values())
         states = {name: await asyncio.to_thread(self._store.load, name) for name in added}
-        self._board.expect(set(setup.policies))
+        self._board.expect(set(setup.policies), setup.settings.poll.interval)
         for name in self._watches.keys() - setup.policies.keys():
             states |= await self._remove(name, renamed[name])
         for name, policy in setup.policies.items():

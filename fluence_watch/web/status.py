@@ -21,6 +21,8 @@ MOST_VMS = 200
 MOST_ALERTS = 100
 MOST_REJECTED = 10
 
+_RELOAD = timedelta(seconds=30)
+
 
 @dataclass(frozen=True, slots=True)
 class AccountReport:
@@ -79,6 +81,7 @@ class StatusView:
     """
 
     now: datetime
+    reload_seconds: int
     level: str
     headline: str
     alerts: tuple[AlertRow, ...]
@@ -98,8 +101,12 @@ def build_status(
     silenced: Collection[Fingerprint] = (),
     *,
     absent: Mapping[str, datetime] = MappingProxyType({}),
+    reload_after: timedelta = _RELOAD,
 ) -> StatusView:
-    """The page of these accounts and their open alerts, whose facts `brief` puts into words."""
+    """The page of these accounts and their open alerts, whose facts `brief` puts into words.
+
+    A browser reloads it as often as accounts are polled, at most once a second.
+    """
     firing = [alert for alert in alerts if alert.state is State.FIRING]
     loud = [alert for alert in firing if alert.fingerprint not in silenced]
     level, headline = _overall(accounts, loud)
@@ -107,6 +114,7 @@ def build_status(
     vms = chain.from_iterable(_vms(account, worst) for account in accounts)
     return StatusView(
         now=now,
+        reload_seconds=max(1, round(reload_after.total_seconds())),
         level=level,
         headline=headline,
         alerts=tuple(

@@ -1,5 +1,6 @@
 """`demo`: what a newcomer sees in the first minute."""
 
+import json
 import os
 import re
 import signal
@@ -57,6 +58,50 @@ def test_demo(
     assert [] == list(tmp_path.iterdir())
     assert "\x1b" not in "".join(lines)
     assert "A simulated Fluence account" in lines[0]
+
+
+def test_the_commands_of_its_messages(
+    demo: "subprocess.Popen[str]", eventually: Callable[..., Any]
+) -> None:
+    """What the greeting exports is all that another terminal needs to paste them."""
+    lines: list[str] = []
+    reader = Thread(target=lambda: lines.extend(demo.stdout or ()))
+    reader.start()
+
+    def pasted() -> list[str]:
+        found = [re.search(r"fluence-watch vm ports .*", line) for line in lines]
+        return [match[0].rstrip("`.") for match in found if match]
+
+    page = eventually(lambda: address(lines, "status page"), "it says where to look", SOON)
+    command = eventually(pasted, "a message with a command", SOON)[0]
+    exports = [line.strip() for line in lines if line.startswith("  export ")]
+    shell = "\n".join([*exports, "set -e", "fluence-watch vm ls -o json", f"{command} --dry-run"])
+    ran = subprocess.run(
+        ["/bin/sh", "-c", shell],
+        capture_output=True,
+        text=True,
+        timeout=SOON,
+        check=False,
+        env={"PATH": os.defpath},
+    )
+
+    assert 0 == ran.returncode, ran.stderr
+    assert re.search('"vm_name": "web-1"', ran.stdout)
+    assert re.search("nothing was changed: this is a dry run|nothing to do", ran.stdout)
+    assert 'content="2"' in text(page)
+    forecast = subprocess.run(
+        ["/bin/sh", "-c", "\n".join([*exports, "fluence-watch forecast -o json"])],
+        capture_output=True,
+        text=True,
+        timeout=SOON,
+        check=True,
+        env={"PATH": os.defpath},
+    )
+    for vm in json.loads(forecast.stdout)["vms"]:
+        assert vm["burn_per_day"] == (vm["price_per_epoch"] if vm["billed"] else "0.000000")
+    demo.send_signal(signal.SIGINT)
+    assert 0 == demo.wait(20)
+    reader.join()
 
 
 def address(lines: list[str], what: str) -> str | None:

@@ -6,10 +6,14 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from shlex import quote
+from shutil import which
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import typer
+
+from fluence_watch.model.duration import short
 
 if TYPE_CHECKING:
     import socket
@@ -46,17 +50,20 @@ async def _demo(folder: Path) -> None:
     from fluence_watch.app.daemon import Daemon
     from fluence_watch.app.logs import configure_logs
     from fluence_watch.app.server import address
+    from fluence_watch.settings import load_settings
     from fluence_watch.simulator import build_world, create_app, running
     from fluence_watch.simulator.scenario import perform
     from fluence_watch.store import Store
 
     world = build_world(seed=1, vms=VMS, epoch=EPOCH, now=utc_now(), api_key=_KEY)
     async with running(create_app(world, utc_now)) as api:
-        settings = _settings(api, folder)
+        listener = _listener()
+        site = address(listener)
+        path = _write_settings(folder, api, site.partition("://")[2])
+        settings = load_settings(path)
         configure_logs(settings.log)
         with Store.open(settings.store.url) as store:
-            listener = _listener()
-            _greet(api, address(listener))
+            _greet(api, site, path)
             daemon = Daemon(_plan(settings), store, utc_now, lambda: settings)
             story = asyncio.create_task(perform(world, utc_now))
             try:
@@ -65,23 +72,44 @@ async def _demo(folder: Path) -> None:
                 story.cancel()
 
 
-def _settings(api: str, folder: Path) -> "WatchSettings":
-    from fluence_watch.settings import WatchSettings
+def _write_settings(folder: Path, api: str, listen: str) -> Path:
+    """The settings of the demo, in a file that commands in another terminal can use too."""
+    path = folder / "config.toml"
+    path.touch(mode=0o600)
+    path.write_text(
+        f"""\
+[poll]
+interval = "2s"
+timeout = "2s"
+jitter = "0s"
 
-    account = {"name": _ACCOUNT, "api_key": _KEY, "base_url": api, "epoch": EPOCH}
-    return WatchSettings.model_validate(
-        {
-            "poll": {"interval": "2s", "timeout": "2s", "jitter": "0s"},
-            "store": {"url": f"sqlite:///{folder}/demo.db"},
-            "log": {"level": "warning"},
-            "accounts": [account],
-            "rules": {
-                "low_balance": {"for": "4s"},
-                "billing_due": {"lead_time": "20s"},
-                "poll_failing": {"for": "10s"},
-            },
-        }
+[server]
+listen = "{listen}"
+
+[store]
+url = "sqlite:///{folder}/demo.db"
+
+[log]
+level = "warning"
+
+[[accounts]]
+name = "{_ACCOUNT}"
+api_key = "{_KEY}"
+base_url = "{api}"
+epoch = "{short(EPOCH)}"
+
+[rules.low_balance]
+for = "4s"
+
+[rules.billing_due]
+lead_time = "20s"
+
+[rules.poll_failing]
+for = "10s"
+""",
+        encoding="utf-8",
     )
+    return path
 
 
 def _plan(settings: "WatchSettings") -> "Setup":
@@ -108,14 +136,25 @@ def _listener() -> "socket.socket":
         return bind(usual.host, 0)
 
 
-def _greet(api: str, site: str) -> None:
+def _greet(api: str, site: str, settings: Path) -> None:
     typer.echo(f"""\
 A simulated Fluence account with {VMS} VMs, epochs of {EPOCH.seconds // 60} minutes, a poll every 2 seconds.
   status page   {site}/
   metrics       {site}/metrics
   its API       {api}/_control/world
 VMs come and go, ports drift, money runs dry. Messages appear below; Ctrl-C ends it.
+The commands in them work in another terminal, after:
+{_exports(settings)}
 """)
+
+
+def _exports(settings: Path) -> str:
+    """What a shell needs so that `fluence-watch` is found, and finds the demo."""
+    lines = [f"  export FLUENCE_WATCH_CONFIG={quote(str(settings))}"]
+    if which("fluence-watch") is None:
+        programs = Path(sys.executable).absolute().parent
+        lines.append(f'  export PATH={quote(str(programs))}:"$PATH"')
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,8 @@ def test_drift_against_what_was_first_seen(board: Board, polled: Callable[..., P
 
 def test_what_keeps_it_from_being_ready(board: Board, polled: Callable[..., Polled]) -> None:
     """Accounts not polled yet, polls that crashed, a store that fails; each until it is over."""
-    board.expect({"main", "second"})
+    board.expect({"main", "second"}, timedelta(seconds=7))
+    assert 7 == board.status().reload_seconds
     assert [
         "account main: not polled yet",
         "account second: not polled yet",

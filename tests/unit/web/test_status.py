@@ -249,3 +249,15 @@ def test_counted() -> None:
         counted(1, "VM"),
         counted(2, "entry", "entries"),
     ]
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [(0.2, 1), (2, 2), (60, 60), (1.5, 2)])
+def test_the_page_reloads_as_often_as_accounts_are_polled(
+    now: datetime, interval: float, seconds: int
+) -> None:
+    """At most once a second, and the foot of the page says how often."""
+    view = build_status([], [], now, brief, reload_after=timedelta(seconds=interval))
+    html = render_status(view)
+
+    assert f'<meta http-equiv="refresh" content="{seconds}">' in html
+    assert f"this page reloads every {seconds} s" in html
