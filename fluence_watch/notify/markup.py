@@ -1,13 +1,14 @@
 """The formats of a message: what a value, a heading or a list item looks like in each.
 
 Templates hold the words and mark them up with the filters of a `Markup`. All else that enters a
-message is data, made harmless in two steps, in every format alike:
+message is data, made harmless in two steps:
 
   1. `model.text.inert` drops control, bidirectional and zero-width characters, folds line breaks
-     and bounds the length.
+     and bounds the length, in every format.
   2. `inert` writes the characters that chat services act upon as look-alikes: `<!channel>`,
-     `@everyone`, `<@id>` and a backtick that would end a code span. It is needed in plain text
-     too, which some services read for mentions.
+     `@everyone`, `<@id>` and a backtick that would end a code span. Text and HTML for a chat need
+     it like Markdown: Discord reads text for mentions, Telegram and Matrix read HTML for them.
+     In a mail, on a terminal and in JSON these characters mean nothing, and stay as they are.
 
 Then HTML escapes what is left, and Markdown puts whatever is not plainly harmless into a code
 span, where no service acts upon it.
@@ -15,7 +16,7 @@ span, where no service acts upon it.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -31,8 +32,13 @@ _HARMLESS = re.compile(r"(?:[^\W_]|[ /:.,+·…-](?!/))*")
 
 
 class BodyFormat(StrEnum):
-    """How a body is written."""
+    """How a body is written.
 
+    `TEXT`, `MARKDOWN` and `HTML` (a few tags) are for services that may act upon what they show.
+    `PLAIN` text and a `MAIL` are shown as they are.
+    """
+
+    PLAIN = "plain"
     TEXT = "text"
     MARKDOWN = "markdown"
     HTML = "html"
@@ -41,7 +47,13 @@ class BodyFormat(StrEnum):
     @property
     def syntax(self) -> str:
         """`text`, `markdown` or `html`: a mail is an HTML document."""
-        return "html" if self is BodyFormat.MAIL else self.value
+        return {BodyFormat.PLAIN: "text", BodyFormat.MAIL: "html"}.get(self, self.value)
+
+    @property
+    def of_title(self) -> "BodyFormat":
+        """How the title above such a body is written: it is text in every format."""
+        kept = self in {BodyFormat.PLAIN, BodyFormat.MAIL}
+        return BodyFormat.PLAIN if kept else BodyFormat.TEXT
 
 
 def inert(text: str, longest: int = LONGEST) -> str:
@@ -86,6 +98,10 @@ def _safe(markup: str) -> Safe:
 
 
 def _plain(value: str, longest: int = LONGEST, /) -> Safe:
+    return _safe(one_line(value, longest))
+
+
+def _chat(value: str, longest: int = LONGEST, /) -> Safe:
     return _safe(inert(value, longest))
 
 
@@ -106,12 +122,16 @@ def _html_code(value: str, longest: int = LONGEST, /) -> Safe:
     return _safe(f"<samp>{_html(value, longest)}</samp>")  # <code> breaks the line in plain text
 
 
+def _mail(value: str, longest: int = LONGEST, /) -> Safe:
+    return escape(one_line(value, longest))
+
+
 def _mail_code(value: str, longest: int = LONGEST, /) -> Safe:
-    return mail.code(_html(value, longest))
+    return mail.code(_mail(value, longest))
 
 
 def _mail_command(value: str, longest: int = LONGEST, /) -> Safe:
-    return mail.command(_html(value, longest))
+    return mail.command(_mail(value, longest))
 
 
 def _around(before: str, after: str) -> BlockMarkup:
@@ -134,16 +154,19 @@ def _listed(block: str) -> Safe:
     return _safe(f"{gap}- " + "\n  ".join(lines) + f"\n{gap}")
 
 
+_TEXT = Markup(
+    text=_chat,
+    code=_chat,
+    command=_chat,
+    strong=_safe,
+    heading=_toned(_around("\n", "\n\n")),
+    paragraph=_around("\n", "\n"),
+    item=_listed,
+)
+
 MARKUPS: Mapping[BodyFormat, Markup] = {
-    BodyFormat.TEXT: Markup(
-        text=_plain,
-        code=_plain,
-        command=_plain,
-        strong=_safe,
-        heading=_toned(_around("\n", "\n\n")),
-        paragraph=_around("\n", "\n"),
-        item=_listed,
-    ),
+    BodyFormat.PLAIN: replace(_TEXT, text=_plain, code=_plain, command=_plain),
+    BodyFormat.TEXT: _TEXT,
     BodyFormat.MARKDOWN: Markup(
         text=_markdown,
         code=_markdown_code,
@@ -163,7 +186,7 @@ MARKUPS: Mapping[BodyFormat, Markup] = {
         item=lambda block: _safe("<p>• " + "<br>\n".join(_lines(block)) + "</p>\n"),
     ),
     BodyFormat.MAIL: Markup(
-        text=_html,
+        text=_mail,
         code=_mail_code,
         command=_mail_command,
         strong=_around("<b>", "</b>"),

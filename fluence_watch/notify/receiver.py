@@ -27,6 +27,10 @@ MAIL = frozenset(
     }
 )  # fmt: skip
 """Apprise's schemas of services that deliver mail."""
+PROGRAMS = frozenset(
+    {"form", "forms", "json", "jsons", "mqtt", "mqtts", "rsyslog", "syslog", "xml", "xmls"}
+)
+"""Apprise's schemas of what hands a message to a program, which acts upon nothing in it."""
 _OURSELVES = "fluence-watch"
 _NOWHERE = logging.NullHandler()
 _SECRET = 4  # shorter pieces of a URL are no secrets, and would blank out ordinary words
@@ -109,10 +113,18 @@ def parse_receiver(name: str, url: str, *, timeout: float = TIMEOUT) -> Receiver
 
 
 def _format(plugin: "NotifyBase", url: str) -> BodyFormat:
-    """What the service takes best: of HTML, a mail takes a document, and a chat a few tags."""
+    """What the service takes best.
+
+    Of HTML, a mail takes a document, and a chat a few tags. Text is plain where nobody reads it
+    for mentions; of a service that is not known it is not.
+    """
     taken = BodyFormat(plugin.resolve_format().value)
-    is_mail = url.partition("://")[0].lower() in MAIL
-    return BodyFormat.MAIL if is_mail and taken is BodyFormat.HTML else taken
+    schema = url.partition("://")[0].lower()
+    if taken is BodyFormat.HTML and schema in MAIL:
+        return BodyFormat.MAIL
+    if taken is BodyFormat.TEXT and schema in MAIL | PROGRAMS:
+        return BodyFormat.PLAIN
+    return taken
 
 
 def _silence(*names: str) -> None:

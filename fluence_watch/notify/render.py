@@ -21,7 +21,8 @@ from jinja2.environment import TemplateModule
 from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message, in_full
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.notify.markup import MARKUPS, BodyFormat, inert
+from fluence_watch.model.text import inert
+from fluence_watch.notify.markup import MARKUPS, BodyFormat
 from fluence_watch.notify.plain import plain_body, plain_title
 from fluence_watch.notify.words import ItemView, words
 
@@ -79,7 +80,7 @@ def render(
         NotifyError: there are no words for these facts.
     """
     message, worst = _wordable(message), message.counts[0]
-    title = _message_title(message, now, firing)
+    title = _message_title(message, fmt, now, firing)
     body = _fitting(
         message.items,
         None if longest is None else longest - len(title) - _SEAM,
@@ -103,6 +104,7 @@ def render_summary(
     messages = [_wordable(message) for message in messages]
     title = _title(
         "_summary_title",
+        fmt,
         now,
         number=sum(count.number for message in messages for count in message.counts),
         receiver=messages[0].receiver,
@@ -135,7 +137,7 @@ def render_plainly(
 
 def render_test(receiver: str, fmt: BodyFormat, now: datetime) -> Rendered:
     """Word the message that shows that a receiver can be reached."""
-    title = _title("_test_title", now, receiver=receiver)
+    title = _title("_test_title", fmt, now, receiver=receiver)
     return Rendered(title, _page(_text("_test", fmt, now, receiver=receiver), fmt, title), "info")
 
 
@@ -145,7 +147,7 @@ def brief(facts: object, now: datetime) -> str:
     Raises:
         NotifyError: there are no words for these facts.
     """
-    module = _words_of(facts, BodyFormat.TEXT, now)
+    module = _words_of(facts, BodyFormat.PLAIN, now)
     return inert(str(module.brief(facts)), _BRIEF)  # type: ignore[attr-defined] # macros are attributes
 
 
@@ -199,16 +201,16 @@ def _cut(shown: _Shown, number: int) -> _Shown:
     return _Shown(shown.full, in_full(shown.brief, number))
 
 
-def _message_title(message: Message, now: datetime, firing: FiringSince) -> str:
+def _message_title(message: Message, fmt: BodyFormat, now: datetime, firing: FiringSince) -> str:
     """The worst alert itself where there is one of its kind, else the rules and how many."""
     first, fires = message.items[0], message.counts[0].firing
     rules = dict.fromkeys(count.rule for count in message.counts if count.firing == fires)
     alone = (message.firing if fires else message.resolved) == 1
     values = {"message": message, "rules": list(rules), "item": None, "words": None}
     if alone:
-        values["words"] = _words_of(first.facts, BodyFormat.TEXT, now)
+        values["words"] = _words_of(first.facts, fmt.of_title, now)
         values["item"] = _told(first, message, firing)
-    return _title("_title", now, **values)
+    return _title("_title", fmt, now, **values)
 
 
 def _body(
@@ -295,6 +297,7 @@ def _page(body: str, fmt: BodyFormat, title: str) -> str:
     return str(MARKUPS[fmt].page(body, title))
 
 
-def _title(template: str, now: datetime, **values: object) -> str:
-    """A title is plain text in every format: services show it as such, or put it into a body."""
-    return inert(_text(template, BodyFormat.TEXT, now, **values), _TITLE)
+def _title(template: str, fmt: BodyFormat, now: datetime, **values: object) -> str:
+    """A title is text in every format: services show it as such, or put it into a body."""
+    text = _text(template, fmt.of_title, now, **values)
+    return str(MARKUPS[fmt.of_title].text(text, _TITLE))

@@ -177,7 +177,7 @@ async def test_no_header_can_be_put_in_by_a_name(receiver: Receiver, mailbox: Ma
 
     assert mail["Bcc"] is None
     assert ["ops@example.com"] == mailbox.recipients
-    x = "x Bcc: thief＠example.com ‹script›"  # noqa: RUF001 - the look-alikes are the point
+    x = "x Bcc: thief@example.com <script>"
     assert f"CRITICAL {x} ends 17:59 UTC (in 42 min): top up 0.20 USDC" == mail["Subject"]
     assert "<script" not in part(mail, "text/html")
 

@@ -120,7 +120,7 @@ def _plan(settings: "WatchSettings") -> "Setup":
 
     made = prepare(settings)
     policies = {n: replace(p, routes=(Route(_TERMINAL),)) for n, p in made.policies.items()}
-    return replace(made, policies=policies, receivers={_TERMINAL: Terminal(BodyFormat.TEXT)})
+    return replace(made, policies=policies, receivers={_TERMINAL: Terminal(BodyFormat.PLAIN)})
 
 
 def _listener() -> "socket.socket":

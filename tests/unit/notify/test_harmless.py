@@ -33,6 +33,7 @@ NAMES = st.lists(
     | st.text(max_size=10),
     max_size=12,
 ).map("".join)  # fmt: skip
+SHOWN_AS_IT_IS = (BodyFormat.PLAIN, BodyFormat.MAIL)
 LAW = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -80,15 +81,30 @@ def tags(message: Message, fmt: BodyFormat, now: datetime) -> set[object]:
 def test_no_name_acts_on_a_service(
     fmt: BodyFormat, name: str, low_balance: Callable[..., Message], now: datetime
 ) -> None:
-    """Nothing invisible, no mention and no tag comes through."""
+    """Nothing invisible; for a service that acts on what it shows, no mention and no tag."""
     message = named(low_balance(), name)
     for made in (render(message, fmt, now), render_summary([message], fmt, now)):
         text = f"{made.title}\n{made.body}"
         assert visible(text)
-        assert "@" not in text.replace("@media", "")
+        if fmt in SHOWN_AS_IT_IS:
+            continue
+        assert "@" not in text
         assert "](" not in text
-        if fmt.syntax != "html":
+        if fmt is not BodyFormat.HTML:
             assert not re.search("[<>]", text)
+
+
+@pytest.mark.parametrize("fmt", BodyFormat)
+def test_what_means_nothing_stays(
+    fmt: BodyFormat, low_balance: Callable[..., Message], now: datetime
+) -> None:
+    """In JSON, on a terminal and in a mail a name is as its owner wrote it."""
+    name = "ops@example `a` [b](c)"
+    made = render(named(low_balance(), name), fmt, now)
+
+    assert (fmt in SHOWN_AS_IT_IS) == (name in made.body)
+    titled = replace(low_balance(), account="me@home")
+    assert (fmt in SHOWN_AS_IT_IS) == ("me@home" in render_summary([titled], fmt, now).title)
 
 
 @given(name=NAMES)

@@ -28,10 +28,10 @@ SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
         ("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", BodyFormat.MARKDOWN),
         ("mailto://user:pass@example.com", BodyFormat.MAIL),
         ("sendgrid://key:from@example.com/to@example.com", BodyFormat.MAIL),
-        ("mailto://user:pass@example.com?format=text", BodyFormat.TEXT),
+        ("mailto://user:pass@example.com?format=text", BodyFormat.PLAIN),
         ("tgram://123456789:abcdefg_hijklmnop/12315544/", BodyFormat.HTML),
         ("discord://12345678/abcdefghij", BodyFormat.TEXT),
-        ("json://localhost", BodyFormat.TEXT),
+        ("json://localhost", BodyFormat.PLAIN),
     ],
 )  # fmt: skip
 def test_format_is_what_the_service_takes_best(url: str, expected: BodyFormat) -> None:
