@@ -1,12 +1,14 @@
 """Options that several commands take."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fluence_watch.cli.common.output import OutputFormat
-from fluence_watch.settings import LogSettings, WatchSettings, find_file, load_settings
+
+if TYPE_CHECKING:
+    from fluence_watch.settings import WatchSettings
 
 ConfigOption = Annotated[
     Path | None,
@@ -27,13 +29,14 @@ FormatOption = Annotated[
 ]
 
 
-def settings_from(config: Path | None) -> WatchSettings:
+def settings_from(config: Path | None) -> "WatchSettings":
     """The settings that a command was pointed to; raises `ConfigError`.
 
     From then on what is logged goes to standard error, and only what is wrong: a command says
     itself what happened.
     """
     from fluence_watch.app.logs import configure_logs
+    from fluence_watch.settings import LogSettings, find_file, load_settings
 
     configure_logs(LogSettings(level="error"))
     return load_settings(find_file(config))

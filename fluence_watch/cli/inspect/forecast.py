@@ -16,6 +16,7 @@ from fluence_watch.cli.common.output import (
     print_rows,
 )
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
+from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
     from fluence_watch.app.wiring import Setup
@@ -134,7 +135,12 @@ def _end(outcomes: Mapping[str, Outcome]) -> None:
         typer.echo(f"fluence-watch: account {failure.account}: {failure.message}", err=True)
     for each in outcomes.values():
         if isinstance(each, Snapshot) and each.rejected:
-            text = f"account {each.account}: VMs that cannot be read: {len(each.rejected)}"
-            typer.echo(f"fluence-watch: note: {text}", err=True)
+            _note(each.account, f"VMs that cannot be read: {len(each.rejected)}")
+        if isinstance(each, Snapshot) and (why := each.unknown.get("balance")):
+            _note(each.account, f"the balance is unknown: {inert(why)}")
     if failures:
         raise typer.Exit(UNKNOWN)
+
+
+def _note(account: str, text: str) -> None:
+    typer.echo(f"fluence-watch: note: account {account}: {text}", err=True)

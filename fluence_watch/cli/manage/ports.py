@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fluence_watch.cli.common.completion import complete_vm
 from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
 from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
 from fluence_watch.cli.manage.choose import Target
@@ -57,7 +58,12 @@ def _port(text: str) -> Port:
 
 
 VmArgument = Annotated[
-    str, typer.Argument(metavar="VM", help="Its id, the beginning of it, its name, or a glob.")
+    str,
+    typer.Argument(
+        metavar="VM",
+        help="Its id, the beginning of it, its name, or a glob.",
+        autocompletion=complete_vm,
+    ),
 ]
 PortsArgument = Annotated[
     list[Port],
@@ -82,7 +88,8 @@ def register(app: typer.Typer) -> None:
 
 def ls(
     vm: Annotated[
-        list[str] | None, typer.Argument(metavar="[VM]...", help="All when none.")
+        list[str] | None,
+        typer.Argument(metavar="VM", help="All when none.", autocompletion=complete_vm),
     ] = None,
     *,
     config: ConfigOption = None,
@@ -107,7 +114,7 @@ def ls(
 
 def _row(target: Target, expected: "Expected", form: OutputFormat) -> Mapping[str, object]:
     vm = target.vm
-    if form is OutputFormat.TABLE:
+    if form is not OutputFormat.JSON:
         return {
             "account": target.account,
             "vm": target.title,
@@ -117,11 +124,11 @@ def _row(target: Target, expected: "Expected", form: OutputFormat) -> Mapping[st
         }
     return {
         "account": target.account,
-        "vm": vm.name,
         "vm_id": vm.id,
+        "vm_name": vm.name,
         "ports": _texts(vm.ports),
-        "expected": _texts(expected.ports),
-        "source": expected.source,
+        "expected_ports": _texts(expected.ports),
+        "expected_by": expected.source,
     }
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from fluence_watch.simulator import Fault, FaultKind
+from fluence_watch.simulator import Fault, FaultKind, World
+from fluence_watch.simulator.dialects.cloud import billing
+from fluence_watch.simulator.errors import RefusedError
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
 
@@ -68,6 +70,28 @@ def test_the_forecast_of_what_cannot_be_read(run: Run, configure: Configure, api
 
     assert (1, 2) == (answer["accounts"][0]["unread"], len(answer["vms"]))
     assert "fluence-watch: note: account main: VMs that cannot be read: 1\n" == ran.err
+
+
+def test_a_balance_that_is_not_given(
+    run: Run,
+    configure: Configure,
+    serve: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is unknown, and why is said; the rest of the forecast stands."""
+    api = serve(dialect="cloud")
+    configure({"main": api.url}, dialect="cloud")
+
+    def refuse(_world: World) -> None:
+        raise RefusedError("not for this key")
+
+    monkeypatch.setattr(billing, "balance_json", refuse)
+    ran = run("forecast", "-o", "json")
+    (total,) = json.loads(ran.out)["accounts"]
+
+    assert (0, None, None) == (ran.code, total["balance"], total["funded_until"])
+    assert total["burn_per_day"] is not None
+    assert "note: account main: the balance is unknown: the API refused" in ran.err
 
 
 @pytest.mark.parametrize("columns", [80, 200])

@@ -87,7 +87,18 @@ def test_an_api_that_does_not_answer(run: Run, configure: Configure, unused_port
 
     assert 3 == ran.code
     assert "poll_failing" in ran.out
-    assert "no answer from 127.0.0.1" in ran.out
+    assert f"no answer from 127.0.0.1:{unused_port}: " in ran.out
+
+
+def test_an_api_of_another_dialect(
+    run: Run, configure: Configure, serve: Callable[..., Any]
+) -> None:
+    """Where it does not know the path, the finding says what to write into the settings."""
+    configure({"main": serve(dialect="v3").url}, dialect="v2")
+    ran = run("check")
+
+    assert 3 == ran.code
+    assert 'this API may not speak v2: try dialect = "auto" for the account' in ran.out
 
 
 @pytest.fixture

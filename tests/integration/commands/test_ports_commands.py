@@ -173,9 +173,12 @@ def test_listing(run: Run, configure: Configure, api: Any, web: Any) -> None:
     row = json.loads(run("vm", "ports", "ls", "web", "--format", "json").out)[0]
     assert (["22/tcp", "80/tcp"], ["22/tcp", "443/tcp"], "[[expect]] entry 2") == (
         row["ports"],
-        row["expected"],
-        row["source"],
+        row["expected_ports"],
+        row["expected_by"],
     )
+    assert ("web", web.id) == (row["vm_name"], row["vm_id"])
+    wide = run("vm", "ports", "ls", "web", "-o", "wide").out.splitlines()
+    assert "22/tcp, 80/tcp" in wide[2]
     everything = run("vm", "ports", "ls")
     assert (0, 5) == (everything.code, len(everything.out.splitlines()))
     assert "drift         80/tcp is open, 443/tcp is closed" in run("vm", "show", "web").out
