@@ -109,7 +109,7 @@ class Board:
     def remarks(self) -> list[str]:
         """What fires about the watcher itself, while it does its work all the same."""
         now, alerts = self._clock(), self._watcher.alerts.values()
-        return [brief(alert.facts, now) for alert in alerts if alert.state is State.FIRING]
+        return [_brief(alert.facts, now) for alert in alerts if alert.state is State.FIRING]
 
     def unready(self) -> list[str]:
         """Why the watcher does not do its work; empty when it does."""
@@ -159,7 +159,7 @@ class Board:
 def _brief(facts: object, now: datetime) -> str:
     """What the facts say; that they cannot be rendered must not take the page away."""
     try:
-        return brief(facts, now)
+        return _brief(facts, now)
     except Exception:  # noqa: BLE001 - whatever it is
         _log.exception("internal error, please report it", where="page")
         return "the details could not be rendered"

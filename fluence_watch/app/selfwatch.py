@@ -8,12 +8,13 @@ from datetime import datetime
 import structlog
 
 from fluence_watch.alerting.grouping import compose
-from fluence_watch.alerting.lifecycle import Alert, State, advance
+from fluence_watch.alerting.lifecycle import advance
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.couriers import Couriers
 from fluence_watch.app.decide import Decision, Policy
+from fluence_watch.app.report import fired, resolved
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, watcher_policy
 from fluence_watch.errors import StoreError
@@ -120,17 +121,13 @@ class SelfWatch:
 
 def _report(before: AccountState, decision: Decision) -> None:
     """Log what begins and what is over."""
-    for fingerprint, alert in decision.after.alerts.items():
-        if _fires(alert) and not _fires(before.alerts.get(fingerprint)):
-            notified = [receiver for about, receiver in decision.after.told if about == fingerprint]
-            if notified:
-                _log.error("receiver fails", receiver=fingerprint.subject, notified=notified)
-            else:
-                _log.error("receiver fails, nobody is notified", receiver=fingerprint.subject)
-    for alert in decision.ended:
+    for alert in fired(before.alerts, decision.after.alerts):
+        about = alert.fingerprint
+        notified = [receiver for told, receiver in decision.after.told if told == about]
+        if notified:
+            _log.error("receiver fails", receiver=about.subject, notified=notified)
+        else:
+            _log.error("receiver fails, nobody is notified", receiver=about.subject)
+    for alert in resolved(before.alerts, decision.ended):
         if not alert.quiet:
             _log.info("receiver works again", receiver=alert.fingerprint.subject)
-
-
-def _fires(alert: Alert | None) -> bool:
-    return alert is not None and alert.state is State.FIRING
