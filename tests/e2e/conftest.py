@@ -34,7 +34,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENC
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return value
 
 
@@ -55,7 +55,9 @@ class Fluence:
 
     def do(self, action: str, **what: Any) -> None:  # noqa: ANN401 - see simulator/actions.py
         """Make something happen."""
-        answer = httpx.post(f"{self.url}/_control/{action}", json=what, timeout=PATIENCE)
+        answer = httpx.post(
+            f"{self.url}/_control/{action}", json=what, timeout=PATIENCE, verify=False
+        )
         assert answer.is_success, answer.text
 
     def fail(self, kind: str = "status", **how: Any) -> None:  # noqa: ANN401 - see simulator/faults.py
@@ -69,9 +71,9 @@ class Fluence:
     @property
     def requests(self) -> int:
         """How many requests the API has seen."""
-        count: int = httpx.get(f"{self.url}/_control/world", timeout=PATIENCE).json()["requests"][
-            "count"
-        ]
+        count: int = httpx.get(f"{self.url}/_control/world", timeout=PATIENCE, verify=False).json()[
+            "requests"
+        ]["count"]
         return count
 
 
@@ -298,7 +300,7 @@ class Daemon:
 
     def get(self, path: str) -> httpx.Response:
         """What the daemon answers."""
-        return httpx.get(self.url + path, timeout=PATIENCE)
+        return httpx.get(self.url + path, timeout=PATIENCE, verify=False)
 
     def ready(self) -> "Daemon":
         """Wait until it is ready."""

@@ -35,7 +35,7 @@ def reload_by_signal(daemon: Any, eventually: Eventually) -> None:
 
 def reload_by_http(daemon: Any, eventually: Eventually) -> None:
     """POST /-/reload, which answers when it is done."""
-    httpx.post(f"{daemon.url}/-/reload", timeout=30)
+    httpx.post(f"{daemon.url}/-/reload", timeout=30, verify=False)
 
 
 def bodies(receiver: Any, first: int = 0) -> str:
@@ -151,7 +151,7 @@ def test_reload_of_a_bad_file(
     reload(daemon, eventually)
 
     assert 0 == daemon.metric(RELOADED)
-    answer = httpx.post(f"{daemon.url}/-/reload", timeout=30)
+    answer = httpx.post(f"{daemon.url}/-/reload", timeout=30, verify=False)
     assert 500 == answer.status_code
     for text in (answer.text, str(daemon.logged("reload failed, the old settings stay"))):
         assert "rules.low_balance.minimum: unknown key" in text

@@ -32,7 +32,9 @@ class Fluence:
     def set_ports(self, *ports: str) -> None:
         """Somebody sets the ports of the VM."""
         body = {"vm": VM, "ports": ports}
-        assert httpx.post(f"{self.url}/_control/set-ports", json=body, timeout=15).is_success
+        assert httpx.post(
+            f"{self.url}/_control/set-ports", json=body, timeout=15, verify=False
+        ).is_success
 
     @property
     def ports(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-ACCOUNTS, VMS, INTERVAL = 200, 50, 15.0
+ACCOUNTS, VMS, INTERVAL = 200, 50, 8.0
 SLOW, FAILING, UNAUTHORIZED = "a10", "a20", "a30"
 
 

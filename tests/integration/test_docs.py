@@ -119,7 +119,7 @@ class Reader:
             )
         for _ in range(600):
             with suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{self.port}/-/ready").is_success:
+                if httpx.get(f"http://127.0.0.1:{self.port}/-/ready", verify=False).is_success:
                     return ""
             with suppress(subprocess.TimeoutExpired):
                 self.daemons[-1].wait(0.05)

@@ -32,7 +32,10 @@ class Stack:
     def query(self, expression: str) -> list[tuple[Mapping[str, str], float]]:
         """The series that an expression gives now."""
         answer = httpx.get(
-            f"{self.prometheus}/api/v1/query", params={"query": expression}, timeout=10
+            f"{self.prometheus}/api/v1/query",
+            params={"query": expression},
+            timeout=10,
+            verify=False,
         ).json()
         assert "success" == answer["status"], answer
         return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
@@ -43,11 +46,13 @@ class Stack:
 
     def world(self) -> Any:  # noqa: ANN401 - JSON
         """What the simulator knows to be true."""
-        return httpx.get(f"{self.simulator}/_control/world", timeout=10).json()
+        return httpx.get(f"{self.simulator}/_control/world", timeout=10, verify=False).json()
 
     def do(self, action: str, **what: object) -> None:
         """Make something happen in the simulated world."""
-        assert httpx.post(f"{self.simulator}/_control/{action}", json=what, timeout=10).is_success
+        assert httpx.post(
+            f"{self.simulator}/_control/{action}", json=what, timeout=10, verify=False
+        ).is_success
 
 
 SETTINGS = """\
@@ -79,7 +84,7 @@ SCRAPING = {
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).is_success
+        return httpx.get(url, timeout=2, verify=False).is_success
     except httpx.HTTPError:
         return False
 
@@ -145,13 +150,17 @@ def test_the_scrape_goes_well(stack: Stack) -> None:
 
     assert scraped == kept
     assert scraped > VMS * 10
-    (target,) = httpx.get(f"{stack.prometheus}/api/v1/targets").json()["data"]["activeTargets"]
+    (target,) = httpx.get(f"{stack.prometheus}/api/v1/targets", verify=False).json()["data"][
+        "activeTargets"
+    ]
     assert ("up", "") == (target["health"], target["lastError"])
 
 
 def test_openmetrics_is_what_they_agree_on(stack: Stack) -> None:
     """By default; only there a counter's metadata stands under its name without `_total`."""
-    known = httpx.get(f"{stack.prometheus}/api/v1/metadata", timeout=10).json()["data"]
+    known = httpx.get(f"{stack.prometheus}/api/v1/metadata", timeout=10, verify=False).json()[
+        "data"
+    ]
     kinds = {name: each[0]["type"] for name, each in known.items()}
 
     assert "counter" == kinds["fluence_api_requests"]
@@ -271,7 +280,7 @@ def test_histograms_can_be_used(stack: Stack) -> None:
 
 def test_the_page_is_lint_free(stack: Stack, tool: Callable[..., str]) -> None:
     """`promtool check metrics` has nothing to say of what the daemon really serves."""
-    page = httpx.get(f"{stack.daemon}/metrics", timeout=10)
+    page = httpx.get(f"{stack.daemon}/metrics", timeout=10, verify=False)
     done = subprocess.run(
         [tool("promtool", "prometheus"), "check", "metrics"],
         input=page.content,
