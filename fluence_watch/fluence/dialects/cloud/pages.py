@@ -64,8 +64,8 @@ async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(later(number)) for number in numbers]
-    except* ApiError as errors:
-        raise _first(errors) from None
+    except ExceptionGroup as errors:  # Python before 3.11.4 wraps what `except*` raises
+        raise errors.exceptions[0] from None
     pages = [first, *(task.result() for task in tasks)]
     items = [item for page in pages for item in page.items]
     return Pages(items, _flaw(pages, numbers, items))
@@ -108,12 +108,6 @@ def _later(pagination: _Pagination) -> range:
         text = f"{pagination.total_pages:.3g} pages are more than can be"
         raise UnexpectedPayloadError(text, where="body.pagination.totalPages")
     return range(pagination.current_page + 1, pagination.current_page + pagination.total_pages)
-
-
-def _first(errors: BaseException) -> BaseException:
-    while isinstance(errors, BaseExceptionGroup):
-        errors = errors.exceptions[0]
-    return errors
 
 
 def _flaw(pages: Sequence[Page], asked: range, items: Sequence[msgspec.Raw]) -> str | None:
