@@ -205,19 +205,18 @@ async def test_a_poll_that_takes_too_long_is_cut_off(
 
 
 class CrashingStore:
-    """A store with an error of ours in it, which lasts for one poll, over a real one."""
+    """A store with an error of ours in it, until it is mended, over a real one."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.commits = 0
+        self.mended = False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.store, name)
 
     def commit(self, *args: object, **more: object) -> None:
-        """Crash, the first time."""
-        self.commits += 1
-        if self.commits == 1:
+        """Crash, until it is mended."""
+        if not self.mended:
             raise ZeroDivisionError
         self.store.commit(*args, **more)
 
@@ -231,7 +230,8 @@ async def test_a_poll_that_crashes_is_seen_and_is_not_the_last(
     eventually: Eventually,
 ) -> None:
     """An error of our own makes the watcher unready, until a poll goes well."""
-    watches = Watches(schedule, CrashingStore(store), board, utc_now, lambda: None)
+    crashing = CrashingStore(store)
+    watches = Watches(schedule, crashing, board, utc_now, lambda: None)
     await watches.take_over(
         planned(poll={"interval": "150ms", "jitter": "0s"}, accounts=[account(api)])
     )
@@ -241,6 +241,7 @@ async def test_a_poll_that_crashes_is_seen_and_is_not_the_last(
             == [why.rpartition(":")[0] for why in board.unready()]
         )
     )
+    crashing.mended = True
     await eventually(lambda: board.unready() == [])
     await watches.stop(5)
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from fluence_watch.errors import ApiError, BodyTooLargeError, UnexpectedPayloadError
+from fluence_watch.errors import BodyTooLargeError, UnexpectedPayloadError
 from fluence_watch.fluence.dialects.wire import decoded, expected
 from fluence_watch.fluence.http.calls import Call
 
