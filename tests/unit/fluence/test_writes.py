@@ -66,7 +66,7 @@ async def test_found_when_read_back(
     api.says(**answer)
     api.says(AFTER)
 
-    await rename(connect(timeout=0.5))
+    await rename(connect(timeout=1.5))
 
     assert ["PATCH", "GET"] == methods(api)
 
@@ -80,7 +80,7 @@ async def test_not_found_when_read_back(
     api.says(BEFORE)
 
     with pytest.raises(error, match=r"^the VM 0xab was not changed: .*; name is not as asked when"):
-        await rename(connect(timeout=0.5))
+        await rename(connect(timeout=1.5))
 
     assert ["PATCH", "GET", "GET"] == methods(api)
 
@@ -91,7 +91,7 @@ async def test_found_a_moment_later(api: ScriptedApi, connect: Connect) -> None:
     api.says(BEFORE)
     api.says(AFTER)
 
-    await rename(connect(timeout=0.5))
+    await rename(connect(timeout=1.5))
 
     assert ["PATCH", "GET", "GET"] == methods(api)
 
@@ -108,7 +108,7 @@ async def test_nothing_to_read_back(
     api.says(**answer)
 
     with pytest.raises(OutcomeUnknownError) as caught:
-        await rename(connect(timeout=0.4))
+        await rename(connect(timeout=1.5))
 
     text = str(caught.value)
     assert text.startswith("it is not known whether the VM 0xab was changed: the API failed (500)")
@@ -141,7 +141,7 @@ async def test_too_many_requests(api: ScriptedApi, connect: Connect) -> None:
     api.says(status=429)
     api.says(status=204)
 
-    await rename(connect(timeout=0.5))
+    await rename(connect(timeout=1.5))
 
     assert ["PATCH", "PATCH"] == methods(api)
 
@@ -159,7 +159,7 @@ async def test_rate_limit_that_lasts(api: ScriptedApi, connect: Connect) -> None
 async def test_nobody_listens(connect: Connect, records: list[RequestRecord]) -> None:
     """Without a connection the change was not made: it is tried again, and not read back."""
     with pytest.raises(UnreachableError):
-        await rename(connect(base_url="http://127.0.0.1:1", timeout=0.3))
+        await rename(connect(base_url="http://127.0.0.1:1", timeout=1.5))
 
     assert {"update_vm"} == {record.endpoint for record in records}
     assert len(records) > 1
@@ -211,10 +211,10 @@ async def test_deletion_in_doubt(
     api.says(left)
 
     if error is None:
-        await connect(timeout=0.5).delete_vm("0xab")
+        await connect(timeout=1.5).delete_vm("0xab")
     else:
         with pytest.raises(error):
-            await connect(timeout=0.5).delete_vm("0xab")
+            await connect(timeout=1.5).delete_vm("0xab")
 
     assert 1 == methods(api).count("DELETE")
 
@@ -223,7 +223,7 @@ async def test_removed_ids(api: ScriptedApi, connect: Connect) -> None:
     """A success that names other VMs than the one that was to go is looked into."""
     api.says('{"removed_ids": ["0xCD"], "transactions": []}')
     api.says(BEFORE)
-    client = connect(dialect="v3", timeout=0.5)
+    client = connect(dialect="v3", timeout=1.5)
 
     with pytest.raises(UnexpectedPayloadError, match="does not say that it removed the VM"):
         await client.delete_vm("0xab")
@@ -238,7 +238,7 @@ async def test_key_in_doubt(api: ScriptedApi, connect: Connect, said: str) -> No
     api.says(said, 201)
     api.says(LISTED)
 
-    added = await connect(timeout=0.5).add_ssh_key("mine", KEY)
+    added = await connect(timeout=1.5).add_ssh_key("mine", KEY)
 
     assert AddedKey(SshKey("mine", "SHA256:x", "ssh-ed25519 AAAA"), is_new=True) == added
     assert ["GET", "POST", "GET"] == methods(api)
@@ -269,7 +269,7 @@ async def test_removal_of_a_key_in_doubt(
     """A key that is not listed any more was removed."""
     api.says(cut=True)
     api.says(left)
-    client = connect(timeout=0.5)
+    client = connect(timeout=1.5)
 
     if made:
         await client.delete_ssh_key("SHA256:x")
@@ -292,7 +292,7 @@ async def test_hostile_words(api: ScriptedApi, connect: Connect) -> None:
     api.says('{"error": "s3cret-key \\u001b[31m"}', 500)
 
     with pytest.raises(OutcomeUnknownError) as caught:
-        await connect(timeout=0.3).update_vm("\x1b[31m\n0xab", name="x")
+        await connect(timeout=1.5).update_vm("\x1b[31m\n0xab", name="x")
 
     assert str(caught.value).isprintable()
     assert "s3cret" not in str(caught.value)
