@@ -1,4 +1,4 @@
-"""All that one poll tells one receiver is one message: worst first, and never too long."""
+"""One message per poll and receiver: the worst alert first, and never too long."""
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one receiver is told of one poll of one account: data, to be worded when sent.
+    """What one poll of one account has for one receiver: data, put into words when it is sent.
 
     `items` are worst first: those that are told in full (`in_full`), and all events. `counts` are
     of all, worst first.
@@ -83,7 +83,7 @@ def compose(
     paused: Container[str] = frozenset(),
     ranks: Mapping[str, Rank] | None = None,
 ) -> tuple[list[Message], dict[tuple[Fingerprint, str], datetime]]:
-    """The messages of one poll, one a receiver at most, and who is told of what by them.
+    """The messages of one poll, at most one per receiver, and who they notify of what.
 
     `alerts` are those that are open and those that this poll ended. Those with a `paused` subject
     are not repeated. `ranks` is keyed by rule.

@@ -1,4 +1,4 @@
-"""Who is told what, and when: one decision per alert and receiver, with a named reason."""
+"""Who is notified of what, and when: one decision per alert and receiver, with a named reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 
 LastNotified = Mapping[tuple[Fingerprint, str], datetime]
-"""When each receiver was last told of each open alert."""
+"""When each receiver was last notified of each open alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def _any_matches(globs: tuple[str, ...], name: str) -> bool:
 
 
 class Reason(StrEnum):
-    """Why a receiver is told."""
+    """Why a receiver is notified."""
 
     FIRST = "first"
     REPEAT = "repeat"
@@ -61,7 +61,7 @@ def needs_telling(
     *,
     repeats: bool = True,
 ) -> Reason | None:
-    """Why this receiver is to be told of this alert now; `None` when it is not.
+    """Why to notify this receiver of this alert now; `None` when it is not.
 
     A receiver hears that an alert resolved only if it heard that it fired. A `told_at` from the
     future counts like one as long ago: the clock was set back.

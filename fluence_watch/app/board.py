@@ -159,7 +159,7 @@ class Board:
 def _brief(facts: object, now: datetime) -> str:
     """What the facts say; that they cannot be rendered must not take the page away."""
     try:
-        return _brief(facts, now)
+        return brief(facts, now)
     except Exception:  # noqa: BLE001 - whatever it is
         _log.exception("internal error, please report it", where="page")
         return "the details could not be rendered"

@@ -1,4 +1,4 @@
-"""The clock that app/ and cli/ read; everything below is told the time."""
+"""The clock that app/ and cli/ read; everything below gets the time as an argument."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

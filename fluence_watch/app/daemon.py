@@ -34,7 +34,7 @@ _DAY = timedelta(days=1)
 
 
 class Daemon:
-    """Watches what a setup says until it is told to stop.
+    """Watches what a setup says until it is stopped.
 
     `load` reads the settings again for a reload. The store stays the caller's to close.
     """
@@ -136,7 +136,7 @@ class Daemon:
     def _warn_of_restart(self, fresh: Setup) -> None:
         for section in ("server", "store"):
             if getattr(self._plan.settings, section) != getattr(fresh.settings, section):
-                _log.warning("a change of this section takes a restart", section=section)
+                _log.warning("a change of this section needs a restart", section=section)
 
     def _obey_signals(self) -> None:
         loop = asyncio.get_running_loop()

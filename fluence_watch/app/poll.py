@@ -1,4 +1,4 @@
-"""One account, watched: fetch → compare → decide → commit → tell."""
+"""One account, watched: fetch → compare → decide → commit → notify."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
-    """What the API tells of the account now, or why it does not give the list of VMs.
+    """What the API reports of the account now, or why it does not give the list of VMs.
 
     Keys and balance are asked for at the same time; where they are not given, the snapshot says why.
     """
@@ -219,7 +219,7 @@ class Watch:
         return PollFailure(account, self._clock(), INTERNAL_ERROR, what)
 
     def _notes(self, account: str) -> tuple[list[Note], str | None]:
-        """What users did by hand, or why that cannot be read: then nothing can be committed."""
+        """The changes that users made, or why they cannot be read: then nothing can be committed."""
         try:
             return self._store.notes(account), None
         except StoreError as error:

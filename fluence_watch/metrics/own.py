@@ -35,7 +35,7 @@ AlertCounts = Mapping[tuple[str, str, str], int]
 
 
 class OwnMetrics:
-    """What the watcher tells of itself."""
+    """Metrics of the watcher itself."""
 
     def __init__(self, version: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # for the process: no others

@@ -1,4 +1,4 @@
-"""What the exposition is told of an account after each poll."""
+"""What the exposition gets of an account after each poll."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

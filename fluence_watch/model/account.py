@@ -1,4 +1,4 @@
-"""What the API tells of an account and of itself, where the dialect has it."""
+"""What the API reports of an account and of itself, where the dialect has it."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from fluence_watch.model.money import MicroUsdc
 
 @dataclass(frozen=True, slots=True)
 class NotTold:
-    """The API does not tell; `why` is for people. It is neither zero nor a failure."""
+    """The API does not report it; `why` is for people. It is neither zero nor a failure."""
 
     why: str
 

@@ -1,4 +1,4 @@
-"""What a user did by hand, left in the store for the next poll to know of."""
+"""A change that a user made with fluence-watch, kept in the store for the next poll."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

@@ -70,8 +70,8 @@ def heading(block: str, tone: str) -> Safe:
 
 
 def paragraph(block: str) -> Safe:
-    """A paragraph of its own."""
-    return _safe(f'<p style="margin:0;padding:12px 16px">{_folded(block)}</p>\n')
+    """A paragraph; a `<div>`, for it may hold a command."""
+    return _safe(f'<div style="margin:0;padding:12px 16px">{_folded(block)}</div>\n')
 
 
 def item(lines: list[str]) -> Safe:

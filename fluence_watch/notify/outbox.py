@@ -67,7 +67,7 @@ class Outbox(Protocol):
 
 
 class Channel(Protocol):
-    """Who is told; see `receiver.Receiver`."""
+    """Who is notified; see `receiver.Receiver`."""
 
     @property
     def name(self) -> str:
@@ -168,7 +168,7 @@ class Delivery:
         ids = {queued.id for queued in superseded(queue)}
         if not ids:
             return queue
-        log.info("repeats are said by later ones", receiver=self.receiver.name, messages=len(ids))
+        log.info("repeats superseded", receiver=self.receiver.name, messages=len(ids))
         await self._forget(sorted(ids))
         return [queued for queued in queue if queued.id not in ids]
 
@@ -215,7 +215,7 @@ class Delivery:
         return True
 
     async def _forget(self, ids: Sequence[int]) -> None:
-        """Remove what was accepted; kept in mind until the store has done so."""
+        """Remove what was accepted; remembered until the store has done so."""
         self.accepted.update(ids)
         try:
             await asyncio.to_thread(self.outbox.delivered, sorted(self.accepted))

@@ -1,4 +1,4 @@
-"""On which line of a TOML file a key stands; `tomllib` does not tell."""
+"""The line of a key in a TOML file, which `tomllib` does not give."""
 
 import re
 from collections import Counter

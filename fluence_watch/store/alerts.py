@@ -1,4 +1,4 @@
-"""Alerts as rows: the open ones with who was told of them, and the history."""
+"""Alerts as rows: the open ones with who was notified, and the history."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ _END = (
 def load_open(
     connection: Connection, account_id: int
 ) -> tuple[dict[Fingerprint, Alert], dict[tuple[Fingerprint, str], datetime]]:
-    """The open alerts of an account, and when each receiver was last told of each."""
+    """The open alerts of an account, and when each receiver was last notified of each."""
     still_open: dict[Fingerprint, Alert] = {}
     told: dict[tuple[Fingerprint, str], datetime] = {}
     query = _ALERTS.where(alerts.c.account_id == account_id, is_open).order_by(alerts.c.id)

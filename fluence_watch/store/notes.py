@@ -1,4 +1,4 @@
-"""What users did by hand, for the next poll of the account to know of."""
+"""Changes that users made with fluence-watch, kept for the next poll of the account."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -203,7 +203,7 @@ class Store:
         at: datetime,
         ports: tuple[Port, ...] = (),
     ) -> None:
-        """Tell the next poll of the account what a user did by hand."""
+        """Leave a note of a change that a user made, for the next poll of the account."""
         with self._write() as connection:
             notes.append(connection, account, action, subject, at=at, ports=ports)
 
@@ -268,7 +268,7 @@ class Store:
             outbox.mark_failed(connection, ids, next_attempt_at, error)
 
     def drop_queue(self, receiver: str) -> int:
-        """Remove all messages for a receiver that is no more; returns how many."""
+        """Remove all messages for a receiver that was removed; returns how many."""
         with self._write() as connection:
             return outbox.remove_all(connection, receiver)
 

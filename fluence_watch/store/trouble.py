@@ -1,4 +1,4 @@
-"""What went wrong with the database, in words that tell what to do."""
+"""What went wrong with the database, and what to do about it."""
 
 import sqlite3
 from collections.abc import Iterator

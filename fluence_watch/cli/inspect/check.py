@@ -68,7 +68,7 @@ def check(config: ConfigOption = None, form: FormatOption = OutputFormat.TABLE) 
 
 
 def _unjudged(outcome: Outcome, policy: "Policy") -> Iterator[str]:
-    """What the poll of an account did not tell, and why; a line each."""
+    """What the poll of an account left unknown, and why; a line each."""
     account = f"account {inert(outcome.account)}"
     if not isinstance(outcome, Snapshot):
         yield f"{account}: {inert(outcome.message)}"

@@ -113,7 +113,7 @@ for = "10s"
 
 
 def _plan(settings: "WatchSettings") -> "Setup":
-    """The setup of the settings, with the terminal as the one who is told."""
+    """The setup of the settings, with the terminal as the receiver."""
     from fluence_watch.alerting.routing import Route
     from fluence_watch.app.wiring import prepare
     from fluence_watch.notify.markup import BodyFormat

@@ -52,7 +52,7 @@ class NotSentError(UnreachableError):
 
 
 class DoubtfulError(Exception):
-    """A change was sent and its answer does not tell whether it was made; `cause` says why.
+    """A change was sent and its answer does not show whether it was made; `cause` says why.
 
     It does not leave this package: `settling` reads back what became of the change.
     """

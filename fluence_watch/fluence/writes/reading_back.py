@@ -1,4 +1,4 @@
-"""Whether a change was made, told from what the API lists now."""
+"""Whether a change was made, judged by what the API lists now."""
 
 from collections.abc import Awaitable, Callable
 
