@@ -1,11 +1,12 @@
 """Secrets: given in the settings, or in a file of their own. No text here ever shows one."""
 
-import logging
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from fluence_watch.errors import NotifyError
 from fluence_watch.model.text import fits_header
+from fluence_watch.sender.urls import describe, unusable
 
 
 def one_secret(given: SecretStr | None, file: Path | None, name: str) -> SecretStr:
@@ -56,14 +57,9 @@ def check_apprise_url(url: str) -> None:
     Raises:
         ValueError: it cannot, or there are several URLs in one; the text does not show the URL.
     """
-    from apprise import Apprise  # noqa: PLC0415 - 0.1 s and 15 MB, for those alone who have receivers
-
-    apprise_log = logging.getLogger("apprise")  # it would print the URL, with what is secret in it
-    apprise_log.propagate = False
-    apprise_log.handlers[:] = [logging.NullHandler()]
-    scheme, colon, _ = url.partition("://")
-    if len(url.split()) != 1 or not Apprise.instantiate(url, suppress_exceptions=True):
-        raise ValueError(
-            f"Apprise cannot use this {scheme[:20] if colon else ''!r} URL: write one URL, as "
-            "Apprise's page on that service shows it"
-        )
+    try:
+        (description,) = describe([url])
+    except NotifyError as error:
+        raise ValueError(str(error)) from None
+    if description is None:
+        raise ValueError(unusable(url))

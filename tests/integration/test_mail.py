@@ -24,10 +24,6 @@ from fluence_watch.notify.render import Rendered, render
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.port_drift import Direction, PortDrift
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:'imghdr' is deprecated"
-)  # Apprise's OpenPGP library
-
 NOW = datetime(2026, 4, 16, 17, 17, tzinfo=UTC)
 DUE = NOW + timedelta(minutes=42)
 
@@ -72,7 +68,9 @@ async def receiver(mailbox: Mailbox) -> AsyncIterator[Receiver]:
     async with await loop.create_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         url = f"mailto://127.0.0.1:{port}?from=watch@example.com&to=ops@example.com"
-        yield parse_receiver("ops", url)
+        made = parse_receiver("ops", url)
+        yield made
+        await made.aclose()
 
 
 def low_balance(name: str = "web-1", account: str = "main") -> Message:

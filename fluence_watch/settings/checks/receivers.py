@@ -1,10 +1,13 @@
 """Checks on receivers."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
+from fluence_watch.errors import NotifyError
 from fluence_watch.model.duration import short
 from fluence_watch.model.finding import Severity
 from fluence_watch.rules import RULES, port_drift
+from fluence_watch.sender.urls import describe
 from fluence_watch.settings.checks.doubt import (
     INTERVAL,
     Doubt,
@@ -37,6 +40,9 @@ def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
 
 def urls_are_usable(settings: WatchSettings) -> Iterator[Doubt]:
     """Each receiver has one URL, and Apprise can use it."""
+    with suppress(NotifyError):  # or each asks for itself; the error is that of its receiver
+        urls = (secret(receiver, "apprise_url") for receiver in settings.receivers)
+        describe([url for url in urls if isinstance(url, str)])
     for number, receiver in enumerate(settings.receivers):
         try:
             check_apprise_url(receiver.apprise_url)

@@ -1,0 +1,116 @@
+"""A process that sends for one receiver: there while it is used, killed when it takes too long."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from fluence_watch.errors import NotifyError
+
+IDLE_SECONDS = 60.0
+"""How long a process is kept for the next message: to start one takes 0.3 s of CPU."""
+
+_LONGEST_ANSWER = 2**20
+
+
+def command(*arguments: str) -> list[str]:
+    """How the program is started: `-P` keeps the current folder out of its imports."""
+    return [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), *arguments]
+
+
+def environment() -> dict[str, str]:
+    """What it may know of ours: proxies and certificates, but no settings, which hold keys."""
+    return {name: value for name, value in os.environ.items() if "FLUENCE_WATCH" not in name}
+
+
+class SenderProcess:
+    """Answers requests, one at a time, each within a hard bound in time.
+
+    The process starts with the first request and ends when it was not asked for `idle` seconds,
+    when an answer does not come in time, when who asks is cancelled, and when we end.
+    """
+
+    def __init__(self, idle: float = IDLE_SECONDS) -> None:
+        self._idle = idle
+        self._asking = asyncio.Lock()
+        self._process: Process | None = None
+        self._rest: asyncio.TimerHandle | None = None
+
+    async def ask(self, request: Mapping[str, str], seconds: float) -> dict[str, str]:
+        """The answer of the program (see `worker`).
+
+        Raises:
+            NotifyError: there was none in time, and nothing goes on trying; what was asked for
+                may have been done.
+        """
+        async with self._asking:
+            self._stay()
+            try:
+                async with asyncio.timeout(seconds):
+                    answer = await self._exchange(request)
+            except TimeoutError:
+                await self._end()
+                raise NotifyError(
+                    f"no answer within {seconds:g} s; the message may have arrived"
+                ) from None
+            except BaseException:
+                await self._end()
+                raise
+            self._rest = asyncio.get_running_loop().call_later(self._idle, self._kill)
+            return answer
+
+    async def aclose(self) -> None:
+        """End the process, if there is one, without waiting for an answer."""
+        self._stay()
+        await self._end()
+
+    async def _exchange(self, request: Mapping[str, str]) -> dict[str, str]:
+        process = await self._started()
+        assert process.stdin
+        assert process.stdout
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            await process.stdin.drain()
+            answer: dict[str, str] = json.loads(await process.stdout.readline())
+        except (OSError, ValueError):
+            raise NotifyError(
+                "the process that sends ended; the message may have arrived"
+            ) from None
+        return answer
+
+    async def _started(self) -> Process:
+        if self._process is None or self._process.returncode is not None:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command(),
+                    stdin=PIPE,
+                    stdout=PIPE,
+                    env=environment(),
+                    limit=_LONGEST_ANSWER,
+                    start_new_session=True,  # so that what a plugin starts is killed with it
+                )
+            except OSError as error:
+                raise NotifyError(f"cannot start a process that sends: {error}") from None
+        return self._process
+
+    def _stay(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+
+    def _kill(self) -> Process | None:
+        """Kill the process, and whatever a plugin has started; asyncio reaps it."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return process
+
+    async def _end(self) -> None:
+        if process := self._kill():
+            await process.wait()
