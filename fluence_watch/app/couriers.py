@@ -12,6 +12,7 @@ from fluence_watch.app.wiring import Setup, delivery
 from fluence_watch.errors import StoreError
 from fluence_watch.notify.outbox import Delivery
 from fluence_watch.store import Store
+from fluence_watch.threads import STORE
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +59,7 @@ class Courier:
     async def _round(self) -> timedelta | None:
         try:
             again = await self.delivery.drain()
-            await asyncio.to_thread(self._counted)
+            await STORE.run(self._counted)
         except StoreError as error:
             _log.error("nothing can be sent: the store fails", error=str(error))
         except Exception:  # noqa: BLE001 - whatever it is, the next round must have its chance
@@ -126,7 +127,7 @@ class Couriers:
         await self._couriers.pop(name).stop()
         self._board.own.drop_receiver(name)
         try:
-            dropped = await asyncio.to_thread(self._store.drop_queue, name)
+            dropped = await STORE.run(self._store.drop_queue, name)
         except StoreError as error:
             _log.error("cannot empty a queue", receiver=name, error=str(error))
         else:

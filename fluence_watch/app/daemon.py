@@ -25,6 +25,7 @@ from fluence_watch.errors import ConfigError, StoreError
 from fluence_watch.model.finding import WATCHER
 from fluence_watch.settings import WatchSettings
 from fluence_watch.store import Store
+from fluence_watch.threads import SETTINGS, STORE
 
 _log = structlog.get_logger(__name__)
 
@@ -65,7 +66,7 @@ class Daemon:
         server = WebServer(site(self.board, self.reload))
         self._obey_signals()
         await server.start(listener)
-        await asyncio.to_thread(self._drop_strangers)
+        await STORE.run(self._drop_strangers)
         await self._take_over(self._plan)
         self._schedule.every(_DAY.total_seconds(), "prune", self._prune)
         _log.info("watching", accounts=len(self._plan.policies), serving=address(listener))
@@ -87,7 +88,7 @@ class Daemon:
         """
         async with self._reloading:
             try:
-                fresh = await asyncio.to_thread(lambda: prepare(self._load()))
+                fresh = await SETTINGS.run(lambda: prepare(self._load()))
                 await self._take_over(fresh)
             except (ConfigError, StoreError) as error:
                 self.board.own.reload_failed()
@@ -100,7 +101,7 @@ class Daemon:
         # Watches first: no poll under the old settings may leave a message for a receiver that is
         # no more.
         await self._watches.take_over(fresh)
-        await asyncio.to_thread(self._note_absent, fresh)
+        await STORE.run(self._note_absent, fresh)
         await self._selfwatch.take_over(fresh)
         await self._couriers.take_over(fresh)
         configure_logs(fresh.settings.log)
@@ -156,9 +157,9 @@ class Daemon:
     async def _prune(self) -> None:
         now, settings = self._clock(), self._plan.settings.store
         try:
-            await asyncio.to_thread(self._store.prune, now - settings.retention)
+            await STORE.run(self._store.prune, now - settings.retention)
             oldest = now - settings.forget_accounts_after
-            gone = await asyncio.to_thread(self._store.forget_absent, oldest)
+            gone = await STORE.run(self._store.forget_absent, oldest)
         except StoreError as error:
             _log.error("old alerts and accounts cannot be removed", error=str(error))
             return

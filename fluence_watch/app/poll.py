@@ -28,6 +28,7 @@ from fluence_watch.model.snapshot import (
 )
 from fluence_watch.rules.base import Need
 from fluence_watch.store import Store
+from fluence_watch.threads import STORE
 
 T = TypeVar("T")
 
@@ -151,7 +152,7 @@ class Watch:
         retries: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         async with self._settling:
-            polled = await asyncio.to_thread(self._conclude, policy, outcome, started)
+            polled = await STORE.run(self._conclude, policy, outcome, started)
         report(polled, retries, changed=polled.counts != self._counts)
         self._counts = polled.counts
         if polled.messages:

@@ -23,6 +23,7 @@ from fluence_watch.model.undelivered import Undelivered
 from fluence_watch.rules import evaluate
 from fluence_watch.rules.base import Situation
 from fluence_watch.store import Store
+from fluence_watch.threads import STORE
 
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +78,7 @@ class SelfWatch:
         policy = watcher_policy(setup.settings)
         async with self._looking:
             if self._watched is None:
-                state = await asyncio.to_thread(self._store.load, WATCHER)
+                state = await STORE.run(self._store.load, WATCHER)
                 self._watched = _Watched(policy, state)
             self._watched.policy = policy
         self._schedule.every(setup.settings.poll.interval.total_seconds(), "receivers", self.look)
@@ -88,7 +89,7 @@ class SelfWatch:
             if self._watched is None:
                 return
             try:
-                decision = await asyncio.to_thread(self._settle, self._watched)
+                decision = await STORE.run(self._settle, self._watched)
             except StoreError as error:
                 _log.error("cannot look at the receivers: the store fails", error=str(error))
                 return

@@ -19,6 +19,7 @@ from fluence_watch.model.duration import rough
 from fluence_watch.model.snapshot import OVERDUE
 from fluence_watch.settings import PollSettings
 from fluence_watch.store import Store
+from fluence_watch.threads import STORE
 
 _log = structlog.get_logger(__name__)
 
@@ -66,7 +67,7 @@ class Watches:
         """
         renamed = {name: self._new_name(name, setup) for name in self._watches}
         added = setup.policies.keys() - self._watches.keys() - set(renamed.values())
-        states = {name: await asyncio.to_thread(self._store.load, name) for name in added}
+        states = {name: await STORE.run(self._store.load, name) for name in added}
         self._board.expect(set(setup.policies), setup.settings.poll.interval)
         for name in self._watches.keys() - setup.policies.keys():
             states |= await self._remove(name, renamed[name])
@@ -130,9 +131,9 @@ class Watches:
         await watch.client.aclose()
         try:
             if new_name is not None:
-                await asyncio.to_thread(self._store.rename, name, new_name)
+                await STORE.run(self._store.rename, name, new_name)
                 _log.info("account renamed", account=name, to=new_name)
-                return {new_name: await asyncio.to_thread(self._store.load, new_name)}
+                return {new_name: await STORE.run(self._store.load, new_name)}
         except StoreError as error:
             _log.error("state of a removed account stays", account=name, error=str(error))
         return {}

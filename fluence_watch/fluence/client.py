@@ -36,6 +36,7 @@ from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
+from fluence_watch.threads import DECODING
 
 _log = structlog.get_logger(__name__)
 
@@ -124,9 +125,7 @@ class FluenceClient:
         memo = self._memo if elements.decode == self._decode else {}
         # In a thread, so that 10,000 VMs do not hold up the event loop. The memo is replaced,
         # never changed: a call that was cancelled may still be decoding.
-        listing, self._memo = await asyncio.to_thread(
-            read_elements, elements.raw, elements.decode, memo
-        )
+        listing, self._memo = await DECODING.run(read_elements, elements.raw, elements.decode, memo)
         self._decode = elements.decode
         return replace(listing, incomplete_because=elements.incomplete_because)
 

@@ -12,7 +12,6 @@
   that follows is accepted right after, it is given up: one try as a summary, and no more.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +34,7 @@ from fluence_watch.alerting.delivery import (
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered, render, render_plainly, render_summary
+from fluence_watch.threads import STORE
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +145,7 @@ class Delivery:
             if (left := self._left(all_queued)) > timedelta(0):
                 return left
             queue = await self._without_repeats(all_queued)
-            firing = await asyncio.to_thread(self.outbox.firing)
+            firing = await STORE.run(self.outbox.firing)
             stale = [q for q in queue if self._fate(q, firing) is Fate.SUMMARIZE]
             batch = stale or queue[:1]
             if await self._tell(batch, firing, summary=bool(stale)):
@@ -161,7 +161,7 @@ class Delivery:
     async def _queue(self) -> list[Queued]:
         if self.accepted:
             await self._forget(())
-        queue = await asyncio.to_thread(self.outbox.queued, self.receiver.name, WINDOW)
+        queue = await STORE.run(self.outbox.queued, self.receiver.name, WINDOW)
         return [queued for queued in queue if queued.id not in self.accepted]
 
     async def _without_repeats(self, queue: Sequence[Queued]) -> Sequence[Queued]:
@@ -196,7 +196,7 @@ class Delivery:
         if any(queued.in_flight for queued in batch):
             log.warning("sending again what may have arrived", receiver=name, messages=ids)
             self.observer.possible_duplicate(name)
-        await asyncio.to_thread(self.outbox.begin, ids)
+        await STORE.run(self.outbox.begin, ids)
         started = monotonic()
         try:
             await self.receiver.send(rendered)
@@ -205,7 +205,7 @@ class Delivery:
             self.observer.failed(name)
             self.works = self.works and self.wrong.issuperset(ids)
             again = self.now() + self._wait(batch)
-            await asyncio.to_thread(self.outbox.failed, ids, again, str(error))
+            await STORE.run(self.outbox.failed, ids, again, str(error))
             return False
         self.observer.told(name)
         alerts = sum(queued.message.firing + queued.message.resolved for queued in batch)
@@ -218,7 +218,7 @@ class Delivery:
         """Remove what was accepted; remembered until the store has done so."""
         self.accepted.update(ids)
         try:
-            await asyncio.to_thread(self.outbox.delivered, sorted(self.accepted))
+            await STORE.run(self.outbox.delivered, sorted(self.accepted))
         except StoreError as error:
             log.error("cannot remove sent messages", receiver=self.receiver.name, why=str(error))  # noqa: TRY400 - the text says it all
         else:

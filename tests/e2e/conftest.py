@@ -250,9 +250,13 @@ def _environment() -> dict[str, str]:
 
 @dataclass
 class Daemon:
-    """`fluence-watch run` in a process of its own; `lines` is the log of all its lives."""
+    """`fluence-watch run` in a process of its own; `lines` is the log of all its lives.
+
+    `program` is what Python runs, where that is not the package itself.
+    """
 
     config: Path
+    program: tuple[str, ...] = ("-m", "fluence_watch")
     lines: list[dict[str, Any]] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
     _reader: Thread | None = None
@@ -262,7 +266,7 @@ class Daemon:
         """Begin a life, and do not wait."""
         self._born_at = len(self.lines)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fluence_watch", "run", "--config", str(self.config)],
+            [sys.executable, *self.program, "run", "--config", str(self.config)],
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.config.parent,

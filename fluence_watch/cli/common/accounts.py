@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from fluence_watch import eventloop
 from fluence_watch.app.clock import utc_now
 from fluence_watch.app.poll import fetch
 from fluence_watch.app.wiring import Setup, connect, prepare
@@ -30,7 +31,7 @@ def prepared(config: Path | None, account: str | None = None) -> Setup:
 
 def poll_all(setup: Setup) -> Mapping[str, Outcome]:
     """What each account's API says now, all asked at once."""
-    return asyncio.run(_poll_all(setup))
+    return eventloop.run(_poll_all(setup))
 
 
 async def _poll_all(setup: Setup) -> Mapping[str, Outcome]:

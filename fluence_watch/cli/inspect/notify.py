@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fluence_watch import eventloop
 from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 
@@ -37,7 +38,7 @@ def send_test(
     from fluence_watch.app.wiring import prepare
 
     chosen = _chosen(prepare(settings_from(config)), receiver)
-    failed = asyncio.run(_send_all(chosen))
+    failed = eventloop.run(_send_all(chosen))
     raise typer.Exit(1 if failed else 0)
 
 

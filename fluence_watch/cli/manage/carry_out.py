@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from fluence_watch import eventloop
 from fluence_watch.app.clock import utc_now
 from fluence_watch.app.wiring import Setup, connect
 from fluence_watch.cli.common.output import Column, OutputFormat, console, print_rows
@@ -174,7 +175,7 @@ def do_all(
     try:
         with bar:
             task = bar.add_task("writing", total=len(jobs))
-            asyncio.run(work.run(lambda: bar.advance(task)))
+            eventloop.run(work.run(lambda: bar.advance(task)))
     except KeyboardInterrupt:
         _stop_interrupted(work, len(jobs))
     _report(work.results)

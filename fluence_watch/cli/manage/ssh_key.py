@@ -1,6 +1,5 @@
 """`ssh-key ls|add|rm`."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from fluence_watch import eventloop
 from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
 from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
 from fluence_watch.cli.manage.choose import ambiguous
@@ -248,4 +248,4 @@ def _with(setup: "Setup", account: str, call: "Callable[[FluenceClient], Awaitab
         async with connect(account, setup.clients[account], utc_now) as client:
             return await call(client)
 
-    return asyncio.run(ask())
+    return eventloop.run(ask())

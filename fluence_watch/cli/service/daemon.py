@@ -1,6 +1,5 @@
 """`run`, `healthcheck` and `demo`."""
 
-import asyncio
 import logging
 import os
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from fluence_watch import eventloop
 from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.errors import ConfigError
 
@@ -43,7 +43,7 @@ def run(config: ConfigOption = None) -> None:
             daemon = Daemon(first, store, utc_now, lambda: load_settings(find_file(config)))
             await daemon.run(listener)
 
-        asyncio.run(watch())
+        eventloop.run(watch())
     _leave()
 
 

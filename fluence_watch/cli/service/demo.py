@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fluence_watch import eventloop
 from fluence_watch.model.duration import short
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def demo() -> None:
     for name in [name for name in os.environ if name.startswith("FLUENCE_WATCH_")]:
         del os.environ[name]  # the demo is the same for everybody
     with TemporaryDirectory(prefix="fluence-watch-demo-") as folder:
-        asyncio.run(_demo(Path(folder)))
+        eventloop.run(_demo(Path(folder)))
     typer.echo("The demo is over; nothing of it is left.")
 
 
