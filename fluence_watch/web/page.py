@@ -2,11 +2,11 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from fluence_watch import __version__
@@ -55,12 +55,15 @@ def listed(ports: Sequence[str]) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
-_TEMPLATE = _environment().get_template("status.html")
+@cache
+def _template() -> Template:
+    """The page's template; it costs 2 MB, for those alone who look at the page."""
+    return _environment().get_template("status.html")
 
 
 def render_status(view: StatusView) -> str:
     """The whole page; every text in it is escaped."""
     now = view.now
-    return _TEMPLATE.render(
+    return _template().render(
         view=view, clock=partial(clock, now=now), distance=partial(distance, now=now)
     )

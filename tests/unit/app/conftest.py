@@ -33,7 +33,11 @@ def _as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stamina.instrumentation.set_on_retry_hooks(())
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    structlog.configure(
+        # the default shows the locals of every frame of a traceback, which takes seconds
+        processors=[structlog.processors.KeyValueRenderer()],
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
     yield
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()

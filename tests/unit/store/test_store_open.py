@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.errors import StoreError, StoreLockedError
 from fluence_watch.store import Store
+from fluence_watch.store.migrate import _config, revisions
 from fluence_watch.store.schema import alerts, metadata
 
 
@@ -192,3 +194,26 @@ def test_a_reader_migrates_nothing(url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is empty: start `fluence-watch run` first"):
         Store.open(url, exclusive=False)
     assert 0 == (tmp_path / "store.db").stat().st_size
+
+
+def test_file_names_give_the_revisions() -> None:
+    """So that no start needs Alembic to know whether there is something to migrate."""
+    scripts = ScriptDirectory.from_config(_config())
+
+    assert revisions() == [script.revision for script in scripts.walk_revisions()][::-1]
+    assert revisions()[-1] == scripts.get_current_head()
+
+
+def test_a_store_of_this_version_is_opened_without_alembic(tmp_path: Path) -> None:
+    """It costs 0.1 s and 8 MB."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    Store.open(url).close()
+    script = (
+        "import sys; from fluence_watch.store import Store; "
+        f"Store.open({url!r}).close(); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert "False\n" == done.stdout
