@@ -42,7 +42,9 @@ def test_check_beside_a_daemon(
     assert "poll_failing" in unknown.stdout
     assert 3 == cli("forecast", "--config", daemon.config).returncode
     fluence.mend()
-    eventually(lambda: "poll_failing" in "".join(receiver.titles), "the daemon goes its own way")
+    eventually(
+        lambda: "cannot be polled" in "".join(receiver.titles), "the daemon goes its own way"
+    )
 
 
 def test_a_fleet_that_cannot_be_read(
