@@ -245,7 +245,9 @@ def configure(tmp_path: Path, fluence: Fluence, receiver: Receiver) -> Callable[
 
 
 def _environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith("FLUENCE_WATCH")}
+    """Ours, without variables of the watcher or of somebody's terminal."""
+    foreign = ("FLUENCE_WATCH", "COLUMNS")
+    return {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
 
 
 @dataclass

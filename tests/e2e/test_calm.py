@@ -113,6 +113,7 @@ class Stage:
             self.store.load("main"),
             clock=self.clock,
             publish=self.publish,
+            crashed=self.crashed,
             tell=self.tell,
         )
         self.delivery = delivery(
@@ -140,6 +141,10 @@ class Stage:
         assert polled.store_error is None
         self.polls += 1
         self.dips += any(each.rule == "low_balance" for each in polled.state.alerts)
+
+    def crashed(self, account: str, where: str, why: str) -> None:
+        """Fail: nothing of ours may crash in a week."""
+        raise AssertionError(f"{account}: {where}: {why}")
 
     @property
     def items(self) -> list[Item]:

@@ -150,7 +150,7 @@ def test_a_vm_is_renamed_and_deleted(
     assert "front" == fluence.world.find(mine.id).name
     listed = json.loads(manage("vm", "ls", "--format", "json").stdout)
     assert 8 == len(listed)
-    (vm_id,) = (row["vm_id"] for row in listed if row["vm"] == "front")
+    (vm_id,) = (row["vm_id"] for row in listed if row["vm_name"] == "front")
 
     removed = manage("vm", "rm", vm_id, "--yes")
     assert (0, "") == (removed.returncode, removed.stderr)
