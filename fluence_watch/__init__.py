@@ -1,3 +1,3 @@
 """Watch the virtual machines you rent on the Fluence marketplace."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
