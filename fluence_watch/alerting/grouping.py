@@ -16,7 +16,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """How the alerts of a rule stand among others; an `event` is told once, and never again."""
+    """How the alerts of a rule stand among others; of an `event` a receiver is notified once."""
 
     loss: Loss = Loss.NOTHING
     event: bool = False
@@ -52,7 +52,7 @@ class Count:
 class Message:
     """What one poll of one account has for one receiver: data, put into words when it is sent.
 
-    `items` are worst first: those that are told in full (`in_full`), and all events. `counts` are
+    `items` are worst first: those that are shown in full (`in_full`), and all events. `counts` are
     of all, worst first.
     """
 

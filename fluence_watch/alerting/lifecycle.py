@@ -6,7 +6,7 @@ The rules of this file:
     its end is no news there is nothing to wait for, and it resolves at once.
   - Unknown changes nothing: neither fires nor resolves.
   - Gone ends a firing alert without a message.
-  - A firing alert with a `relevant_until` fires until then: told once, it is not told again.
+  - A firing alert with a `relevant_until` fires until then, so that nobody is notified of it twice.
   - A pending alert starts anew when nobody looked for longer than its `for` and the rule's
     `outage_tolerance`, or when it is from the future because the clock was set back.
 

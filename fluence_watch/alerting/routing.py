@@ -65,7 +65,7 @@ def needs_telling(
 
     A receiver hears that an alert resolved only if it heard that it fired. A `told_at` from the
     future counts like one as long ago: the clock was set back.
-    What `repeats` not is told once, whatever the route's interval.
+    What does not `repeats` is notified once, whatever the route's interval.
     """
     if alert.state is State.FIRING:
         if told_at is None:

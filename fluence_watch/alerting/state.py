@@ -16,7 +16,7 @@ class AccountState:
     """The state after a poll, as it is committed.
 
     `known` is keyed by `Vm.key`; `alerts` are the open ones; `told` says when each receiver was
-    last told of an open alert. `last_poll_at` is the last poll that was judged, good or failed,
+    last notified of an open alert. `last_poll_at` is the last poll that was judged, good or failed,
     `last_good_at` the last that brought a list. `ssh_keys` and `balance` (micro-USDC) are as last known,
     `None` before that.
     """

@@ -72,7 +72,7 @@ def decide(
 ) -> Decision:
     """The state after a poll, the alerts that it ended, and the messages to send.
 
-    `notes` are what users did by hand. What they did to VMs the state after it knows, also when
+    `notes` are actions of users. The state after it knows what they did to VMs, also when
     the poll failed; notes on SSH keys are for the polls of the next hour too. `fault` is the error of
     our own in an earlier poll, as long as no whole one went well.
     """

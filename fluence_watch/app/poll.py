@@ -80,7 +80,7 @@ class Watch:
     """The watch over one account, from the state that was last committed.
 
     `publish` and `crashed` are called in any thread, `tell` in the event loop when messages wait.
-    `crashed` is told of every error of our own: the account, where, and what it was.
+    `crashed` is called with every internal error: the account, the place, and what it was.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.transport import RequestRecord, Transport
 from fluence_watch.fluence.writes import reading_back
 from fluence_watch.fluence.writes.changes import VmChange
-from fluence_watch.fluence.writes.settling import Deed, settle
+from fluence_watch.fluence.writes.settling import ChangeWords, settle
 from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
 from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import AddedKey, SshKey
@@ -54,7 +54,7 @@ def _utc_now() -> datetime:
 class FluenceClient:
     """The API with the key of one account; an async context manager, or closed with `aclose`.
 
-    `on_request` is told of every HTTP request, each try by itself. `now` tells the time, for
+    `on_request` is called for every HTTP request, each try by itself. `now` tells the time, for
     `Retry-After` dates. `transport` takes the place of the network connection.
 
     All methods raise `ApiError` and nothing else of their own.
@@ -150,7 +150,7 @@ class FluenceClient:
         await settle(
             lambda: dialect.update_vm(self._call(dialect), change),
             lambda: reading_back.updated(self.list_vms, change),
-            _deed(f"the VM {vm_id}", "changed", f"vm show {vm_id}"),
+            _words(f"the VM {vm_id}", "changed", f"vm show {vm_id}"),
             self._pause,
         )
 
@@ -167,7 +167,7 @@ class FluenceClient:
         await settle(
             lambda: dialect.delete_vm(self._call(dialect), vm_id),
             lambda: reading_back.deleted(self.list_vms, vm_id, stays=stays),
-            _deed(f"the VM {vm_id}", "deleted", f"vm show {vm_id}"),
+            _words(f"the VM {vm_id}", "deleted", f"vm show {vm_id}"),
             self._pause,
         )
 
@@ -195,7 +195,7 @@ class FluenceClient:
         return await settle(
             lambda: dialect.add_ssh_key(self._call(dialect), name, public_key),
             lambda: reading_back.key_added(self.list_ssh_keys, public_key),
-            _deed(f"the SSH key {name}", "added", "ssh-key ls"),
+            _words(f"the SSH key {name}", "added", "ssh-key ls"),
             self._pause,
         )
 
@@ -212,7 +212,7 @@ class FluenceClient:
         await settle(
             lambda: dialect.delete_ssh_key(self._call(dialect), chosen),
             lambda: reading_back.key_deleted(self.list_ssh_keys, chosen.fingerprint),
-            _deed(f"the SSH key {chosen.fingerprint}", "removed", "ssh-key ls"),
+            _words(f"the SSH key {chosen.fingerprint}", "removed", "ssh-key ls"),
             self._pause,
         )
 
@@ -258,8 +258,8 @@ class FluenceClient:
         return Call(self._transport, deadline, self._config.max_body_bytes, dialect.signing)
 
 
-def _deed(subject: str, done: str, command: str) -> Deed:
-    return Deed(
+def _words(subject: str, done: str, command: str) -> ChangeWords:
+    return ChangeWords(
         done=f"{inert(subject)} was {done}",
         undone=f"{inert(subject)} was not {done}",
         check=f"fluence-watch {inert(command)}",

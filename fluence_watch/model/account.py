@@ -27,7 +27,7 @@ class AccountBalance:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """What the API says of itself."""
+    """What the API reports of itself."""
 
     maintenance: bool
     version: str | None = None

@@ -92,7 +92,7 @@ class Absence(Enum):
 
     OVER = auto()  # looked at, and the condition does not hold
     UNKNOWN = auto()  # could not be looked at: whatever was, still is
-    GONE = auto()  # what it was about is no more: it ends without a message
+    GONE = auto()  # its subject is gone: the alert ends without a message
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class NoteAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One deed. `subject` is a `Vm.key`, or the fingerprint of an SSH key.
+    """One action of a user. `subject` is a `Vm.key`, or the fingerprint of an SSH key.
 
     `ports` are those that were accepted; `id` is the store's.
     """

@@ -114,7 +114,7 @@ class Delivery:
     """The way to one receiver; one for as long as the settings stay.
 
     `now` is UTC, `jitter` gives a number in 0..1 that spreads retries. A message older than
-    `stale_after` of which nothing fires any more is told in a summary. `accepted` are the ids that
+    `stale_after` of which nothing fires any more becomes a line of a summary. `accepted` are the ids that
     the store could not remove yet, `wrong` of those that were refused while others were accepted;
     who replaces this by another hands over the same sets. `works` tells whether the last try
     succeeded; a try with what is `wrong` tells nothing.

@@ -73,7 +73,7 @@ def render(
     """Word a message; times are UTC, with their distance from `now`.
 
     Of `firing` (with `active_at`), where given, an item that fires no longer says so. Title and body have at most
-    `longest` characters together. What does not fit is told in brief, if it is an event or the only one of its rule,
+    `longest` characters together. What does not fit is listed in brief, if it is an event or the only one of its rule,
     else counted; the worst one is always told in full.
 
     Raises:
@@ -152,7 +152,7 @@ def brief(facts: object, now: datetime) -> str:
 
 
 class _Shown(NamedTuple):
-    """What of some items is told in full, and what in brief; the rest is counted."""
+    """What of some items is shown in full, and what in brief; the rest is counted."""
 
     full: Sequence[Item]
     brief: Sequence[Item]

@@ -1,13 +1,13 @@
 """An epoch is about to be charged. Source: Fluence guide, "Deleting a VM", billing info.
 
-Told once a VM and epoch. To be calm, time is cut into windows as long as `lead_time`, counted from
+One alert a VM and epoch. To be calm, time is cut into windows as long as `lead_time`, counted from
 midnight UTC of 1970; when the first boundary of a window is `lead_time` away, all of that window
 are told together. Where an epoch is shorter than a day and no longer than `lead_time` (an hour in `cloud`), a charge
 is always near, and nothing is told. So everybody has at least `lead_time`, and a day brings no more messages than
 it has windows.
 
 Boundaries of a VM are an epoch apart. One that the API moves by seconds between polls is the same,
-so that it is told once; where its alert is open, also when the moved one has just passed.
+so that it is one alert; where its alert is open, also when the moved one has just passed.
 """
 
 from collections import defaultdict
@@ -80,7 +80,7 @@ class _Told:
                 self._boundaries[alert.subject].append(datetime.fromisoformat(alert.key))
 
     def boundary(self, vm: Vm, due_at: datetime) -> datetime | None:
-        """The boundary as it was told first, if this is one that was."""
+        """The boundary as its alert has it, if this one has an alert."""
         told = self._boundaries.get(vm.key, ())
         return next((each for each in told if abs(each - due_at) <= self.wobble), None)
 

@@ -39,7 +39,7 @@ class LowBalanceSettings(RuleSettings):
 class LowBalance:
     """What is known of the shortage; amounts in micro-USDC.
 
-    `status` is the API's word where it says itself that money is short.
+    `status` is the API's word where it reports itself that money is short.
     """
 
     vm: VmRef

@@ -1,6 +1,6 @@
 """A VM that is not in a healthy state: stopped, suspended, failed, or ended by its provider.
 
-Want of money is the business of `low_balance`, which tells it at once.
+A VM that is short of money is an alert of `low_balance`, at once.
 """
 
 from dataclasses import dataclass

@@ -81,7 +81,7 @@ def save_alerts(
 ) -> None:
     """Write the difference; the ended ones become history.
 
-    What changed is deleted and inserted, whatever was stored of it. Who was told is kept of open
+    What changed is deleted and inserted, whatever was stored of it. Who was notified is kept of open
     alerts alone.
     """
     resolved = {alert.fingerprint for alert in ended}

@@ -76,7 +76,7 @@ alerts = Table(
     Column("ends_at", Moment),  # NULL while the alert is open, a time when it is history
     Column("quiet", Boolean, nullable=False),
     Column("relevant_until", Moment),
-    Column("told", Hostile),  # JSON: receiver -> when it was last told
+    Column("told", Hostile),  # JSON: receiver -> when it was last notified
 )
 
 is_open = alerts.c.ends_at.is_(None)

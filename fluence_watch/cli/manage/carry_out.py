@@ -36,7 +36,7 @@ class End(Enum):
 class Job:
     """One write. `done` says in the past tense what it does.
 
-    `stale` tells why the VM, read again, is no more what was agreed to; `differs` how the VM that
+    `stale` tells why the VM, read again, is no longer what was agreed to; `differs` how the VM that
     was read back is not what was asked for.
     """
 

@@ -120,7 +120,7 @@ def write_note(
     """Tell the watcher.
 
     Raises:
-        StoreError: it cannot be told.
+        StoreError: the note cannot be left.
     """
     from fluence_watch.store import Store
 

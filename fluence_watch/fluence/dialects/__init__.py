@@ -67,7 +67,7 @@ class Dialect(Protocol):
         """The money of the account."""
 
     async def service_status(self, call: Call) -> ServiceStatus | NotTold:
-        """What the API says of itself; it takes no key."""
+        """What the API reports of itself; it takes no key."""
 
 
 DIALECTS: dict[str, Callable[[], Dialect]] = {

@@ -85,7 +85,7 @@ class Request:
 class Transport:
     """Requests with the key of one account; closed with `aclose`.
 
-    `on_request` is told of every request, `now` tells the time for `Retry-After` dates, and
+    `on_request` is called for every request, `now` tells the time for `Retry-After` dates, and
     `transport` takes the place of the network connection, and of the proxies of the environment.
     """
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class ChangeWords:
     """The words for a change: `done` and `undone` are sentences, `check` is a command."""
 
     done: str
@@ -38,7 +38,7 @@ class NotDone:
 async def settle(
     write: Callable[[], Awaitable[T]],
     look: Callable[[], Awaitable[T | NotDone]],
-    deed: Deed,
+    words: ChangeWords,
     pause: float,
 ) -> T:
     """The result of a change; `pause` seconds pass between the two looks for a doubtful one.
@@ -57,12 +57,12 @@ async def settle(
         found = await _look(look)
     if isinstance(found, ApiError):
         raise OutcomeUnknownError(
-            f"it is not known whether {deed.done}: {cause}; reading back failed: {found}; "
-            f"check with `{deed.check}`",
+            f"it is not known whether {words.done}: {cause}; reading back failed: {found}; "
+            f"check with `{words.check}`",
             status=cause.status,
         )
     if isinstance(found, NotDone):
-        raise retold(cause, f"{deed.undone}: {cause}; {found.why} when read back")
+        raise retold(cause, f"{words.undone}: {cause}; {found.why} when read back")
     return found
 
 

@@ -7,7 +7,7 @@
     account.py  places, balance, SSH keys, status
 
 What a VM refers to is asked for beside the list: security groups at each poll, clusters and
-datacenters once an hour. Where that cannot be had, ports and datacenter are unknown and the list
+datacenters once an hour. Where that fails, ports and datacenter are unknown and the list
 is still good.
 """
 
