@@ -1,7 +1,6 @@
 """The long-running process: a schedule, a server and the couriers, in one event loop."""
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.couriers import Couriers
 from fluence_watch.app.logs import configure_logs
-from fluence_watch.app.runtime import favour_scrapes
+from fluence_watch.app.runtime import favour_scrapes, settle
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.selfwatch import SelfWatch
 from fluence_watch.app.server import WebServer, address
@@ -70,8 +69,7 @@ class Daemon:
         await self._take_over(self._plan)
         self._schedule.every(_DAY.total_seconds(), "prune", self._prune)
         _log.info("watching", accounts=len(self._plan.policies), serving=address(listener))
-        gc.collect()
-        gc.freeze()  # what lives as long as the process need not be looked at again
+        settle()
         await self._stopping.wait()
         _log.info("stopping")
         await self._watches.stop(LAST_POLL_SECONDS)

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.moment import distance
 from fluence_watch.model.text import inert
 from fluence_watch.views.as_json import as_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 UNKNOWN = "unknown"
 _CELL = 300
@@ -61,6 +59,10 @@ def print_rows(columns: Sequence[Column], rows: Sequence[object], form: OutputFo
     if form is OutputFormat.JSON:
         print_json(rows)
         return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     cells = {column: _cells([_value(row, column.key) for row in rows]) for column in columns}
     out = console(_PIPE if form is OutputFormat.WIDE else None)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -90,6 +92,8 @@ def _decimals(value: Decimal) -> int:
 
 
 def _fitting(cells: Mapping[Column, Sequence[str]], width: int) -> list[Column]:
+    from rich.cells import cell_len
+
     widths = {column: max(map(cell_len, [column.title, *texts])) for column, texts in cells.items()}
     shown = list(cells)
     while sum(widths[each] + _GAP for each in shown) - _GAP > width:
@@ -100,11 +104,13 @@ def _fitting(cells: Mapping[Column, Sequence[str]], width: int) -> list[Column]:
     return shown
 
 
-def console(width: int | None = None) -> Console:
+def console(width: int | None = None) -> "Console":
     """Standard output; Rich honours NO_COLOR and COLUMNS, and keeps colour out of a pipe.
 
     In a pipe no line is folded, unless COLUMNS asks for it.
     """
+    from rich.console import Console
+
     if width is None and not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
         width = _PIPE
     return Console(file=sys.stdout, highlight=False, markup=False, width=width)

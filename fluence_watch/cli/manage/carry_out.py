@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import NoReturn
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from fluence_watch import eventloop
 from fluence_watch.app.clock import utc_now
@@ -164,6 +163,8 @@ def do_all(
     """Do all of the jobs and print what became of them; the exit code."""
     work = Work(setup, jobs, pause)
     out = console()
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,13 +1,11 @@
 """Which VM a user means: by id, by the beginning of an id, by name, or several by a glob. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-
-from rich.cells import cell_len
 
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.text import inert
@@ -122,15 +120,19 @@ def candidates(targets: Sequence[Target]) -> list[tuple[str, str, str, str]]:
 
 def ambiguous(what: str, rows: Sequence[Sequence[str]]) -> str:
     """The text of the error, with the candidates in columns."""
+    from rich.cells import cell_len
+
     shown = rows[:_MOST_CANDIDATES]
     widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
-    lines = ["  " + _aligned(row, widths) for row in shown]
+    lines = ["  " + _aligned(row, widths, cell_len) for row in shown]
     if len(rows) > len(shown):
         lines.append(f"  and {len(rows) - len(shown)} more")
     head = f"{what} may be any of {len(rows)}: give the id, or --account"
     return "\n".join([head, *lines])
 
 
-def _aligned(row: Iterable[str], widths: Iterable[int]) -> str:
-    cells = (text + " " * (width - cell_len(text)) for text, width in zip(row, widths, strict=True))
+def _aligned(row: Iterable[str], widths: Iterable[int], length_of: Callable[[str], int]) -> str:
+    cells = (
+        text + " " * (width - length_of(text)) for text, width in zip(row, widths, strict=True)
+    )
     return "  ".join(cells).rstrip()

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
-from rich.text import Text
 
 from fluence_watch.cli.common.output import console
 from fluence_watch.model.text import inert
@@ -24,6 +23,8 @@ def stop(text: str, code: int) -> NoReturn:
 
 def difference(title: str, *, removed: Sequence[str] = (), added: Sequence[str] = ()) -> None:
     """Show what goes, in red, and what comes, in green."""
+    from rich.text import Text
+
     out = console()
     out.print(Text(inert(title)), soft_wrap=True)
     for sign, style, lines in (("-", "red", removed), ("+", "green", added)):
@@ -33,6 +34,8 @@ def difference(title: str, *, removed: Sequence[str] = (), added: Sequence[str] 
 
 def facts(title: str, pairs: Sequence[tuple[str, str]]) -> None:
     """Show what is known of a thing, a line each."""
+    from rich.text import Text
+
     out = console()
     out.print(Text(inert(title), style="bold"), soft_wrap=True)
     width = max(len(name) for name, _ in pairs)

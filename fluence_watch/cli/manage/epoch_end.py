@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import FrameType
 
-from rich.progress import BarColumn, Progress, TextColumn
-
 from fluence_watch.app.clock import Clock, utc_now
 from fluence_watch.cli.common.output import console
 from fluence_watch.cli.manage.choose import Target
@@ -58,6 +56,8 @@ def wait_until(
     Raises:
         KeyboardInterrupt: by Ctrl-C, or by SIGTERM.
     """
+    from rich.progress import BarColumn, Progress, TextColumn
+
     started, out = clock(), console()
     total = (moment - started).total_seconds()
     bar = Progress(

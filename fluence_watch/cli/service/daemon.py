@@ -10,6 +10,7 @@ import typer
 from fluence_watch import eventloop
 from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.errors import ConfigError
+from fluence_watch.garbage import garbage_collection_paused
 
 if TYPE_CHECKING:
     from fluence_watch.settings import WatchSettings
@@ -25,16 +26,22 @@ def register(app: typer.Typer) -> None:
 
 def run(config: ConfigOption = None) -> None:
     """Watch: poll, export, alert, until SIGTERM. SIGHUP reads the settings again."""
-    from fluence_watch.app.clock import utc_now
-    from fluence_watch.app.daemon import Daemon
-    from fluence_watch.app.logs import configure_logs
-    from fluence_watch.app.server import bind
-    from fluence_watch.app.wiring import prepare
-    from fluence_watch.settings import find_file, load_settings
-    from fluence_watch.store import Store
+    from fluence_watch.app.lean import load_lean
+    from fluence_watch.app.runtime import share_arenas
 
-    settings = settings_from(config)
-    first = prepare(settings)
+    share_arenas()
+    with garbage_collection_paused():  # 100,000 objects come to stay
+        load_lean()
+        from fluence_watch.app.clock import utc_now
+        from fluence_watch.app.daemon import Daemon
+        from fluence_watch.app.logs import configure_logs
+        from fluence_watch.app.server import bind
+        from fluence_watch.app.wiring import prepare
+        from fluence_watch.settings import find_file, load_settings
+        from fluence_watch.store import Store
+
+        settings = settings_from(config)
+        first = prepare(settings)
     configure_logs(settings.log)
     with Store.open(settings.store.url) as store:
         listener = bind(settings.server.host, settings.server.port)
