@@ -13,18 +13,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from typing import Literal, NamedTuple
-
-from jinja2 import TemplateError
-from jinja2.environment import TemplateModule
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message, in_full
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.text import inert
+from fluence_watch.notify.item_view import ItemView
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
 from fluence_watch.notify.plain import plain_body, plain_title
-from fluence_watch.notify.words import ItemView, words
+
+if TYPE_CHECKING:
+    from jinja2.environment import TemplateModule
 
 Kind = Literal["failure", "warning", "info", "success"]
 FiringSince = Mapping[Fingerprint, datetime] | None
@@ -55,7 +55,7 @@ class Section:
     rule: str
     severity: Severity
     firing: bool
-    parts: list[tuple[TemplateModule, list[ItemView]]]
+    parts: "list[tuple[TemplateModule, list[ItemView]]]"
 
     @property
     def tone(self) -> str:
@@ -261,7 +261,7 @@ def _told(item: Item, message: Message, firing: FiringSince) -> ItemView:
 
 def _parts(
     items: Sequence[ItemView], fmt: BodyFormat, now: datetime
-) -> list[tuple[TemplateModule, list[ItemView]]]:
+) -> "list[tuple[TemplateModule, list[ItemView]]]":
     by_type: dict[type, list[ItemView]] = {}
     for item in items:
         by_type.setdefault(type(item.facts), []).append(item)
@@ -277,18 +277,16 @@ def _more(message: Message, shown: Sequence[Item]) -> list[Count]:
     return [count for count in left if count.number]
 
 
-def _words_of(facts: object, fmt: BodyFormat, now: datetime) -> TemplateModule:
-    try:
-        return words(fmt).get_template(f"{type(facts).__name__}.jinja").make_module({"now": now})
-    except TemplateError as error:
-        raise NotifyError(f"there are no words for {type(facts).__name__}") from error
+def _words_of(facts: object, fmt: BodyFormat, now: datetime) -> "TemplateModule":
+    from fluence_watch.notify.words import macros_of  # noqa: PLC0415 - it loads Jinja
+
+    return macros_of(facts, fmt, now)
 
 
 def _text(template: str, fmt: BodyFormat, now: datetime, **values: object) -> str:
-    try:
-        text = words(fmt).get_template(f"{template}.jinja").render(now=now, **values)
-    except TemplateError as error:
-        raise NotifyError(f"the words of {template} do not fit the facts") from error
+    from fluence_watch.notify.words import filled  # noqa: PLC0415 - it loads Jinja
+
+    text = filled(template, fmt, {"now": now, **values})
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 

@@ -1,48 +1,26 @@
-"""The templates, and the filters that they may use; nothing of a message is decided here."""
+"""The templates, and the filters that they may use; nothing of a message is decided here.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+Jinja costs 2 MB and is loaded with this module, at the first message or page.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from shlex import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, pass_context
+from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
 from markupsafe import Markup as Safe
 
+from fluence_watch.errors import NotifyError
 from fluence_watch.model import moment as moments
 from fluence_watch.model.duration import rough
-from fluence_watch.model.finding import Fingerprint, shown_account
+from fluence_watch.model.finding import shown_account
 from fluence_watch.model.money import plain, to_pay, usdc
 from fluence_watch.model.text import inert, short_id
+from fluence_watch.notify.item_view import ItemView
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
-
-
-@dataclass(frozen=True, slots=True)
-class ItemView:
-    """An item as templates see it; times are UTC.
-
-    `told_at` is when the message was made. `over` says of a firing item whether it is over by
-    now; `None` is unknown.
-    """
-
-    fingerprint: Fingerprint
-    facts: object
-    active_at: datetime
-    ends_at: datetime | None
-    repeated: bool
-    told_at: datetime
-    over: bool | None
-
-    @property
-    def account(self) -> str:
-        """The account's name."""
-        return self.fingerprint.account
-
-    @property
-    def rule(self) -> str:
-        """The rule's name."""
-        return self.fingerprint.rule
 
 
 @cache
@@ -83,6 +61,30 @@ def words(fmt: BodyFormat) -> Environment:
         "when": when,
     }
     return environment
+
+
+def macros_of(facts: object, fmt: BodyFormat, now: datetime) -> TemplateModule:
+    """The macros of the template for these facts.
+
+    Raises:
+        NotifyError: there are no words for them.
+    """
+    try:
+        return words(fmt).get_template(f"{type(facts).__name__}.jinja").make_module({"now": now})
+    except TemplateError as error:
+        raise NotifyError(f"there are no words for {type(facts).__name__}") from error
+
+
+def filled(template: str, fmt: BodyFormat, values: Mapping[str, object]) -> str:
+    """A template with the values in it.
+
+    Raises:
+        NotifyError: they do not fit it.
+    """
+    try:
+        return words(fmt).get_template(f"{template}.jinja").render(values)
+    except TemplateError as error:
+        raise NotifyError(f"the words of {template} do not fit the facts") from error
 
 
 @pass_context

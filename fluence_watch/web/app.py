@@ -10,8 +10,8 @@ from starlette.routing import Route
 from fluence_watch.errors import FluenceWatchError
 from fluence_watch.web.backend import Backend
 from fluence_watch.web.guard import SecurityHeaders, is_cross_site
-from fluence_watch.web.page import STYLE_HASH, render_status
 from fluence_watch.web.parts import PartsResponse
+from fluence_watch.web.style import STYLE_HASH
 
 _log = structlog.get_logger(__name__)
 _READ = ["GET", "HEAD"]
@@ -53,6 +53,8 @@ class _Site:
         return PartsResponse(parts, headers)
 
     def status(self, _: Request) -> Response:
+        from fluence_watch.web.page import render_status  # noqa: PLC0415 - it loads Jinja
+
         return HTMLResponse(render_status(self._backend.status()))
 
     async def healthy(self, _: Request) -> Response:

@@ -1,10 +1,10 @@
-"""The status page as HTML: no script, one style sheet, allowed by its hash."""
+"""The status page as HTML: no script, one style sheet, allowed by its hash.
 
-from base64 import b64encode
+Jinja costs 2 MB and is loaded with this module, when somebody looks at the page.
+"""
+
 from collections.abc import Sequence
 from functools import cache, partial
-from hashlib import sha256
-from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -15,13 +15,9 @@ from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.moment import clock, distance
 from fluence_watch.model.text import inert, short_id
 from fluence_watch.web.status import StatusView, counted
+from fluence_watch.web.style import STYLE
 
 _PORTS = 4
-
-_STYLE = (files("fluence_watch.web") / "templates" / "status.css").read_text("utf-8")
-
-STYLE_HASH = f"sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}"
-"""The source that a Content-Security-Policy must allow for the page's style."""
 
 
 def _environment() -> Environment:
@@ -41,7 +37,7 @@ def _environment() -> Environment:
     }
     environment.globals |= {
         "forever": FOREVER,
-        "style": Markup(_STYLE),  # noqa: S704 - our own file
+        "style": Markup(STYLE),  # noqa: S704 - our own file
         "version": __version__,
         "watcher": shown_account(WATCHER),
     }

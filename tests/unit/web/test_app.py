@@ -10,8 +10,8 @@ from fluence_watch.errors import ConfigError, FluenceWatchError, Problem
 from fluence_watch.notify.render import brief
 from fluence_watch.web.app import create_app
 from fluence_watch.web.backend import Backend, MetricsResponse
-from fluence_watch.web.page import STYLE_HASH
 from fluence_watch.web.status import build_status
+from fluence_watch.web.style import STYLE_HASH
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 

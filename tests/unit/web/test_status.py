@@ -17,7 +17,7 @@ from fluence_watch.model.vm import Datacenter, Status, Vm
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
-from fluence_watch.web.page import STYLE_HASH, render_status
+from fluence_watch.web.page import render_status
 from fluence_watch.web.status import (
     MOST_ALERTS,
     MOST_VMS,
@@ -25,6 +25,7 @@ from fluence_watch.web.status import (
     build_status,
     counted,
 )
+from fluence_watch.web.style import STYLE_HASH
 
 HOUR = timedelta(hours=1)
 
