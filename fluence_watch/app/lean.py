@@ -1,5 +1,6 @@
 """Libraries without the optional parts that the daemon has no use for."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ def load_lean() -> None:
     They load them where they are installed: for tracebacks in colour, for a command line of
     their own, and for those who have another event loop. Whoever imports one later gets it.
     """
+    # Pydantic would look through all that is installed for plugins: 20 ms.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     with _missing("pygments", "rich", "trio"):
         import httpcore  # noqa: F401, PLC0415 - httpx would load it with its first client
         import httpx  # noqa: F401, PLC0415 - it is loaded here for all

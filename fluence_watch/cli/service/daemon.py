@@ -1,5 +1,6 @@
 """`run`, `healthcheck` and `demo`."""
 
+import gc
 import logging
 import os
 from pathlib import Path
@@ -42,6 +43,7 @@ def run(config: ConfigOption = None) -> None:
 
         settings = settings_from(config)
         first = prepare(settings)
+        gc.freeze()  # so that the collector never walks what was loaded: 50 ms each time
     configure_logs(settings.log)
     with Store.open(settings.store.url) as store:
         listener = bind(settings.server.host, settings.server.port)
