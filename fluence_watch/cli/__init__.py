@@ -2,54 +2,19 @@
 
 import os
 import sys
-from types import ModuleType
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
 
-import typer
-
-from fluence_watch import __version__
 from fluence_watch.errors import ConfigError, FluenceWatchError
 
 USAGE = 2
-_SERVICE = {"run", "healthcheck"}
-
-
-def program(*groups: ModuleType) -> typer.Typer:
-    """A command line of these groups of commands."""
-    app = typer.Typer(
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},  # the groups below inherit it
-        help="Watch the virtual machines you rent on the Fluence marketplace, and what they cost.",
-    )
-    for group in groups:
-        group.register(app)
-    app.callback()(_options)
-    return app
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(__version__)
-        raise typer.Exit
-
-
-def _options(
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
-    ] = False,
-) -> None:
-    """Options of the program itself."""
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line; an expected error is one clear message and exit code 2."""
     try:
-        _asked_for(sys.argv[1:2])()
+        _run(sys.argv[1:])
     except ConfigError as error:
         for problem in error.problems:
             print(f"fluence-watch: {problem}", file=sys.stderr)  # noqa: T201 - for the user
@@ -57,18 +22,28 @@ def main() -> None:
     except FluenceWatchError as error:
         print(f"fluence-watch: {error}", file=sys.stderr)  # noqa: T201 - for the user
         sys.exit(USAGE)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has enough; Python must not complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 
-def _asked_for(command: list[str]) -> typer.Typer:
-    """The command line that has this command; a service does not pay for all the others."""
-    if _SERVICE.issuperset(command) and command:
-        from fluence_watch.cli.service import daemon
+def _run(arguments: Sequence[str]) -> None:
+    """Run a command; the daemon without a library for command lines, which costs it 6 MB."""
+    match arguments:
+        case ["run"]:
+            _watch(None)
+        case ["run", "--config", file] if not file.startswith("-"):
+            _watch(Path(file))
+        case _:
+            from fluence_watch.cli.commands import app
 
-        return program(daemon)
-    from fluence_watch.cli.commands import app
+            app()
 
-    return app
+
+def _watch(config: Path | None) -> None:
+    from fluence_watch.app.start import watch
+
+    watch(config)

@@ -1,8 +1,38 @@
 """The whole command line. Each group of commands is a file in a folder beside this one."""
 
-from fluence_watch.cli import program
+from typing import Annotated
+
+import typer
+
+from fluence_watch import __version__
 from fluence_watch.cli.inspect import alerts, check, config, forecast, notify
 from fluence_watch.cli.manage import ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
 
-app = program(daemon, demo, simulate, check, alerts, forecast, vm, ssh_key, config, notify)
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},  # the groups below inherit it
+    help="Watch the virtual machines you rent on the Fluence marketplace, and what they cost.",
+)
+for group in (daemon, demo, simulate, check, alerts, forecast, vm, ssh_key, config, notify):
+    group.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""

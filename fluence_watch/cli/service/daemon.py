@@ -1,17 +1,15 @@
-"""`run`, `healthcheck` and `demo`."""
+"""`run` and `healthcheck`."""
 
-import gc
-import logging
 import os
+from contextlib import closing
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import typer
 
-from fluence_watch import eventloop
 from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.errors import ConfigError
-from fluence_watch.garbage import garbage_collection_paused
 
 if TYPE_CHECKING:
     from fluence_watch.settings import WatchSettings
@@ -27,53 +25,26 @@ def register(app: typer.Typer) -> None:
 
 def run(config: ConfigOption = None) -> None:
     """Watch: poll, export, alert, until SIGTERM. SIGHUP reads the settings again."""
-    from fluence_watch.app.lean import load_lean
-    from fluence_watch.app.runtime import share_arenas
+    from fluence_watch.app.start import watch
 
-    share_arenas()
-    with garbage_collection_paused():  # 100,000 objects come to stay
-        load_lean()
-        from fluence_watch.app.clock import utc_now
-        from fluence_watch.app.daemon import Daemon
-        from fluence_watch.app.logs import configure_logs
-        from fluence_watch.app.server import bind
-        from fluence_watch.app.wiring import prepare
-        from fluence_watch.settings import find_file, load_settings
-        from fluence_watch.store import Store
-
-        settings = settings_from(config)
-        first = prepare(settings)
-        gc.freeze()  # so that the collector never walks what was loaded: 50 ms each time
-    configure_logs(settings.log)
-    with Store.open(settings.store.url) as store:
-        listener = bind(settings.server.host, settings.server.port)
-
-        async def watch() -> None:
-            daemon = Daemon(first, store, utc_now, lambda: load_settings(find_file(config)))
-            await daemon.run(listener)
-
-        eventloop.run(watch())
-    _leave()
-
-
-def _leave() -> NoReturn:
-    """End without waiting for threads: one may hang in a send, which nothing can cut off."""
-    logging.shutdown()
-    os._exit(0)
+    watch(config)
 
 
 def healthcheck(config: ConfigOption = None) -> None:
     """Exit 0 when the daemon on this machine is alive, 1 when it is not."""
-    import httpx
+    from http.client import HTTPConnection, HTTPException
 
-    url = f"http://{_local(_listen(config))}/-/healthy"
+    place = _local(_listen(config))
+    url = f"http://{place}/-/healthy"
     try:
-        answer = httpx.get(url, timeout=_HEALTH_SECONDS, trust_env=False)
-    except httpx.HTTPError as error:
+        with closing(HTTPConnection(place, timeout=_HEALTH_SECONDS)) as connection:
+            connection.request("GET", "/-/healthy")
+            status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
         typer.echo(f"{url}: no answer: {error}", err=True)
         raise typer.Exit(1) from None
-    if not answer.is_success:
-        typer.echo(f"{url}: {answer.status_code}", err=True)
+    if status != HTTPStatus.OK:
+        typer.echo(f"{url}: {status}", err=True)
         raise typer.Exit(1)
 
 

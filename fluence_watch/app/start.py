@@ -1,0 +1,58 @@
+"""The daemon as a process of its own, from its start to its end.
+
+It runs for months: it loads no library for command lines.
+"""
+
+import gc
+import logging
+import os
+from pathlib import Path
+from typing import NoReturn
+
+from fluence_watch import eventloop
+from fluence_watch.app.lean import load_lean
+from fluence_watch.app.runtime import share_arenas
+from fluence_watch.garbage import garbage_collection_paused
+
+# ruff: noqa: PLC0415 - what is imported comes after what decides how
+
+
+def watch(config: Path | None) -> NoReturn:
+    """Watch what the settings file says, else one in the usual places, until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+        ListenError: the address cannot be listened on.
+        StoreError: the store cannot be used.
+    """
+    share_arenas()
+    with garbage_collection_paused():  # 100,000 objects come to stay
+        load_lean()
+        from fluence_watch.app.clock import utc_now
+        from fluence_watch.app.daemon import Daemon
+        from fluence_watch.app.logs import configure_logs
+        from fluence_watch.app.server import bind
+        from fluence_watch.app.wiring import prepare
+        from fluence_watch.settings import LogSettings, find_file, load_settings
+        from fluence_watch.store import Store
+
+        configure_logs(LogSettings(level="error"))
+        settings = load_settings(find_file(config))
+        first = prepare(settings)
+        gc.freeze()  # so that the collector never walks what was loaded: 50 ms each time
+    configure_logs(settings.log)
+    with Store.open(settings.store.url) as store:
+        listener = bind(settings.server.host, settings.server.port)
+
+        async def serve() -> None:
+            daemon = Daemon(first, store, utc_now, lambda: load_settings(find_file(config)))
+            await daemon.run(listener)
+
+        eventloop.run(serve())
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """End without waiting for threads: one may hang in a send, which nothing can cut off."""
+    logging.shutdown()
+    os._exit(0)
