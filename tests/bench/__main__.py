@@ -1,14 +1,14 @@
 """`make bench`: how fast and how small the watcher is, and whether that is what is expected."""
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Column, Table
 
-from tests.bench import daemon, polls, stages
+from tests.bench import bodies, daemon, polls, stages, start
 from tests.bench.fleet import write_bodies
 from tests.bench.simulator import simulated
 from tests.bench.timing import apart
@@ -16,7 +16,12 @@ from tests.bench.timing import apart
 _SIZES = {100: 15, 1_000: 9, 10_000: 5}  # VMs, and how often a step is repeated
 _BODIES = 6
 _POLLS = 6
+_SCRAPED = (10_000, 100_000)  # VMs
+_SMALL, _STARTS = 100, 5
 _LARGEST = max(_SIZES)
+Scrapes = Mapping[int, tuple[float, float]]
+"""MB and milliseconds by the number of VMs."""
+
 _NOTES = """\
 Times are CPU time of all threads, so that others on the machine matter little: of a step the least
 of several, of ordinary polls (1 % of the VMs changed) the median of several. The garbage collector
@@ -36,10 +41,14 @@ def main() -> None:
         table.add_section()
     with console.status("the daemon"):
         process = daemon.measure(_LARGEST, _POLLS)
-    for row in _daemon_rows(process):
+    with console.status("big bodies"):
+        scrapes = {vms: bodies.measure(vms) for vms in _SCRAPED}
+    with console.status("the start"):
+        begun = start.measure(_SMALL, _STARTS)
+    for row in (*_daemon_rows(process), *_scrape_rows(scrapes), *_start_rows(begun)):
         table.add_row(*row)
     console.print(table)
-    for line in _verdicts(*measured[_LARGEST], process):
+    for line in _verdicts(*measured[_LARGEST], process, scrapes, begun):
         console.print(line)
 
 
@@ -90,7 +99,30 @@ def _daemon_rows(process: daemon.Daemon) -> Iterable[tuple[str, ...]]:
     yield vms, "daemon: steady resident memory", f"{process.steady:.0f} MB", "", ""
 
 
-def _verdicts(steps: stages.Stages, whole: polls.Polls, process: daemon.Daemon) -> Iterable[str]:
+def _scrape_rows(scrapes: Scrapes) -> Iterable[tuple[str, ...]]:
+    for vms, (megabytes, ms) in scrapes.items():
+        yield f"{vms:,}", f"gzip scrape alone, {megabytes:.1f} MB", f"{ms:.1f}", "", ""
+
+
+def _start_rows(begun: start.Start) -> Iterable[tuple[str, ...]]:
+    vms = f"{_SMALL:,}"
+    yield vms, "daemon: from its start to ready", f"{begun.ready * 1000:.0f}", "", ""
+    yield (
+        vms,
+        "daemon: resident, proportional memory",
+        f"{begun.rss:.1f}, {begun.pss:.1f} MB",
+        "",
+        "",
+    )
+
+
+def _verdicts(
+    steps: stages.Stages,
+    whole: polls.Polls,
+    process: daemon.Daemon,
+    scrapes: Scrapes,
+    begun: start.Start,
+) -> Iterable[str]:
     """Whether each figure that is expected of the largest fleet is met."""
     latest, loads, ours = steps.others["generate_latest"], steps.others["orjson.loads"], steps.ours
     figures = (
@@ -101,6 +133,9 @@ def _verdicts(steps: stages.Stages, whole: polls.Polls, process: daemon.Daemon) 
         ("ordinary poll, CPU seconds", whole.typical / 1000, 0.3),
         ("gzip scrape between polls, fastest, ms", process.idle[0], 5.0),
         ("peak resident memory, MB", process.peak, 200.0),
+        ("gzip scrape of 100,000 VMs, ms", scrapes[max(_SCRAPED)][1], 40.0),
+        ("ready with 100 VMs, seconds", begun.ready, 0.7),
+        ("resident memory with 100 VMs, MB", begun.rss, 65.0),
     )
     for name, value, limit in figures:
         yield f"{'met' if value <= limit else 'NOT MET':8}{name}: {value:.3g}, expected {limit:g}"
