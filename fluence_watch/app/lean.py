@@ -16,7 +16,7 @@ def load_lean() -> None:
     """
     # Pydantic would look through all that is installed for plugins: 20 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    with _missing("click", "pygments", "rich", "trio"):
+    with _missing("click", "pygments", "rich", "trio", "twisted"):
         import httpcore  # noqa: F401, PLC0415 - httpx would load it with its first client
         import httpx  # noqa: F401, PLC0415 - it is loaded here for all
         import structlog  # noqa: F401, PLC0415
