@@ -1,26 +1,45 @@
 """The schema of a store, brought to what this version expects.
 
-Alembic costs 0.1 s and 8 MB, so it is loaded where there is something to migrate. The revision of
-a migration is the number that its file's name begins with.
+Alembic costs 0.1 s and 8 MB, so it is loaded where there is something to migrate; in a new store
+the tables are made at once as they are now, which a test compares with the migrations. The revision
+of a migration is the number that its file's name begins with.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    inspect,
+    text,
+)
+from sqlalchemy.schema import CreateTable
 
 from fluence_watch.errors import StoreError
+from fluence_watch.store.schema import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 _log = structlog.get_logger(__name__)
 _FOLDER = Path(__file__).with_name("migrations")
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 
 def migrate(connection: Connection, path: Path) -> None:
-    """Run the migrations that are missing, in the transaction of the connection.
+    """Make the tables, or run the migrations that are missing, in the connection's transaction.
 
     Raises:
         StoreError: a newer version made the store.
@@ -31,12 +50,26 @@ def migrate(connection: Connection, path: Path) -> None:
         return
     if before and before not in known:
         raise _made_by_newer(path, before)
+    if before is None:
+        _create(connection, head)
+    else:
+        _upgrade(connection)
+    _log.info("store migrated", path=str(path), before=before, after=head)
+
+
+def _create(connection: Connection, head: str) -> None:
+    """The tables as they are now, and Alembic's own, which names the revision."""
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(CreateTable(_VERSION))
+    connection.execute(insert(_VERSION).values(version_num=head))
+
+
+def _upgrade(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 - see above
 
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    _log.info("store migrated", path=str(path), before=before, after=head)
 
 
 def verify(connection: Connection, path: Path) -> None:

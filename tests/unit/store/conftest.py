@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
+from sqlalchemy import create_engine
 
 from fluence_watch.store import Store
+from fluence_watch.store.migrate import _config
 
 
 @pytest.fixture(params=["sqlite"])
@@ -17,5 +20,17 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
     """An open, empty store."""
+    with Store.open(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def migrated(url: str) -> Iterator[Store]:
+    """An open, empty store, to which all migrations were applied one after the other."""
+    engine, config = create_engine(url), _config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
     with Store.open(url) as opened:
         yield opened

@@ -25,15 +25,15 @@ def set_revision(url: str, revision: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
 
 
-def test_the_migrated_schema_is_the_one_of_the_code(store: Store) -> None:
+def test_the_migrated_schema_is_the_one_of_the_code(migrated: Store) -> None:
     """Nobody can change `schema.py` and forget the migration."""
-    with store._reader.begin() as connection:
+    with migrated._reader.begin() as connection:
         assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
 
 
-def test_only_open_alerts_are_unique(store: Store) -> None:
+def test_only_open_alerts_are_unique(migrated: Store) -> None:
     """The condition of the index, which the comparison does not look at, is in the migration."""
-    with store._reader.begin() as connection:
+    with migrated._reader.begin() as connection:
         (index,) = [i for i in inspect(connection).get_indexes("alerts") if i["unique"]]
     (declared,) = [i for i in alerts.indexes if i.unique]
     where = index["dialect_options"]["sqlite_where"]
