@@ -455,7 +455,9 @@ def test_what_no_service_takes() -> None:
     made = render(message(vanished(), *REPRICED), BodyFormat.TEXT, NOW, longest=2_000)
     assert len(made.title) + len(made.body) <= 2_000
     assert re.search(r"… and \d+ more:\s+\d+ . price_changed", made.body)
-    assert "You are notified of these once; fluence-watch alerts --resolved lists them." in made.body
+    assert (
+        "You are notified of these once; fluence-watch alerts --resolved lists them." in made.body
+    )
 
 
 def test_events_that_were_missed_are_all_told() -> None:
