@@ -1,8 +1,8 @@
 """Tell: one courier a receiver, woken when messages wait or a retry is due."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
@@ -58,6 +58,7 @@ class Courier:
 
     async def _round(self) -> timedelta | None:
         try:
+            await STORE.run(self._counted)  # an earlier run may have left some: they show at once
             again = await self.delivery.drain()
             await STORE.run(self._counted)
         except StoreError as error:
@@ -90,7 +91,6 @@ class Couriers:
         """Deliver to the receivers of the setup, and to no others."""
         for name in self._couriers.keys() - setup.receivers.keys():
             await self._remove(name)
-        waiting = await self._waiting()
         for name, receiver in setup.receivers.items():
             courier = self._couriers.get(name)
             way = delivery(receiver, self._store, self._board.own, self._clock, setup.settings)
@@ -101,7 +101,7 @@ class Couriers:
                 courier.delivery = way
                 courier.wake()
             else:
-                self._board.own.add_receiver(name, *waiting.get(name, (0, None)))
+                self._board.own.add_receiver(name)
                 self._couriers[name] = Courier(way, self._count)
 
     def works(self, receiver: str) -> bool:
@@ -133,14 +133,6 @@ class Couriers:
             _log.error("cannot empty a queue", receiver=name, error=str(error))
         else:
             _log.info("receiver removed", receiver=name, undelivered=dropped)
-
-    async def _waiting(self) -> Mapping[str, tuple[int, datetime | None]]:
-        """What an earlier run left in the queues: none of it may be counted as delivered."""
-        try:
-            return await STORE.run(self._store.receivers_waiting)
-        except StoreError as error:
-            _log.error("cannot count what waits", error=str(error))
-            return {}
 
     def _count(self) -> None:
         waiting = self._store.receivers_waiting()

@@ -145,11 +145,10 @@ class OwnMetrics:
         """These are the account's open alerts now."""
         self._alerts.replace(account, dict(counts.items()))
 
-    def add_receiver(self, receiver: str, waiting: int = 0, oldest: datetime | None = None) -> None:
-        """A receiver is configured: its counters start at 0, its queue as an earlier run left it."""
+    def add_receiver(self, receiver: str) -> None:
+        """A receiver is configured: its counters start at 0. What waits for it is still unknown."""
         for counter in (self._notifications, self._notification_failures, self._duplicates):
             counter.labels(receiver)
-        self.outbox(receiver, waiting, oldest)
 
     def told(self, receiver: str) -> None:
         """A receiver accepted a message."""

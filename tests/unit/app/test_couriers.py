@@ -112,7 +112,7 @@ async def test_a_failure_waits_for_its_time(
     channel.refuses = True
     queue()
     await couriers.take_over(telling(channel))
-    await eventually(lambda: waiting(board) == 1)
+    await eventually(lambda: store.queued("ops")[0].next_attempt_at)
     channel.refuses = False
     couriers.wake()
     await asyncio.sleep(0.05)
@@ -161,13 +161,13 @@ async def test_a_receiver_that_is_removed(
 async def test_a_receiver_that_changed(
     couriers: Couriers, telling: Callable[..., Setup], channel: Any,
     make_channel: Callable[[str], Any], queue: Callable[..., None], board: Board,
-    clock: SettableClock, eventually: Eventually,
+    clock: SettableClock, store: Store, eventually: Eventually,
 ) -> None:  # fmt: skip
     """A reload mends a wrong address, and what waited for it goes to the new one."""
     channel.refuses = True
     queue()
     await couriers.take_over(telling(channel))
-    await eventually(lambda: waiting(board) == 1)
+    await eventually(lambda: store.queued("ops")[0].next_attempt_at)
     mended = make_channel("ops")
     clock.advance(timedelta(seconds=10))
     await couriers.take_over(telling(mended))
