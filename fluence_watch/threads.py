@@ -31,5 +31,8 @@ STORE = Threads("store", 4)
 DECODING = Threads("decoding", 2)
 """Long lists of VMs."""
 
+WORDS = Threads("words", 2)
+"""Messages, which may be long, as they are rendered."""
+
 SETTINGS = Threads("settings", 1)
 """Settings that are read again."""

@@ -27,6 +27,7 @@ from fluence_watch.model.snapshot import (
     build_snapshot,
 )
 from fluence_watch.rules.base import Need
+from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
 
@@ -103,7 +104,7 @@ class Watch:
         self._crashed = crashed
         self._tell = tell
         self._state = state
-        self._fault = ""
+        self._fault = _fault_in(state)
         self._counts: tuple[int, int] | None = None
         self._polling = asyncio.Lock()
         self._settling = asyncio.Lock()  # may be taken beside `_polling`, never before it
@@ -241,3 +242,10 @@ class Watch:
             return str(error)
         self._state = decision.after
         return None
+
+
+def _fault_in(state: AccountState) -> str:
+    """The error of our own that an alert of an earlier run is about: it lasts until a poll goes well."""
+    facts = (alert.facts for alert in state.alerts.values())
+    found = (f.message for f in facts if isinstance(f, PollFailing) and f.reason == INTERNAL_ERROR)
+    return next(found, "")

@@ -34,7 +34,7 @@ from fluence_watch.alerting.delivery import (
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered, render, render_plainly, render_summary
-from fluence_watch.threads import STORE
+from fluence_watch.threads import STORE, WORDS
 
 log = structlog.get_logger(__name__)
 
@@ -192,7 +192,7 @@ class Delivery:
     ) -> bool:
         """Send a message, or several as a summary; whether it was accepted."""
         name, ids = self.receiver.name, [queued.id for queued in batch]
-        rendered = self._words(batch, firing, summary=summary)
+        rendered = await WORDS.run(self._words, batch, firing, summary=summary)
         if any(queued.in_flight for queued in batch):
             log.warning("sending again what may have arrived", receiver=name, messages=ids)
             self.observer.possible_duplicate(name)

@@ -162,9 +162,10 @@ def _fitting(items: Sequence[Item], longest: int | None, body_of: Callable[[_Sho
     """The body with as much as fits: first fewer in full, then fewer in brief."""
     number = min(len(items), SHOWN)
     body = body_of(shown := _shown(items, number))
-    while longest is not None and len(body) > longest and number > 1:
-        number -= 1
-        body = body_of(shown := _shown(items, number))
+    if longest is not None and len(body) > longest:
+        fewer = range(2, number)  # halving, for each try renders all of it
+        most = bisect_left(fewer, True, key=lambda n: len(body_of(_shown(items, n))) > longest)  # noqa: FBT003 - what is looked for
+        body = body_of(shown := _shown(items, most + 1))
     if longest is not None and len(body) > longest and shown.brief:
         fits = range(len(shown.brief))  # halving: they may be many
         most = bisect_left(fits, True, key=lambda n: len(body_of(_cut(shown, n))) > longest)  # noqa: FBT003 - what is looked for

@@ -5,7 +5,7 @@ Jinja costs 2 MB and is loaded with this module, at the first message or page.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from shlex import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, pass_context
@@ -69,10 +69,15 @@ def macros_of(facts: object, fmt: BodyFormat, now: datetime) -> TemplateModule:
     Raises:
         NotifyError: there are no words for them.
     """
+    return _macros(type(facts).__name__, fmt, now)
+
+
+@lru_cache(maxsize=32)  # of a long message each line needs the same few
+def _macros(name: str, fmt: BodyFormat, now: datetime) -> TemplateModule:
     try:
-        return words(fmt).get_template(f"{type(facts).__name__}.jinja").make_module({"now": now})
+        return words(fmt).get_template(f"{name}.jinja").make_module({"now": now})
     except TemplateError as error:
-        raise NotifyError(f"there are no words for {type(facts).__name__}") from error
+        raise NotifyError(f"there are no words for {name}") from error
 
 
 def filled(template: str, fmt: BodyFormat, values: Mapping[str, object]) -> str:

@@ -77,4 +77,6 @@ def _absent_vms(situation: Situation) -> tuple[_Pairs, _Pairs]:
         certain = key not in situation.known or key in situation.presence.lost
         target = gone if certain else unknown
         target |= {(rule.name, key) for rule in RULES if not rule.event}
+    # in the list, though it cannot be read: so much is known, that it has not vanished
+    unknown -= {(vm_vanished.NAME, key) for key in situation.snapshot.unread}
     return unknown, gone

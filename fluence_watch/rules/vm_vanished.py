@@ -65,6 +65,7 @@ class VmVanished:
     funded_until: datetime | None
     cause: Cause = Cause.UNKNOWN
     ports: tuple[str, ...] | None = None
+    missing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def _vanished(
         funded_until=None if until == FOREVER else until,
         cause=cause,
         ports=None if vm.ports is None else tuple(map(str, vm.ports)),
+        missing_since=entry.missing_since,
     )
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
     # one that was doubted has been missing for long enough, and its fleet's finding ends now

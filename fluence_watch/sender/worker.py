@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from apprise import Apprise, NotifyBase
 
 _OURSELVES = "fluence-watch"
+_MOST_MEMORY = 512 * 2**20  # bytes: a service may answer without end
 _SECRET = 4  # shorter pieces of a URL are no secrets, and would blank out ordinary words
 
 
 def main() -> None:
     """Answer requests, one after the other, until the input ends."""
+    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
     for number in (signal.SIGINT, signal.SIGTERM):  # they may be meant for all; the input tells
         signal.signal(number, signal.SIG_IGN)
     requests, answers = _channels()

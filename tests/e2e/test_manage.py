@@ -107,7 +107,7 @@ def test_ports_by_hand_and_by_others(
     accepted = manage("vm", "ports", "accept", name, "--yes")
     assert (0, "") == (accepted.returncode, accepted.stderr)
     eventually(lambda: len(receiver.titles) > 1, "the drift is over")
-    assert [f"RESOLVED {name}: 9000/tcp is closed again"] == receiver.titles[1:]
+    assert [f"RESOLVED {name}: 9000/tcp is as expected again"] == receiver.titles[1:]
 
     opened = manage("vm", "ports", "open", name, "9443/tcp", "--yes")
     assert (0, "") == (opened.returncode, opened.stderr)
@@ -121,7 +121,7 @@ def test_ports_by_hand_and_by_others(
     eventually(lambda: len(receiver.titles) > 3, "and it is over when restored")
     assert [
         f"WARNING {name}: 9443/tcp is open and should not be",
-        f"RESOLVED {name}: 9443/tcp is closed again",
+        f"RESOLVED {name}: 9443/tcp is as expected again",
     ] == receiver.titles[2:]
 
 

@@ -11,6 +11,7 @@ from fluence_watch import __version__
 from fluence_watch.fluence.config import ClientConfig
 
 _LONGEST_CONNECT = 5.0  # seconds
+_KEEP_ALIVE = 3.0  # seconds: servers close idle connections after 5 s, also while we write
 
 
 class Signing(Enum):
@@ -53,6 +54,7 @@ def http_client(
         follow_redirects=False,
         verify=_tls(trusting=config.base_url.startswith("https:")),
         transport=transport,
+        limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE),
     )
 
 

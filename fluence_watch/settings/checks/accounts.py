@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
 
+from fluence_watch.model.finding import WATCHER, shown_account
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.settings.checks.doubt import (
     Doubt,
@@ -30,8 +31,14 @@ def some_account(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
-    """Each account has a name of its own."""
-    return same_names("accounts", [account.name for account in settings.accounts])
+    """Each account has a name of its own, which is not that of the watcher."""
+    yield from same_names("accounts", [account.name for account in settings.accounts])
+    for number, account in enumerate(settings.accounts):
+        if account.name == shown_account(WATCHER):
+            what = (
+                f"{account.name} names the watcher itself in metrics and messages: choose another"
+            )
+            yield error(what, ("accounts", number, "name"))
 
 
 def keys_are_usable(settings: WatchSettings) -> Iterator[Doubt]:

@@ -54,7 +54,9 @@ def _of(settings: WatchSettings, kind: type[T]) -> T:
 def charges_are_seen(settings: WatchSettings) -> Iterator[Doubt]:
     """Between a poll and a charge there is time for `billing_due`."""
     rule, interval = _of(settings, BillingDueSettings), settings.poll.interval
-    if not rule.enabled:
+    epochs = [_billed_every(account) for account in settings.accounts]
+    always_near = all(epoch <= rule.lead_time < EPOCH for epoch in epochs)
+    if not rule.enabled or (epochs and always_near):  # then the rule says nothing by design
         return
     lead = short(rule.lead_time)
     if interval >= rule.lead_time:
@@ -106,7 +108,7 @@ def _billed_every(account: AccountSettings) -> timedelta:
 def account_low_is_early(settings: WatchSettings) -> Iterator[Doubt]:
     """A low balance is reported while there is some, and at all."""
     rule = _of(settings, AccountLowSettings)
-    if rule.enabled and rule.hold >= float(rule.min_days) * timedelta(days=1):
+    if rule.enabled and rule.min_days and rule.hold >= float(rule.min_days) * timedelta(days=1):
         what = f"account_low fires too late: a balance for {rule.min_days:f} days is used up before"
         yield note(what, rule_key("account_low", "for"), rule_key("account_low", "min_days"))
 

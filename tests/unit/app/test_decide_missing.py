@@ -387,3 +387,21 @@ def test_a_lost_vm_is_told_as_it_was_last_known(policy: Policy) -> None:
     known = (facts.vm.name, facts.public_ip, facts.reserved, facts.spent, facts.ports)
     assert ("web-1", "203.0.113.7", PRICE, 9_000_000, ("22/tcp",)) == known
     assert facts.funded_until is None  # as the last description leaves it: it may have been paid
+
+
+def test_a_vm_that_is_back_and_cannot_be_read(policy: Policy) -> None:
+    """It has not vanished: that alert resolves, whatever else is wrong with it."""
+    lost = only(policy, "vm_vanished")
+    unread = Rejected("[7].price", "it is odd", FLEET[7].id)
+    back = build_snapshot("main", NOW + 3 * MINUTE, FLEET[:7], [unread])
+    *_, fires, resolves = story(lost, seen(0, FLEET), seen(1, FLEET[:7]), seen(2, FLEET[:7]), back)
+    assert [State.FIRING] == [alert.state for alert in fires.after.alerts.values()]
+    assert ({}, [State.RESOLVED]) == (resolves.after.alerts, [e.state for e in resolves.ended])
+
+
+def test_since_when_a_doubted_vm_is_missing(policy: Policy) -> None:
+    """That is when it left the list, however late it is reported."""
+    lost = only(policy, "vm_vanished")
+    polls = (seen(minute, FLEET[:2]) for minute in (1, 2, 180, 370))
+    told = story(lost, seen(0, FLEET), *polls)[-1].after.alerts.values()
+    assert {NOW + MINUTE} == {alert.facts.missing_since for alert in told}

@@ -9,7 +9,6 @@ import pytest
 
 import fluence_watch.app.poll as poll_module
 from fluence_watch.alerting.lifecycle import State
-from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.decide import Policy
 from fluence_watch.app.poll import Watch
@@ -46,18 +45,25 @@ def published() -> list[Polled]:
 
 
 @pytest.fixture
-def watch(
+def restarted(
     policy: Policy, client: FluenceClient, store: Store, clock: SettableClock, board: Board,
     published: list[Polled],
-) -> Watch:  # fmt: skip
+) -> Callable[[], Watch]:  # fmt: skip
+    """The watch of a process that begins with what the store holds."""
+
     def publish(polled: Polled) -> None:
         published.append(polled)
         board.publish(polled)
 
-    return Watch(
-        policy, client, store, AccountState(),
+    return lambda: Watch(
+        policy, client, store, store.load("main"),
         clock=clock, publish=publish, crashed=board.crashed, tell=lambda: None,
     )  # fmt: skip
+
+
+@pytest.fixture
+def watch(restarted: Callable[[], Watch]) -> Watch:
+    return restarted()
 
 
 def up(board: Board) -> str:
@@ -120,6 +126,25 @@ async def test_an_error_of_ours_is_one_steady_alert(
     assert {} == store.load("main").alerts
     assert [True, False] == [queued.message.firing > 0 for queued in store.queued("ops")]
     assert ([], "1") == (board.unready(), up(board))
+
+
+async def test_a_restart_does_not_end_it(
+    watch: Watch, restarted: Callable[[], Watch], store: Store, board: Board,
+    clock: SettableClock, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """An error that is met at each poll before and after a restart is one alert."""
+    await watch.poll()
+    BREAK["exposition"](monkeypatch, watch, store, board)
+    for _ in range(15):
+        clock.advance(MINUTE)
+        await watch.poll()
+    again = restarted()
+    for _ in range(2):
+        clock.advance(MINUTE)
+        await again.poll()
+
+    assert State.FIRING is store.load("main").alerts[FAILING].state
+    assert [True] == [queued.message.firing > 0 for queued in store.queued("ops")]
 
 
 async def test_other_alerts_stay_as_they_were(

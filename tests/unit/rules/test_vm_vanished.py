@@ -68,6 +68,7 @@ def test_the_facts_of_a_vanished_vm(web: Vm, see: See) -> None:
         funded_until=BOUNDARY + timedelta(days=1),
         cause=Cause.UNKNOWN,
         ports=("22/tcp",),
+        missing_since=NOW,
     )
     fingerprint = Fingerprint("main", "vm_vanished", "0x00ab")
     found = Finding(fingerprint, Severity.CRITICAL, facts, at_once=True)
