@@ -79,7 +79,7 @@ def decide(
     now = outcome.taken_at
     remembered = replace(before, known=noted(before.known, notes))
     known = _known_after(remembered, outcome, policy)
-    presence = presence_of(known, policy.presence)
+    presence = presence_of(known, policy.presence, policy.epoch_of(outcome))
     situation = Situation(
         account=policy.account,
         now=now,

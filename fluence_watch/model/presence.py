@@ -86,20 +86,25 @@ class Presence:
         return frozenset([*self.undecided, *self.lost, *doubts])
 
 
-def presence_of(known: Mapping[str, KnownVm], limits: PresenceLimits) -> Presence:
-    """Who is missing, lost and doubted, by the causes that `settle` found."""
+def presence_of(known: Mapping[str, KnownVm], limits: PresenceLimits, epoch: timedelta) -> Presence:
+    """Who is missing, lost and doubted, by the causes that `settle` found.
+
+    Confirmed VMs that it has not settled yet, as after a change of `confirm_polls`, are missing
+    until the next complete list, unless so many left at once that the list is the suspect.
+    """
     missing: dict[str, KnownVm] = {}
     lost: dict[str, KnownVm] = {}
     doubts = []
-    for since, group in _by_poll(known).items():
+    for departure in _departures(known, epoch):
         doubted: dict[str, KnownVm] = {}
-        for key, entry in group.items():
+        unsettled = doubted if departure.is_suspect else missing
+        for key, entry in departure.vms.items():
             confirmed = entry.missing_polls >= limits.confirm_polls
-            of = missing if not confirmed else doubted if entry.cause is None else lost
-            of[key] = entry
+            of = lost if entry.cause else missing if departure.causes[key] else unsettled
+            (of if confirmed else missing)[key] = entry
         if doubted:
-            among = _among(group.values()) - len(group) + len(doubted)
-            doubts.append(Doubt(since, since + limits.suspect_for, among, doubted))
+            until = departure.since + limits.suspect_for
+            doubts.append(Doubt(departure.since, until, departure.among, doubted))
     return Presence(missing, lost, tuple(doubts))
 
 
@@ -116,9 +121,9 @@ def settle(
     `None` where unknown.
     """
     departures = [
-        _Departure(since, group, {key: e.cause or _cause(e, epoch) for key, e in group.items()})
-        for since, group in _by_poll(known).items()
-        if any(entry.cause is None for entry in group.values())
+        each
+        for each in _departures(known, epoch)
+        if any(entry.cause is None for entry in each.vms.values())
     ]
     refunded = max((each.since for each in departures if each.is_refunded_by(rise)), default=None)
     causes: dict[str, Cause] = {}
@@ -147,12 +152,16 @@ class _Departure:
         return [entry for key, entry in self.vms.items() if self.causes[key] is None]
 
     @property
+    def among(self) -> int:
+        """How many VMs the account had when these went, apart from those with a cause."""
+        return _among(self.vms.values()) - len(self.vms) + len(self.unexplained)
+
+    @property
     def is_suspect(self) -> bool:
         """Whether it is most of the VMs that the account had, apart from those with a cause."""
         gone = self.unexplained
-        among = _among(self.vms.values()) - len(self.vms) + len(gone)
         ended = all(entry.vm.status is Status.TERMINATED for entry in gone)
-        return among >= SMALLEST_FLEET and 2 * len(gone) > among and not ended
+        return self.among >= SMALLEST_FLEET and 2 * len(gone) > self.among and not ended
 
     def is_refunded_by(self, rise: int | None) -> bool:
         """Whether so much is about what was reserved for the unexplained ones."""
@@ -171,6 +180,13 @@ class _Departure:
             if entry.cause is None and entry.missing_polls >= polls
             if (cause := self.causes[key] or otherwise)
         }
+
+
+def _departures(known: Mapping[str, KnownVm], epoch: timedelta) -> list[_Departure]:
+    return [
+        _Departure(since, group, {key: e.cause or _cause(e, epoch) for key, e in group.items()})
+        for since, group in _by_poll(known).items()
+    ]
 
 
 def _by_poll(known: Mapping[str, KnownVm]) -> dict[datetime, dict[str, KnownVm]]:

@@ -104,7 +104,7 @@ def judged(
         remembered,
         snapshot,
         failure,
-        presence_of(known, presence_limits),
+        presence_of(known, presence_limits, DAY),
         keys_before=before.ssh_keys,
         expected_keys=expected_keys(notes, now),
         alerts=before.alerts,

@@ -405,3 +405,17 @@ def test_since_when_a_doubted_vm_is_missing(policy: Policy) -> None:
     polls = (seen(minute, FLEET[:2]) for minute in (1, 2, 180, 370))
     told = story(lost, seen(0, FLEET), *polls)[-1].after.alerts.values()
     assert {NOW + MINUTE} == {alert.facts.missing_since for alert in told}
+
+
+def test_fewer_confirming_polls_before_an_incomplete_list(policy: Policy) -> None:
+    """One VM of eight is no fleet: it is missing until a complete list settles that it is lost."""
+    patient = replace(policy, presence=replace(policy.presence, confirm_polls=5))
+    rest = FLEET[1:]
+    state = story(
+        only(patient, "vm_vanished"), seen(0, FLEET), *(seen(m, rest) for m in (1, 2, 3))
+    )[-1].after
+    short = build_snapshot("main", NOW + 4 * MINUTE, rest, (Rejected("[7]", "no id"),))
+    first = decide(state, short, only(policy, "vm_vanished"))
+    second = decide(first.after, seen(5, rest), only(policy, "vm_vanished"))
+
+    assert [("VmVanished", 1, 0)] == heard([first, second])

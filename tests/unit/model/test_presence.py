@@ -47,7 +47,7 @@ def settled(known: Known, *, now: datetime = NOW, rise: int | None = None) -> Kn
 
 def stock(known: Known) -> tuple[int, int, int]:
     """How many are missing, lost and doubted."""
-    presence = presence_of(known, LIMITS)
+    presence = presence_of(known, LIMITS, EPOCH)
     doubted = sum(len(doubt.vms) for doubt in presence.doubts)
     assert len(presence.undecided) == len(presence.missing) + doubted
     return len(presence.missing), len(presence.lost), doubted
@@ -110,14 +110,27 @@ def test_a_doubt_has_an_end(web: Vm, hours: float, lost: bool) -> None:  # noqa:
     assert after == settled(after)  # the clock set back changes nothing
 
 
+@pytest.mark.parametrize(
+    ("unfunded", "funded", "among", "missing", "doubted"),
+    [(0, 1, 10, 1, 0), (0, 5, 10, 5, 0), (0, 6, 10, 0, 6), (9, 1, 12, 10, 0), (9, 2, 12, 9, 2)],
+)
+def test_what_is_confirmed_but_not_settled(
+    web: Vm, unfunded: int, funded: int, among: int, missing: int, doubted: int
+) -> None:
+    """Without a complete list they are missing, and a fleet only where the list is suspect."""
+    known = gone(web, unfunded, among=among, **UNFUNDED)
+    known |= gone(web, funded, among=among, of="b", **FUNDED)
+    assert (missing, 0, doubted) == stock(known)
+
+
 def test_the_facts_of_a_doubt(web: Vm) -> None:
     """Since when, until when, which VMs, and of how many without another explanation."""
     funded = gone(web, 3, among=9, **FUNDED)
     known = settled(gone(web, 4, among=9, of="b", **UNFUNDED) | funded)
-    (doubt,) = presence_of(known, LIMITS).doubts
+    (doubt,) = presence_of(known, LIMITS, EPOCH).doubts
     assert (NOW, NOW + 6 * HOUR, 5) == (doubt.since, doubt.until, doubt.among)
     assert funded == doubt.vms
-    subjects = presence_of(known, LIMITS).subjects
+    subjects = presence_of(known, LIMITS, EPOCH).subjects
     assert known.keys() | {"fleet@2025-04-16T12:00:00+00:00"} == subjects
 
 
@@ -207,7 +220,7 @@ def test_laws_of_presence(web: Vm, fates: Iterable, hours: int, rise: int | None
         known[vm.key] = KnownVm(vm, NOW - 24 * HOUR, missing_polls=polls, **missing)
     now = NOW + hours * HOUR
     after = settled(known, now=now, rise=rise)
-    presence = presence_of(after, LIMITS)
+    presence = presence_of(after, LIMITS, EPOCH)
     absent = {key for key, entry in known.items() if entry.missing_since}
     groups = [presence.missing.keys(), presence.lost.keys(), *(d.vms for d in presence.doubts)]
     assert sorted(absent) == sorted(key for group in groups for key in group)
@@ -222,4 +235,4 @@ def test_laws_of_presence(web: Vm, fates: Iterable, hours: int, rise: int | None
 
 def test_nobody_is_missing() -> None:
     """A situation without memory."""
-    assert (Presence(), frozenset()) == (presence_of({}, LIMITS), Presence().subjects)
+    assert (Presence(), frozenset()) == (presence_of({}, LIMITS, EPOCH), Presence().subjects)

@@ -58,9 +58,10 @@ def see() -> See:
         **more: Any,  # noqa: ANN401 - whatever a Situation takes
     ) -> Situation:
         memory = {vm.key: KnownVm(vm, now, vm.ports) for vm in vms} | dict(known or {})
-        settled = settle(memory, limits, now, more.get("epoch", EPOCH))
+        epoch = more.get("epoch", EPOCH)
+        settled = settle(memory, limits, now, epoch)
         snapshot = build_snapshot("main", now, vms, rejected, **listed or {})
-        more = {"before": memory, "presence": presence_of(settled, limits)} | more
+        more = {"before": memory, "presence": presence_of(settled, limits, epoch)} | more
         return Situation("main", now, settled, snapshot=snapshot, **more)
 
     return see
