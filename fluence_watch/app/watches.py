@@ -1,7 +1,7 @@
 """The watches over all accounts, and when each of them polls."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -60,17 +60,21 @@ class Watches:
         """Watch the accounts of the setup, as it says, and no others.
 
         An account with another name and the same key at the same API was renamed: it keeps its
-        state.
+        state, also where accounts trade names.
 
         Raises:
-            StoreError: the state of a new account cannot be read; nothing was changed.
+            StoreError: the state of an account cannot be read or renamed; nothing was changed.
         """
-        renamed = {name: self._new_name(name, setup) for name in self._watches}
+        renamed = self._renamed(setup)
+        dropped = (self._watches.keys() - setup.policies.keys()) | renamed.keys()
+        dropped |= self._watches.keys() & set(renamed.values())
         added = setup.policies.keys() - self._watches.keys() - set(renamed.values())
         states = {name: await STORE.run(self._store.load, name) for name in added}
+        states |= await self._hand_over(dropped, renamed)
+        self._board.expect(
+            setup.policies.keys() - dropped
+        )  # what is known by a name given away goes
         self._board.expect(set(setup.policies), setup.settings.poll.interval)
-        for name in self._watches.keys() - setup.policies.keys():
-            states |= await self._remove(name, renamed[name])
         for name, policy in setup.policies.items():
             config = setup.clients[name]
             if name not in self._watches:
@@ -83,16 +87,22 @@ class Watches:
             self._configs[name] = config
         self._plan(list(setup.policies), setup.settings.poll)
 
-    def _new_name(self, name: str, setup: Setup) -> str | None:
-        """What a removed account is called now, if it is still there."""
-        if name in setup.policies:
-            return None
-        was = self._configs[name]
-        for other, config in setup.clients.items():
-            same = (config.api_key, config.base_url) == (was.api_key, was.base_url)
-            if same and other not in self._watches:
-                return other
-        return None
+    def _renamed(self, setup: Setup) -> dict[str, str]:
+        """The new names of the accounts that have one, by their old names.
+
+        A name whose key changes to one that no account had stays with its account.
+        """
+        old = {name: _identity(self._configs[name]) for name in self._watches}
+        new = {name: _identity(config) for name, config in setup.clients.items()}
+        moved = [name for name in old if new.get(name) != old[name]]
+        names = {}
+        for name, identity in new.items():
+            if old.get(name) != identity:
+                former = next((each for each in moved if old[each] == identity), None)
+                if former is not None:
+                    moved.remove(former)
+                    names[former] = name
+        return names
 
     async def stop(self, seconds: float) -> None:
         """Start no more polls; those that run get so long to commit."""
@@ -121,22 +131,38 @@ class Watches:
             tell=self._tell,
         )
 
-    async def _remove(self, name: str, new_name: str | None) -> dict[str, AccountState]:
-        """Stop watching; the state of one that has a new name is handed on."""
-        self._schedule.drop((_POLL, name))
-        self._schedule.drop((_LOOK, name))
-        watch = self._watches.pop(name)
-        del self._configs[name]
-        await watch.rest()
-        await watch.client.aclose()
+    async def _hand_over(
+        self, dropped: Collection[str], renamed: Mapping[str, str]
+    ) -> dict[str, AccountState]:
+        """Stop these watches; the states of accounts with new names, by these.
+
+        Where they cannot be renamed, the watches go on.
+        """
+        watches = {name: self._watches.pop(name) for name in dropped}
+        for name, watch in watches.items():
+            self._schedule.drop((_POLL, name))
+            self._schedule.drop((_LOOK, name))
+            await watch.rest()
         try:
-            if new_name is not None:
-                await STORE.run(self._store.rename, name, new_name)
-                _log.info("account renamed", account=name, to=new_name)
-                return {new_name: await STORE.run(self._store.load, new_name)}
+            await STORE.run(self._store.rename, renamed)
+        except StoreError:
+            self._watches |= watches
+            if self._poll_settings:
+                self._plan(list(self._watches), self._poll_settings)
+            raise
+        for name, watch in watches.items():
+            del self._configs[name]
+            await watch.client.aclose()
+        for name, new_name in renamed.items():
+            _log.info("account renamed", account=name, to=new_name)
+        return {new: await self._load_renamed(new) for new in renamed.values()}
+
+    async def _load_renamed(self, name: str) -> AccountState:
+        try:
+            return await STORE.run(self._store.load, name)
         except StoreError as error:
-            _log.error("state of a removed account stays", account=name, error=str(error))
-        return {}
+            _log.error("state of a renamed account is not read", account=name, error=str(error))
+            return AccountState()
 
     def _plan(self, names: Sequence[str], poll: PollSettings) -> None:
         if poll == self._poll_settings:
@@ -172,3 +198,8 @@ class Watches:
             why = f"no poll has ended for {rough(longest)}"
             self._board.stalled(name, why)
             await watch.fail(OVERDUE, why)
+
+
+def _identity(config: ClientConfig) -> tuple[object, object]:
+    """What makes it the same account, whatever its name."""
+    return config.api_key, config.base_url

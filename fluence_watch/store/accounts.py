@@ -1,9 +1,9 @@
 """The accounts as rows. Those that are not watched for now are kept, in case they come back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
 from fluence_watch.store import notes
 from fluence_watch.store.schema import accounts
@@ -17,6 +17,24 @@ def account_id_of(connection: Connection, name: str) -> int:
         connection.execute(insert(accounts).values(name=name))
         return account_id_of(connection, name)
     return found
+
+
+def rename(connection: Connection, names: Mapping[str, str]) -> None:
+    """Give the accounts their new names, all at once: they may trade them.
+
+    Another account that has one of the new names is removed.
+    """
+    replaced = set(names.values()) - names.keys()
+    connection.execute(delete(accounts).where(accounts.c.name.in_(replaced)))
+    # no two rows may have the same name, not even between two statements
+    aside = {name: f"\n{name}" for name in names}
+    _set_names(connection, aside)
+    _set_names(connection, {aside[name]: new for name, new in names.items()})
+
+
+def _set_names(connection: Connection, names: Mapping[str, str]) -> None:
+    new = case(dict(names), value=accounts.c.name)
+    connection.execute(update(accounts).where(accounts.c.name.in_(names)).values(name=new))
 
 
 def load_absent(connection: Connection) -> dict[str, datetime]:

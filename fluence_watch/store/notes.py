@@ -1,10 +1,10 @@
 """Changes that users made with fluence-watch, kept for the next poll of the account."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, insert, select, update
 
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
@@ -51,9 +51,10 @@ def remove(connection: Connection, applied: Iterable[Note]) -> None:
         connection.execute(delete(notes).where(notes.c.id.in_(ids)))
 
 
-def rename(connection: Connection, account: str, name: str) -> None:
-    """Give the account's notes to another name."""
-    connection.execute(update(notes).where(notes.c.account == account).values(account=name))
+def rename(connection: Connection, names: Mapping[str, str]) -> None:
+    """Give the accounts' notes to their new names, all at once."""
+    new = case(dict(names), value=notes.c.account)
+    connection.execute(update(notes).where(notes.c.account.in_(names)).values(account=new))
 
 
 def forget(connection: Connection, account: str) -> None:

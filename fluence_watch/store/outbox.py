@@ -1,6 +1,6 @@
 """The messages that wait for delivery, each receiver's in the order of their creation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -112,8 +112,8 @@ def remove_all(connection: Connection, receiver: str) -> int:
     return connection.execute(delete(outbox).where(outbox.c.receiver == receiver)).rowcount
 
 
-def rename(connection: Connection, account: str, name: str) -> None:
-    """Let the messages of the account speak of it by another name.
+def rename(connection: Connection, names: Mapping[str, str]) -> None:
+    """Let the messages of the accounts speak of them by their new names.
 
     One that cannot be read is left as it is.
     """
@@ -122,7 +122,7 @@ def rename(connection: Connection, account: str, name: str) -> None:
             message = load_message(row.message)
         except ValueError:
             continue
-        if message.account == account:
+        if name := names.get(message.account):
             text = dump_message(_renamed(message, name))
             connection.execute(update(outbox).where(outbox.c.id == row.id).values(message=text))
 

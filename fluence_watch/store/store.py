@@ -1,6 +1,6 @@
 """The store: every public operation is one transaction, and may be called from any thread."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from fluence_watch.model.undelivered import Undelivered
 from fluence_watch.model.vm import Vm
 from fluence_watch.store import notes, outbox
 from fluence_watch.store.accounts import account_id_of, forget_absent, load_absent, mark_absent
+from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import load_firing, load_history, load_open, save_alerts
 from fluence_watch.store.codec import Loader, dump, load_balance, load_keys
 from fluence_watch.store.engine import connect, writer
@@ -180,19 +181,18 @@ class Store:
             outbox.append(connection, messages)
             notes.remove(connection, applied)
 
-    def rename(self, account: str, name: str) -> None:
-        """Give all that is known of an account to another name, in waiting messages too.
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give all that is known of accounts to other names, in waiting messages too.
 
-        A state that an earlier account of that name left is removed. Notes under the new name
-        stay: who left them meant this account.
+        `names` has the new name of each; they may trade names. A state that an earlier account of a
+        new name left is removed. Notes under a new name stay: who left them meant this account.
         """
-        if name == account:
+        if not names:
             return
         with self._write() as connection:
-            connection.execute(delete(accounts).where(accounts.c.name == name))
-            connection.execute(update(accounts).where(accounts.c.name == account).values(name=name))
-            notes.rename(connection, account, name)
-            outbox.rename(connection, account, name)
+            rename_accounts(connection, names)
+            notes.rename(connection, names)
+            outbox.rename(connection, names)
 
     def leave_note(
         self,

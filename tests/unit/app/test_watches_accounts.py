@@ -1,15 +1,23 @@
 """Accounts that come, go and change their name beside polls that wait."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import utc_now
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.watches import Watches
 from fluence_watch.app.wiring import Setup
+from fluence_watch.errors import StoreError
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.simulator import (
     Fault,
     FaultKind,
@@ -22,6 +30,8 @@ from fluence_watch.simulator import (
 from fluence_watch.store import Store
 
 KEY = "simulated-key"
+KEYS = ["key-one-1", "key-two-2"]
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 QUIET = {"interval": "1h", "jitter": "0s", "timeout": "2s"}
 
 Planned = Callable[..., Setup]
@@ -50,6 +60,26 @@ def account(api: str, name: str) -> dict[str, object]:
     return {"name": name, "api_key": KEY, "base_url": api}
 
 
+def accounts(api: str, names: list[str], keys: list[str]) -> list[dict[str, object]]:
+    """Accounts that the API does not know: no poll changes their VMs."""
+    return [account(api, name) | {"api_key": key} for name, key in zip(names, keys, strict=False)]
+
+
+def keep(store: Store, name: str, what: str) -> None:
+    """A state with this VM, and a message about it that waits."""
+    vm = Vm(what, what, Status.ACTIVE, "ACTIVE")
+    fingerprint = Fingerprint(name, "poll_failing", "", what)
+    facts = PollFailing("unreachable", "no answer")
+    item = Item(fingerprint, Severity.INFO, firing=True, facts=facts, active_at=NOW)
+    message = Message("ops", name, NOW, (item,), ())
+    after = AccountState(known={vm.key: KnownVm(vm, NOW)})
+    store.commit(name, AccountState(), after, messages=[message])
+
+
+def known(store: Store, name: str) -> str:
+    return "".join(store.load(name).known)
+
+
 async def test_a_renamed_account_keeps_its_state(
     watches: Watches, store: Store, planned: Planned, api: str, board: Board, eventually: Eventually
 ) -> None:
@@ -62,6 +92,83 @@ async def test_a_renamed_account_keeps_its_state(
     assert ["prod"] == store.accounts()
     assert known
     assert known == store.load("prod").known.keys()
+
+
+@pytest.mark.parametrize(
+    ("names", "states"),
+    [
+        (["b", "c"], {"b": "one", "c": "two"}),
+        (["b"], {"b": "one"}),
+        (["b", "a"], {"a": "two", "b": "one"}),
+        (["c", "a"], {"c": "one", "a": "two"}),
+    ],
+    ids=["chain", "removed and renamed", "swap", "chain the other way"],
+)
+async def test_accounts_that_take_names_of_others(
+    watches: Watches,
+    store: Store,
+    planned: Planned,
+    api: str,
+    names: list[str],
+    states: dict[str, str],
+) -> None:
+    """State and waiting messages go with the key, not with the name."""
+    for name, what in (("a", "one"), ("b", "two")):
+        keep(store, name, what)
+    await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a", "b"], KEYS)))
+    await watches.take_over(planned(poll=QUIET, accounts=accounts(api, names, KEYS)))
+
+    assert states == {name: known(store, name) for name in store.accounts() if known(store, name)}
+    assert {name: states.get(name) for name in names} == {
+        name: "".join(watch._state.known) for name, watch in watches._watches.items()
+    }
+    waiting = {
+        each.message.items[0].fingerprint.key: each.message.account for each in store.queued("ops")
+    }
+    assert {what: name for name, what in states.items()}.items() <= waiting.items()
+
+
+async def test_a_new_account_by_a_name_that_was_given_away(
+    watches: Watches, store: Store, planned: Planned, api: str
+) -> None:
+    """It knows nothing of the account that had its name."""
+    keep(store, "a", "one")
+    await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a"], ["key-one-1"])))
+    keys = ["key-new-3", "key-one-1"]
+    await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a", "b"], keys)))
+
+    assert {} == watches._watches["a"]._state.known
+    assert "one" == known(store, "b")
+
+
+async def test_a_new_key_of_the_same_account(
+    watches: Watches, store: Store, planned: Planned, api: str
+) -> None:
+    """A key that no account had before is a new key, and not another account."""
+    keep(store, "a", "one")
+    for key in ("key-one-1", "key-new-3"):
+        await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a"], [key])))
+
+    assert "one" == known(store, "a")
+    assert {"one"} == watches._watches["a"]._state.known.keys()
+
+
+async def test_a_rename_that_the_store_refuses(
+    watches: Watches, store: Store, planned: Planned, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old watches go on."""
+
+    def refuse(names: object) -> None:
+        raise StoreError(str(names))
+
+    keep(store, "a", "one")
+    await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a"], ["key-one-1"])))
+    monkeypatch.setattr(store, "rename", refuse)
+    with pytest.raises(StoreError):
+        await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["b"], ["key-one-1"])))
+
+    assert ["a"] == list(watches._watches)
+    assert ("poll", "a") in watches._schedule
 
 
 async def test_a_poll_that_waits_for_its_turn_ends_with_its_account(

@@ -277,7 +277,7 @@ def test_a_renamed_account_keeps_all(store: Store) -> None:
     store.commit("main", before, state(alert("a")), [resolved(alert("b"), NOW)])
     for account, subject in [("main", "0x1"), ("third", "0x2"), ("new", "0x3")]:
         note(store, account, subject)
-    store.rename("main", "new")
+    store.rename({"main": "new"})
 
     assert ["new", "third"] == store.accounts()
     assert state(alert("a", "new")) == store.load("new")
@@ -292,7 +292,7 @@ def test_a_renamed_account_keeps_all(store: Store) -> None:
 def test_an_account_may_be_renamed_to_itself(store: Store) -> None:
     """Then nothing is lost."""
     store.commit("main", EMPTY, state(alert("a")))
-    store.rename("main", "main")
+    store.rename({"main": "main"})
     assert state(alert("a")) == store.load("main")
 
 

@@ -134,7 +134,7 @@ def test_messages_of_a_renamed_account(store: Store) -> None:
     store.failed([first], NOW + MINUTE, "503")
     with store._write() as connection:
         connection.execute(text("UPDATE outbox SET message = '{' WHERE id = :id"), {"id": last})
-    store.rename("main", "new")
+    store.rename({"main": "new"})
     queued = store.queued("ops")
 
     assert [about("new"), about("third"), about("new")] == [each.message for each in queued]
