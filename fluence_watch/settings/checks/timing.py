@@ -22,10 +22,10 @@ def poll_ends_before_the_next(settings: WatchSettings) -> Iterator[Doubt]:
     """A slow poll is over when the next is due."""
     poll = settings.poll
     if poll.timeout > poll.interval:
-        what = f"longer than poll.interval ({short(poll.interval)}): a slow poll delays the next"
+        what = f"poll.timeout ({short(poll.timeout)}) is longer than poll.interval ({short(poll.interval)}): a slow poll delays the next"
         yield note(what, ("poll", "timeout"), INTERVAL)
     if poll.jitter >= poll.interval:
-        what = f"not shorter than poll.interval ({short(poll.interval)}): polls are irregular"
+        what = f"poll.jitter ({short(poll.jitter)}) is not shorter than poll.interval ({short(poll.interval)}): polls are irregular"
         yield note(what, ("poll", "jitter"), INTERVAL)
 
 

@@ -67,7 +67,8 @@ def test_doubtful_settings(run: Run) -> None:
     ran = run("config", "check", API_KEY=KEY, NOTIFY_URLS="json://localhost")
 
     note = (
-        "config.toml:2: poll.timeout: longer than poll.interval (60s): a slow poll delays the next"
+        "config.toml:2: poll.timeout: poll.timeout (2m) is longer than poll.interval (60s): "
+        "a slow poll delays the next"
     )
     assert (0, f"note: {note}") == (ran.code, ran.out.splitlines()[1])
 
