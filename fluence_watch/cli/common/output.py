@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -38,13 +38,15 @@ class Column:
     """A column: `key` names an attribute or a key of a row, `title` stands above it.
 
     Where a terminal is too narrow, columns are left out: the one with the highest `drop` first.
-    One with 0 always stays.
+    One with 0 always stays. Text is never broken, but in a column that `wraps`: there it
+    breaks at words, where the column would else be wider than so many characters.
     """
 
     key: str
     title: str
     right: bool = False
     drop: int = 0
+    wraps: int = 0
 
 
 Row = Mapping[str, object]
@@ -66,10 +68,14 @@ def print_rows(columns: Sequence[Column], rows: Sequence[object], form: OutputFo
     cells = {column: _cells([_value(row, column.key) for row in rows]) for column in columns}
     out = console(_PIPE if form is OutputFormat.WIDE else None)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in (shown := _fitting(cells, out.width)):
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
-    for row in zip(*(cells[column] for column in shown), strict=True):
+    widths = _widths(cells, out.width)
+    for column, width in widths.items():
+        table.add_column(
+            column.title, justify="right" if column.right else "left", width=width, overflow="fold"
+        )
+    for row in zip(*(cells[column] for column in widths), strict=True):
         table.add_row(*map(Text, row))
+    out.width = max(out.width, _total(widths.values()))
     out.print(table)
 
 
@@ -91,17 +97,40 @@ def _decimals(value: Decimal) -> int:
     return min(max(needed, _FEWEST_DECIMALS), _MOST_DECIMALS)
 
 
-def _fitting(cells: Mapping[Column, Sequence[str]], width: int) -> list[Column]:
+def _widths(cells: Mapping[Column, Sequence[str]], width: int) -> dict[Column, int]:
+    """The columns that fit and how wide each is; those that wrap share what the others leave."""
     from rich.cells import cell_len
 
-    widths = {column: max(map(cell_len, [column.title, *texts])) for column, texts in cells.items()}
-    shown = list(cells)
-    while sum(widths[each] + _GAP for each in shown) - _GAP > width:
+    full = {column: max(map(cell_len, [column.title, *texts])) for column, texts in cells.items()}
+    widths = _fitting({c: min(each, c.wraps or each) for c, each in full.items()}, width)
+    for column in widths:
+        spare = max(width - _total(widths.values()), 0)
+        widths[column] = min(full[column], widths[column] + spare)
+    return widths
+
+
+def _fitting(least: Mapping[Column, int], width: int) -> dict[Column, int]:
+    shown = dict(least)
+    while _total(shown.values()) > width:
         worst = max(shown, key=lambda column: column.drop)
         if not worst.drop:
             break
-        shown.remove(worst)
+        del shown[worst]
     return shown
+
+
+def _total(widths: Collection[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def identity_columns(accounts: Collection[str]) -> list[Column]:
+    """How alerts and findings begin; of one account alone, its name is the first left out."""
+    return [
+        Column("severity", "SEVERITY", drop=1),
+        Column("rule", "RULE"),
+        Column("account", "ACCOUNT", drop=0 if len(set(accounts)) > 1 else 4),
+        Column("title", "VM", wraps=16),
+    ]
 
 
 def console(width: int | None = None) -> "Console":

@@ -10,6 +10,7 @@ from fluence_watch.cli.common.output import (
     Column,
     OutputFormat,
     Row,
+    identity_columns,
     lasting,
     print_json,
     print_rows,
@@ -18,15 +19,11 @@ from fluence_watch.cli.common.output import (
 if TYPE_CHECKING:
     from fluence_watch.views.alert import AlertView
 
-_COLUMNS = (
-    Column("severity", "SEVERITY"),
-    Column("rule", "RULE"),
-    Column("account", "ACCOUNT"),
-    Column("title", "VM"),
-    Column("state", "STATE"),
-    Column("since", "SINCE"),
-    Column("what", "WHAT"),
-)
+_STATE = Column("state", "STATE", drop=3)
+_SINCE = Column("since", "SINCE", drop=2)
+_WHAT = Column("what", "WHAT", wraps=30)
+_ENDED = Column("ended", "ENDED")
+_WAS = Column("what", "WAS", wraps=30)
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +39,11 @@ def alerts(
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many of those.")] = 100,
 ) -> None:
-    """Print what fires, or is about to, as the daemon on this machine knows it."""
+    """Print what fires, or is about to, as the daemon on this machine knows it.
+
+    On a narrow terminal these are left out, in this order: the account if it is the only one,
+    the state, since when, the severity.
+    """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.notify.render import brief
     from fluence_watch.store import Store
@@ -59,7 +60,9 @@ def alerts(
     if form is OutputFormat.JSON:
         print_json(views)
     elif views:
-        print_rows(_COLUMNS, [_row(view, now) for view in views], form)
+        columns = identity_columns([view.account for view in views])
+        columns += [_SINCE, _ENDED, _WAS] if resolved else [_STATE, _SINCE, _WHAT]
+        print_rows(columns, [_row(view, now) for view in views], form)
     else:
         typer.echo("nothing" if resolved else "nothing fires")
 
@@ -72,5 +75,6 @@ def _row(view: "AlertView", now: datetime) -> Row:
         "title": view.title,
         "state": view.state,
         "since": lasting(view.since, now),
+        "ended": lasting(view.ended_at, now),
         "what": view.what,
     }

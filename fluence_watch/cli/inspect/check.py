@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from fluence_watch.cli.common.options import ConfigOption, FormatOption
-from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
+from fluence_watch.cli.common.output import Column, OutputFormat, identity_columns, print_rows
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.snapshot import Outcome, Snapshot
 from fluence_watch.model.text import inert
@@ -18,14 +18,7 @@ if TYPE_CHECKING:
 
 FINE, WARNING, CRITICAL, UNKNOWN = range(4)
 _NAMED = 5
-
-_COLUMNS = (
-    Column("severity", "SEVERITY"),
-    Column("rule", "RULE"),
-    Column("account", "ACCOUNT"),
-    Column("title", "VM"),
-    Column("what", "WHAT"),
-)
+_WHAT = Column("what", "WHAT", wraps=30)
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +48,7 @@ def check(config: ConfigOption = None, form: FormatOption = OutputFormat.TABLE) 
         line for name in outcomes for line in _unjudged(outcomes[name], setup.policies[name])
     ]
     if views or form is OutputFormat.JSON:
-        print_rows(_COLUMNS, views, form)
+        print_rows([*identity_columns([view.account for view in views]), _WHAT], views, form)
     else:
         seen = sum(len(o.vms) for o in outcomes.values() if isinstance(o, Snapshot))
         typer.echo(

@@ -51,7 +51,7 @@ _HOUR = HOUR // timedelta(seconds=1)
 # The price goes in between. Of one account alone, its name is the first to be left out.
 _IDENTITY = (
     Column("account", "ACCOUNT", drop=7),
-    Column("title", "VM"),
+    Column("title", "VM", wraps=30),
     Column("status", "STATUS"),
     Column("datacenter", "DATACENTER", drop=3),
     Column("public_ip", "PUBLIC IP", drop=1),

@@ -1,6 +1,7 @@
 """`vm ports ls|open|close|set|accept|restore`."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,12 +42,12 @@ if TYPE_CHECKING:
     from fluence_watch.app.wiring import Setup
     from fluence_watch.cli.manage.memory import Expected
 
+_ACCOUNT = Column("account", "ACCOUNT")
 _COLUMNS = (
-    Column("account", "ACCOUNT"),
-    Column("vm", "VM"),
-    Column("ports", "OPEN"),
-    Column("expected", "EXPECTED"),
-    Column("source", "SAYS"),
+    Column("vm", "VM", wraps=16),
+    Column("ports", "OPEN", wraps=16),
+    Column("expected", "EXPECTED", wraps=16),
+    Column("source", "SAYS", drop=1),
 )
 
 
@@ -107,7 +108,9 @@ def ls(
     expected = expected_by_target(setup, targets, utc_now())
     rows = [_row(target, expected[target], form) for target in targets]
     if rows or form is OutputFormat.JSON:
-        print_rows(_COLUMNS, rows, form)
+        alone = len({target.account for target in targets}) == 1
+        account_column = replace(_ACCOUNT, drop=2 if alone else 0)
+        print_rows([account_column, *_COLUMNS], rows, form)
     if fleet is not None:
         fleet.end()
 

@@ -164,6 +164,10 @@ def test_what_fires(run: Run, remembered: None) -> None:
 def test_what_is_over(run: Run, remembered: None) -> None:
     """The history, with an end."""
     rows = json.loads(run("alerts", "--resolved", "--format", "json", API_KEY="k").out)
+    head, _, line = run("alerts", "--resolved").out.splitlines()
+
+    assert ["SEVERITY", "RULE", "ACCOUNT", "VM", "SINCE", "ENDED", "WAS"] == head.split()
+    assert "2 d" in line[head.index("ENDED") : head.index("WAS")]
 
     assert [("poll_failing", "resolved")] == [(row["rule"], row["state"]) for row in rows]
     assert (NOW - timedelta(days=2)).isoformat().replace("+00:00", "Z") == rows[0]["ended_at"]

@@ -8,6 +8,7 @@ from fluence_watch.cli.common.output import (
     Column,
     OutputFormat,
     cell,
+    identity_columns,
     lasting,
     print_json,
     print_rows,
@@ -127,6 +128,29 @@ def test_columns_that_do_not_fit(
     print_rows(DROPPING, [row], OutputFormat(form))
     first = "".join(capsys.readouterr().out.splitlines()[0].split())
     assert "".join(titles) == first
+
+
+@pytest.mark.parametrize("accounts", [("main",), ("main", "staging")])
+def test_a_narrow_listing_of_alerts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, accounts: tuple[str, ...]
+) -> None:
+    """At 80 columns rules, accounts and ids stay whole, and what is wrong wraps at words."""
+    monkeypatch.setenv("COLUMNS", "80")
+    what = "the reserve lasts for 2 more charges and is used up in 9 min: add money to the account"
+    rows = [
+        {"severity": "critical", "rule": "delivery_failing", "account": account, "what": what}
+        | {"title": "indexer-1 (0xa1b2c3)"}
+        for account in accounts
+    ]
+    columns = [*identity_columns(accounts), Column("what", "WHAT", wraps=30)]
+    print_rows(columns, rows, OutputFormat.TABLE)
+    head, _, *lines = capsys.readouterr().out.splitlines()
+
+    words = [word for line in lines for word in line.split()]
+    assert all(len(line) <= 80 for line in lines)
+    assert {"delivery_failing", "indexer-1", "(0xa1b2c3)", *what.split()} <= set(words)
+    assert (len(accounts) > 1) == ("ACCOUNT" in head) == ("SEVERITY" not in head)
+    assert len(lines) <= 4 * len(rows)
 
 
 def test_a_listing_as_json(capsys: pytest.CaptureFixture[str]) -> None:
