@@ -74,6 +74,7 @@ def test_the_commands_of_its_messages(
 
     page = eventually(lambda: address(lines, "status page"), "it says where to look", SOON)
     command = eventually(pasted, "a message with a command", SOON)[0]
+    assert not [line for line in lines if "doubtful setting" in line]
     exports = [line.strip() for line in lines if line.startswith("  export ")]
     shell = "\n".join([*exports, "set -e", "fluence-watch vm ls -o json", f"{command} --dry-run"])
     ran = subprocess.run(

@@ -44,7 +44,8 @@ def send_test(
 
 def _chosen(setup: "Setup", name: str | None) -> "Sequence[Channel]":
     if not setup.receivers:
-        raise ConfigError([Problem("receivers", "there are none: add [[receivers]]")])
+        what = "there are none: add [[receivers]] to the file, or set FLUENCE_WATCH_NOTIFY_URLS"
+        raise ConfigError([Problem("receivers", what)])
     if name is None:
         return list(setup.receivers.values())
     if name not in setup.receivers:

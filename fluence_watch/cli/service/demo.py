@@ -62,6 +62,8 @@ async def _demo(folder: Path) -> None:
         site = address(listener)
         path = _write_settings(folder, api, site.partition("://")[2])
         settings = load_settings(path)
+        notes = [note for note in settings.notes if note.where != "receivers"]
+        settings = settings.with_notes(notes)  # the terminal is notified
         configure_logs(settings.log)
         with Store.open(settings.store.url) as store:
             _greet(api, site, path)

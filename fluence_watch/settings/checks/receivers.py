@@ -30,7 +30,8 @@ from fluence_watch.settings.secrets import check_apprise_url
 def some_receiver(settings: WatchSettings) -> Iterator[Doubt]:
     """There is a receiver to notify."""
     if not settings.receivers:
-        yield note("there are no [[receivers]]: nobody is notified", ("receivers",))
+        what = "there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
+        yield note(what, ("receivers",))
 
 
 def names_differ(settings: WatchSettings) -> Iterator[Doubt]:

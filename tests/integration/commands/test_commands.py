@@ -35,7 +35,10 @@ def test_settings_that_are_fine(run: Run) -> None:
         ran.code,
         ran.out.splitlines()[0],
     )
-    assert "note: environment: receivers: there are no [[receivers]]: nobody is notified" in ran.out
+    assert (
+        "note: environment: receivers: there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
+        in ran.out
+    )
 
     Path("config.toml").write_text('[poll]\ninterval = "30s"\n', encoding="utf-8")
     ran = run("config", "check", API_KEY=KEY, NOTIFY_URLS="json://localhost")
@@ -53,7 +56,7 @@ def test_settings_that_are_not(run: Run, command: list[str]) -> None:
     assert (2, "") == (ran.code, ran.out)
     lines = ran.err.splitlines()
     if command == ["config", "check"]:
-        note = "other.toml: receivers: there are no [[receivers]]: nobody is notified"
+        note = "other.toml: receivers: there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
         assert f"fluence-watch: note: {note}" == lines.pop(0)
     assert [
         'fluence-watch: other.toml:2: poll.interval: 5 has no unit: write "90s", "15m", "4h" or "2d"',

@@ -68,7 +68,10 @@ def test_only_one_is_told(run: Run, receiver: str, posts: list[dict[str, Any]]) 
 def test_there_is_nobody(run: Run, receiver: str) -> None:
     """No receivers, or none of that name."""
     ran = run("notify", "test", API_KEY="k")
-    assert (2, "fluence-watch: receivers: there are none: add [[receivers]]\n") == (
+    assert (
+        2,
+        "fluence-watch: receivers: there are none: add [[receivers]] to the file, or set FLUENCE_WATCH_NOTIFY_URLS\n",
+    ) == (
         ran.code,
         ran.err,
     )

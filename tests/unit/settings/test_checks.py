@@ -16,7 +16,7 @@ ACCOUNT = '[[accounts]]\napi_key = "k"\n'
 OPS = '[[receivers]]\nname = "ops"\nurl = "json://h"\n'
 BOTH = ACCOUNT + OPS
 SECOND = '[[accounts]]\nname = "b"\napi_key = "l"\n'
-NOBODY = "there are no [[receivers]]: nobody is notified"
+NOBODY = "there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
 RULES = (
     "there are: low_balance, account_low, vm_vanished, vm_status, port_drift, ssh_key_drift, "
     "price_changed, public_ip_changed, billing_due, vm_unreadable, poll_failing, delivery_failing"
