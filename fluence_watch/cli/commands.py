@@ -3,13 +3,28 @@
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from fluence_watch import __version__
 from fluence_watch.cli.inspect import alerts, check, config, forecast, notify
 from fluence_watch.cli.manage import ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
 
+
+class Commands(TyperGroup):
+    """The commands; what is wrong with an argument is said in plain words."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # as Typer's own type
+        """Run a command; Typer's errors come without the prefix of its library."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings.checks import doubts
-from fluence_watch.settings.environment import PREFIX, Loc, Overlay, Tables, variables
+from fluence_watch.settings.environment import OWN, PREFIX, Loc, Overlay, Tables, variables
 from fluence_watch.settings.lines import dotted, line_of
 from fluence_watch.settings.model import WatchSettings
 
@@ -75,7 +75,7 @@ class _Reading:
     def settings(self) -> WatchSettings:
         """Check each value by itself, then, without those that are wrong, all of them together."""
         settings, errors = _validated(self.overlay.tables)
-        problems = [self._problem(e["loc"], _words(e), e["type"]) for e in errors]
+        problems = [self._problem(e["loc"], self._words(e), e["type"]) for e in errors]
         wrong = [loc for error in errors for loc in _in_doubt(error)]
         notes: list[Problem] = []
         for doubt in doubts(settings):
@@ -85,6 +85,14 @@ class _Reading:
         if problems:
             raise ConfigError(problems, notes)
         return settings.with_notes(notes)
+
+    def _words(self, error: ErrorDetails) -> str:
+        loc: Loc = error["loc"]
+        if error["type"] == "extra_forbidden" and len(loc) == 1 and loc in self.overlay.origins:
+            close = difflib.get_close_matches(str(loc[0]).upper(), sorted(OWN), n=1, cutoff=0.8)
+            if close:
+                return f"unknown; did you mean {PREFIX}{close[0]}?"
+        return _words(error)
 
     def _likeliest(self, where: Sequence[Loc]) -> Loc:
         """The first of the keys that the user has set."""
@@ -197,6 +205,8 @@ def _words(error: ErrorDetails) -> str:
         return "unknown key" + _nearest(loc)
     if error["type"] == "tuple_type":
         return f"write [[{loc[0]}]] tables" if len(loc) == 1 else 'write a list, such as ["*"]'
+    if error["type"].startswith("url_") and "://" not in str(error["input"]):
+        return "has no scheme: write https://…"
     if words := _WORDS.get(error["type"]):
         return words
     return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")

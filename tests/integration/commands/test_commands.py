@@ -19,13 +19,20 @@ def test_the_version(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["nonsense"], ["run", "--nonsense"], ["check", "--format", "xml"]]
+    "args",
+    [
+        ["nonsense"],
+        ["run", "--nonsense"],
+        ["check", "--format", "xml"],
+        ["vm", "ls", "--sort", "xml"],
+    ],
 )
 def test_what_is_no_command(run: Run, args: list[str]) -> None:
     """Wrong usage ends with 2 and says what is wrong."""
     ran = run(*args)
     assert 2 == ran.code
     assert args[-1] in ran.err
+    assert "Value error" not in ran.err
 
 
 def test_settings_that_are_fine(run: Run) -> None:

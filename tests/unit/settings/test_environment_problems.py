@@ -32,6 +32,7 @@ IN_ENVIRONMENT: list[tuple[str | None, Mapping[str, str], str, str, str]] = [
     (KEY, {"RECEIVERS__OPS__URL": "ftp://h"}, "receivers[0].url", RECEIVER.format("ftp"), "RECEIVERS__OPS__URL"),
     (KEY, {"EXPECT__0__VM": "a"}, "expect[0].ports", "is missing", "EXPECT__0__VM"),
     (KEY, {"NOTIFY_URLS": "json://h ftp://h"}, "receivers[1].url", RECEIVER.format("ftp"), "NOTIFY_URLS"),
+    (KEY, {"NOTIFY_URL": "json://h"}, "notify_url", "unknown; did you mean FLUENCE_WATCH_NOTIFY_URLS?", "NOTIFY_URL"),
     (KEY, {"NOTIFY_URLS_FILE": "none"}, "receivers", "cannot read none: No such file or directory", "NOTIFY_URLS_FILE"),
     (None, {"API_KEY": "a", "API_KEY_FILE": "b"}, "accounts[0].api_key", ONE.format("api_key"), "API_KEY"),
 ]  # fmt: skip

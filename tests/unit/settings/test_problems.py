@@ -173,6 +173,8 @@ ACCOUNTS = [
     ('api_key = "k"\nauth = "x"', "accounts[0].auth", "must be 'both', 'x-api-key' or 'bearer'", 3),
     ('api_key = "k"\nepoch = "0s"', "accounts[0].epoch", "must be above zero", 3),
     ('api_key = "k"\nbase_url = "ftp://h"', "accounts[0].base_url", "URL scheme should be 'http' or 'https'", 3),
+    ('api_key = "k"\nbase_url = "localhost:9825"', "accounts[0].base_url", "has no scheme: write https://…", 3),
+    ('api_key = "k"\nbase_url = "api.fluence.dev"', "accounts[0].base_url", "has no scheme: write https://…", 3),
     (
         'api_key = "k"\nbase_url = "https://user:pw@h"',
         "accounts[0].base_url",
