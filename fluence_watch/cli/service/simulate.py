@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from shlex import quote
 from typing import Annotated, Literal
 
 import typer
@@ -32,6 +33,16 @@ def _address(text: str) -> tuple[str, int]:
     if not (host and number.isascii() and number.isdigit() and int(number) < 65_536):  # noqa: PLR2004 - ports are 16 bit
         raise typer.BadParameter('write an address and a port, such as "127.0.0.1:8080"')
     return host.strip("[]"), int(number)
+
+
+def exports(url: str, dialect: str, epoch: timedelta) -> str:
+    """What a shell needs so that `fluence-watch` works on this API; `all` is used as v2."""
+    spoken = "v2" if dialect == "all" else dialect
+    account = {"BASE_URL": url, "DIALECT": spoken, "EPOCH": short(epoch)}
+    if spoken == "cloud":
+        del account["EPOCH"]  # there it is always 1h
+    variables = {"API_KEY": KEY} | {f"ACCOUNTS__MAIN__{k}": v for k, v in account.items()}
+    return "\n".join(f"  export FLUENCE_WATCH_{k}={quote(v)}" for k, v in variables.items())
 
 
 def simulate(
@@ -76,6 +87,9 @@ def simulate(
             typer.echo(f"Fluence API, dialect {dialect}: {url}   key: {KEY}")
             typer.echo(f"VMs: {vms}, epoch: {short(epoch)}, seed: {seed}, faults: {faults}")
             typer.echo(f"control: {url}/_control/world")
+            typer.echo(
+                f"Commands work on it in another terminal, after:\n{exports(url, dialect, epoch)}"
+            )
             await asyncio.Event().wait()
 
     try:
