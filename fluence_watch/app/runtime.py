@@ -2,7 +2,9 @@
 
 import ctypes
 import gc
+import re
 import sys
+from importlib import invalidate_caches
 
 _SWITCH_SECONDS = 0.0005
 _ARENAS = 2
@@ -33,6 +35,8 @@ def share_arenas() -> None:
 
 def settle() -> None:
     """Set apart what lives as long as the process, and give back what the start left over."""
+    invalidate_caches()  # of folders that were searched for modules
+    re.purge()  # of patterns that settings were read with
     gc.collect()
     gc.freeze()  # it need not be looked at again
     return_memory()
