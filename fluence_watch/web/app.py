@@ -1,6 +1,5 @@
 """The HTTP surface, on top of callables; it holds no state of its own."""
 
-import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -13,7 +12,6 @@ from fluence_watch.web.guard import SecurityHeaders, is_cross_site
 from fluence_watch.web.parts import PartsResponse
 from fluence_watch.web.style import STYLE_HASH
 
-_log = structlog.get_logger(__name__)
 _READ = ["GET", "HEAD"]
 
 
@@ -71,6 +69,5 @@ class _Site:
         try:
             await self._backend.reload()
         except FluenceWatchError as error:
-            _log.warning("reload failed", error=str(error))
             return PlainTextResponse(f"failed to reload the configuration:\n{error}\n", 500)
         return PlainTextResponse("reloaded\n")
