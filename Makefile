@@ -6,6 +6,7 @@ BIN := .venv/bin
 RUN := .venv/.run
 PROGRAM := .venv/.program
 DEV := .venv/.dev
+DEPLOY := .venv/.deploy
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit cover lint format bench lock clean
@@ -35,13 +36,18 @@ $(DEV): $(PROGRAM) requirements/dev.txt
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true # many processes start from it
 	@touch $@
 
+$(DEPLOY): $(DEV) requirements/deploy.txt
+	@echo 'Adding what judges the chart, the stack and the image, 100 MB, once …'
+	@$(LOCKED) --requirement requirements/deploy.txt
+	@touch $@
+
 demo: $(PROGRAM) ## Watch a simulated fleet; no key, no configuration, no network
 	@$(BIN)/fluence-watch demo
 
 # The long tests begin first, most wait rather than compute, and those that measure time run alone.
 PYTEST = $(BIN)/python -m compileall -q fluence_watch && $(BIN)/python -m pytest
 
-test: $(DEV) ## Run all tests
+test: $(DEPLOY) ## Run all tests
 	@$(PYTEST) tests/unit --numprocesses auto $(ARGS)
 	@$(PYTEST) tests/integration tests/e2e -m alone $(ARGS)
 	@$(PYTEST) tests/integration tests/e2e -m 'not alone' --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
@@ -72,6 +78,7 @@ lock: $(DEV) ## Write the exact versions, with hashes, into requirements/; to up
 	$(COMPILE) pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --group build --constraint requirements/run.txt --output-file requirements/build.txt
 	$(COMPILE) pyproject.toml --group dev --constraint requirements/run.txt --constraint requirements/build.txt --output-file requirements/dev.txt
+	$(COMPILE) --group deploy --constraint requirements/dev.txt --output-file requirements/deploy.txt
 
 clean: ## Remove what the commands above made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage build dist

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +51,28 @@ def tool() -> Callable[..., str]:
     def find(name: str, package: str) -> str:
         path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         if path is None:
-            required = os.environ.get("TESTS_REQUIRE_TOOLS") == "1"
-            (pytest.fail if required else pytest.skip)(
-                f"{name} is not installed (Debian: {package})"
-            )
+            without(f"{name} is not installed (Debian: {package})")
         return str(path)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def library() -> Callable[[str], Any]:
+    """A module of requirements/deploy.txt; without it the test is skipped, as without a program."""
+
+    def find(name: str) -> Any:  # noqa: ANN401 - a module
+        if find_spec(name) is None:
+            without(f"{name} is not installed; `make test` installs requirements/deploy.txt")
+        return import_module(name)
+
+    return find
+
+
+def without(what: str) -> None:
+    """Skip the test for what is missing, or let it fail where tools are required."""
+    required = os.environ.get("TESTS_REQUIRE_TOOLS") == "1"
+    (pytest.fail if required else pytest.skip)(what)
 
 
 @pytest.fixture(scope="module")

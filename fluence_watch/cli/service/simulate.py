@@ -67,6 +67,9 @@ def simulate(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to serve.")
     ] = "127.0.0.1:9825",
+    story: Annotated[
+        bool, typer.Option("--story", help="VMs come, go, drift and run dry, as in the demo.")
+    ] = False,
 ) -> None:
     """Serve a simulated Fluence API until interrupted."""
     from fluence_watch.simulator import (
@@ -74,6 +77,7 @@ def simulate(
         FaultPlan,
         build_world,
         create_app,
+        perform,
         running,
         utc_now,
     )
@@ -90,7 +94,7 @@ def simulate(
             typer.echo(
                 f"Commands work on it in another terminal, after:\n{exports(url, dialect, epoch)}"
             )
-            await asyncio.Event().wait()
+            await (perform(world, utc_now) if story else asyncio.Event().wait())
 
     try:
         asyncio.run(serve())
