@@ -9,7 +9,7 @@ DEV := .venv/.dev
 DEPLOY := .venv/.deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit cover lint format bench lock clean
+.PHONY: help demo test unit cover lint format bench dashboards lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,9 @@ format: $(DEV) ## Rewrite the code in the house style
 
 bench: $(DEV) ## Measure decode, evaluate, commit and render
 	$(BIN)/python -m tests.bench
+
+dashboards: $(DEV) ## Write grafana/dashboards/*.json from grafana/source
+	@$(BIN)/python -m grafana.source
 
 # Extras stay in the lock: pip before 24 takes a requirement with an extra for another package than the pinned one.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header $(ARGS)

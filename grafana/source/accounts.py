@@ -1,0 +1,182 @@
+"""*Accounts*: balances, runway and failing polls, side by side."""
+
+from grafana_foundation_sdk.builders.table import Panel as Table
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.source.board import Section, board, finished, with_account
+from grafana.source.panels import (
+    BAD_ABOVE_ZERO,
+    COUNT,
+    DAYS_LEFT,
+    SECONDS,
+    USDC,
+    AnyPanel,
+    over_time,
+    series,
+    stat,
+)
+from grafana.source.queries import ACCOUNT, VM, age
+from grafana.source.tables import Column, table
+
+_UP = f"fluence_up{{{ACCOUNT}}}"
+_AGE = f"({age('fluence_last_successful_poll_timestamp_seconds')})"
+_BALANCE = f"fluence_account_balance_usdc{{{ACCOUNT}}}"
+_RUNWAY = f"(fluence_account_funded_until_timestamp_seconds{{{ACCOUNT}}} - time())"
+_REJECTED = f"fluence_rejected_vms{{{ACCOUNT}}}"
+_FAILURES = f"fluence_api_request_failures_total{{{ACCOUNT}}}"
+_NOT_ENDED = (
+    f'unless on ({VM}) fluence_vm_status{{{ACCOUNT}, status=~"terminating|terminated|failed"}}'
+)
+_BURN = (
+    f"sum by (account) (fluence_vm_price_per_epoch_usdc{{{ACCOUNT}}} * on ({VM})"
+    f' (24 * fluence_vm_info{{{ACCOUNT}, dialect="cloud"}}'
+    f' or fluence_vm_info{{{ACCOUNT}, dialect!="cloud"}}) {_NOT_ENDED})'
+)
+_NEAREST = (
+    f"min by (account) (fluence_vm_funded_until_timestamp_seconds{{{ACCOUNT}}} - time()"
+    f" {_NOT_ENDED})"
+)
+_STALE = ((None, "green"), (300, "orange"), (900, "red"))
+_UP_COLOURS = ((None, "red"), (1, "green"))
+
+
+def dashboard() -> Dashboard:
+    """The dashboard *Accounts*."""
+    made = board("accounts", "Fluence · Accounts", "All accounts, side by side.", "1m", "now-24h")
+    with_account(made)
+    return finished(
+        made,
+        [
+            Section("As it is now", _now()),
+            Section("Side by side", [_side_by_side()]),
+            Section("Money", _money()),
+            Section("Polls", _polls()),
+        ],
+    )
+
+
+def _now() -> list[AnyPanel]:
+    return [
+        stat("Accounts", "Accounts in the configuration of fluence-watch.", COUNT, f"count({_UP})"),
+        stat(
+            "Not watched now",
+            "Accounts whose last poll failed or was not complete.",
+            COUNT,
+            f"count({_UP} == 0) or vector(0)",
+            steps=BAD_ABOVE_ZERO,
+        ),
+        stat(
+            "Oldest list",
+            "How long ago the list of the account that waits longest was last read. Accounts that"
+            " never could be read are not in it: see Not watched now.",
+            SECONDS,
+            f"max({_AGE})",
+            steps=_STALE,
+        ),
+        stat(
+            "Balance",
+            "All balances together, where the API tells them: in the dialect cloud.",
+            USDC,
+            f"sum({_BALANCE})",
+        ),
+        stat(
+            "Shortest runway",
+            "How long the account that runs dry first can pay for its VMs, where the API tells its"
+            " balance: in the dialect cloud.",
+            SECONDS,
+            f"min({_RUNWAY})",
+            steps=DAYS_LEFT,
+        ),
+        stat(
+            "Rejected elements",
+            "Elements of the last lists that could not be read: their VMs are unknown.",
+            COUNT,
+            f"sum({_REJECTED})",
+            steps=BAD_ABOVE_ZERO,
+        ),
+    ]
+
+
+def _side_by_side() -> Table:
+    fired = f'sum by (account) (fluence_watch_alerts{{{ACCOUNT}, state="firing"}})'
+    failed = f"sum by (account) (increase({_FAILURES}[$__range]))"
+    return table(
+        "All accounts",
+        "Each account in a row; a click on a heading sorts. Balance and runway are those of the"
+        " account where the API tells them, the shortest funding that of the VM that runs dry"
+        " first. Failed requests are those of the dashboard's range.",
+        ("account",),
+        [
+            Column("Up", f"max by (account) ({_UP})", COUNT, _UP_COLOURS),
+            Column("List read ago", f"max by (account) ({_AGE})", SECONDS, _STALE),
+            Column("VMs", f"sum by (account) (fluence_vms{{{ACCOUNT}}})", COUNT),
+            Column("Rejected", f"max by (account) ({_REJECTED})", COUNT, BAD_ABOVE_ZERO),
+            Column("Burn a day", _BURN, USDC),
+            Column("Balance", f"max by (account) ({_BALANCE})", USDC),
+            Column("Runway", f"min by (account) ({_RUNWAY})", SECONDS, DAYS_LEFT),
+            Column("Shortest funding", _NEAREST, SECONDS, DAYS_LEFT),
+            Column("Failed requests", failed, COUNT),
+            Column("Alerts", fired, COUNT),
+        ],
+        width=24,
+    ).height(16)
+
+
+def _money() -> list[AnyPanel]:
+    return [
+        series(
+            "Lowest balances",
+            "The 20 lowest balances, where the API tells them: in the dialect cloud.",
+            USDC,
+            over_time(f"bottomk(20, {_BALANCE})", "{{account}}"),
+        ),
+        series(
+            "Runway",
+            "How long the balance paid for the VMs at each time; the 20 shortest, in the dialect"
+            " cloud.",
+            SECONDS,
+            over_time(f"bottomk(20, {_RUNWAY})", "{{account}}"),
+        ),
+        series(
+            "Burn a day",
+            "What the VMs of each account cost in 24 hours; the 20 largest.",
+            USDC,
+            over_time(f"topk(20, {_BURN})", "{{account}}"),
+        ),
+        series(
+            "VMs",
+            "How many VMs each account has; the 20 largest.",
+            COUNT,
+            over_time(f"topk(20, sum by (account) (fluence_vms{{{ACCOUNT}}}))", "{{account}}"),
+        ),
+    ]
+
+
+def _polls() -> list[AnyPanel]:
+    return [
+        series(
+            "Age of the list",
+            "How long ago each account was last read; the 20 oldest. It should not exceed a few poll"
+            " intervals.",
+            SECONDS,
+            over_time(f"topk(20, {_AGE})", "{{account}}"),
+        ),
+        series(
+            "Failing requests",
+            "Requests to the API that failed, a second, by reason; the 20 highest. Empty while none"
+            " ever failed.",
+            "reqps",
+            over_time(
+                f"topk(20, sum by (account, reason) (rate({_FAILURES}[$__rate_interval])))",
+                "{{account}}: {{reason}}",
+            ),
+        ),
+        series(
+            "Rejected elements by account",
+            "Elements of each list that could not be read; the 20 highest. Upgrade fluence-watch"
+            " when there are any.",
+            COUNT,
+            over_time(f"topk(20, {_REJECTED})", "{{account}}"),
+            width=24,
+        ),
+    ]
