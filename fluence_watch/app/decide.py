@@ -1,14 +1,15 @@
 """Compare and decide: what one poll means. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from fluence_watch.alerting.grouping import Message, Rank, compose
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
-from fluence_watch.alerting.routing import Route
+from fluence_watch.alerting.routing import LastNotified, Route
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.model.finding import Verdict
+from fluence_watch.model.finding import Fingerprint, Verdict
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.money import MicroUsdc
@@ -96,17 +97,7 @@ def decide(
         fault=fault,
     )
     verdict = evaluate(situation, policy.rules)
-    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
-    messages, telling = compose(
-        policy.account,
-        [*alerts.values(), *ended],
-        before.told,
-        policy.routes,
-        now,
-        paused=presence.subjects,
-        ranks=RANKS,
-    )
-    told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
+    alerts, ended, messages, told = react(before, verdict, policy, now, paused=presence.subjects)
     after = AccountState(
         known,
         alerts,
@@ -130,15 +121,46 @@ def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) 
     found = poll_failing.RULE.judge(situation, settings).findings if settings.enabled else ()
     verdict = Verdict({finding.fingerprint: finding for finding in found})
     ours = {f: before.alerts[f] for f in verdict.findings if f in before.alerts}
-    alerts, _ = advance(ours, verdict, policy.timings, now, before.last_poll_at)
-    messages, telling = compose(policy.account, alerts.values(), before.told, policy.routes, now)
+    alerts, _, messages, told = react(replace(before, alerts=ours), verdict, policy, now)
     after = replace(
         before,
         alerts={**before.alerts, **alerts},
-        told={**before.told, **telling},
+        told={**before.told, **told},
         last_poll_at=now,
     )
     return Decision(after, (), messages, (), verdict)
+
+
+class Reaction(NamedTuple):
+    """The alerts that are open after a verdict, those that it ended, the messages, and who was `told`."""
+
+    alerts: Mapping[Fingerprint, Alert]
+    ended: Sequence[Alert]
+    messages: Sequence[Message]
+    told: LastNotified
+
+
+def react(
+    before: AccountState,
+    verdict: Verdict,
+    policy: Policy,
+    now: datetime,
+    *,
+    paused: Container[str] = frozenset(),
+) -> Reaction:
+    """What follows from a verdict on the alerts of `before`; `paused` subjects are not repeated."""
+    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    messages, telling = compose(
+        policy.account,
+        [*alerts.values(), *ended],
+        before.told,
+        policy.routes,
+        now,
+        paused=paused,
+        ranks=RANKS,
+    )
+    told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
+    return Reaction(alerts, ended, messages, told)
 
 
 def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapping[str, KnownVm]:

@@ -7,13 +7,11 @@ from datetime import datetime
 
 import structlog
 
-from fluence_watch.alerting.grouping import compose
-from fluence_watch.alerting.lifecycle import advance
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.couriers import Couriers
-from fluence_watch.app.decide import Decision, Policy
+from fluence_watch.app.decide import Decision, Policy, react
 from fluence_watch.app.report import fired, resolved
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, watcher_policy
@@ -37,10 +35,7 @@ def decide_watcher(
     """What the state of the receivers means: alerts, and messages to those that work or may."""
     situation = Situation(WATCHER, now, {}, {}, alerts=before.alerts, receivers=receivers)
     verdict = evaluate(situation, policy.rules)
-    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
-    settled = [*alerts.values(), *ended]
-    messages, telling = compose(WATCHER, settled, before.told, policy.routes, now)
-    told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
+    alerts, ended, messages, told = react(before, verdict, policy, now)
     after = AccountState(alerts=alerts, told=told, last_poll_at=now)
     return Decision(after, ended, messages, (), verdict)
 

@@ -92,18 +92,12 @@ def expected_of(
 
 
 def leave_note(
-    setup: Setup,
-    account: str,
-    action: NoteAction,
-    subject: str,
-    *,
-    at: datetime,
-    ports: tuple[Port, ...] = (),
+    setup: Setup, account: str, action: NoteAction, subject: str, *, at: datetime
 ) -> None:
     """Leave a note for the watcher, where there is one; a failure to do so is not an error."""
     try:
         if has_store(setup):
-            write_note(setup, account, action, subject, at=at, ports=ports)
+            write_note(setup, account, action, subject, at=at)
     except StoreError as error:
         typer.echo(f"fluence-watch: note: the watcher does not know of this: {error}", err=True)
 
@@ -117,7 +111,7 @@ def write_note(
     at: datetime,
     ports: tuple[Port, ...] = (),
 ) -> None:
-    """Tell the watcher.
+    """Leave a note for the watcher.
 
     Raises:
         StoreError: the note cannot be left.

@@ -1,6 +1,6 @@
 """`vm ports ls|open|close|set|accept|restore`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -80,8 +80,12 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="See and change which ports are open.")
     group.command("ls")(ls)
     group.command("open")(open_ports)
-    group.command("close")(close_ports)
-    group.command("set")(set_ports)
+    group.command("close", help="Close ports and leave the others as they are.")(
+        _closing(with_closed)
+    )
+    group.command("set", help="Open these ports and close all others.")(
+        _closing(lambda _, ports: ports)
+    )
     group.command("accept")(accept)
     group.command("restore")(restore)
     app.add_typer(group, name="ports")
@@ -156,40 +160,26 @@ def open_ports(
     apply(setup, changes, allow_lockout=False, yes=yes, dry_run=dry_run)
 
 
-def close_ports(
-    vm: VmArgument,
-    ports: PortsArgument,
-    *,
-    config: ConfigOption = None,
-    account: AccountOption = None,
-    allow_lockout: LockoutOption = False,
-    yes: YesOption = False,
-    dry_run: DryRunOption = False,
-) -> None:
-    """Close ports and leave the others as they are."""
-    from fluence_watch.cli.common.accounts import prepared
+def _closing(wanted: Callable[[Ports, Ports], Ports]) -> Callable[..., None]:
+    """A command that may close ports; what is `wanted` follows from those that are open and PORTs."""
 
-    setup = prepared(config, account)
-    changes = changes_of(chosen(setup, vm), lambda _, before: with_closed(before, ports))
-    apply(setup, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
+    def change(
+        vm: VmArgument,
+        ports: PortsArgument,
+        *,
+        config: ConfigOption = None,
+        account: AccountOption = None,
+        allow_lockout: LockoutOption = False,
+        yes: YesOption = False,
+        dry_run: DryRunOption = False,
+    ) -> None:
+        from fluence_watch.cli.common.accounts import prepared
 
+        setup, given = prepared(config, account), tuple(sorted(set(ports)))
+        changes = changes_of(chosen(setup, vm), lambda _, before: wanted(before, given))
+        apply(setup, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
 
-def set_ports(
-    vm: VmArgument,
-    ports: PortsArgument,
-    *,
-    config: ConfigOption = None,
-    account: AccountOption = None,
-    allow_lockout: LockoutOption = False,
-    yes: YesOption = False,
-    dry_run: DryRunOption = False,
-) -> None:
-    """Open these ports and close all others."""
-    from fluence_watch.cli.common.accounts import prepared
-
-    setup, wanted = prepared(config, account), tuple(sorted(set(ports)))
-    changes = changes_of(chosen(setup, vm), lambda _, __: wanted)
-    apply(setup, changes, allow_lockout=allow_lockout, yes=yes, dry_run=dry_run)
+    return change
 
 
 def restore(

@@ -12,11 +12,11 @@ from fluence_watch.settings.checks.doubt import (
     matching,
     names,
     note,
-    repeated,
     same_names,
+    same_secrets,
     secret,
-    twins,
     unmatched,
+    unusable,
 )
 from fluence_watch.settings.environment import PREFIX, Loc
 from fluence_watch.settings.model import WatchSettings
@@ -43,21 +43,14 @@ def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
 
 def keys_are_usable(settings: WatchSettings) -> Iterator[Doubt]:
     """Each account has one key, and a request can carry it."""
-    for number, account in enumerate(settings.accounts):
-        try:
-            check_api_key(account.key)
-        except ValueError as wrong:
-            yield error(str(wrong), *twins("accounts", number, "api_key"))
+    return unusable("accounts", "api_key", settings.accounts, lambda each: check_api_key(each.key))
 
 
 def keys_differ(settings: WatchSettings) -> Iterator[Doubt]:
     """No account is watched twice."""
     seen = [(secret(account, "key"), account.url) for account in settings.accounts]
-    for number, before in repeated(seen):
-        what = f"the same API key as accounts[{before}]: its VMs are watched, and notified, twice"
-        yield note(
-            what, *twins("accounts", number, "api_key"), *twins("accounts", before, "api_key")
-        )
+    effect = "its VMs are watched, and notified, twice"
+    return same_secrets("accounts", "api_key", seen, "API key", effect)
 
 
 def keys_travel_encrypted(settings: WatchSettings) -> Iterator[Doubt]:

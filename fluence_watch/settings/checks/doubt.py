@@ -1,11 +1,14 @@
 """What a check finds, and what several of them need."""
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from fluence_watch.settings.environment import Loc
+
+Entry = TypeVar("Entry")
 
 INTERVAL: Loc = ("poll", "interval")
 
@@ -67,6 +70,29 @@ def same_names(section: str, given: Sequence[str]) -> Iterator[Doubt]:
     for number, before in repeated(given):
         what = f"{given[number]!r} is already the name of {section}[{before}]"
         yield error(what, (section, number, "name"), (section, before, "name"))
+
+
+def unusable(
+    section: str, key: str, entries: Iterable[Entry], check: Callable[[Entry], object]
+) -> Iterator[Doubt]:
+    """What is wrong with the secrets of entries that `check` refuses with a `ValueError`."""
+    for number, entry in enumerate(entries):
+        try:
+            check(entry)
+        except ValueError as wrong:
+            yield error(str(wrong), *twins(section, number, key))
+
+
+def same_secrets(
+    section: str, key: str, given: Iterable[Hashable], what: str, effect: str
+) -> Iterator[Doubt]:
+    """What follows from entries that have the secret of another; `what` names the secret."""
+    for number, before in repeated(given):
+        yield note(
+            f"the same {what} as {section}[{before}]: {effect}",
+            *twins(section, number, key),
+            *twins(section, before, key),
+        )
 
 
 def matching(globs: Iterable[str], existing: Iterable[str]) -> list[str]:

@@ -15,12 +15,12 @@ from fluence_watch.settings.checks.doubt import (
     matching,
     names,
     note,
-    repeated,
     rule_key,
     same_names,
+    same_secrets,
     secret,
-    twins,
     unmatched,
+    unusable,
 )
 from fluence_watch.settings.environment import Loc
 from fluence_watch.settings.model import ReceiverSettings, WatchSettings
@@ -44,19 +44,15 @@ def urls_are_usable(settings: WatchSettings) -> Iterator[Doubt]:
     with suppress(NotifyError):  # or each asks for itself; the error is that of its receiver
         urls = (secret(receiver, "apprise_url") for receiver in settings.receivers)
         describe([url for url in urls if isinstance(url, str)])
-    for number, receiver in enumerate(settings.receivers):
-        try:
-            check_apprise_url(receiver.apprise_url)
-        except ValueError as wrong:
-            yield error(str(wrong), *twins("receivers", number, "url"))
+    return unusable(
+        "receivers", "url", settings.receivers, lambda each: check_apprise_url(each.apprise_url)
+    )
 
 
 def urls_differ(settings: WatchSettings) -> Iterator[Doubt]:
     """No receiver is notified twice."""
     seen = [secret(receiver, "apprise_url") for receiver in settings.receivers]
-    for number, before in repeated(seen):
-        what = f"the same URL as receivers[{before}]: what both receive arrives twice"
-        yield note(what, *twins("receivers", number, "url"), *twins("receivers", before, "url"))
+    return same_secrets("receivers", "url", seen, "URL", "what both receive arrives twice")
 
 
 def globs_match(settings: WatchSettings) -> Iterator[Doubt]:
