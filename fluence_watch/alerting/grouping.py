@@ -9,7 +9,7 @@ from typing import Any
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import LastNotified, Reason, Route, needs_telling
-from fluence_watch.model.finding import Fingerprint, Loss, Severity
+from fluence_watch.model.finding import Fingerprint, Impact, Severity
 
 SHOWN = 20
 
@@ -18,7 +18,7 @@ SHOWN = 20
 class Rank:
     """How the alerts of a rule stand among others; of an `event` a receiver is notified once."""
 
-    loss: Loss = Loss.NOTHING
+    impact: Impact = Impact.NONE
     event: bool = False
     deadline: Callable[[Any], datetime | None] = lambda _: None
 
@@ -140,10 +140,18 @@ def _message(
 
 def _worst_first(
     item: Item, rank: Rank
-) -> tuple[bool, int, Loss, str, datetime, datetime, Fingerprint]:
+) -> tuple[bool, int, Impact, str, datetime, datetime, Fingerprint]:
     deadline = rank.deadline(item.facts) or item.relevant_until or _NEVER
     rule, severity = item.fingerprint.rule, -item.severity.rank
-    return (not item.firing, severity, rank.loss, rule, deadline, item.active_at, item.fingerprint)
+    return (
+        not item.firing,
+        severity,
+        rank.impact,
+        rule,
+        deadline,
+        item.active_at,
+        item.fingerprint,
+    )
 
 
 _UNRANKED = Rank()

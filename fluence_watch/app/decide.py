@@ -13,14 +13,14 @@ from fluence_watch.model.finding import Fingerprint, Verdict
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.note import Note, expected_keys, noted, spent
+from fluence_watch.model.note import Note, apply_notes, expected_keys, obsolete_notes
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules import RULES, evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
-RANKS = {rule.name: Rank(rule.loss, rule.event, rule.deadline) for rule in RULES}
+RANKS = {rule.name: Rank(rule.impact, rule.event, rule.deadline) for rule in RULES}
 """How the alerts of each rule stand in a message, by its name."""
 
 
@@ -78,7 +78,7 @@ def decide(
     our own in an earlier poll, as long as no whole one went well.
     """
     now = outcome.taken_at
-    remembered = replace(before, known=noted(before.known, notes))
+    remembered = replace(before, known=apply_notes(before.known, notes))
     known = _known_after(remembered, outcome, policy)
     presence = presence_of(known, policy.presence, policy.epoch_of(outcome))
     situation = Situation(
@@ -107,7 +107,7 @@ def decide(
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
     )
-    return Decision(after, ended, messages, spent(notes, now), verdict)
+    return Decision(after, ended, messages, obsolete_notes(notes, now), verdict)
 
 
 def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:

@@ -11,7 +11,7 @@ from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO
 from fluence_watch.fluence.dialects.elements import Listing
 from fluence_watch.fluence.http.transport import RequestRecord
-from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "ClientConfig",
     "FluenceClient",
     "Listing",
-    "NotTold",
+    "NotReported",
     "RequestRecord",
     "ServiceStatus",
     "SshKey",

@@ -31,7 +31,7 @@ from fluence_watch.fluence.http.transport import RequestRecord, Transport
 from fluence_watch.fluence.writes import reading_back
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.fluence.writes.settling import ChangeWords, settle
-from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
@@ -216,7 +216,7 @@ class FluenceClient:
             self._pause,
         )
 
-    async def account_balance(self) -> AccountBalance | NotTold:
+    async def account_balance(self) -> AccountBalance | NotReported:
         """The money of the account, where the dialect tells it.
 
         Raises:
@@ -225,7 +225,7 @@ class FluenceClient:
         dialect = await self._chosen()
         return await dialect.balance(self._call(dialect))
 
-    async def service_status(self) -> ServiceStatus | NotTold:
+    async def service_status(self) -> ServiceStatus | NotReported:
         """Whether the API is in maintenance, where the dialect tells; the key is not sent.
 
         Raises:

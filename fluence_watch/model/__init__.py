@@ -1,1 +1,1 @@
-"""What is watched: machines, money, snapshots. Pure, standard library only."""
+"""The domain model: VMs, money, snapshots. Pure, standard library only."""

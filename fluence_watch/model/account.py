@@ -1,4 +1,4 @@
-"""What the API reports of an account and of itself, where the dialect has it."""
+"""What the API reports about an account and about itself, in the dialects that report it."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,22 @@ from fluence_watch.model.money import MicroUsdc
 
 
 @dataclass(frozen=True, slots=True)
-class NotTold:
-    """The API does not report it; `why` is for people. It is neither zero nor a failure."""
+class NotReported:
+    """The API does not report this value. It is neither zero nor a failure.
+
+    `why` is text for users.
+    """
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class AccountBalance:
-    """The money of an account in micro-USDC, and for how long it lasts.
+    """The balance of an account in micro-USDC.
 
-    `days_left` is the API's own estimate from the account's usage, in whole days; `None` where
-    it makes none. `overage` is what was used beyond the balance.
+    `days_left` is the API's own estimate from the account's usage, in whole days.
+    It is `None` if the API gives no estimate.
+    `overage` is the usage beyond the balance.
     """
 
     balance: MicroUsdc
@@ -27,7 +31,7 @@ class AccountBalance:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """What the API reports of itself."""
+    """What the API reports about itself."""
 
     maintenance: bool
     version: str | None = None

@@ -15,7 +15,7 @@ def parse_duration(text: str) -> timedelta:
     """Read `"90s"`, `"15m"`, `"4h"`, `"2d"` or `"500ms"`.
 
     Raises:
-        ValueError: it is something else; a bare number has no unit, and is refused.
+        ValueError: the text is not a duration. A number without a unit is not accepted.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
@@ -28,7 +28,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def short(duration: timedelta) -> str:
-    """The duration as people write it and `parse_duration` reads it: `90s`, `15m`, `24h`, `2d`."""
+    """The duration in the form that `parse_duration` reads: `90s`, `15m`, `24h`, `2d`."""
     if duration.microseconds:
         return f"{(Decimal(duration // _TICK) / 1_000).normalize():f}ms"
     seconds = int(duration.total_seconds())
@@ -38,7 +38,7 @@ def short(duration: timedelta) -> str:
 
 
 def rough(duration: timedelta) -> str:
-    """The duration for people, in its two largest units: `42 min`, `3 h 12 min`, `2 d 4 h`."""
+    """The duration for display, in its two largest units: `42 min`, `3 h 12 min`, `2 d 4 h`."""
     seconds = int(abs(duration).total_seconds())
     if seconds < _UNITS["m"]:
         return f"{seconds} s"

@@ -1,4 +1,4 @@
-"""What a rule finds: data, never text. Words are in the templates of `notify/`."""
+"""What a rule reports: data, never text. The templates of `notify/` turn it into text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from typing import NamedTuple
 from fluence_watch.model.vm import Vm
 
 WATCHER = ""
-"""The account of alerts about the watcher itself; no account of the settings has this name."""
+"""The account name of alerts about the watcher itself. No configured account has this name."""
 
 
 def shown_account(account: str) -> str:
-    """What people read as the account's name: of the watcher itself `fluence-watch`."""
+    """The account's display name. The watcher itself is shown as `fluence-watch`."""
     return account if account != WATCHER else "fluence-watch"
 
 
 class Severity(StrEnum):
-    """How bad it is; `rank` orders them, the worst highest."""
+    """How bad a finding is. `rank` orders severities, the worst highest."""
 
     INFO = "info"
     WARNING = "warning"
@@ -33,22 +33,23 @@ class Severity(StrEnum):
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-class Loss(IntEnum):
-    """What is lost when nobody acts, the gravest first: the order within a severity."""
+class Impact(IntEnum):
+    """What is at stake if nobody acts, the worst first. It orders findings of the same severity."""
 
-    VM = auto()  # a VM and its disk, now
-    FUNDS = auto()  # what pays for VMs, and then they
-    SIGHT = auto()  # the knowledge of all else
-    ACCESS = auto()  # doors that are open, or closed
-    MONEY = auto()  # some, needlessly
-    NOTHING = auto()
+    VM = auto()  # a VM and its disk are lost now
+    FUNDS = auto()  # VMs are lost when the money runs out
+    MONITORING = auto()  # other problems go unnoticed
+    ACCESS = auto()  # a service is exposed or unreachable
+    COST = auto()  # money is spent without need
+    NONE = auto()
 
 
 class Fingerprint(NamedTuple):
-    """What makes two findings the same problem.
+    """Identifies a problem. Findings with the same fingerprint are the same problem.
 
-    `subject` is a VM's key, or `""` for the account; with the account `WATCHER` it is the name of
-    a receiver. `key` tells problems of one rule with one subject apart (a port, an epoch).
+    `subject` is a VM's key, or `""` for the account itself.
+    For the account `WATCHER`, it is the name of a receiver.
+    `key` distinguishes problems with the same rule and subject (a port, an epoch).
     """
 
     account: str
@@ -59,7 +60,7 @@ class Fingerprint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VmRef:
-    """A VM as a message names it: its name, its id, its datacenter."""
+    """The parts of a VM that identify it in a message."""
 
     id: str
     name: str | None = None
@@ -75,9 +76,9 @@ def ref(vm: Vm) -> VmRef:
 class Finding:
     """A condition that holds now.
 
-    `facts` is the rule's own frozen dataclass. `at_once` skips the rule's `for`. Where there is a
-    `relevant_until`, its alert fires until then; afterwards it is no news any more, and a message
-    that was late says so in one line.
+    `facts` is the rule's own frozen dataclass. `at_once` skips the rule's `for`.
+    If `relevant_until` is set, the alert fires until then.
+    After that it is no longer news, and a late message only summarizes it.
     """
 
     fingerprint: Fingerprint
@@ -90,17 +91,17 @@ class Finding:
 class Absence(Enum):
     """Why a fingerprint is not among the findings."""
 
-    OVER = auto()  # looked at, and the condition does not hold
-    UNKNOWN = auto()  # could not be looked at: whatever was, still is
-    GONE = auto()  # its subject is gone: the alert ends without a message
+    OVER = auto()  # evaluated: the condition does not hold
+    UNKNOWN = auto()  # not evaluated: the alert keeps its state
+    GONE = auto()  # the subject is gone: the alert resolves without a message
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All that the rules say of one poll.
+    """The combined result of all rules for one poll.
 
-    `unknown` and `gone` hold (rule, subject) pairs; `judged` the rules that were run at all, for
-    after a failed poll most cannot be.
+    `unknown` and `gone` hold (rule, subject) pairs.
+    `judged` holds the rules that were evaluated. After a failed poll, most are not.
     """
 
     findings: Mapping[Fingerprint, Finding] = field(default_factory=dict)
@@ -110,7 +111,7 @@ class Verdict:
     disabled: frozenset[str] = frozenset()
 
     def absence(self, fingerprint: Fingerprint) -> Absence:
-        """Why this fingerprint, which is not among the findings, is not."""
+        """Why this fingerprint is not among the findings."""
         subject = (fingerprint.rule, fingerprint.subject)
         if fingerprint.rule in self.disabled or subject in self.gone:
             return Absence.GONE

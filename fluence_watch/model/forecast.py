@@ -1,4 +1,4 @@
-"""What the coming time costs: a VM and an account, from a list of VMs. Amounts are micro-USDC."""
+"""Cost forecasts for a VM and for an account. Amounts are micro-USDC."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,9 +17,11 @@ from fluence_watch.model.vm import Vm
 
 @dataclass(frozen=True, slots=True)
 class VmForecast:
-    """`to_month_end` is what the charges before the end of the month (UTC) come to.
+    """The forecast for a VM.
 
-    `funded_until` is `None` for a VM that has ended. So is what the API does not tell enough for.
+    `to_month_end` is the sum of the charges before the end of the month (UTC).
+    `funded_until` is `None` for a VM that has ended.
+    A value is `None` if the API does not report enough to compute it.
     """
 
     funded_until: datetime | None
@@ -29,9 +31,10 @@ class VmForecast:
 
 @dataclass(frozen=True, slots=True)
 class AccountForecast:
-    """Sums over the VMs of an account; `unknown` of them are not, or not all, in the sums.
+    """Sums over the VMs of an account.
 
-    `first_vm_out` is when the first VM runs out of money if nothing is topped up.
+    `unknown` counts the VMs whose charges to the end of the month are unknown.
+    `first_vm_out` is when the first VM runs out of money without a top-up.
     """
 
     first_vm_out: datetime | None
@@ -47,7 +50,7 @@ def month_end(now: datetime) -> datetime:
 
 
 def forecast(vm: Vm, now: datetime, epoch: timedelta = EPOCH) -> VmForecast:
-    """What the VM costs until the end of the month, and how long its money lasts."""
+    """What the VM costs until the end of the month, and how long its reserve lasts."""
     until = funded_until(vm, epoch)
     return VmForecast(
         funded_until=until if vm.is_billed or until == FOREVER else None,
@@ -59,7 +62,7 @@ def forecast(vm: Vm, now: datetime, epoch: timedelta = EPOCH) -> VmForecast:
 def account_forecast(
     vms: Collection[Vm], now: datetime, epoch: timedelta = EPOCH
 ) -> AccountForecast:
-    """What all of them cost, and when the first of them runs out of money."""
+    """What the VMs cost together, and when the first one runs out of money."""
     end = month_end(now)
     charges = [_charges_to(end, vm, epoch) for vm in vms]
     ends = (funded_until(vm, epoch) for vm in vms if vm.is_billed)

@@ -1,4 +1,4 @@
-"""What is remembered of a VM between polls, and how a new snapshot changes it."""
+"""What the watcher remembers about a VM between polls, and how a new snapshot updates it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -13,10 +13,11 @@ REMOVAL_EXPECTED_FOR = timedelta(hours=24)
 
 
 class Cause(StrEnum):
-    """Why a VM is lost, as far as that is known.
+    """Why a VM is lost.
 
-    `FUNDS`: its money was used up. `PROVIDER`: it was being terminated when last seen. `USER`: its
-    reserve went back to the account, as after a deletion.
+    `FUNDS`: it ran out of money.
+    `PROVIDER`: it was being terminated when last seen.
+    `USER`: its reserve was refunded to the account, as after a deletion.
     """
 
     PROVIDER = "provider"
@@ -27,14 +28,18 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KnownVm:
-    """A VM that was in a list once.
+    """A VM that has been listed at least once.
 
-    `vm` is its last description; what that leaves unknown and an earlier one had is in
-    `last_known`. `baseline` are the ports it had when first seen (`None` until it is up and the API
-    gives them). While it is missing, `missing_polls` counts the complete polls without it,
-    `last_seen_at` is the last good poll with it, `missing_among` says how many VMs the account had
-    when it went, and `cause` why it is lost, once that is beyond doubt (see `presence.py`).
-    `removal_asked_at` is when the user had it removed through this store.
+    `vm` is its latest description. `last_known` also holds earlier values of unknown fields.
+    `baseline` are the ports that it had when first seen.
+    It is `None` until the VM is running and the API reports its ports.
+    `removal_asked_at` is when the user deleted the VM with fluence-watch.
+
+    While the VM is missing:
+    `missing_polls` counts the complete polls without it.
+    `last_seen_at` is the last successful poll that listed it.
+    `missing_among` is how many VMs the account had when it went missing.
+    `cause` is why it is lost, once that is settled (see `presence.py`).
     """
 
     vm: Vm
@@ -50,14 +55,14 @@ class KnownVm:
 
     @property
     def last_known(self) -> Vm:
-        """The last description, with what it leaves unknown as an earlier one had it.
+        """The latest description. Unknown fields have their last known values.
 
-        To compare with, and to say what was; what is unknown now stays unknown in `vm`.
+        Use it to compare and to report earlier values. In `vm`, unknown fields stay unknown.
         """
         return self.remembered or self.vm
 
-    def described(self, vm: Vm) -> "KnownVm":
-        """The same VM as it is described now; what that leaves unknown is remembered."""
+    def updated(self, vm: Vm) -> "KnownVm":
+        """This entry with a new description. Values that are now unknown are remembered."""
         return replace(self, vm=vm, remembered=_filled(vm, self.last_known))
 
 
@@ -67,11 +72,12 @@ def track(
     last_good_at: datetime | None,
     forget_after: timedelta,
 ) -> dict[str, KnownVm]:
-    """What is known after the snapshot; an entry that did not change is the same object.
+    """The known VMs after the snapshot. An unchanged entry is the same object.
 
-    A VM in the list, read or not, is not missing. In an incomplete snapshot no absence counts.
-    A lost VM that is missing for longer than `forget_after` is forgotten; one whose removal was
-    asked at most `REMOVAL_EXPECTED_FOR` before, as soon as it is missing.
+    A listed VM is not missing, even if it is unreadable.
+    An incomplete snapshot makes no VM missing.
+    A lost VM is forgotten when it has been missing for longer than `forget_after`.
+    A VM that the user deleted within `REMOVAL_EXPECTED_FOR` is forgotten as soon as it is missing.
     """
     now, unread, complete = snapshot.taken_at, snapshot.unread, snapshot.complete
     present = sum(1 for entry in known.values() if entry.missing_since is None)
@@ -106,7 +112,7 @@ def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
 
 
 def _baseline(vm: Vm) -> tuple[Port, ...] | None:
-    """The ports to compare with later; those of a VM that is not up yet are still to come."""
+    """The ports to compare with later. A VM that is still starting has none yet."""
     return None if vm.status in STARTING else vm.ports
 
 
@@ -114,7 +120,7 @@ _FIELDS = tuple(field.name for field in fields(Vm))
 
 
 def _filled(vm: Vm, before: Vm) -> Vm | None:
-    """The VM with what is unknown of it as it was before; `None` where nothing is to be filled in."""
+    """The VM with unknown fields filled from `before`. `None` if there is nothing to fill."""
     unknown = [name for name in _FIELDS if getattr(vm, name) is None]
     was = {name: value for name in unknown if (value := getattr(before, name)) is not None}
     return replace(vm, **was) if was else None
@@ -134,13 +140,13 @@ def _present(entry: KnownVm, now: datetime) -> KnownVm:
 
 
 def _asked_at(entry: KnownVm, now: datetime) -> datetime | None:
-    """When removal was asked, while it is expected; another clock may be a little ahead of `now`."""
+    """When removal was requested, if that is recent. The clock that wrote it may run ahead."""
     asked_at = entry.removal_asked_at
     return asked_at if asked_at and abs(now - asked_at) < REMOVAL_EXPECTED_FOR else None
 
 
 def _forgettable(entry: KnownVm, now: datetime, forget_after: timedelta) -> bool:
-    """Whether the watcher is done with it; of a VM in doubt nobody was notified yet."""
+    """Whether to forget the VM. A doubted VM is kept, because nobody was notified of it yet."""
     if _asked_at(entry, now):
         return True
     since = entry.missing_since

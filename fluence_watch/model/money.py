@@ -1,7 +1,7 @@
-"""Exact money: whole micro-USDC, the six decimals that USDC has on chain.
+"""Exact money in whole micro-USDC, because USDC has six decimals on chain.
 
-An amount is an `int` of micro-USDC from the wire to the exposition; no float ever holds one.
-Dialect `v2` writes micro-USDC already (`298160`, `"359440"`), `v3` decimal strings (`".30697"`).
+An amount is an `int` of micro-USDC from the wire to the exposition. No float ever holds one.
+Dialect `v2` sends micro-USDC (`298160`, `"359440"`). `v3` sends decimal strings (`".30697"`).
 """
 
 import re
@@ -16,14 +16,14 @@ _DECIMAL = re.compile(r"(-?)(\d*)(?:\.(\d*))?", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,30}", re.ASCII)
 _DECIMALS = 6
 _LONGEST = 40
-_LARGEST = 2**63 - 1  # what stores and JSON codecs hold; all USDC there is, is far below
+_LARGEST = 2**63 - 1  # the limit of stores and JSON codecs, far above all USDC in existence
 
 
 def micro_from_integer(value: int | str) -> MicroUsdc:
-    """Read an amount that is written in micro-USDC: `298160` or `"298160"`.
+    """Parse an amount in micro-USDC: `298160` or `"298160"`.
 
     Raises:
-        ValueError: it is not a whole number, or it does not fit 64 bits.
+        ValueError: the value is not a whole number, or it does not fit in 64 bits.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return _bounded(value)
@@ -33,11 +33,11 @@ def micro_from_integer(value: int | str) -> MicroUsdc:
 
 
 def micro_from_decimal(text: str) -> MicroUsdc:
-    """Read an amount that is written in USDC: `"2.4352"`, `".30697"`, `"3"`.
+    """Parse an amount in USDC: `"2.4352"`, `".30697"`, `"3"`. Amounts are never rounded.
 
     Raises:
-        ValueError: it is not a plain decimal number, it does not fit 64 bits as micro-USDC, or
-            it has more than six decimals that are not zero: an amount is never rounded.
+        ValueError: the text is not a plain decimal number, it has more than six significant
+            decimals, or the amount does not fit in 64 bits as micro-USDC.
     """
     match = _DECIMAL.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None or not (match[2] or match[3]):
@@ -56,18 +56,18 @@ def _bounded(amount: int) -> MicroUsdc:
 
 
 def in_usdc(amount: MicroUsdc | None) -> Decimal | None:
-    """The amount in USDC with six decimals, exactly; `None` stays unknown."""
+    """The exact amount in USDC with six decimals. `None` (unknown) stays `None`."""
     return None if amount is None else Decimal(amount).scaleb(-_DECIMALS)
 
 
 def plain(amount: MicroUsdc) -> str:
-    """The amount in USDC with six decimals, without the unit: `0.298160`."""
+    """The amount in USDC with six decimals and no unit: `0.298160`."""
     whole, fraction = divmod(abs(amount), ONE_USDC)
     return f"{'-' if amount < 0 else ''}{whole}.{fraction:06d}"
 
 
 def usdc(amount: MicroUsdc) -> str:
-    """The amount for people: `0.298160 USDC`."""
+    """The amount for display: `0.298160 USDC`."""
     return f"{plain(amount)} USDC"
 
 

@@ -1,4 +1,4 @@
-"""A change that a user made with fluence-watch, kept in the store for the next poll."""
+"""Changes that a user made with fluence-watch, stored for the next poll."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ KEY_EXPECTED_FOR = timedelta(hours=1)
 
 
 class NoteAction(StrEnum):
-    """What was done; `KEPT` takes a `REMOVED` back, when the API did not delete the VM."""
+    """What the user did. `KEPT` undoes a `REMOVED` if the API did not delete the VM."""
 
     REMOVED = "removed"
     KEPT = "kept"
@@ -23,9 +23,9 @@ class NoteAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One action of a user. `subject` is a `Vm.key`, or the fingerprint of an SSH key.
+    """One action of a user. `subject` is a `Vm.key` or the fingerprint of an SSH key.
 
-    `ports` are those that were accepted; `id` is the store's.
+    `ports` are the accepted ports. `id` is assigned by the store.
     """
 
     id: int
@@ -35,10 +35,10 @@ class Note:
     ports: tuple[Port, ...] = ()
 
 
-def noted(known: Mapping[str, KnownVm], notes: Iterable[Note]) -> dict[str, KnownVm]:
-    """What is remembered of VMs after what was done to them, in the order of the notes.
+def apply_notes(known: Mapping[str, KnownVm], notes: Iterable[Note]) -> dict[str, KnownVm]:
+    """The known VMs after applying the notes in order.
 
-    Notes on unknown VMs are ignored; an entry that no note is about is the same object.
+    Notes about unknown VMs are ignored. An entry without a note is the same object.
     """
     after = dict(known)
     for note in notes:
@@ -55,19 +55,19 @@ def noted(known: Mapping[str, KnownVm], notes: Iterable[Note]) -> dict[str, Know
 
 
 def expected_keys(notes: Iterable[Note], now: datetime) -> frozenset[tuple[NoteAction, str]]:
-    """What may yet be seen to happen to which SSH keys, by fingerprint.
+    """The changes to SSH keys that a poll may still see, with the key's fingerprint.
 
-    Whether the request was granted, and whether a list was read before it or after, is not known.
+    Whether the request succeeded is unknown. So is whether the last list was read after it.
     """
     return frozenset((note.action, note.subject) for note in notes if _expects_key(note, now))
 
 
-def spent(notes: Iterable[Note], now: datetime) -> list[Note]:
-    """The notes that are of no use to the polls after this one."""
+def obsolete_notes(notes: Iterable[Note], now: datetime) -> list[Note]:
+    """The notes that later polls do not need."""
     return [note for note in notes if not _expects_key(note, now)]
 
 
 def _expects_key(note: Note, now: datetime) -> bool:
-    # either way: the clock that wrote the note may be ahead of this one
+    # the clock that wrote the note may run ahead of this one, so the age may be negative
     on_key = note.action in {NoteAction.KEY_ADDED, NoteAction.KEY_REMOVED}
     return on_key and abs(now - note.at) < KEY_EXPECTED_FOR

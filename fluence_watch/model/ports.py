@@ -1,11 +1,12 @@
-"""Open ports, and sets of them: the one place where ports are compared.
+"""Open ports and sets of ports. All port comparisons are here.
 
-A set of ports is written as ports and ranges, each for a protocol. It stands for pairs of a number
-and a protocol. `any` is every protocol, also those without a name here. A protocol that is unknown
-is one like others: it is carried through as it came.
+A set of ports is a sequence of ports and ranges, each with a protocol.
+It stands for pairs of a number and a protocol.
+`any` means every protocol, including unnamed ones. Unknown protocols are kept as received.
 
-What `any` is without one protocol cannot be written. So `difference` gives the smallest set that
-can be written and holds all that differs: `22/any` without `22/tcp` is `22/any`.
+The notation cannot express `any` minus one protocol.
+`difference` therefore returns the smallest set that contains everything that differs.
+For example, `22/any` minus `22/tcp` is `22/any`.
 """
 
 import re
@@ -20,17 +21,17 @@ ALL_PORTS = (1, 65_535)
 ANY = "any"
 PROTOCOLS = ("tcp", "udp", "sctp", "icmp", ANY)
 RESERVED = 10_250
-MOST_SINGLE = 1000
-"""How many ports are written one by one at most: 65,535 are nothing that the API was made for."""
+MAX_SINGLE = 1000
+"""The largest number of ports to send one by one. The API is not made for all 65,535."""
 
 _LONGEST = 20
 _TEXT = re.compile(r"(?:all|(\d{1,5})(?:-(\d{1,5}))?)(?:/(.+))?", re.ASCII | re.DOTALL)
 
 
 class Port(NamedTuple):
-    """An open port, or a range of them, both ends included. Sorts by number, then protocol.
+    """An open port or a range with both ends included. Sorts by number, then by protocol.
 
-    As text it is harmless, whatever its protocol is.
+    Its text is safe to display, whatever the protocol.
     """
 
     first: int
@@ -51,10 +52,10 @@ SSH = Port(22, 22, "tcp")
 
 
 def port(number: int, protocol: str = "tcp") -> Port:
-    """A single port. Protocols that are known are in lower case, others as given.
+    """A single port. Known protocols are lowercased, unknown ones are kept.
 
     Raises:
-        ValueError: the number is not a port.
+        ValueError: the number is not a port number.
     """
     if not 0 < number <= ALL_PORTS[1]:
         raise ValueError(f"{number} is not a port number (1 to {ALL_PORTS[1]})")
@@ -62,25 +63,25 @@ def port(number: int, protocol: str = "tcp") -> Port:
 
 
 def protocol_of(word: str) -> str:
-    """The protocol that a word names: `TCP` is `tcp`; an unknown one is as given."""
+    """The canonical name of a protocol: `TCP` is `tcp`. An unknown one is kept as given."""
     lower = word.lower()
     return lower if lower in PROTOCOLS else word
 
 
 def parse_port(text: str) -> Port:
-    """Read `22/tcp`, `8000-8100/tcp`, `all/udp`; without a protocol it is tcp.
+    """Parse `22/tcp`, `8000-8100/tcp` or `all/udp`. The default protocol is tcp.
 
     Raises:
-        ValueError: it is not a port, or the protocol is not known.
+        ValueError: the text is not a port, or the protocol is unknown.
     """
-    read = read_back(text.strip().lower())
+    read = port_from_text(text.strip().lower())
     if read is None or read.protocol not in PROTOCOLS:
         raise ValueError(f'{text!r:.40} is not a port: write "22/tcp" or "8000-8100/tcp"')
     return read
 
 
-def read_back(text: str) -> Port | None:
-    """The port that is written so, whatever its protocol; `None` when it is none."""
+def port_from_text(text: str) -> Port | None:
+    """Parse a port with any protocol. `None` if the text is not a port."""
     match = _TEXT.fullmatch(text)
     if match is None:
         return None
@@ -90,7 +91,7 @@ def read_back(text: str) -> Port | None:
 
 
 def normalised(ports: Iterable[Port]) -> Ports:
-    """The same set as sorted ranges that neither overlap nor touch. Equal sets become equal."""
+    """The set as sorted ranges that neither overlap nor touch. Equal sets have equal results."""
     by_protocol = _merged(ports)
     everything = by_protocol.get(ANY, [])
     return _sorted(
@@ -101,18 +102,18 @@ def normalised(ports: Iterable[Port]) -> Ports:
 
 
 def union(one: Iterable[Port], other: Iterable[Port]) -> Ports:
-    """What is in either, normalised."""
+    """The ports in either set, normalised."""
     return normalised((*one, *other))
 
 
 def intersection(one: Iterable[Port], other: Iterable[Port]) -> Ports:
-    """What is in both, normalised."""
+    """The ports in both sets, normalised."""
     others = tuple(other)
     return normalised(common for a in one for b in others if (common := _common(a, b)))
 
 
 def difference(one: Iterable[Port], other: Iterable[Port]) -> Ports:
-    """What is in the first and not in the other, normalised."""
+    """The ports in the first set that are not in the other, normalised."""
     holes = _merged(other)
     everything = holes.get(ANY, [])
     return normalised(
@@ -125,17 +126,17 @@ def difference(one: Iterable[Port], other: Iterable[Port]) -> Ports:
 
 
 def covers(ports: Iterable[Port], these: Iterable[Port]) -> bool:
-    """Whether all of these are in the set."""
+    """Whether the set contains all of `these`."""
     return not difference(these, ports)
 
 
 def same(one: Iterable[Port], other: Iterable[Port]) -> bool:
-    """Whether both are the same set, however they are written."""
+    """Whether both are the same set, regardless of notation."""
     return normalised(one) == normalised(other)
 
 
-def singly(ports: Iterable[Port]) -> Iterator[Port]:
-    """The set without ranges: `8000-8001/tcp` is two. Sorted."""
+def expanded(ports: Iterable[Port]) -> Iterator[Port]:
+    """The set as single ports, sorted: `8000-8001/tcp` yields two."""
     ranges = normalised(ports)
     return iter(sorted(Port(n, n, p) for first, last, p in ranges for n in range(first, last + 1)))
 
@@ -146,7 +147,7 @@ def count(ports: Iterable[Port]) -> int:
 
 
 class Comparison(NamedTuple):
-    """What is open and should not be, and what should be open and is not; each normalised."""
+    """The ports that are unexpectedly open and unexpectedly closed, each normalised."""
 
     opened: Ports
     closed: Ports
@@ -154,21 +155,21 @@ class Comparison(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def compared(actual: Ports, expected: Ports) -> Comparison:
-    """What differs from what is expected."""
+    """How the open ports differ from the expected ones."""
     return Comparison(difference(actual, expected), difference(expected, actual))
 
 
 def with_open(present: Ports, wanted: Iterable[Port]) -> Ports:
-    """The set with these open too; what is open stays written as it is."""
+    """The set with `wanted` added. Ports that are already open keep their notation."""
     missing = [port for port in wanted if not covers(present, [port])]
     return tuple(sorted({*present, *missing}))
 
 
 def with_closed(present: Ports, unwanted: Iterable[Port]) -> Ports:
-    """The set without these; a range that holds one of them is split, others stay as written.
+    """The set without `unwanted`. A range that contains one of them is split.
 
     Raises:
-        ValueError: one is open only as part of a rule for any protocol, which cannot be split.
+        ValueError: a port is open only through an entry for any protocol, which cannot be split.
     """
     left = list(present)
     for hole in unwanted:
@@ -177,9 +178,9 @@ def with_closed(present: Ports, unwanted: Iterable[Port]) -> Ports:
 
 
 def closable(present: Ports, unwanted: Ports, expected: Ports) -> bool:
-    """Whether the API can be asked to close these and to leave open all that is expected.
+    """Whether the API can close `unwanted` and leave all expected ports open.
 
-    Where the list has no ranges, the API takes no ranges either: each port is written by itself.
+    If the list has no ranges, the API accepts no ranges either. Then each port is sent by itself.
     """
     try:
         left = with_closed(present, unwanted)
@@ -190,7 +191,7 @@ def closable(present: Ports, unwanted: Ports, expected: Ports) -> bool:
     ranges = any(each.first != each.last for each in present)
     kept = covers(left, intersection(present, expected))
     parsable = all(each.protocol in PROTOCOLS for each in unwanted)
-    return kept and writable and parsable and (ranges or len(left) <= MOST_SINGLE)
+    return kept and writable and parsable and (ranges or len(left) <= MAX_SINGLE)
 
 
 def locks_out(before: Iterable[Port], after: Iterable[Port]) -> bool:
@@ -199,7 +200,7 @@ def locks_out(before: Iterable[Port], after: Iterable[Port]) -> bool:
 
 
 def reserved(ports: Iterable[Port]) -> Ports:
-    """Those that hold the port that the service keeps for itself; all ports at once may be open."""
+    """The entries that contain the port that the service reserves, except entries for all ports."""
     return tuple(
         port for port in ports if port.first <= RESERVED <= port.last and port[:2] != ALL_PORTS
     )
@@ -209,7 +210,7 @@ _Range = tuple[int, int]
 
 
 def _merged(ports: Iterable[Port]) -> Mapping[str, list[_Range]]:
-    """By protocol, the ranges that neither overlap nor touch."""
+    """The ranges by protocol. They neither overlap nor touch."""
     merged: defaultdict[str, list[_Range]] = defaultdict(list)
     for first, last, protocol in sorted(ports):
         ranges = merged[protocol]
@@ -241,13 +242,13 @@ def _common(a: Port, b: Port) -> Port | None:
 
 
 def _split(port: Port, hole: Port) -> Iterator[Port]:
-    """What is left of a port or range without the hole."""
+    """What remains of a port or range without the hole."""
     if _common(port, hole) is None:
         yield port
     elif port.protocol == ANY != hole.protocol:
         raise ValueError(
             f"{hole} is open as part of {port}, which is for any protocol; "
-            "say with `vm ports set` what is to stay open"
+            "use `vm ports set` to list the ports that stay open"
         )
     else:
         for first, last in _without([port[:2]], [hole[:2]]):

@@ -1,19 +1,20 @@
 """Which VMs are missing from the list, which of them are lost, and why.
 
-A VM that is not in a complete list is *missing*; after `confirm_polls` such lists in a row that is
-confirmed. What is confirmed is *lost* once it has a cause:
+A VM that is not in a complete list is *missing*.
+It is confirmed missing after `confirm_polls` such lists in a row.
+A confirmed VM is *lost* once it has a cause:
 
-    PROVIDER  it was being terminated when it was last seen
-    FUNDS     the API said that its money was short, or it was used up by then
+    PROVIDER  it was being terminated when last seen
+    FUNDS     the API reported low funds, or its money had run out by then
     USER      the account's balance rose by its reserve
     UNKNOWN   none of these, and it is not doubted
 
-When most of an account's VMs leave the list in the same poll, the list is the suspect and not the
-VMs. Those with a cause are lost all the same. The others, judged against the rest of the fleet, are
-*doubted*: until they are back, until the balance tells, at most for `suspect_for`. VMs that had all
-ended are no fleet: somebody tidied up.
+If most of an account's VMs leave the list in the same poll, the list itself is suspect.
+VMs with a cause are lost anyway. They do not count when "most" is determined.
+The others are *doubted* until they are back, until a refund explains them, or for `suspect_for`.
+A group of VMs that had all ended is not suspect: the user cleaned up.
 
-A cause stays until the VM is back in the list, whatever settings or clocks do.
+A cause stays until the VM is back in the list, regardless of settings and clock changes.
 """
 
 from collections import defaultdict
@@ -32,7 +33,7 @@ _TOLERANCE = 10  # a refund may differ from the reserve by a tenth
 
 @dataclass(frozen=True, slots=True)
 class PresenceLimits:
-    """When a missing VM is confirmed, how long one is doubted, and when one is forgotten."""
+    """When a missing VM is confirmed, how long it is doubted, and when it is forgotten."""
 
     confirm_polls: int
     suspect_for: timedelta
@@ -41,9 +42,10 @@ class PresenceLimits:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """VMs that left the list in the poll at `since`, of `among` that have no other explanation.
+    """The unexplained VMs that left the list in the poll at `since`.
 
-    At `until` they count as lost.
+    `among` is how many VMs the account had then, without the explained ones.
+    At `until`, the doubted VMs count as lost.
     """
 
     since: datetime
@@ -53,20 +55,20 @@ class Doubt:
 
     @property
     def subject(self) -> str:
-        """What identifies it among the subjects of findings, where a VM has its key."""
+        """The subject of findings about this doubt. Findings about a VM use its key instead."""
         return doubt_subject(self.since)
 
 
 def doubt_subject(since: datetime) -> str:
-    """The subject of a doubt about the poll at that time."""
+    """The subject of findings about the poll at that time."""
     return f"fleet@{since.isoformat()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """The VMs that are not in the list, by `Vm.key`: each is in one of the three.
+    """The VMs that are not in the list, by `Vm.key`. Each is in exactly one of the fields.
 
-    `missing` are not confirmed yet.
+    VMs in `missing` are not confirmed yet.
     """
 
     missing: Mapping[str, KnownVm] = field(default_factory=dict)
@@ -75,22 +77,22 @@ class Presence:
 
     @property
     def undecided(self) -> dict[str, KnownVm]:
-        """The VMs that may still be there, and cost money."""
+        """The VMs that may still exist and cost money."""
         doubted = (doubt.vms for doubt in self.doubts)
         return {key: entry for vms in (self.missing, *doubted) for key, entry in vms.items()}
 
     @property
     def subjects(self) -> frozenset[str]:
-        """All that findings about VMs that are not in the list can be about."""
+        """All subjects of findings about VMs that are not in the list."""
         doubts = (doubt.subject for doubt in self.doubts)
         return frozenset([*self.undecided, *self.lost, *doubts])
 
 
 def presence_of(known: Mapping[str, KnownVm], limits: PresenceLimits, epoch: timedelta) -> Presence:
-    """Who is missing, lost and doubted, by the causes that `settle` found.
+    """Which VMs are missing, lost and doubted, according to the causes that `settle` found.
 
-    Confirmed VMs that it has not settled yet, as after a change of `confirm_polls`, are missing
-    until the next complete list, unless so many left at once that the list is the suspect.
+    A confirmed VM may not be settled yet, for example after a change of `confirm_polls`.
+    It is missing until the next complete list, or doubted if the list is suspect.
     """
     missing: dict[str, KnownVm] = {}
     lost: dict[str, KnownVm] = {}
@@ -115,10 +117,10 @@ def settle(
     epoch: timedelta,
     rise: int | None = None,
 ) -> Mapping[str, KnownVm]:
-    """What is known, with the cause of every loss that is beyond doubt after a good poll.
+    """The known VMs with the cause of each loss that is certain after a successful poll.
 
-    `rise` is by how much the account's balance is higher than at the poll before, in micro-USDC,
-    `None` where unknown.
+    `rise` is the increase of the account's balance since the previous poll, in micro-USDC.
+    It is `None` if unknown.
     """
     departures = [
         each
@@ -141,7 +143,7 @@ def settle(
 
 @dataclass(frozen=True, slots=True)
 class _Departure:
-    """The VMs that are missing since one poll, and what explains each by itself."""
+    """The VMs that went missing in one poll, and the cause that explains each of them."""
 
     since: datetime
     vms: Mapping[str, KnownVm]
@@ -153,18 +155,18 @@ class _Departure:
 
     @property
     def among(self) -> int:
-        """How many VMs the account had when these went, apart from those with a cause."""
+        """How many VMs the account had when these went missing, without the explained ones."""
         return _among(self.vms.values()) - len(self.vms) + len(self.unexplained)
 
     @property
     def is_suspect(self) -> bool:
-        """Whether it is most of the VMs that the account had, apart from those with a cause."""
+        """Whether most of the account's VMs left, without counting the explained ones."""
         gone = self.unexplained
         ended = all(entry.vm.status is Status.TERMINATED for entry in gone)
         return self.among >= SMALLEST_FLEET and 2 * len(gone) > self.among and not ended
 
     def is_refunded_by(self, rise: int | None) -> bool:
-        """Whether so much is about what was reserved for the unexplained ones."""
+        """Whether the rise matches the sum of the unexplained VMs' reserves."""
         reserves = [entry.last_known.reserved for entry in self.unexplained]
         amounts = [MicroUsdc(amount) for amount in reserves if amount is not None]
         if rise is None or len(amounts) < len(reserves):
@@ -173,7 +175,7 @@ class _Departure:
         return total > 0 and _TOLERANCE * abs(rise - total) <= total
 
     def decided(self, polls: int, otherwise: Cause | None) -> dict[str, Cause]:
-        """The causes of those that are missing from so many polls and have none yet."""
+        """The causes of the unsettled VMs that have been missing for at least `polls` polls."""
         return {
             key: cause
             for key, entry in self.vms.items()
@@ -190,7 +192,7 @@ def _departures(known: Mapping[str, KnownVm], epoch: timedelta) -> list[_Departu
 
 
 def _by_poll(known: Mapping[str, KnownVm]) -> dict[datetime, dict[str, KnownVm]]:
-    """The missing VMs by the poll since which they are."""
+    """The missing VMs, grouped by the poll in which they went missing."""
     groups: dict[datetime, dict[str, KnownVm]] = defaultdict(dict)
     for key, entry in known.items():
         if entry.missing_since is not None:
@@ -199,12 +201,12 @@ def _by_poll(known: Mapping[str, KnownVm]) -> dict[datetime, dict[str, KnownVm]]
 
 
 def _among(group: Iterable[KnownVm]) -> int:
-    """How many VMs the account had when these went."""
+    """How many VMs the account had when these went missing."""
     return next(iter(group)).missing_among
 
 
 def _cause(entry: KnownVm, epoch: timedelta) -> Cause | None:
-    """What it was last seen doing, else whether its money was used up by when it was missed."""
+    """The cause that the VM's last description shows, `None` if it shows none."""
     if entry.vm.status is Status.TERMINATING:
         return Cause.PROVIDER
     if entry.vm.status in OUT_OF_FUNDS or _ran_dry(entry, epoch):
@@ -213,10 +215,10 @@ def _cause(entry: KnownVm, epoch: timedelta) -> Cause | None:
 
 
 def _ran_dry(entry: KnownVm, epoch: timedelta) -> bool:
-    """Whether it was missed when its money was used up.
+    """Whether the VM's money had run out when it went missing.
 
-    Where a charge that the reserve pays fell into a time in which nobody looked, a top-up may have
-    followed: that proves nothing.
+    A top-up may have followed a charge that the reserve paid while nobody polled.
+    In that case the answer is no.
     """
     until, since = funded_until(entry.vm, epoch), entry.missing_since
     if until is None or since is None or until > since:

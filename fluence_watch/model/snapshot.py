@@ -1,4 +1,4 @@
-"""What one poll of one account brought: a list of VMs, or the reason why there is none."""
+"""The result of one poll of one account: a list of VMs, or the reason for the failure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ OVERDUE = "overdue"
 class Rejected:
     """An element of the list that could not be read.
 
-    `where` is its path (`[3].pricePerEpoch`), `vm_id` its id where at least that was readable.
+    `where` is its path (`[3].pricePerEpoch`). `vm_id` is its id, if at least that was readable.
     """
 
     where: str
@@ -28,10 +28,11 @@ class Rejected:
 class Snapshot:
     """The VM list of an account. `vms` is keyed by `Vm.key`, in the order of the list.
 
-    `ssh_keys` and `balance` are `None` where this poll does not know them, or the API does not
-    tell. `billing_period` is what prices are for, where the API says it itself.
-    `incomplete_because` says why no absence in this list counts: a page changed under the
-    reader. `unknown` says why something was asked for and not given: `SSH keys`, `balance`.
+    `ssh_keys` and `balance` are `None` if this poll did not get them.
+    `billing_period` is the period that prices cover, if the API reports it.
+    `incomplete_because` is why VMs may be absent from this list without being missing.
+    For example, a page changed while the list was read.
+    `unknown` holds the reasons why `SSH keys` or `balance` were requested but not received.
     """
 
     account: str
@@ -47,26 +48,26 @@ class Snapshot:
 
     @property
     def complete(self) -> bool:
-        """Whether every element is known by its id, so that a missing VM is truly missing."""
+        """Whether every element has a known id, so that an absent VM is really missing."""
         return self.incomplete_because is None and all(element.vm_id for element in self.rejected)
 
     @property
     def unreadable(self) -> bool:
-        """Whether there are VMs in the list, and not one of them can be read."""
+        """Whether the list has VMs, but none of them can be read."""
         return bool(self.rejected) and not self.vms
 
     @property
     def unread(self) -> frozenset[str]:
-        """Keys of VMs that are in the list but could not be read."""
+        """The keys of VMs that are listed but could not be read."""
         keys = {element.vm_id.lower() for element in self.rejected if element.vm_id}
         return frozenset(keys - self.vms.keys())
 
 
 @dataclass(frozen=True, slots=True)
 class PollFailure:
-    """A poll that brought nothing.
+    """A poll that failed.
 
-    `reason` is `ApiError.reason`, `INTERNAL_ERROR` or `OVERDUE`; `message` is for people.
+    `reason` is `ApiError.reason`, `INTERNAL_ERROR` or `OVERDUE`. `message` is text for users.
     """
 
     account: str
@@ -76,12 +77,12 @@ class PollFailure:
 
     @property
     def unauthorized(self) -> bool:
-        """Whether the key itself is the trouble, so that waiting mends nothing."""
+        """Whether the API rejected the key, so that retrying does not help."""
         return self.reason == "unauthorized"
 
     @property
     def internal(self) -> bool:
-        """Whether it is the watcher that fails, and not the API."""
+        """Whether the watcher failed, not the API."""
         return self.reason in {INTERNAL_ERROR, OVERDUE}
 
 
@@ -101,9 +102,9 @@ def build_snapshot(
     billing_period: timedelta | None = None,
     unknown: Mapping[str, str] | None = None,
 ) -> Snapshot:
-    """A snapshot of the list; of elements with the same id the first counts.
+    """Build a snapshot of the list. Of several elements with the same id, the first one counts.
 
-    A later one that says something else is rejected, one that says the same is dropped.
+    A later element is dropped if it is identical, and rejected if it differs.
     """
     by_key: dict[str, Vm] = {}
     refused = list(rejected)

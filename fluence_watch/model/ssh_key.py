@@ -1,4 +1,4 @@
-"""An SSH key of an account, as every dialect lists it."""
+"""An SSH key of an account, in every dialect."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,10 +6,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class SshKey:
-    """A public key that new VMs get.
+    """A public key that is installed on new VMs.
 
-    `fingerprint` is `SHA256:…`, `public_key` the OpenSSH line. `id` is what dialect `cloud`
-    deletes a key by. What the API does not tell is `None`.
+    `fingerprint` is `SHA256:…`. `public_key` is the OpenSSH line.
+    `id` is set in dialect `cloud`, which deletes keys by id.
+    A field that the API does not report is `None`.
     """
 
     name: str
@@ -23,13 +24,13 @@ class SshKey:
 
     @property
     def material(self) -> str:
-        """Algorithm and key without the comment: what makes two lines the same key."""
+        """The algorithm and the key, without the comment. It is what identifies a key."""
         return key_material(self.public_key)
 
 
 @dataclass(frozen=True, slots=True)
 class AddedKey:
-    """A key that the account has now; `is_new` is false when it had it before."""
+    """A key after an add request. `is_new` is false if the account already had it."""
 
     key: SshKey
     is_new: bool

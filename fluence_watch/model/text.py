@@ -1,4 +1,4 @@
-"""Text from outside made harmless: names, comments and error bodies are data, never control codes."""
+"""Sanitizes text from outside: names, comments and error bodies are data, never control codes."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ _HEADER_SAFE = re.compile(r"[!-~]+", re.ASCII)
 def inert(text: str, limit: int = 200) -> str:
     """The text on one line, without control, invisible or direction-changing characters.
 
-    White space is folded; what is longer than `limit` characters ends in `…`.
+    Whitespace is collapsed. Text longer than `limit` characters is cut and ends in `…`.
     """
     if not text.isascii() or not text.isprintable():
         text = "".join(map(_harmless, text[: 20 * limit]))
@@ -20,7 +20,7 @@ def inert(text: str, limit: int = 200) -> str:
 
 
 def short_id(vm_id: str) -> str:
-    """The first characters of an id, which are enough to find it."""
+    """The first characters of an id, enough to find it."""
     return inert(vm_id)[:_SHORT_ID]
 
 
@@ -32,5 +32,5 @@ def _harmless(character: str) -> str:
 
 
 def fits_header(secret: str) -> bool:
-    """Whether an HTTP header can carry it: visible ASCII characters, no blank."""
+    """Whether the secret fits in an HTTP header: visible ASCII characters, no spaces."""
     return _HEADER_SAFE.fullmatch(secret) is not None

@@ -1,4 +1,4 @@
-"""What a receiver does not accept."""
+"""Messages that a receiver has not accepted."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,10 +6,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """The messages that wait for a receiver which refused one of them.
+    """The queue of a receiver that refused a message.
 
-    `waiting` counts them, `oldest_at` is when the oldest was made. `error` says why the last try
-    failed: it comes from outside, without the receiver's secrets.
+    `waiting` is the number of queued messages. `oldest_at` is when the oldest was created.
+    `error` is why the last attempt failed.
+    Its text comes from outside. The receiver's secrets are removed from it.
     """
 
     error: str

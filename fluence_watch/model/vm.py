@@ -1,6 +1,6 @@
-"""One virtual machine, as the API last described it; the same for every dialect.
+"""A virtual machine as the API last described it, in every dialect.
 
-A field that the API does not give is `None`: unknown, never zero.
+A field that the API does not report is `None`: unknown, never zero.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from fluence_watch.model.ports import Ports
 
 
 class Status(StrEnum):
-    """What a VM is doing, over all dialects; the API's own word is kept beside it."""
+    """The status of a VM, in every dialect. `Vm.status_word` keeps the API's own word."""
 
     NEW = "new"
     LAUNCHING = "launching"
@@ -47,7 +47,7 @@ def status_of(word: str | None) -> Status:
 
 @dataclass(frozen=True, slots=True)
 class Datacenter:
-    """Where a VM stands. `country` is ISO 3166 alpha-2, `city` a UN/LOCODE place code."""
+    """Where a VM runs. `country` is ISO 3166 alpha-2, `city` a UN/LOCODE place code."""
 
     country: str
     city: str
@@ -56,7 +56,7 @@ class Datacenter:
 
     @property
     def name(self) -> str:
-        """The name that people use: `FR-PAR-1`."""
+        """The display name: `FR-PAR-1`."""
         return f"{self.country}-{self.city}-{self.index}"
 
 
@@ -64,8 +64,8 @@ class Datacenter:
 class Vm:
     """A virtual machine.
 
-    `price` is per epoch and `reserved` what is set aside for the coming ones, both in
-    micro-USDC; times are aware UTC; sizes are bytes; `ports` is sorted, `()` when all are closed.
+    `price` is per epoch. `reserved` is the money set aside for future epochs. Both are micro-USDC.
+    Times are aware UTC, sizes are bytes. `ports` is sorted. It is `()` if all are closed.
     """
 
     id: str
@@ -87,10 +87,10 @@ class Vm:
 
     @property
     def key(self) -> str:
-        """What identifies the VM: its id without case, which differs between endpoints."""
+        """Identifies the VM: its id in lower case, because the case differs between endpoints."""
         return self.id.lower()
 
     @property
     def is_billed(self) -> bool:
-        """Whether the coming epochs of the VM will be charged."""
+        """Whether future epochs of the VM are charged."""
         return self.status not in ENDED

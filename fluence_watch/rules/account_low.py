@@ -27,7 +27,7 @@ from fractions import Fraction
 from pydantic import Field
 
 from fluence_watch.model.account import AccountBalance
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.funding import FOREVER, burn_per_day, dry_at, unpriced
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Snapshot
@@ -120,6 +120,6 @@ RULE = Rule(
     AccountLowSettings,
     (AccountLow,),
     judge,
-    loss=Loss.FUNDS,
+    impact=Impact.FUNDS,
     deadline=_deadline,
 )

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from fluence_watch.model.duration import parse_duration, short
-from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Loss, Severity
+from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.note import NoteAction
@@ -179,7 +179,7 @@ class Rule:
     `judges_failures` rules run after failed polls too. Where `tells_resolved` is false, an alert
     resolves without a message. An `event` rule finds what changed in this poll; the next one, good
     or failed, resolves it without a message. So its findings are `at_once`, and the time is in
-    their key: the same change again is another alert. `loss` orders the rules in a
+    their key: the same change again is another alert. `impact` orders the rules in a
     message, `deadline` the findings of a rule, by their facts.
     """
 
@@ -191,7 +191,7 @@ class Rule:
     tells_resolved: bool = True
     event: bool = False
     needs: frozenset[Need] = frozenset()
-    loss: Loss = Loss.NOTHING
+    impact: Impact = Impact.NONE
     deadline: Callable[[Any], datetime | None] = no_deadline
     scope: Scope = Scope.ACCOUNT
 
@@ -202,10 +202,17 @@ def event_rule(
     facts: type,
     judge: Callable[[Situation, Any], Judgement],
     *,
-    loss: Loss = Loss.NOTHING,
+    impact: Impact = Impact.NONE,
     needs: frozenset[Need] = frozenset(),
 ) -> Rule:
     """A rule about changes."""
     return Rule(
-        name, settings, (facts,), judge, tells_resolved=False, event=True, needs=needs, loss=loss
+        name,
+        settings,
+        (facts,),
+        judge,
+        tells_resolved=False,
+        event=True,
+        needs=needs,
+        impact=impact,
     )

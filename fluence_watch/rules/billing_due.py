@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity, VmRef, ref
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
@@ -107,4 +107,6 @@ def _finding(
     return Finding(fingerprint, settings.severity, facts, relevant_until=due_at)
 
 
-RULE = Rule(NAME, BillingDueSettings, (BillingDue,), judge, tells_resolved=False, loss=Loss.MONEY)
+RULE = Rule(
+    NAME, BillingDueSettings, (BillingDue,), judge, tells_resolved=False, impact=Impact.COST
+)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Loss, Severity
+from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
 from fluence_watch.rules.base import (
     Duration,
     Judgement,
@@ -63,5 +63,5 @@ RULE = Rule(
     judge,
     judges_failures=True,
     scope=Scope.WATCHER,
-    loss=Loss.SIGHT,
+    impact=Impact.MONITORING,
 )

@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from pydantic import Field
 
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity, VmRef, ref
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, Vm
@@ -101,4 +101,4 @@ def _deadline(facts: object) -> datetime | None:
     return facts.funded_until or facts.next_billing_at if isinstance(facts, LowBalance) else None
 
 
-RULE = Rule(NAME, LowBalanceSettings, (LowBalance,), judge, loss=Loss.FUNDS, deadline=_deadline)
+RULE = Rule(NAME, LowBalanceSettings, (LowBalance,), judge, impact=Impact.FUNDS, deadline=_deadline)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.snapshot import INTERNAL_ERROR, Snapshot
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
@@ -75,4 +75,6 @@ def _found(
     return Judgement([Finding(fingerprint, settings.severity, facts, at_once=at_once)])
 
 
-RULE = Rule(NAME, PollFailingSettings, (PollFailing,), judge, judges_failures=True, loss=Loss.SIGHT)
+RULE = Rule(
+    NAME, PollFailingSettings, (PollFailing,), judge, judges_failures=True, impact=Impact.MONITORING
+)

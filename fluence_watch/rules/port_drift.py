@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity, VmRef, ref
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import (
     SSH,
@@ -25,7 +25,7 @@ from fluence_watch.model.ports import (
     covers,
     difference,
     intersection,
-    read_back,
+    port_from_text,
 )
 from fluence_watch.model.vm import STARTING, Vm
 from fluence_watch.rules.base import Expectation, Judgement, Level, Rule, RuleSettings, Situation
@@ -123,7 +123,7 @@ def _open_alerts(fingerprints: Iterable[Fingerprint]) -> _Ranges:
     ranges: defaultdict[tuple[str, str], list[Port]] = defaultdict(list)
     for fingerprint in fingerprints:
         direction, _, text = fingerprint.key.partition(":")
-        if fingerprint.rule == NAME and (port := read_back(text)):
+        if fingerprint.rule == NAME and (port := port_from_text(text)):
             ranges[fingerprint.subject, direction].append(port)
     return ranges
 
@@ -166,4 +166,4 @@ def _finding(
 
 _NO_DRIFT: Mapping[Direction, Ports] = dict.fromkeys(Direction, ())
 
-RULE = Rule(NAME, PortDriftSettings, (PortDrift,), judge, loss=Loss.ACCESS)
+RULE = Rule(NAME, PortDriftSettings, (PortDrift,), judge, impact=Impact.ACCESS)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity, VmRef, ref
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
@@ -61,4 +61,4 @@ def _facts(situation: Situation, vm: Vm, old: MicroUsdc, new: MicroUsdc) -> Pric
     )
 
 
-RULE = event_rule(NAME, PriceChangedSettings, PriceChanged, judge, loss=Loss.MONEY)
+RULE = event_rule(NAME, PriceChangedSettings, PriceChanged, judge, impact=Impact.COST)

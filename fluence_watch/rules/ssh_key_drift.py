@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules.base import EventSettings, Judgement, Level, Need, Situation, event_rule
@@ -77,5 +77,10 @@ def _finding(
 
 
 RULE = event_rule(
-    NAME, SshKeyDriftSettings, SshKeyDrift, judge, needs=frozenset({Need.KEYS}), loss=Loss.ACCESS
+    NAME,
+    SshKeyDriftSettings,
+    SshKeyDrift,
+    judge,
+    needs=frozenset({Need.KEYS}),
+    impact=Impact.ACCESS,
 )

@@ -5,7 +5,7 @@ A VM that is short of money is an alert of `low_balance`, at once.
 
 from dataclasses import dataclass
 
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity, VmRef, ref
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, STARTING, Status, Vm
 from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situation
@@ -60,4 +60,4 @@ def _finding(situation: Situation, settings: VmStatusSettings, vm: Vm) -> Findin
     return Finding(fingerprint, severity, VmStatus(ref(vm), vm.status, vm.status_word, vm.reserved))
 
 
-RULE = Rule(NAME, VmStatusSettings, (VmStatus,), judge, loss=Loss.VM)
+RULE = Rule(NAME, VmStatusSettings, (VmStatus,), judge, impact=Impact.VM)

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity, VmRef, ref
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
@@ -75,4 +75,4 @@ def _facts(situation: Situation, rejected: Rejected) -> VmUnreadable:
     return VmUnreadable(vm, where, rejected.why)
 
 
-RULE = Rule(NAME, VmUnreadableSettings, (VmUnreadable,), judge, loss=Loss.SIGHT)
+RULE = Rule(NAME, VmUnreadableSettings, (VmUnreadable,), judge, impact=Impact.MONITORING)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from fluence_watch.model.finding import Finding, Fingerprint, Loss, Severity, VmRef, ref
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.money import MicroUsdc
@@ -147,4 +147,4 @@ def _undecided_since(known: Mapping[str, KnownVm]) -> set[datetime | None]:
     return {entry.missing_since for entry in known.values() if entry.cause is None}
 
 
-RULE = Rule(NAME, VmVanishedSettings, (VmVanished, FleetVanished), judge, loss=Loss.VM)
+RULE = Rule(NAME, VmVanishedSettings, (VmVanished, FleetVanished), judge, impact=Impact.VM)

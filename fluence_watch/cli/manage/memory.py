@@ -82,7 +82,7 @@ def expected_of(
 ) -> Expected:
     """The ports that the VM should have."""
     vm, account = target.vm, target.account
-    entry = (memory.get((account, vm.key)) or KnownVm(vm, first_seen_at=now)).described(vm)
+    entry = (memory.get((account, vm.key)) or KnownVm(vm, first_seen_at=now)).updated(vm)
     ports, configured = expected_ports(account, entry, expectations)
     if not configured:
         return Expected(ports)

@@ -11,7 +11,7 @@ from fluence_watch.fluence.dialects.wire import Elements
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.writes.changes import VmChange
-from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 
 
@@ -62,10 +62,10 @@ class Dialect(Protocol):
     async def delete_ssh_key(self, call: Call, key: SshKey) -> None:
         """Remove a key."""
 
-    async def balance(self, call: Call) -> AccountBalance | NotTold:
+    async def balance(self, call: Call) -> AccountBalance | NotReported:
         """The money of the account."""
 
-    async def service_status(self, call: Call) -> ServiceStatus | NotTold:
+    async def service_status(self, call: Call) -> ServiceStatus | NotReported:
         """What the API reports of itself; it takes no key."""
 
 

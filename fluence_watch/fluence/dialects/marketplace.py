@@ -16,8 +16,8 @@ from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.http.transport import DoubtfulError
 from fluence_watch.fluence.writes.changes import VmChange
-from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
-from fluence_watch.model.ports import MOST_SINGLE, Port, count, singly
+from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
+from fluence_watch.model.ports import MAX_SINGLE, Port, count, expanded
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.vm import Vm
 
@@ -124,13 +124,13 @@ class Marketplace:
         body = {"fingerprint": key.fingerprint}
         await call.send("delete_ssh_key", "DELETE", "/ssh_keys", body)
 
-    async def balance(self, _call: Call) -> AccountBalance | NotTold:
+    async def balance(self, _call: Call) -> AccountBalance | NotReported:
         """Not published."""
-        return NotTold(f"dialect {self.name} does not report the balance of an account")
+        return NotReported(f"dialect {self.name} does not report the balance of an account")
 
-    async def service_status(self, _call: Call) -> ServiceStatus | NotTold:
+    async def service_status(self, _call: Call) -> ServiceStatus | NotReported:
         """Not published."""
-        return NotTold(f"dialect {self.name} does not report the status of the service")
+        return NotReported(f"dialect {self.name} does not report the status of the service")
 
 
 def _ports_json(ports: Iterable[Port]) -> list[dict[str, object]]:
@@ -146,11 +146,11 @@ def _ports_json(ports: Iterable[Port]) -> list[dict[str, object]]:
         raise RefusedError(
             f"{odd[0]}: this dialect opens single ports of tcp, udp or another protocol"
         )
-    if count(wanted) > MOST_SINGLE:
+    if count(wanted) > MAX_SINGLE:
         raise RefusedError(
-            f"this dialect opens ports one by one, and these are more than {MOST_SINGLE}"
+            f"this dialect opens ports one by one, and these are more than {MAX_SINGLE}"
         )
-    return [{"port": each.first, "protocol": each.protocol} for each in singly(wanted)]
+    return [{"port": each.first, "protocol": each.protocol} for each in expanded(wanted)]
 
 
 def _removed_ids(body: bytes) -> list[str] | None:

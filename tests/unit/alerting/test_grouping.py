@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message, Rank, compose, in_full
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import Route
-from fluence_watch.model.finding import Fingerprint, Loss, Severity
+from fluence_watch.model.finding import Fingerprint, Impact, Severity
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -113,11 +113,11 @@ def test_500_findings_make_one_message_of_the_first_twenty() -> None:
 
 
 RANKS = {
-    "vm_vanished": Rank(Loss.VM),
-    "low_balance": Rank(Loss.FUNDS, deadline=lambda facts: NOW + facts * HOUR),
-    "port_drift": Rank(Loss.ACCESS),
-    "billing_due": Rank(Loss.MONEY),
-    "aaa_changed": Rank(Loss.MONEY, event=True),
+    "vm_vanished": Rank(Impact.VM),
+    "low_balance": Rank(Impact.FUNDS, deadline=lambda facts: NOW + facts * HOUR),
+    "port_drift": Rank(Impact.ACCESS),
+    "billing_due": Rank(Impact.COST),
+    "aaa_changed": Rank(Impact.COST, event=True),
 }
 
 

@@ -16,7 +16,7 @@ from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import track
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.note import Note, NoteAction, expected_keys, noted, spent
+from fluence_watch.model.note import Note, NoteAction, apply_notes, expected_keys, obsolete_notes
 from fluence_watch.model.ports import SSH, Port, port
 from fluence_watch.model.presence import presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot, build_snapshot
@@ -78,7 +78,7 @@ def judged(
     now = outcome.taken_at
     snapshot = outcome if isinstance(outcome, Snapshot) else None
     failure = outcome if isinstance(outcome, PollFailure) else None
-    remembered = known = noted(before.known, notes)
+    remembered = known = apply_notes(before.known, notes)
     keys = before.ssh_keys
     presence_limits = replace(limits["vm_vanished"].limits, forget_after=FORGET_AFTER)
     balance, rise = before.balance, None
@@ -326,7 +326,7 @@ class Watch(RuleBasedStateMachine):
         self.state, ended, messages = judged(
             before, outcome, self.limits(), self.routes, self.notes
         )
-        done = spent(self.notes, outcome.taken_at)
+        done = obsolete_notes(self.notes, outcome.taken_at)
         self.notes = [note for note in self.notes if note not in done]
         for message in messages:
             self.check_message(message)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from fluence_watch.errors import RefusedError, ServerError, UnexpectedPayloadError
-from fluence_watch.fluence import AccountBalance, FluenceClient, NotTold
+from fluence_watch.fluence import AccountBalance, FluenceClient, NotReported
 from fluence_watch.model.ports import SSH, Port, parse_port
 
 Json = Any
@@ -191,11 +191,13 @@ def money(balance: str, deposited: str = "100", **rest: Json) -> Json:
         ([money("0.0000005")], AccountBalance(0)),
         ([money("0.0000015")], AccountBalance(2)),
         ([money(".30697")], AccountBalance(306_970)),
-        ([], NotTold("the API reports no single balance: it has no entitlement")),
-        ([money("1"), money("2")], NotTold("the API reports no single balance: k, k")),
+        ([], NotReported("the API reports no single balance: it has no entitlement")),
+        ([money("1"), money("2")], NotReported("the API reports no single balance: k, k")),
     ],
 )
-async def test_balance(cloud: FakeCloud, answer: Json, expected: AccountBalance | NotTold) -> None:
+async def test_balance(
+    cloud: FakeCloud, answer: Json, expected: AccountBalance | NotReported
+) -> None:
     """The money is the one entitlement that was paid for, half a micro-USDC goes to the even one."""
     cloud.answers["/v2/users/balances"] = answer
 

@@ -15,7 +15,7 @@ from fluence_watch.fluence import (
     AccountBalance,
     ClientConfig,
     FluenceClient,
-    NotTold,
+    NotReported,
     RequestRecord,
     ServiceStatus,
 )
@@ -170,9 +170,9 @@ async def _account_balance(client: FluenceClient, world: World) -> None:
     if client.dialect == "cloud":
         assert AccountBalance(world.balance, days_left=1000, overage=0) == balance
     else:
-        assert NotTold(f"dialect {client.dialect} does not report the balance of an account") == (
-            balance
-        )
+        assert NotReported(
+            f"dialect {client.dialect} does not report the balance of an account"
+        ) == (balance)
 
 
 async def _service_status(client: FluenceClient, world: World) -> None:
@@ -181,7 +181,7 @@ async def _service_status(client: FluenceClient, world: World) -> None:
     if client.dialect == "cloud":
         assert ServiceStatus(maintenance=False, version="0.10.0") == status
     else:
-        assert isinstance(status, NotTold)
+        assert isinstance(status, NotReported)
 
 
 CHECKS: Mapping[str, Check] = {

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.note import Note, NoteAction, expected_keys, noted, spent
+from fluence_watch.model.note import Note, NoteAction, apply_notes, expected_keys, obsolete_notes
 from fluence_watch.model.ports import SSH, Port, port
 from fluence_watch.model.vm import Vm
 
@@ -45,23 +45,25 @@ def test_what_is_remembered_of_a_vm(
     """Each note changes its one thing, the last one counts; a note on a key is none on a VM."""
     before = KnownVm(web, NOW, (SSH,))
     changed = {"removal_asked_at": None, "baseline": (SSH,)} | expected
-    after = noted({web.key: before}, notes)[web.key]
+    after = apply_notes({web.key: before}, notes)[web.key]
     assert KnownVm(web, NOW, **changed) == after
 
 
 def test_a_vm_that_was_kept(web: Vm) -> None:
     """That it was not deleted after all ends what an earlier poll was told to expect."""
-    asked = noted({web.key: KnownVm(web, NOW)}, [note(NoteAction.REMOVED)])
-    assert {web.key: KnownVm(web, NOW)} == noted(asked, [note(NoteAction.KEPT)])
+    asked = apply_notes({web.key: KnownVm(web, NOW)}, [note(NoteAction.REMOVED)])
+    assert {web.key: KnownVm(web, NOW)} == apply_notes(asked, [note(NoteAction.KEPT)])
 
 
 def test_notes_on_others(web: Vm) -> None:
     """A VM that nobody knows is ignored, and one that no note is about is the same object."""
     known = {web.key: KnownVm(web, NOW, (SSH,))}
-    after = noted(known, [note(NoteAction.REMOVED, "0xcd"), note(NoteAction.ACCEPTED, "0xcd")])
+    after = apply_notes(
+        known, [note(NoteAction.REMOVED, "0xcd"), note(NoteAction.ACCEPTED, "0xcd")]
+    )
     assert known == after
     assert known[web.key] is after[web.key]
-    assert known[web.key] is noted(known, [note(NoteAction.KEY_ADDED)])[web.key]
+    assert known[web.key] is apply_notes(known, [note(NoteAction.KEY_ADDED)])[web.key]
 
 
 @pytest.mark.parametrize(
@@ -82,4 +84,4 @@ def test_how_long_a_key_is_expected(action: NoteAction, minutes: int, *, expecte
     """For an hour, the clocks a little apart or not; a note that tells no more of it is spent."""
     left, now = note(action, "SHA256:a"), LATER + timedelta(minutes=minutes)
     assert ({(action, "SHA256:a")} if expected else set()) == expected_keys([left], now)
-    assert ([] if expected else [left]) == spent([left], now)
+    assert ([] if expected else [left]) == obsolete_notes([left], now)

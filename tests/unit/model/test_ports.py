@@ -10,15 +10,15 @@ from fluence_watch.model.ports import (
     count,
     covers,
     difference,
+    expanded,
     intersection,
     locks_out,
     normalised,
     parse_port,
     port,
-    read_back,
+    port_from_text,
     reserved,
     same,
-    singly,
     union,
     with_closed,
     with_open,
@@ -163,7 +163,7 @@ def test_a_protocol_that_is_unknown() -> None:
         [odd], [Port(8, 8, odd.protocol), Port(1, 100, "tcp")]
     )
     assert () == difference([odd], [Port(1, 100, "any")])
-    assert Port(80, 80, "GRE") == read_back("80/GRE") == port(80, "GRE")
+    assert Port(80, 80, "GRE") == port_from_text("80/GRE") == port(80, "GRE")
     with pytest.raises(ValueError, match="22/tcp"):
         parse_port("80/GRE")
 
@@ -224,7 +224,7 @@ def test_equal_sets_are_written_alike(one: Ports, other: Ports) -> None:
 @given(_SETS)
 def test_one_by_one(ports: Ports) -> None:
     """A set of single ports is the same set, and as many."""
-    single = tuple(singly(ports))
+    single = tuple(expanded(ports))
     assert all(first == last for first, last, _ in single)
     assert same(ports, single)
     assert len(single) == len(set(single)) == count(ports)

@@ -49,7 +49,7 @@ from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.http.transport import DoubtfulError
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.fluence.writes.settling import retold
-from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Datacenter
@@ -174,12 +174,12 @@ class Cloud:
             raise RefusedError("the account has no SSH key with this fingerprint")
         await call.send("delete_ssh_key", "DELETE", f"/v1/ssh_keys/{_path_part(key_id)}")
 
-    async def balance(self, call: Call) -> AccountBalance | NotTold:
+    async def balance(self, call: Call) -> AccountBalance | NotReported:
         """The entitlement that was paid for."""
         body = await call.get("balance", "/v2/users/balances")
         return expected("a list of balances", read_balance, body)
 
-    async def service_status(self, call: Call) -> ServiceStatus | NotTold:
+    async def service_status(self, call: Call) -> ServiceStatus | NotReported:
         """Asked without the key, which it does not need."""
         body = await call.get("service_status", "/v1/service/status", signed=False)
         return expected("a service status", read_status, body)

@@ -8,7 +8,7 @@ import msgspec
 
 from fluence_watch.fluence.dialects.parts import SSH_KEY, Small, rounded_usd
 from fluence_watch.fluence.dialects.wire import FieldError, decoded, locate, tolerant
-from fluence_watch.model.account import AccountBalance, NotTold, ServiceStatus
+from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.text import inert
@@ -66,7 +66,7 @@ def read_places(clusters: bytes, datacenters: bytes) -> Mapping[str, Datacenter]
     }
 
 
-def read_balance(body: bytes) -> AccountBalance | NotTold:
+def read_balance(body: bytes) -> AccountBalance | NotReported:
     """The money of the account, which the API calls an entitlement.
 
     Of several, it is the one that was deposited for; when that is none or many, none is told:
@@ -80,7 +80,7 @@ def read_balance(body: bytes) -> AccountBalance | NotTold:
     chosen = list(enumerate(entitlements)) if len(entitlements) == 1 else paid
     if len(chosen) != 1:
         keys = inert(", ".join(each.feature_key for each in entitlements))
-        return NotTold(f"the API reports no single balance: {keys or 'it has no entitlement'}")
+        return NotReported(f"the API reports no single balance: {keys or 'it has no entitlement'}")
     ((index, entitlement),) = chosen
     days = entitlement.usage_days_left
     return AccountBalance(
