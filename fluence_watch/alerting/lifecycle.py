@@ -37,7 +37,7 @@ OUTAGE_TOLERANCE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How a rule's alerts behave in time; `tells_resolved` is whether their end is news.
+    """How a rule's alerts behave in time; `sends_resolved` is whether their end is news.
 
     `outage_tolerance` is how long nobody may have looked without a pending alert starting anew.
     It must be longer than the time between two polls, or nothing pending would ever fire.
@@ -45,7 +45,7 @@ class Timing:
 
     hold: timedelta = timedelta(0)
     keep_firing_for: timedelta = timedelta(0)
-    tells_resolved: bool = True
+    sends_resolved: bool = True
     outage_tolerance: timedelta = OUTAGE_TOLERANCE
 
 
@@ -135,7 +135,7 @@ def _not_found(alert: Alert, absence: Absence, timing: Timing, now: datetime) ->
         return _resolved(alert, now, quiet=True)
     if alert.relevant_until and now < alert.relevant_until:
         return alert
-    quiet = not timing.tells_resolved
+    quiet = not timing.sends_resolved
     clear_since = min(alert.clear_since or now, now)
     if not quiet and now - clear_since < timing.keep_firing_for:
         return replace(alert, clear_since=clear_since)

@@ -85,7 +85,7 @@ def _timing(rule: Rule, settings: RuleSettings, poll: PollSettings) -> Timing:
     return Timing(
         settings.hold,
         settings.keep_firing_for,
-        rule.tells_resolved,
+        rule.sends_resolved,
         # a poll that comes late, or one that was missed, is no outage
         outage_tolerance=max(OUTAGE_TOLERANCE, 3 * poll.interval),
     )

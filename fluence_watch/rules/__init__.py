@@ -1,4 +1,4 @@
-"""The rules, and how they are run. A new rule is one file beside this one and one line in RULES."""
+"""The rules and their evaluation. A new rule is one file in this package and one line in RULES."""
 
 from collections.abc import Mapping
 
@@ -35,16 +35,16 @@ RULES: tuple[Rule, ...] = (
 )
 
 FACTS: Mapping[str, type] = {facts.__name__: facts for rule in RULES for facts in rule.facts}
-"""The types of facts that rules report, by name, for reading stored ones back."""
+"""The types of facts that rules report, by name. The store uses it to load stored facts."""
 
 
 def needs(settings: Mapping[str, RuleSettings]) -> frozenset[Need]:
-    """What the enabled rules need together; `settings` is keyed by rule name."""
+    """The union of what the enabled rules need. `settings` is keyed by rule name."""
     return frozenset().union(*(rule.needs for rule in RULES if settings[rule.name].enabled))
 
 
 def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verdict:
-    """Run every enabled rule that can judge this situation; `settings` is keyed by rule name."""
+    """Run every enabled rule that can judge this situation. `settings` is keyed by rule name."""
     rules = [rule for rule in RULES if rule.scope is situation.scope]
     enabled = [rule for rule in rules if settings[rule.name].enabled]
     runnable = [rule for rule in enabled if situation.snapshot or rule.judges_failures]
@@ -68,7 +68,7 @@ _Pairs = set[tuple[str, str]]
 
 
 def _absent_vms(situation: Situation) -> tuple[_Pairs, _Pairs]:
-    """The VMs that no rule can judge: missing so far without proof, or gone for good."""
+    """The VMs that no rule can judge: the undecided ones (unknown) and the lost ones (gone)."""
     unknown: _Pairs = set()
     gone: _Pairs = set()
     if situation.snapshot is None:
@@ -77,6 +77,6 @@ def _absent_vms(situation: Situation) -> tuple[_Pairs, _Pairs]:
         certain = key not in situation.known or key in situation.presence.lost
         target = gone if certain else unknown
         target |= {(rule.name, key) for rule in RULES if not rule.event}
-    # in the list, though it cannot be read: so much is known, that it has not vanished
+    # an unreadable VM is still in the list, so it has not vanished
     unknown -= {(vm_vanished.NAME, key) for key in situation.snapshot.unread}
     return unknown, gone

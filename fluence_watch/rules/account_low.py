@@ -1,21 +1,22 @@
-"""An account's balance will not top up the reserves of its VMs for long.
+"""An account's balance will soon be too low to top up the reserves of its VMs.
 
-Only where the API gives the balance. The burn is what a day of all VMs costs, those that are missing
-and not lost yet among them: they may still run. So no short list makes the balance enough. A price
-that is unknown makes the burn too low: with one, a balance can be known to be low, but not to be
-enough.
+The rule needs an API that reports the balance.
+The burn is the daily cost of all VMs.
+It includes missing VMs that are not lost yet, because they may still run.
+A short list therefore never makes the balance look sufficient.
+An unknown price makes the burn too low: the balance can be found low, but not sufficient.
 
-    balance          VMs that cost money           verdict
-    unknown          any                           unknown
-    0 or less        some                          low
-    under min_days   some                          low
-    enough           some, or some may be unknown  unknown while anything is unknown, else over
-    any              none known, some unknown      unknown
-    any              none, billed ones missing     unknown
-    0 or less        none                          low if it was low before: a debt is left
-    more             none                          gone: it ends, but nothing was mended
+    balance          VMs that cost money       verdict
+    unknown          any                       unknown
+    0 or less        some                      low
+    under min_days   some                      low
+    sufficient       some                      unknown while anything is unknown, else over
+    any              none known, some unknown  unknown
+    any              none, billed ones missing unknown
+    0 or less        none                      low if it was low before, because a debt remains
+    above 0          none                      gone: resolves without a message
 
-Unknown are VMs without a price, those that cannot be read, and all in a list that is not complete.
+VMs without a price and unreadable VMs are unknown. So are all VMs if the list is incomplete.
 """
 
 from collections.abc import Iterable
@@ -40,7 +41,7 @@ _GONE = Judgement(gone=frozenset({""}))
 
 
 class AccountLowSettings(RuleSettings):
-    """When an account's balance counts as low."""
+    """When a balance is low."""
 
     severity: Level = Severity.CRITICAL
     min_days: Decimal = Field(
@@ -55,10 +56,11 @@ class AccountLowSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class AccountLow:
-    """The balance and what a day costs, in micro-USDC; with no costs it is a debt.
+    """The balance and the daily cost, in micro-USDC. Without a cost, the balance is a debt.
 
-    `days` is how long the one pays the other, rounded down to a tenth, `dry_at` when it ends.
-    `days_left` is the API's own estimate. `uncounted` VMs, of which the price is unknown, come on top.
+    `days` is how long the balance lasts, rounded down to a tenth. `dry_at` is when it runs out.
+    `days_left` is the API's own estimate.
+    `uncounted` is the number of VMs that are not in the cost, because their price is unknown.
     """
 
     balance: MicroUsdc
@@ -70,7 +72,7 @@ class AccountLow:
 
 
 def judge(situation: Situation, settings: AccountLowSettings) -> Judgement:
-    """Find that the balance is under what `min_days` cost, or used up; see the table above."""
+    """Report a balance below the cost of `min_days` days, or a used-up one. See the table above."""
     snapshot = situation.snapshot
     if snapshot is None or snapshot.balance is None:
         return _UNKNOWN
@@ -93,7 +95,7 @@ def judge(situation: Situation, settings: AccountLowSettings) -> Judgement:
 
 
 def _uncounted(snapshot: Snapshot, vms: Iterable[Vm]) -> int:
-    """How many VMs are not in the burn: their price is unknown, or they could not be read."""
+    """How many VMs are not in the burn: their price is unknown or they are unreadable."""
     nameless = sum(1 for element in snapshot.rejected if not element.vm_id)
     return unpriced(vms) + len(snapshot.unread) + nameless
 

@@ -1,7 +1,7 @@
-"""What every rule is made of.
+"""The building blocks of a rule.
 
-A rule is one file: the settings that a user can change, the facts that it reports, and a pure
-function from a situation to a judgement. It holds no text and knows no clock.
+A rule is one file with its settings, the facts that it reports, and a judge function.
+The judge function is pure. It turns a situation into a judgement, without text and without a clock.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -55,7 +55,7 @@ Level = Annotated[Severity, Field(description="info, warning or critical")]
 
 
 class Settings(BaseModel):
-    """Base of all settings: unknown keys are errors, defaults are checked too."""
+    """Base class of all settings. Unknown keys are errors, and defaults are validated."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, validate_by_name=True
@@ -63,7 +63,7 @@ class Settings(BaseModel):
 
 
 class RuleSettings(Settings):
-    """The settings that every rule has."""
+    """The settings that all rules share."""
 
     enabled: bool = Field(default=True, description="whether the rule is evaluated")
     severity: Level
@@ -78,7 +78,7 @@ class RuleSettings(Settings):
 
 
 class EventSettings(RuleSettings):
-    """The settings of a rule about changes: it fires in the poll that sees the change."""
+    """The settings of an event rule, which fires in the poll that sees a change."""
 
     hold: Duration = Field(
         default=timedelta(0), alias="for", description="without effect: a change fires at once"
@@ -90,37 +90,39 @@ class EventSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The ports that the user expects: `vm` is a glob on the name, or an id."""
+    """The ports that the user expects. `vm` is a glob on the VM's name, or its id."""
 
     vm: str
     ports: tuple[Port, ...]
     account: str = "*"
 
     def covers(self, account: str, vm: Vm) -> bool:
-        """Whether it is about this VM."""
+        """Whether the expectation applies to this VM."""
         here = self.account in {"*", account} or fnmatchcase(account, self.account)
         return here and (fnmatchcase(vm.name or "", self.vm) or self.vm.lower() == vm.key)
 
 
 class Scope(Enum):
-    """What a rule is about."""
+    """What a rule watches."""
 
-    ACCOUNT = auto()  # an account and its VMs, as a poll sees them
+    ACCOUNT = auto()  # an account and its VMs, as seen by a poll
     WATCHER = auto()  # the watcher itself
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a rule may look at.
+    """Everything that a rule may look at.
 
-    `known` is what is remembered after this poll, `before` what was before it. `presence` says which
-    VMs are missing or lost. After a failed poll `snapshot` is `None` and `failure` says why.
-    `keys_before` are the SSH keys as last known, `None` at first sight; `expected_keys` what users
-    do to which of them, by fingerprint. `alerts` are those that were open after the poll before.
-    `fault` says what went wrong in the watcher itself, until a whole poll goes well.
+    `known` are the known VMs after this poll, `before` those before it.
+    `presence` says which VMs are missing or lost.
+    After a failed poll, `snapshot` is `None` and `failure` is the reason.
+    `keys_before` are the last known SSH keys, `None` before the first list of keys.
+    `expected_keys` are the changes that users made to keys, with the key's fingerprint.
+    `alerts` are the alerts that were open after the previous poll.
+    `fault` describes an internal error of the watcher. It stays set until a poll completes.
 
-    Of the watcher itself (the account is `WATCHER`) there are only `alerts`, and `receivers`: for
-    each of the settings what it does not accept, `None` while it works.
+    For the watcher itself (the account is `WATCHER`), only `alerts` and `receivers` are set.
+    `receivers` holds the undelivered messages of each configured receiver, `None` while it works.
     """
 
     account: str
@@ -140,27 +142,27 @@ class Situation:
 
     @property
     def scope(self) -> Scope:
-        """What it is about."""
+        """Whether the situation is about an account or the watcher itself."""
         return Scope.WATCHER if self.account == WATCHER else Scope.ACCOUNT
 
     @property
     def vms(self) -> Mapping[str, Vm]:
-        """The VMs of this poll; none after a failed one."""
+        """The VMs of this poll. Empty after a failed one."""
         return self.snapshot.vms if self.snapshot else {}
 
 
 class Need(Enum):
-    """What a rule needs beside the list of VMs and the balance, which every poll asks for."""
+    """What a rule needs beyond the list of VMs and the balance, which every poll requests."""
 
     KEYS = auto()  # the SSH keys of the account
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one rule says of one situation.
+    """The result of one rule for one situation.
 
-    `unknown` are subjects that it could not judge, `gone` those that it has nothing to say of any
-    more: their alerts end without a message.
+    `unknown` are subjects that the rule could not judge.
+    `gone` are subjects that no longer concern the rule. Their alerts resolve without a message.
     """
 
     findings: Sequence[Finding] = ()
@@ -169,18 +171,20 @@ class Judgement:
 
 
 def no_deadline(_facts: object) -> None:
-    """Of facts without a deadline."""
+    """The `deadline` of rules whose facts have none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: its name, its settings, its facts, its condition, and what it needs to judge it.
+    """A rule: its name, settings, facts, condition and needs.
 
-    `judges_failures` rules run after failed polls too. Where `tells_resolved` is false, an alert
-    resolves without a message. An `event` rule finds what changed in this poll; the next one, good
-    or failed, resolves it without a message. So its findings are `at_once`, and the time is in
-    their key: the same change again is another alert. `impact` orders the rules in a
-    message, `deadline` the findings of a rule, by their facts.
+    A rule with `judges_failures` also runs after failed polls.
+    If `sends_resolved` is false, its alerts resolve without a message.
+    An `event` rule reports what changed in this poll.
+    The next poll, successful or failed, resolves the alert without a message.
+    Its findings are therefore `at_once`, and their key contains the time.
+    The same change later is a new alert.
+    In a message, `impact` orders the rules, and `deadline` orders the findings of one rule.
     """
 
     name: str
@@ -188,7 +192,7 @@ class Rule:
     facts: tuple[type, ...]
     judge: Callable[[Situation, Any], Judgement]
     judges_failures: bool = False
-    tells_resolved: bool = True
+    sends_resolved: bool = True
     event: bool = False
     needs: frozenset[Need] = frozenset()
     impact: Impact = Impact.NONE
@@ -205,13 +209,13 @@ def event_rule(
     impact: Impact = Impact.NONE,
     needs: frozenset[Need] = frozenset(),
 ) -> Rule:
-    """A rule about changes."""
+    """Define a rule that reports changes."""
     return Rule(
         name,
         settings,
         (facts,),
         judge,
-        tells_resolved=False,
+        sends_resolved=False,
         event=True,
         needs=needs,
         impact=impact,

@@ -1,13 +1,15 @@
 """An epoch is about to be charged. Source: Fluence guide, "Deleting a VM", billing info.
 
-One alert a VM and epoch. To be calm, time is cut into windows as long as `lead_time`, counted from
-midnight UTC of 1970; when the first boundary of a window is `lead_time` away, all of that window
-are told together. Where an epoch is shorter than a day and no longer than `lead_time` (an hour in `cloud`), a charge
-is always near, and nothing is told. So everybody has at least `lead_time`, and a day brings no more messages than
-it has windows.
+Each VM and epoch has one alert.
+To send few messages, time is divided into windows of length `lead_time`, counted from 1970 UTC.
+When the first boundary of a window is `lead_time` away, all alerts of that window fire together.
+Every alert fires at least `lead_time` ahead, and a day has at most one message per window.
+If an epoch is shorter than a day and at most `lead_time` long, a charge is always near.
+In that case (an hour in `cloud`), the rule reports nothing.
 
-Boundaries of a VM are an epoch apart. One that the API moves by seconds between polls is the same,
-so that it is one alert; where its alert is open, also when the moved one has just passed.
+The boundaries of a VM are an epoch apart.
+A boundary that the API moves by seconds between polls is still the same boundary and alert.
+While the alert is open, this also holds if the moved boundary has just passed.
 """
 
 from collections import defaultdict
@@ -24,7 +26,7 @@ from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "billing_due"
-_WOBBLE = timedelta(minutes=1)
+_TOLERANCE = timedelta(minutes=1)
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,7 +44,7 @@ class BillingDueSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class BillingDue:
-    """What is charged, in micro-USDC, and when."""
+    """The upcoming charge in micro-USDC, and its time."""
 
     vm: VmRef
     price: MicroUsdc | None
@@ -50,17 +52,17 @@ class BillingDue:
 
 
 def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
-    """Find the VMs of every window whose first boundary is `lead_time` away or nearer."""
+    """Report the VMs of every window whose first boundary is at most `lead_time` away."""
     now, lead = situation.now, settings.lead_time
     if situation.epoch <= lead < EPOCH:
-        return Judgement()  # it is always due
+        return Judgement()  # a charge is always near
     windows: dict[int, list[tuple[datetime, Vm]]] = defaultdict(list)
-    told = _Told(situation)
-    for due_at, vm in _upcoming(situation.vms.values(), now, told):
+    boundaries = _OpenBoundaries(situation)
+    for due_at, vm in _upcoming(situation.vms.values(), now, boundaries):
         if due_at - now <= 2 * lead:
             windows[(due_at - _START) // lead].append((due_at, vm))
     findings = [
-        _finding(situation, settings, vm, due_at, told.boundary(vm, due_at) or due_at)
+        _finding(situation, settings, vm, due_at, boundaries.find(vm, due_at) or due_at)
         for window in windows.values()
         if min(due_at for due_at, _ in window) - now <= lead
         for due_at, vm in window
@@ -69,28 +71,30 @@ def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
     return Judgement(findings, gone=ended)
 
 
-class _Told:
-    """The boundaries whose alerts are open."""
+class _OpenBoundaries:
+    """The boundaries that have an open alert."""
 
     def __init__(self, situation: Situation) -> None:
-        self.wobble = min(_WOBBLE, situation.epoch / 8)
+        self.tolerance = min(_TOLERANCE, situation.epoch / 8)
         self._boundaries: defaultdict[str, list[datetime]] = defaultdict(list)
         for alert in situation.alerts:
             if alert.rule == NAME:
                 self._boundaries[alert.subject].append(datetime.fromisoformat(alert.key))
 
-    def boundary(self, vm: Vm, due_at: datetime) -> datetime | None:
-        """The boundary as its alert has it, if this one has an alert."""
-        told = self._boundaries.get(vm.key, ())
-        return next((each for each in told if abs(each - due_at) <= self.wobble), None)
+    def find(self, vm: Vm, due_at: datetime) -> datetime | None:
+        """The boundary as stored in its alert, if it has an open one."""
+        candidates = self._boundaries.get(vm.key, ())
+        return next((each for each in candidates if abs(each - due_at) <= self.tolerance), None)
 
 
-def _upcoming(vms: Iterable[Vm], now: datetime, told: _Told) -> Iterable[tuple[datetime, Vm]]:
+def _upcoming(
+    vms: Iterable[Vm], now: datetime, boundaries: _OpenBoundaries
+) -> Iterable[tuple[datetime, Vm]]:
     for vm in vms:
         due_at = vm.next_billing_at
         if due_at is None or vm.price == 0 or not vm.is_billed:
             continue
-        just_passed = due_at > now - told.wobble and told.boundary(vm, due_at)
+        just_passed = due_at > now - boundaries.tolerance and boundaries.find(vm, due_at)
         if due_at > now or just_passed:
             yield due_at, vm
 
@@ -108,5 +112,5 @@ def _finding(
 
 
 RULE = Rule(
-    NAME, BillingDueSettings, (BillingDue,), judge, tells_resolved=False, impact=Impact.COST
+    NAME, BillingDueSettings, (BillingDue,), judge, sends_resolved=False, impact=Impact.COST
 )

@@ -1,4 +1,4 @@
-"""A receiver does not accept messages. The others are notified, never the receiver itself."""
+"""A receiver does not accept messages. The alert goes to all other receivers."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,9 +30,9 @@ class DeliveryFailingSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailing:
-    """Which receiver, why, and what waits for it; `error` comes from outside.
+    """The failing receiver and its queue. `error` comes from outside.
 
-    `oldest_at` is when the oldest of the `waiting` messages was made.
+    `waiting` is the number of queued messages. `oldest_at` is when the oldest was created.
     """
 
     receiver: str
@@ -42,7 +42,7 @@ class DeliveryFailing:
 
 
 def judge(situation: Situation, settings: DeliveryFailingSettings) -> Judgement:
-    """Find the receivers that fail; one that was removed from the settings is gone."""
+    """Report the receivers that fail. A receiver that was removed from the settings is gone."""
     findings = [
         Finding(
             Fingerprint(WATCHER, NAME, receiver),

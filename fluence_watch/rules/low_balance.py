@@ -1,6 +1,6 @@
-"""A VM whose reserve will not pay the coming epochs. Source: Fluence guide, billing.
+"""A VM's reserve does not cover the next epochs. Source: Fluence guide, billing.
 
-The reserve dips for a moment at each boundary before it is topped up; `for` waits that out.
+The reserve dips for a moment at each boundary before the top-up. `for` covers that time.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NAME = "low_balance"
 
 
 class LowBalanceSettings(RuleSettings):
-    """When a reserve counts as low."""
+    """When a reserve is low."""
 
     severity: Level = Severity.CRITICAL
     min_epochs: Decimal = Field(
@@ -37,9 +37,9 @@ class LowBalanceSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class LowBalance:
-    """What is known of the shortage; amounts in micro-USDC.
+    """What is known about the shortage. Amounts are micro-USDC.
 
-    `status` is the API's word where it reports itself that money is short.
+    `status` is the API's own word, if the API itself reports low funds.
     """
 
     vm: VmRef
@@ -52,7 +52,7 @@ class LowBalance:
 
 
 def judge(situation: Situation, settings: LowBalanceSettings) -> Judgement:
-    """Find every billed VM whose reserve is under what it must cover."""
+    """Report every billed VM whose reserve is below the required amount."""
     findings, unknown, gone = [], set(), set()
     for key, vm in situation.vms.items():
         if not vm.is_billed:
@@ -69,7 +69,7 @@ def judge(situation: Situation, settings: LowBalanceSettings) -> Judgement:
 def _is_low(vm: Vm, settings: LowBalanceSettings) -> bool | None:
     if vm.reserved is None:
         return None
-    if vm.price is None:  # whatever the price, `min_usdc` must be there
+    if vm.price is None:  # `min_usdc` applies at any price
         return True if vm.reserved < settings.min_usdc else None
     return vm.reserved < _needed(vm.price, settings)
 

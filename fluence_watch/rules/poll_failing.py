@@ -1,4 +1,4 @@
-"""The account cannot be watched: its polls fail, or their lists cannot be read whole or at all."""
+"""The account cannot be watched: its polls fail, or their lists are incomplete or unreadable."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ _NAMED = 3
 
 
 class PollFailingSettings(RuleSettings):
-    """How long polls may fail; a refused key is reported at once."""
+    """How long polls may fail. A rejected key is reported at once."""
 
     severity: Level = Severity.CRITICAL
     hold: Duration = Field(
@@ -26,10 +26,10 @@ class PollFailingSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class PollFailing:
-    """Why; `message` comes from outside.
+    """Why the account cannot be watched. `message` comes from outside.
 
-    `reason` is that of a `PollFailure`, `incomplete` (VMs may be in the list without being
-    known of) or `unreadable` (none of its VMs can be read).
+    `reason` is the reason of a `PollFailure`, `incomplete` or `unreadable`.
+    Some VMs of an `incomplete` list may be unknown. No VM of an `unreadable` list can be read.
     """
 
     reason: str
@@ -37,7 +37,7 @@ class PollFailing:
 
 
 def judge(situation: Situation, settings: PollFailingSettings) -> Judgement:
-    """Find that this poll failed, or that its list tells too little."""
+    """Report a failed poll, an unreadable list or an incomplete list."""
     if failure := situation.failure:
         facts = PollFailing(failure.reason, failure.message)
         return _found(situation, settings, facts, at_once=failure.unauthorized)
@@ -52,7 +52,7 @@ def judge(situation: Situation, settings: PollFailingSettings) -> Judgement:
 
 
 def _first_few(snapshot: Snapshot) -> str:
-    """What cannot be read and where: the first few, and the count of all."""
+    """The first few unreadable elements with their errors, and the number of all."""
     number = len(snapshot.rejected)
     named = "; ".join(f"{each.where}: {each.why:.60}" for each in snapshot.rejected[:_NAMED])
     more = f"; and {number - _NAMED} more" if number > _NAMED else ""

@@ -1,11 +1,13 @@
-"""A port that is open and should not be, or closed and should be open.
+"""A port is open but should be closed, or closed but should be open.
 
-What should be is the first `[[expect]]` that matches the VM, else the ports that it had when it was
-first seen. A range is the same as the single ports in it: exactly what differs is found.
+The expected ports come from the first `[[expect]]` that matches the VM.
+Without a match, they are the ports that the VM had when it was first seen.
+A range is equal to the single ports in it. The rule reports exactly the ports that differ.
 
-Each range that differs is a problem of its own. While its alert is open, whatever of it still
-differs belongs to that alert, and only ports beyond it are a new problem. So a second port is
-notified too, and nothing is called closed again while a part of it is open.
+Each range that differs is a separate problem with its own alert.
+While the alert is open, all ports of its range that still differ belong to it.
+Only other ports start a new alert.
+A second port is therefore reported too, and an alert resolves only when its whole range is fixed.
 """
 
 from collections import defaultdict
@@ -34,13 +36,13 @@ NAME = "port_drift"
 
 
 class PortDriftSettings(RuleSettings):
-    """How drift is reported; a closed 22/tcp is critical whatever the severity."""
+    """How drift is reported. A closed 22/tcp is always critical."""
 
     severity: Level = Severity.WARNING
 
 
 class Direction(StrEnum):
-    """Which way a port differs from what is expected."""
+    """How a port differs from the expected state."""
 
     OPENED = "opened"
     CLOSED = "closed"
@@ -48,11 +50,13 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PortDrift:
-    """What differs in one direction: one range, or what is left of one (`400-442/tcp, 444/tcp`).
+    """The drift of one range in one direction.
 
-    `configured` tells whether `[[expect]]` says so, or the ports first seen. `closable` are the
-    ports that can be closed without closing one that is expected; none if the API cannot do that.
-    `lockout` tells that 22/tcp is closed and should not be.
+    `port` is the range, or what is left of it (`400-442/tcp, 444/tcp`).
+    `configured` is whether `expected` comes from `[[expect]]` or from the ports first seen.
+    `closable` are the ports that can be closed while all expected ports stay open.
+    It is empty if the API cannot do that.
+    `lockout` is whether 22/tcp is unexpectedly closed.
     """
 
     vm: VmRef
@@ -68,15 +72,15 @@ class PortDrift:
 def expected_ports(
     account: str, entry: KnownVm, expectations: tuple[Expectation, ...]
 ) -> tuple[Ports | None, bool]:
-    """The ports that the VM should have, and whether the configuration says so."""
+    """The ports that the VM should have, and whether they come from the configuration."""
     for expectation in expectations:
-        if expectation.covers(account, entry.last_known):  # by its name, also while that is unknown
+        if expectation.covers(account, entry.last_known):  # the name may be unknown now
             return expectation.ports, True
     return entry.baseline, False
 
 
 def drift_of(vm: Vm, expected: Ports | None) -> Mapping[Direction, Ports]:
-    """What differs from what is expected, as ranges; nothing where either is unknown."""
+    """The ranges that differ, by direction. Empty if the VM's or the expected ports are unknown."""
     if vm.ports is None or expected is None or vm.ports == expected:
         return _NO_DRIFT
     opened, closed = compared(vm.ports, expected)
@@ -84,7 +88,7 @@ def drift_of(vm: Vm, expected: Ports | None) -> Mapping[Direction, Ports]:
 
 
 def judge(situation: Situation, settings: PortDriftSettings) -> Judgement:
-    """Find all ports of every VM that differ."""
+    """Report all ports of every VM that differ."""
     findings: list[Finding] = []
     unknown, gone = set(), set()
     expectations = tuple(situation.expectations)
@@ -106,7 +110,7 @@ def judge(situation: Situation, settings: PortDriftSettings) -> Judgement:
 
 
 class _Drift(NamedTuple):
-    """A problem: what differs of the `range_` that its alert was, or is, opened for."""
+    """A problem: the `ports` that differ within the `range_` of its alert."""
 
     vm: Vm
     expected: Ports
@@ -119,7 +123,7 @@ _Ranges = Mapping[tuple[str, str], list[Port]]
 
 
 def _open_alerts(fingerprints: Iterable[Fingerprint]) -> _Ranges:
-    """The ranges whose alerts are open, by VM and direction."""
+    """The ranges of open alerts, by VM and direction."""
     ranges: defaultdict[tuple[str, str], list[Port]] = defaultdict(list)
     for fingerprint in fingerprints:
         direction, _, text = fingerprint.key.partition(":")

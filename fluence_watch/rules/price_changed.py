@@ -1,4 +1,4 @@
-"""The price of a VM is not the one that was last known."""
+"""The price of a VM differs from the last known one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,17 +15,18 @@ _TENTH = Decimal("0.1")
 
 
 class PriceChangedSettings(EventSettings):
-    """How another price is reported."""
+    """How a new price is reported."""
 
     severity: Level = Severity.WARNING
 
 
 @dataclass(frozen=True, slots=True)
 class PriceChanged:
-    """Both prices per epoch, and by how much they differ, in micro-USDC.
+    """Both prices per epoch and their difference, in micro-USDC.
 
-    `percent` of the old price has one decimal, and is `None` when that was zero. `funded_until`
-    is what the reserve comes to at the new one, `None` where unknown or without an end.
+    `percent` is the difference relative to the old price, with one decimal.
+    It is `None` if the old price was zero.
+    `funded_until` is how long the reserve lasts at the new price, `None` if unknown or unlimited.
     """
 
     vm: VmRef
@@ -37,7 +38,7 @@ class PriceChanged:
 
 
 def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
-    """Find every billed VM whose price is known, was known once, and was another."""
+    """Report every billed VM whose price differs from the last known one."""
     findings = []
     for key, vm in situation.vms.items():
         old = situation.before[key].last_known.price if key in situation.before else None

@@ -1,4 +1,4 @@
-"""The public address of a VM is not the one that was last known."""
+"""The public address of a VM differs from the last known one."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ NAME = "public_ip_changed"
 
 
 class PublicIpChangedSettings(EventSettings):
-    """How another address is reported."""
+    """How a new address is reported."""
 
     severity: Level = Severity.INFO
 
 
 @dataclass(frozen=True, slots=True)
 class PublicIpChanged:
-    """The address that the VM had, and the one that it has."""
+    """The old and the new address of a VM."""
 
     vm: VmRef
     old: str
@@ -24,7 +24,7 @@ class PublicIpChanged:
 
 
 def judge(situation: Situation, settings: PublicIpChangedSettings) -> Judgement:
-    """Find every VM whose address is known, was known once, and was another."""
+    """Report every VM whose address differs from the last known one."""
     findings = []
     for key, vm in situation.vms.items():
         old = situation.before[key].last_known.public_ip if key in situation.before else None

@@ -1,6 +1,6 @@
-"""An SSH key was added to the account, or removed from it, and not through this store.
+"""An SSH key was added to the account or removed from it, but not with fluence-watch.
 
-Whoever adds a key is let into every VM that is made afterwards.
+An added key gives access to every VM that is created afterwards.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ NAME = "ssh_key_drift"
 
 
 class SshKeyDriftSettings(EventSettings):
-    """How a key that came or went is reported."""
+    """How an added or removed key is reported."""
 
     severity: Level = Severity.WARNING
 
@@ -33,7 +33,7 @@ _BY_USER = {KeyChange.ADDED: NoteAction.KEY_ADDED, KeyChange.REMOVED: NoteAction
 
 @dataclass(frozen=True, slots=True)
 class SshKeyDrift:
-    """One key; its name and comment are whatever somebody wrote."""
+    """One key. Its name and comment come from outside."""
 
     direction: KeyChange
     name: str
@@ -43,9 +43,9 @@ class SshKeyDrift:
 
 
 def judge(situation: Situation, settings: SshKeyDriftSettings) -> Judgement:
-    """Find every key that only one of the two lists has, unless the user does just that.
+    """Report every key that is in only one of the two lists, unless the user made that change.
 
-    Nothing where either list is unknown.
+    Report nothing if either list is unknown.
     """
     before = situation.keys_before
     after = situation.snapshot.ssh_keys if situation.snapshot else None

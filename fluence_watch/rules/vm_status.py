@@ -1,6 +1,6 @@
-"""A VM that is not in a healthy state: stopped, suspended, failed, or ended by its provider.
+"""A VM is not healthy: stopped, suspended, failed, or terminated by its provider.
 
-A VM that is short of money is an alert of `low_balance`, at once.
+If the status is low funds, `low_balance` fires at once instead.
 """
 
 from dataclasses import dataclass
@@ -13,21 +13,20 @@ from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situa
 NAME = "vm_status"
 
 _HEALTHY = STARTING | {Status.ACTIVE, Status.UPDATING, Status.RESTARTING}
-# Neither says whether the VM is well. The word for too little money hides whether it runs. One that
-# is terminating has ended in a moment: then `terminated` tells it, or, when somebody deleted it,
-# its absence does.
-_SAYS_NOTHING = OUT_OF_FUNDS | {Status.UNKNOWN, Status.TERMINATING}
+# These do not show whether the VM is healthy. A low-funds status hides whether the VM runs.
+# A terminating VM ends soon. It is then reported as terminated, or, after a deletion, as absent.
+_INCONCLUSIVE = OUT_OF_FUNDS | {Status.UNKNOWN, Status.TERMINATING}
 
 
 class VmStatusSettings(RuleSettings):
-    """How an unhealthy VM is reported; an ended one is critical whatever the severity."""
+    """How an unhealthy VM is reported. A terminated VM is always critical."""
 
     severity: Level = Severity.WARNING
 
 
 @dataclass(frozen=True, slots=True)
 class VmStatus:
-    """What the VM is doing, also in the API's own word; the reserve in micro-USDC."""
+    """The status of the VM, with the API's own word. `reserved` is in micro-USDC."""
 
     vm: VmRef
     status: Status
@@ -36,15 +35,15 @@ class VmStatus:
 
 
 def judge(situation: Situation, settings: VmStatusSettings) -> Judgement:
-    """Find every VM that is in an unhealthy state.
+    """Report every VM in an unhealthy state.
 
-    Each state is a problem of its own; the one before it ends with it, without a message.
+    Each state has its own alert. When the state changes, the old alert resolves without a message.
     """
     findings, unknown, gone = [], set(), set()
     for key, vm in situation.vms.items():
         if situation.known[key].removal_asked_at:
             gone.add(key)
-        elif vm.status in _SAYS_NOTHING:
+        elif vm.status in _INCONCLUSIVE:
             unknown.add(key)
         elif vm.status not in _HEALTHY:
             findings.append(_finding(situation, settings, vm))
@@ -53,7 +52,7 @@ def judge(situation: Situation, settings: VmStatusSettings) -> Judgement:
 
 
 def _finding(situation: Situation, settings: VmStatusSettings, vm: Vm) -> Finding:
-    # what is being suspended soon is suspended: that is one problem
+    # suspending leads to suspended: both are one problem
     state = Status.SUSPENDED if vm.status is Status.SUSPENDING else vm.status
     severity = Severity.CRITICAL if vm.status is Status.TERMINATED else settings.severity
     fingerprint = Fingerprint(situation.account, NAME, vm.key, state)

@@ -1,6 +1,6 @@
-"""A VM is in the list, but its element cannot be read: nothing else is known of it.
+"""A VM is in the list, but its element cannot be read.
 
-When not one VM of the account can be read, that is `poll_failing`, one alert for all.
+If no VM of the account can be read, `poll_failing` reports one alert for all of them.
 """
 
 import re
@@ -30,9 +30,10 @@ class VmUnreadableSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class VmUnreadable:
-    """`where` is the place inside of the element (`.pricePerEpoch`), `""` for all of it.
+    """The unreadable VM and the error.
 
-    Both `where` and `why` come from outside.
+    `where` is the path within the element (`.pricePerEpoch`), `""` for the whole element.
+    `where` and `why` come from outside.
     """
 
     vm: VmRef
@@ -41,7 +42,7 @@ class VmUnreadable:
 
 
 def judge(situation: Situation, settings: VmUnreadableSettings) -> Judgement:
-    """Find each VM that cannot be read, unless none can be."""
+    """Report each unreadable VM, unless all of them are unreadable."""
     snapshot = situation.snapshot
     if snapshot is None:
         return Judgement()
@@ -55,15 +56,15 @@ def judge(situation: Situation, settings: VmUnreadableSettings) -> Judgement:
         for key, each in rejected.items()
     ]
     listed = snapshot.vms.keys() | rejected.keys()
-    # of those that are known, `evaluate` knows whether they are missing or gone
-    strangers = frozenset(set(_subjects(situation)) - listed - situation.known.keys())
+    # `evaluate` decides whether known VMs are missing or gone
+    unlisted = frozenset(set(_subjects(situation)) - listed - situation.known.keys())
     if snapshot.complete:
-        return Judgement(findings, gone=strangers)
-    return Judgement(findings, unknown=strangers)
+        return Judgement(findings, gone=unlisted)
+    return Judgement(findings, unknown=unlisted)
 
 
 def _subjects(situation: Situation) -> Iterator[str]:
-    """The VMs whose alerts are open."""
+    """The VMs that have an open alert."""
     return (each.subject for each in situation.alerts if each.rule == NAME)
 
 

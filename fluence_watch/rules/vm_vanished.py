@@ -1,12 +1,13 @@
 """A VM that is no longer in the list.
 
-When most of an account's VMs leave the list in the same poll, the list is the suspect and not the
-VMs: that is one finding about the fleet. When they are lost after all, it ends without a message,
-and each VM has its own finding in the same poll. Who is lost and who is doubted is worked out in
-`model/presence.py`.
+If most of an account's VMs leave the list in the same poll, the list itself is suspect.
+The rule then reports one finding about the fleet.
+If the VMs are lost after all, that alert resolves without a message.
+In the same poll, each VM gets its own finding.
+`model/presence.py` decides which VMs are lost and which are doubted.
 
-An ended VM (`TERMINATED`) stays in the list until somebody deletes it; `vm_status` reports that it
-ended. That it leaves the list is the deletion, by which nothing is lost any more: no finding.
+A terminated VM stays in the list until the user deletes it. `vm_status` reports the termination.
+When it leaves the list, nothing more is lost, so there is no finding.
 """
 
 from collections.abc import Mapping
@@ -48,13 +49,13 @@ class VmVanishedSettings(RuleSettings):
 
     @property
     def limits(self) -> PresenceLimits:
-        """The settings as the model knows them."""
+        """The settings in the model's terms."""
         return PresenceLimits(self.confirm_polls, self.suspect_for, self.forget_after)
 
 
 @dataclass(frozen=True, slots=True)
 class VmVanished:
-    """The VM as it was last known; amounts in micro-USDC. `ports` are `None` where unknown."""
+    """The last known description of the VM. Amounts are micro-USDC. Unknown values are `None`."""
 
     vm: VmRef
     last_seen_at: datetime | None
@@ -70,9 +71,9 @@ class VmVanished:
 
 @dataclass(frozen=True, slots=True)
 class FleetVanished:
-    """`missing` of the `among` VMs without another explanation left the list in one poll.
+    """Most of a fleet left the list in one poll.
 
-    At `suspect_until` they count as vanished.
+    `missing` of `among` unexplained VMs are missing. At `suspect_until`, they count as vanished.
     """
 
     missing: int
@@ -83,7 +84,7 @@ class FleetVanished:
 
 
 def judge(situation: Situation, settings: VmVanishedSettings) -> Judgement:
-    """Find each lost VM, and each poll that lost most of the fleet."""
+    """Report each lost VM, and each poll in which most of the fleet left the list."""
     presence = situation.presence
     findings = [
         _vanished(situation, settings, entry, entry.cause or Cause.UNKNOWN)
@@ -92,7 +93,7 @@ def judge(situation: Situation, settings: VmVanishedSettings) -> Judgement:
     ]
     findings += [_fleet(situation, settings, doubt) for doubt in presence.doubts]
     unsure = {doubt_subject(e.missing_since) for e in presence.missing.values() if e.missing_since}
-    return Judgement(findings, frozenset(unsure), _handed_over(situation))
+    return Judgement(findings, frozenset(unsure), _settled_fleets(situation))
 
 
 def _vanished(
@@ -112,7 +113,7 @@ def _vanished(
         missing_since=entry.missing_since,
     )
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
-    # one that was doubted has been missing for long enough, and its fleet's finding ends now
+    # `for` counts from when the VM went missing, so a doubted VM fires when its fleet's alert ends
     since = entry.missing_since or situation.now
     at_once = situation.now - since >= settings.hold
     return Finding(fingerprint, settings.severity, facts, at_once=at_once)
@@ -130,8 +131,11 @@ def _fleet(situation: Situation, settings: VmVanishedSettings, doubt: Doubt) -> 
     return Finding(Fingerprint(situation.account, NAME, doubt.subject), settings.severity, facts)
 
 
-def _handed_over(situation: Situation) -> frozenset[str]:
-    """Fleets that are in doubt no more though nobody of them is back: their VMs are lost, or removed."""
+def _settled_fleets(situation: Situation) -> frozenset[str]:
+    """The fleets that are no longer in doubt although no VM is back.
+
+    Their VMs are lost, or the user removed them.
+    """
     before, known = situation.before, situation.known
     decided = _undecided_since(before) - _undecided_since(known)
     if decided:

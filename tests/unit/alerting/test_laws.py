@@ -93,7 +93,7 @@ def judged(
         keys = snapshot.ssh_keys
     timings = {
         each.name: Timing(
-            limits[each.name].hold, limits[each.name].keep_firing_for, each.tells_resolved
+            limits[each.name].hold, limits[each.name].keep_firing_for, each.sends_resolved
         )
         for each in RULES
     }

@@ -152,7 +152,7 @@ def test_a_problem_that_comes_back_under_keep_firing_for() -> None:
 def test_an_end_that_is_no_news() -> None:
     """A rule that does not tell its ends resolves quietly, and has nothing to keep firing for."""
     for keep in (0, 60):
-        timing = Timing(tells_resolved=False, keep_firing_for=keep * MINUTE)
+        timing = Timing(sends_resolved=False, keep_firing_for=keep * MINUTE)
         alert = after(firing_since(), VERDICTS["over"], timing)
         assert replace(firing_since(), state=State.RESOLVED, ends_at=NOW, quiet=True) == alert
 

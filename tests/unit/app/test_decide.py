@@ -188,7 +188,7 @@ def test_a_change_is_told_once(
     policy: Policy, rest: tuple[Outcome, ...], hold: timedelta, keep_firing_for: timedelta
 ) -> None:
     """Neither failed polls nor a VM that cannot be read tell it again, or that it is over."""
-    timing = Timing(hold, keep_firing_for, tells_resolved=False)
+    timing = Timing(hold, keep_firing_for, sends_resolved=False)
     eager = replace(
         policy,
         timings={**policy.timings, "public_ip_changed": timing},

@@ -74,7 +74,7 @@ def test_every_rule_has_its_settings_and_its_timing(planned: Planned) -> None:
     assert [rule.name for rule in RULES] == list(policy.timings)
     assert Timing(3 * MINUTE, 9 * MINUTE) == policy.timings["port_drift"]
     assert Timing(30 * MINUTE) == policy.timings["low_balance"]
-    assert Timing(tells_resolved=False) == policy.timings["billing_due"]
+    assert Timing(sends_resolved=False) == policy.timings["billing_due"]
     assert not policy.rules["billing_due"].enabled
 
 

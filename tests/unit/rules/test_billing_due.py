@@ -68,7 +68,7 @@ def test_whose_charge_is_due(web: Vm, see: See, change: dict[str, object], found
 
 
 def test_an_ended_vm_is_no_business_of_the_rule(web: Vm, see: See) -> None:
-    """What was told of it before ends with it."""
+    """Its open alert ends with it."""
     ended = replace(due_in(web, 30), status=Status.TERMINATED)
     assert frozenset({"0x00ab"}) == judge(see(ended), SETTINGS).gone
 
@@ -87,11 +87,11 @@ def test_the_facts_of_a_charge(web: Vm, see: See) -> None:
 
 def test_the_end_of_it_is_no_news() -> None:
     """Its alerts resolve silently."""
-    assert not RULE.tells_resolved
+    assert not RULE.sends_resolved
 
 
-def test_all_of_a_window_are_told_together(web: Vm, see: See) -> None:
-    """With the first of 13:00 to 14:00 an hour away, the last of them is told as well."""
+def test_all_of_a_window_fire_together(web: Vm, see: See) -> None:
+    """With the first of 13:00 to 14:00 an hour away, the last one fires as well."""
     vms = [due_in(web, 61, "0xa"), due_in(web, 119.9, "0xb"), due_in(web, 120, "0xc")]
     assert [] == found_in(see(*vms))
     assert ["0xa", "0xb"] == found_in(see(*vms, now=NOW + MINUTE))
@@ -121,20 +121,20 @@ def test_no_date_is_too_far(web: Vm, see: See) -> None:
 def test_a_boundary_that_wobbles(
     web: Vm, see: See, seconds: float, epoch: timedelta, *, same: bool
 ) -> None:
-    """A second or two between polls are the same boundary, under the name it was told by first."""
-    told = Fingerprint("main", "billing_due", web.key, (NOW + MINUTE / 2).isoformat())
-    situation = see(due_in(web, 0.5 + seconds / 60), alerts=[told], epoch=epoch)
+    """A boundary that moves by a second or two keeps the fingerprint of its open alert."""
+    notified = Fingerprint("main", "billing_due", web.key, (NOW + MINUTE / 2).isoformat())
+    situation = see(due_in(web, 0.5 + seconds / 60), alerts=[notified], epoch=epoch)
     lead = min(timedelta(hours=2), epoch * 0.9)
     found = judge(situation, BillingDueSettings(lead_time=lead)).findings
-    assert same is (told in {each.fingerprint for each in found})
+    assert same is (notified in {each.fingerprint for each in found})
 
 
 def test_a_boundary_that_moves_over_the_moment(web: Vm, see: See) -> None:
-    """It has passed, and then again it has not: its alert stays open, and nobody is told twice."""
-    told = Fingerprint("main", "billing_due", web.key, NOW.isoformat())
+    """It has passed, and then again it has not: its alert stays open and does not fire twice."""
+    notified = Fingerprint("main", "billing_due", web.key, NOW.isoformat())
     for seconds in (-2, 2):
-        situation = see(due_in(web, seconds / 60), alerts=[told])
-        assert [told] == [each.fingerprint for each in judge(situation, SETTINGS).findings]
+        situation = see(due_in(web, seconds / 60), alerts=[notified])
+        assert [notified] == [each.fingerprint for each in judge(situation, SETTINGS).findings]
     assert [] == judge(see(due_in(web, -2)), SETTINGS).findings
     assert [] == judge(see(due_in(web, -2 / 60)), SETTINGS).findings
 
@@ -145,14 +145,14 @@ def test_one_boundary_is_one_alert(
     web: Vm, see: See, wobbles: list[float], interval: float
 ) -> None:
     """However it wobbles from poll to poll, until long after it: one fingerprint."""
-    told: set[Fingerprint] = set()
+    notified: set[Fingerprint] = set()
     seen: set[Fingerprint] = set()
     for number, wobble in enumerate(wobbles):
         now = NOW + timedelta(seconds=(number - 20) * interval)
         boundary = timedelta(seconds=wobble) + (DAY if now > NOW + MINUTE / 6 else timedelta(0))
-        situation = see(due_in(web, boundary / MINUTE), now=now, alerts=told)
-        told = {each.fingerprint for each in judge(situation, SETTINGS).findings}
-        seen |= told
+        situation = see(due_in(web, boundary / MINUTE), now=now, alerts=notified)
+        notified = {each.fingerprint for each in judge(situation, SETTINGS).findings}
+        seen |= notified
     assert 1 == len(seen)
 
 
@@ -180,7 +180,7 @@ def live(web: Vm, see: See, offsets: list[int], lead: timedelta) -> dict[Fingerp
 def test_a_day_is_calm_and_everybody_has_time(
     web: Vm, see: See, offsets: list[int], lead_minutes: int
 ) -> None:
-    """Each VM and epoch is told in time, at no more moments a day than there are windows."""
+    """Each VM and epoch fires in time, with at most one message per window."""
     lead = lead_minutes * MINUTE
     first_found = live(web, see, offsets, lead)
     for fingerprint, at in first_found.items():

@@ -64,7 +64,7 @@ def test_after_a_failed_poll_only_the_failure_is_judged(web: Vm) -> None:
 
 
 def test_a_change_is_over_though_its_vm_cannot_be_read(web: Vm, see: See) -> None:
-    """What was told of it is told: an event does not wait for what comes."""
+    """Its notification was sent: an event does not wait for later polls."""
     unread = (Rejected("[0]", "bad", web.id),)
     verdict = evaluate(see(known={web.key: KnownVm(web, NOW)}, rejected=unread), defaults())
     moved = Fingerprint("main", "public_ip_changed", web.key, NOW.isoformat())

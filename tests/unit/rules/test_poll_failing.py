@@ -48,7 +48,7 @@ def test_a_list_that_cannot_be_read_whole(web: Vm, see: See) -> None:
 
 
 def test_a_list_that_changed_under_the_reader(web: Vm, see: See) -> None:
-    """Then no absence counts, so vanished VMs are not noticed: the reason is told."""
+    """Vanished VMs go unnoticed in an incomplete list, so the finding gives the reason."""
     why = "page 2 changed meanwhile"
     situation = see(web, rejected=(Rejected("[0]", "bad"),), listed={"incomplete_because": why})
     (found,) = judge(situation, SETTINGS).findings

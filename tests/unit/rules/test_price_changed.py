@@ -109,5 +109,5 @@ def test_the_difference_is_exact(web: Vm, see: See, old: int, new: int) -> None:
 def test_it_is_an_event(see: See) -> None:
     """Its end is no news, and after a failed poll there is nothing to find."""
     assert RULE.event
-    assert not RULE.tells_resolved
+    assert not RULE.sends_resolved
     assert [] == judge(replace(see(), snapshot=None), SETTINGS).findings

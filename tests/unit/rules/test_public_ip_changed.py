@@ -47,7 +47,7 @@ def test_a_new_vm_had_no_address(web: Vm, see: See) -> None:
 
 
 def test_the_facts_of_another_address(web: Vm, see: See) -> None:
-    """Both addresses; told at once, and the moment makes it another problem than the last one."""
+    """Both addresses. It fires at once, and the time in its key makes it a new problem."""
     moved = replace(web, public_ip="5.6.7.8")
     found = Finding(
         Fingerprint("main", "public_ip_changed", "0x00ab", "2025-04-16T12:00:00+00:00"),
@@ -61,5 +61,5 @@ def test_the_facts_of_another_address(web: Vm, see: See) -> None:
 def test_it_is_an_event(see: See) -> None:
     """Its end is no news, and after a failed poll there is nothing to find."""
     assert RULE.event
-    assert not RULE.tells_resolved
+    assert not RULE.sends_resolved
     assert [] == judge(replace(see(), snapshot=None), SETTINGS).findings

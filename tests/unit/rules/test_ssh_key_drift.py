@@ -84,7 +84,7 @@ def test_a_key_that_is_listed_twice_is_one(see: See) -> None:
 
 
 def test_the_facts_of_a_key(see: See) -> None:
-    """All that tells it from others; told at once, on the account, each time anew."""
+    """All that identifies the key. It fires at once, on the account, as a new problem each time."""
     found = Finding(
         Fingerprint("main", "ssh_key_drift", "", "added:SHA256:a@2025-04-16T12:00:00+00:00"),
         Severity.WARNING,
@@ -98,5 +98,5 @@ def test_the_facts_of_a_key(see: See) -> None:
 def test_it_is_an_event(see: See) -> None:
     """Its end is no news, and after a failed poll there is nothing to find."""
     assert RULE.event
-    assert not RULE.tells_resolved
+    assert not RULE.sends_resolved
     assert Judgement() == judge(replace(see(keys_before=(A,)), snapshot=None), SETTINGS)

@@ -86,7 +86,7 @@ def test_the_facts_of_an_ended_vm(web: Vm, see: See) -> None:
         (Status.TERMINATED, Absence.GONE),
     ],
 )
-def test_what_becomes_of_a_stop_that_was_told(
+def test_what_becomes_of_a_stop_that_fired(
     web: Vm, see: See, status: Status, absence: Absence
 ) -> None:
     """It is over when the VM is well, and ends without a message when something else is wrong."""

@@ -208,7 +208,7 @@ def test_a_fleet_that_is_forgotten(web: Vm, see: See) -> None:
 
 
 def test_a_fleet_of_which_one_came_back_while_the_others_are_forgotten(web: Vm, see: See) -> None:
-    """Somebody came back: that is an end to be told."""
+    """A VM came back, so the alert sends a resolved message."""
     before = gone_of(web, 6, among=10)
     assert frozenset() == judge(see(before["0x0"].vm, before=before), SETTINGS).gone
 
