@@ -58,16 +58,17 @@ SPENT = (
     f"((max by ({VM}) (max_over_time({_SPENT}[$__range])) - on ({VM}) ("
     f"max by ({VM}) (last_over_time({_SPENT}[1h] offset $__range))"
     f" or on ({VM}) 0 * max by ({VM}) (last_over_time({vm('created_timestamp_seconds')}[$__range])"
-    " >= time() - $__range_s)"
+    " >= time() - $__range_s - 3600)"
     f" or on ({VM}) min by ({VM}) (min_over_time({_SPENT}[$__range]))))"
     f" * on ({VM}) group_left (vm_name, datacenter) {_SEEN})"
 )
 """USDC that each VM spent in the range of the dashboard, also those that are gone by now.
 
 The sum that a VM has spent never falls, so the highest value in the range is the last one. From it
-goes what had been spent when the range began: the last value in the hour before, nothing for a VM
-that was created since, else the first value in the range (what came before is unknown). A gap
-loses nothing, since the sum goes on; what is charged in a gap around the beginning counts after it.
+goes what had been spent when the range began: the last value in the hour before; nothing for a VM
+that was not seen in that hour because it is younger; else the first value in the range (what came
+before is unknown). A gap loses nothing, since the sum goes on; what is charged in a gap around the
+beginning counts after it. So ranges that follow each other add up.
 """
 
 FIRING = 'fluence_watch_alerts{account=~"$account|fluence-watch", state="firing"}'

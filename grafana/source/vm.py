@@ -70,7 +70,8 @@ def _now() -> list[AnyPanel]:
         ),
         stat(
             "Funded for",
-            "How long the VM is still paid, its reserve included.",
+            "How long the VM is still paid, its reserve included. Unknown in the dialect cloud, which has"
+            " no reserves: there the runway of the account counts.",
             SECONDS,
             f"min({LEFT})",
             steps=DAYS_LEFT,
@@ -144,7 +145,8 @@ def _money() -> list[AnyPanel]:
         ),
         series(
             "Funded for over time",
-            "How long the VM was still paid at each time, its reserve included.",
+            "How long the VM was still paid at each time, its reserve included. Empty in the dialect"
+            " cloud, which has no reserves.",
             SECONDS,
             over_time(f"min({LEFT})", "funded for"),
             width=24,

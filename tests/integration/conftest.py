@@ -7,12 +7,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 PATIENCE = 30.0  # seconds: what takes one on an idle machine must not fail on a busy one
 
@@ -75,9 +78,12 @@ def without(what: str) -> None:
     (pytest.fail if required else pytest.skip)(what)
 
 
-@pytest.fixture(scope="module")
-def start() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Start a program whose output goes to a file; all of them are ended, the last one first."""
+@contextmanager
+def starting() -> Iterator[Start]:
+    """A function that starts a program whose output goes to a file.
+
+    All of them are ended with the context, the last one first.
+    """
     started = []
 
     def run(
@@ -99,6 +105,20 @@ def start() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@pytest.fixture(scope="module")
+def start() -> Iterator[Start]:
+    """Start programs, which end with the module."""
+    with starting() as run:
+        yield run
+
+
+@pytest.fixture(scope="session")
+def start_once() -> Iterator[Start]:
+    """Start programs, which end with the session."""
+    with starting() as run:
+        yield run
 
 
 def clean() -> dict[str, str]:
