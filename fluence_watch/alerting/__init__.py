@@ -1,1 +1,1 @@
-"""How problems become messages: lifecycle, routing, grouping, delivery. Pure."""
+"""Turns findings into messages: lifecycle, routing, grouping, delivery. Pure."""

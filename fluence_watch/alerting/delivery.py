@@ -1,8 +1,9 @@
-"""When a queued message is sent, and when it is no news any more.
+"""When to send a queued message, and when it is out of date.
 
-A receiver's messages are sent in order. While it does not accept the first, the others wait, and
-tries become rarer. After `PROBE_AFTER` refusals of the first the others are tried as well; when
-they are accepted and the first was refused `GIVE_UP_AFTER` times, the first is what is wrong.
+A receiver gets its messages in order.
+While it refuses the first message, the others wait, and retries back off.
+After `PROBE_AFTER` refusals of the first message, the others are tried too.
+The first message is at fault if the others are accepted and it was refused `GIVE_UP_AFTER` times.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +20,14 @@ PROBE_AFTER = 5
 GIVE_UP_AFTER = 20
 
 FiringSince = Mapping[Fingerprint, datetime]
-"""What fires now, with the `active_at` of the alert: a later episode is another alert."""
+"""The firing alerts with their `active_at`. A later episode of a problem is another alert."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
     """A message in the outbox.
 
-    `in_flight` tells that a try was begun of which no outcome is known: it may have arrived.
+    `in_flight` means that an attempt started and its outcome is unknown: it may have arrived.
     """
 
     id: int
@@ -37,38 +38,39 @@ class Queued:
 
 
 class Fate(StrEnum):
-    """What becomes of a queued message now."""
+    """What to do with a queued message now."""
 
     SEND = "send"
     SUMMARIZE = "summarize"
 
 
 def wait_after(attempts: int, jitter: float) -> timedelta:
-    """How long to wait after so many failed tries; `jitter` in 0..1 spreads it by a quarter."""
+    """The wait after this many failed attempts. `jitter` in 0..1 varies it by up to a quarter."""
     doubled = FIRST_WAIT * (1 << min(max(attempts, 1) - 1, 16))
     return min(doubled, LONGEST_WAIT) * (0.75 + jitter / 2)
 
 
 def wait_left(next_attempt_at: datetime, now: datetime) -> timedelta:
-    """How long to wait for a stored time, zero or less when it has come.
+    """The time left until a stored time. Zero or less means now.
 
-    A time that is further away than any wait is from before the clock was set back.
+    A time further ahead than any wait means that the clock was set back. It counts as now.
     """
     left = next_attempt_at - now
     return left if left <= LONGEST_WAIT * (0.75 + 0.5) else timedelta(0)
 
 
 def fate(message: Message, firing: FiringSince, stale_after: timedelta, now: datetime) -> Fate:
-    """Whether the message is still news: whether anything in it still matters."""
+    """Send the message if anything in it still matters, otherwise summarize it."""
     fresh = now - message.created_at <= stale_after
     matters = any(_matters(item, firing, now, fresh=fresh) for item in message.items)
     return Fate.SEND if matters or _hidden_matter(message, firing) else Fate.SUMMARIZE
 
 
 def superseded(queue: Sequence[Queued]) -> list[Queued]:
-    """Messages of nothing but repeats, all of which later ones in the queue say again.
+    """The messages with nothing but repeats that later messages in the queue repeat again.
 
-    What a long message only counts may not be said again: it is never among them.
+    A long message that only counts some alerts is never superseded.
+    Later messages may not contain the alerts that it only counts.
     """
     said: set[tuple[Fingerprint, datetime]] = set()
     found = []
@@ -92,7 +94,7 @@ def _matters(item: Item, firing: FiringSince, now: datetime, *, fresh: bool) -> 
 
 
 def _hidden_matter(message: Message, firing: FiringSince) -> bool:
-    """Whether, of what a long message only counts, something may still fire."""
+    """Whether an alert that a long message only counts may still fire."""
     if not _hides(message):
         return False
     rules = {count.rule for count in message.counts if count.firing}

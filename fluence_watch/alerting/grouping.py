@@ -1,4 +1,4 @@
-"""One message per poll and receiver: the worst alert first, and never too long."""
+"""One message per poll and receiver, of bounded length, with the worst alert first."""
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import LastNotified, Reason, Route, needs_telling
+from fluence_watch.alerting.routing import LastNotified, Reason, Route, reason_to_notify
 from fluence_watch.model.finding import Fingerprint, Impact, Severity
 
 SHOWN = 20
@@ -16,7 +16,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """How the alerts of a rule stand among others; of an `event` a receiver is notified once."""
+    """How a rule's alerts are ordered. A receiver is notified of an `event` only once."""
 
     impact: Impact = Impact.NONE
     event: bool = False
@@ -25,7 +25,7 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One alert in a message, as it was when the message was made."""
+    """One alert in a message, as it was when the message was created."""
 
     fingerprint: Fingerprint
     severity: Severity
@@ -40,7 +40,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many alerts of a rule and severity the message is about, shown or not."""
+    """The number of alerts of one rule and severity in a message, listed or not."""
 
     rule: str
     severity: Severity
@@ -50,10 +50,10 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one poll of one account has for one receiver: data, put into words when it is sent.
+    """The notifications of one poll of one account for one receiver. Text is rendered when sending.
 
-    `items` are worst first: those that are shown in full (`in_full`), and all events. `counts` are
-    of all, worst first.
+    `items` are the alerts listed in full (see `in_full`) and all events, worst first.
+    `counts` cover all alerts, worst first.
     """
 
     receiver: str
@@ -64,53 +64,53 @@ class Message:
 
     @property
     def firing(self) -> int:
-        """How many alerts fire."""
+        """The number of firing alerts."""
         return sum(count.number for count in self.counts if count.firing)
 
     @property
     def resolved(self) -> int:
-        """How many alerts resolved."""
+        """The number of resolved alerts."""
         return sum(count.number for count in self.counts if not count.firing)
 
 
 def compose(
     account: str,
     alerts: Iterable[Alert],
-    told: LastNotified,
+    last_notified: LastNotified,
     routes: Sequence[Route],
     now: datetime,
     *,
     paused: Container[str] = frozenset(),
     ranks: Mapping[str, Rank] | None = None,
 ) -> tuple[list[Message], dict[tuple[Fingerprint, str], datetime]]:
-    """The messages of one poll, at most one per receiver, and who they notify of what.
+    """The messages of one poll, at most one per receiver, and which alerts notify whom.
 
-    `alerts` are those that are open and those that this poll ended. Those with a `paused` subject
-    are not repeated. `ranks` is keyed by rule.
+    `alerts` are the open alerts and those that this poll ended.
+    Alerts with a `paused` subject are not repeated. `ranks` is keyed by rule.
     """
     ranks = ranks or {}
     settled = [alert for alert in alerts if alert.state is not State.PENDING]
     messages: list[Message] = []
-    telling: dict[tuple[Fingerprint, str], datetime] = {}
+    notified: dict[tuple[Fingerprint, str], datetime] = {}
     for route in routes:
         items = []
         for alert in settled:
-            told_at = told.get((alert.fingerprint, route.receiver))
+            notified_at = last_notified.get((alert.fingerprint, route.receiver))
             repeats = alert.fingerprint.subject not in paused
-            if reason := needs_telling(alert, route, told_at, now, repeats=repeats):
+            if reason := reason_to_notify(alert, route, notified_at, now, repeats=repeats):
                 items.append(_item(alert, reason, ranks))
-                telling[alert.fingerprint, route.receiver] = now
+                notified[alert.fingerprint, route.receiver] = now
         if items:
             messages.append(_message(route.receiver, account, now, items, ranks))
-    return messages, telling
+    return messages, notified
 
 
-def in_full(items: Sequence[Item], most: int) -> list[Item]:
-    """The items to tell in full: so many, the worst, and each rule once; in their order."""
+def in_full(items: Sequence[Item], limit: int) -> list[Item]:
+    """The items to list in full, at most `limit`, in order: one of each rule, then the worst."""
     first_of_rule = {item.fingerprint.rule: at for at, item in reversed([*enumerate(items)])}
-    first = sorted(first_of_rule.values())[:most]
+    first = sorted(first_of_rule.values())[:limit]
     others = (at for at in range(len(items)) if at not in set(first))
-    return [items[at] for at in sorted([*first, *islice(others, most - len(first))])]
+    return [items[at] for at in sorted([*first, *islice(others, limit - len(first))])]
 
 
 def _item(alert: Alert, reason: Reason, ranks: Mapping[str, Rank]) -> Item:

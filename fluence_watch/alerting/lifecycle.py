@@ -1,19 +1,19 @@
-"""The life of an alert: pending → firing → resolved. The words are Prometheus's.
+"""The lifecycle of an alert: pending → firing → resolved, in Prometheus's terms.
 
-The rules of this file:
-  - `for`: a problem fires when it has lasted that long; a finding that is `at_once` skips it.
-  - `keep_firing_for`: a firing alert resolves when the problem has been over for that long; where
-    its end is no news there is nothing to wait for, and it resolves at once.
-  - Unknown changes nothing: neither fires nor resolves.
-  - Gone ends a firing alert without a message.
-  - A firing alert with a `relevant_until` fires until then, so that nobody is notified of it twice.
-  - A pending alert starts anew when nobody looked for longer than its `for` and the rule's
-    `outage_tolerance`, or when it is from the future because the clock was set back.
+- `for`: an alert fires when the problem has lasted that long. An `at_once` finding skips it.
+- `keep_firing_for`: a firing alert resolves when the problem has been over for that long.
+  An alert that sends no resolved message resolves at once.
+- Unknown changes nothing: the alert neither fires nor resolves.
+- Gone resolves a firing alert without a message.
+- A firing alert with `relevant_until` fires until then, so that it notifies only once.
+- A pending alert starts over after a gap without polls.
+  The gap must exceed both its `for` and the rule's `outage_tolerance`.
+  It also starts over if its start is in the future because the clock was set back.
 
-    state     finding              over                     unknown   gone
-    (none)    pending or firing    -                        -         -
-    pending   pending or firing    dropped                  as it is  dropped
-    firing    firing               firing, then resolved    as it is  resolved, quietly
+  state     finding              over                     unknown   gone
+  (none)    pending or firing    -                        -         -
+  pending   pending or firing    dropped                  no change dropped
+  firing    firing               firing, then resolved    no change resolved, quietly
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from fluence_watch.model.finding import Absence, Finding, Fingerprint, Severity,
 
 
 class State(StrEnum):
-    """Where an alert is in its life."""
+    """The state of an alert."""
 
     PENDING = "pending"
     FIRING = "firing"
@@ -37,10 +37,11 @@ OUTAGE_TOLERANCE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How a rule's alerts behave in time; `sends_resolved` is whether their end is news.
+    """The timing of a rule's alerts.
 
-    `outage_tolerance` is how long nobody may have looked without a pending alert starting anew.
-    It must be longer than the time between two polls, or nothing pending would ever fire.
+    `sends_resolved` is whether the alerts send a resolved message.
+    `outage_tolerance` is the longest gap between polls that a pending alert survives.
+    It must exceed the poll interval. Otherwise no pending alert ever fires.
     """
 
     hold: timedelta = timedelta(0)
@@ -53,8 +54,9 @@ class Timing:
 class Alert:
     """A problem with its state.
 
-    `active_at` is when it was first seen, `starts_at` when it fired, `ends_at` when it resolved,
-    `clear_since` since when it is over under `keep_firing_for`. A `quiet` end is not told.
+    `active_at` is when it was first seen, `starts_at` when it fired, `ends_at` when it resolved.
+    `clear_since` is when the problem ended, during `keep_firing_for`.
+    A `quiet` alert resolved without a message.
     """
 
     fingerprint: Fingerprint
@@ -79,10 +81,10 @@ def advance(
     now: datetime,
     last_looked_at: datetime | None,
 ) -> tuple[dict[Fingerprint, Alert], list[Alert]]:
-    """The open alerts after a poll, and those that it ended.
+    """The open alerts after a poll, and the alerts that it ended.
 
-    `last_looked_at` is the last poll that was judged, good or failed. An alert that did not
-    change is the same object.
+    `last_looked_at` is the previous evaluated poll, successful or failed.
+    An unchanged alert is the same object.
     """
     still_open: dict[Fingerprint, Alert] = {}
     ended: list[Alert] = []
@@ -143,6 +145,6 @@ def _not_found(alert: Alert, absence: Absence, timing: Timing, now: datetime) ->
 
 
 def _resolved(alert: Alert, now: datetime, *, quiet: bool) -> Alert:
-    """The end of the alert: never before its start, not even when the clock was set back."""
+    """The resolved alert. It never ends before its start, even if the clock was set back."""
     ends_at = max(now, alert.starts_at or alert.active_at)
     return replace(alert, state=State.RESOLVED, clear_since=None, ends_at=ends_at, quiet=quiet)

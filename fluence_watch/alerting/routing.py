@@ -1,4 +1,4 @@
-"""Who is notified of what, and when: one decision per alert and receiver, with a named reason."""
+"""Decides whom to notify of what, and when. Each decision has a named reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LastNotified = Mapping[tuple[Fingerprint, str], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a receiver wants to hear; `rules` and `accounts` are globs."""
+    """Which alerts go to a receiver. `rules` and `accounts` are globs."""
 
     receiver: str
     min_severity: Severity = Severity.INFO
@@ -24,18 +24,18 @@ class Route:
     send_resolved: bool = True
     repeat_interval: timedelta = timedelta(0)
 
-    def wants(self, alert: Alert) -> bool:
-        """Whether alerts of this severity, rule and account go to the receiver.
+    def matches(self, alert: Alert) -> bool:
+        """Whether the alert's severity, rule and account match the route.
 
-        Alerts about the watcher itself go to all but the receiver that they are about.
+        Alerts about the watcher ignore `accounts`. They never go to the receiver that they are about.
         """
         about = alert.fingerprint
         if about.account == WATCHER:
-            concerns_it = about.subject != self.receiver
+            in_scope = about.subject != self.receiver
         else:
-            concerns_it = _any_matches(self.accounts, about.account)
+            in_scope = _any_matches(self.accounts, about.account)
         return (
-            concerns_it
+            in_scope
             and alert.severity.rank >= self.min_severity.rank
             and _any_matches(self.rules, about.rule)
         )
@@ -53,24 +53,25 @@ class Reason(StrEnum):
     RESOLVED = "resolved"
 
 
-def needs_telling(
+def reason_to_notify(
     alert: Alert,
     route: Route,
-    told_at: datetime | None,
+    notified_at: datetime | None,
     now: datetime,
     *,
     repeats: bool = True,
 ) -> Reason | None:
-    """Why to notify this receiver of this alert now; `None` when it is not.
+    """The reason to notify this receiver of this alert now. `None` means do not notify.
 
-    A receiver hears that an alert resolved only if it heard that it fired. A `told_at` from the
-    future counts like one as long ago: the clock was set back.
-    What does not `repeats` is notified once, whatever the route's interval.
+    `notified_at` is when the receiver was last notified of it.
+    If it is in the future because the clock was set back, it counts as equally far in the past.
+    A receiver gets a resolved message only if it was notified of the firing alert.
+    If `repeats` is false, the receiver is notified once, regardless of the route's interval.
     """
     if alert.state is State.FIRING:
-        if told_at is None:
-            return Reason.FIRST if route.wants(alert) else None
-        due = repeats and route.repeat_interval and abs(now - told_at) >= route.repeat_interval
-        return Reason.REPEAT if due and route.wants(alert) else None
-    heard = alert.state is State.RESOLVED and told_at is not None
-    return Reason.RESOLVED if heard and route.send_resolved and not alert.quiet else None
+        if notified_at is None:
+            return Reason.FIRST if route.matches(alert) else None
+        due = repeats and route.repeat_interval and abs(now - notified_at) >= route.repeat_interval
+        return Reason.REPEAT if due and route.matches(alert) else None
+    over = alert.state is State.RESOLVED and notified_at is not None
+    return Reason.RESOLVED if over and route.send_resolved and not alert.quiet else None

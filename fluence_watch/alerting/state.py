@@ -1,4 +1,4 @@
-"""All that is remembered of one account between two polls."""
+"""The state of one account between two polls."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,17 +13,18 @@ from fluence_watch.model.ssh_key import SshKey
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """The state after a poll, as it is committed.
+    """The state after a poll, as committed.
 
-    `known` is keyed by `Vm.key`; `alerts` are the open ones; `told` says when each receiver was
-    last notified of an open alert. `last_poll_at` is the last poll that was judged, good or failed,
-    `last_good_at` the last that brought a list. `ssh_keys` and `balance` (micro-USDC) are as last known,
-    `None` before that.
+    `known` is keyed by `Vm.key`. `alerts` are the open alerts.
+    `last_notified` is when each receiver was last notified of each open alert.
+    `last_poll_at` is the last evaluated poll, successful or failed.
+    `last_good_at` is the last poll that returned a list.
+    `ssh_keys` and `balance` (micro-USDC) are the last known values, `None` before the first one.
     """
 
     known: Mapping[str, KnownVm] = field(default_factory=dict)
     alerts: Mapping[Fingerprint, Alert] = field(default_factory=dict)
-    told: Mapping[tuple[Fingerprint, str], datetime] = field(default_factory=dict)
+    last_notified: Mapping[tuple[Fingerprint, str], datetime] = field(default_factory=dict)
     last_poll_at: datetime | None = None
     last_good_at: datetime | None = None
     ssh_keys: tuple[SshKey, ...] | None = None

@@ -41,8 +41,8 @@ class Policy:
 
     def epoch_of(self, outcome: Outcome) -> timedelta:
         """The billing period: the API's own word, where it gives it, goes before the settings."""
-        told = outcome.billing_period if isinstance(outcome, Snapshot) else None
-        return told or self.epoch
+        reported = outcome.billing_period if isinstance(outcome, Snapshot) else None
+        return reported or self.epoch
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -97,11 +97,13 @@ def decide(
         fault=fault,
     )
     verdict = evaluate(situation, policy.rules)
-    alerts, ended, messages, told = react(before, verdict, policy, now, paused=presence.subjects)
+    alerts, ended, messages, last_notified = react(
+        before, verdict, policy, now, paused=presence.subjects
+    )
     after = AccountState(
         known,
         alerts,
-        told,
+        last_notified,
         last_poll_at=now,
         last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
         ssh_keys=_keys_after(before, outcome),
@@ -121,23 +123,23 @@ def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) 
     found = poll_failing.RULE.judge(situation, settings).findings if settings.enabled else ()
     verdict = Verdict({finding.fingerprint: finding for finding in found})
     ours = {f: before.alerts[f] for f in verdict.findings if f in before.alerts}
-    alerts, _, messages, told = react(replace(before, alerts=ours), verdict, policy, now)
+    alerts, _, messages, last_notified = react(replace(before, alerts=ours), verdict, policy, now)
     after = replace(
         before,
         alerts={**before.alerts, **alerts},
-        told={**before.told, **told},
+        last_notified={**before.last_notified, **last_notified},
         last_poll_at=now,
     )
     return Decision(after, (), messages, (), verdict)
 
 
 class Reaction(NamedTuple):
-    """The alerts that are open after a verdict, those that it ended, the messages, and who was `told`."""
+    """The open alerts after a verdict, the alerts that it ended, and the messages."""
 
     alerts: Mapping[Fingerprint, Alert]
     ended: Sequence[Alert]
     messages: Sequence[Message]
-    told: LastNotified
+    last_notified: LastNotified
 
 
 def react(
@@ -150,17 +152,19 @@ def react(
 ) -> Reaction:
     """What follows from a verdict on the alerts of `before`; `paused` subjects are not repeated."""
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
-    messages, telling = compose(
+    messages, notified = compose(
         policy.account,
         [*alerts.values(), *ended],
-        before.told,
+        before.last_notified,
         policy.routes,
         now,
         paused=paused,
         ranks=RANKS,
     )
-    told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
-    return Reaction(alerts, ended, messages, told)
+    last_notified = {
+        pair: at for pair, at in {**before.last_notified, **notified}.items() if pair[0] in alerts
+    }
+    return Reaction(alerts, ended, messages, last_notified)
 
 
 def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapping[str, KnownVm]:

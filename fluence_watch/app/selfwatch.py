@@ -35,8 +35,8 @@ def decide_watcher(
     """What the state of the receivers means: alerts, and messages to those that work or may."""
     situation = Situation(WATCHER, now, {}, {}, alerts=before.alerts, receivers=receivers)
     verdict = evaluate(situation, policy.rules)
-    alerts, ended, messages, told = react(before, verdict, policy, now)
-    after = AccountState(alerts=alerts, told=told, last_poll_at=now)
+    alerts, ended, messages, last_notified = react(before, verdict, policy, now)
+    after = AccountState(alerts=alerts, last_notified=last_notified, last_poll_at=now)
     return Decision(after, ended, messages, (), verdict)
 
 
@@ -119,7 +119,11 @@ def _report(before: AccountState, decision: Decision) -> None:
     """Log what begins and what is over."""
     for alert in fired(before.alerts, decision.after.alerts):
         about = alert.fingerprint
-        notified = [receiver for told, receiver in decision.after.told if told == about]
+        notified = [
+            receiver
+            for fingerprint, receiver in decision.after.last_notified
+            if fingerprint == about
+        ]
         if notified:
             _log.error("receiver fails", receiver=about.subject, notified=notified)
         else:

@@ -85,7 +85,10 @@ def save_alerts(
     alerts alone.
     """
     resolved = {alert.fingerprint for alert in ended}
-    retold = {fingerprint for (fingerprint, _), _ in after.told.items() ^ before.told.items()}
+    retold = {
+        fingerprint
+        for (fingerprint, _), _ in after.last_notified.items() ^ before.last_notified.items()
+    }
     changed = [
         alert
         for fingerprint, alert in after.alerts.items()
@@ -96,7 +99,7 @@ def save_alerts(
     _many(connection, _END, [_ending(account_id, alert) for alert in ended])
     stale = [*dropped, *(alert.fingerprint for alert in changed)]
     _many(connection, _DELETE, [_which(account_id, fingerprint) for fingerprint in stale])
-    told = _by_fingerprint(after.told)
+    told = _by_fingerprint(after.last_notified)
     rows = [_values(account_id, alert, told.get(alert.fingerprint)) for alert in changed]
     _many(connection, insert(alerts), rows)
 

@@ -52,7 +52,7 @@ def test_waits_are_bounded_and_grow(attempts: int, jitter: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours_ago", "told_as", "now_firing", "expected"),
+    ("hours_ago", "notified_as", "now_firing", "expected"),
     [
         (0, "firing", True, Fate.SEND),
         (0, "firing", False, Fate.SEND),
@@ -68,12 +68,12 @@ def test_waits_are_bounded_and_grow(attempts: int, jitter: float) -> None:
 def test_what_becomes_of_a_late_message(
     firing: Alert,
     hours_ago: float,
-    told_as: str,
+    notified_as: str,
     now_firing: bool,  # noqa: FBT001 - a column of the table
     expected: Fate,
 ) -> None:
     """A fresh one is sent; a stale one only if what it says fires still does."""
-    message = message_of(item_of(firing, firing=told_as == "firing"), hours_ago=hours_ago)
+    message = message_of(item_of(firing, firing=notified_as == "firing"), hours_ago=hours_ago)
     alerts = {firing.fingerprint: NOW} if now_firing else {}
     assert expected is fate(message, alerts, HOUR, NOW)
 
@@ -122,7 +122,7 @@ def queue_of(*messages: Message) -> list[Queued]:
 
 
 def test_repeats_that_are_said_again(firing: Alert) -> None:
-    """Of a pile of repeats the last one is left, and what was told first of all."""
+    """Of a pile of repeats, only the last one stays, and the first notification."""
     first = item_of(firing, firing=True)
     repeat = replace(first, repeated=True)
     queue = queue_of(*map(message_of, (first, repeat, repeat, repeat)))

@@ -44,8 +44,8 @@ def test_one_poll_one_receiver_one_message(firing: Alert) -> None:
         state=State.RESOLVED,
         ends_at=NOW,
     )
-    told = {(ended.fingerprint, "ops"): NOW - HOUR}
-    (message,), telling = compose("main", [ended, firing], told, [OPS], NOW)
+    last_notified = {(ended.fingerprint, "ops"): NOW - HOUR}
+    (message,), notified = compose("main", [ended, firing], last_notified, [OPS], NOW)
     items = (
         Item(firing.fingerprint, Severity.WARNING, True, "80/tcp is open", NOW),  # noqa: FBT003 - it fires
         Item(ended.fingerprint, Severity.WARNING, False, "80/tcp is open", NOW, ends_at=NOW),  # noqa: FBT003 - it does not
@@ -56,31 +56,31 @@ def test_one_poll_one_receiver_one_message(firing: Alert) -> None:
     )
     assert Message("ops", "main", NOW, items, counts) == message
     assert (1, 1) == (message.firing, message.resolved)
-    assert {(firing.fingerprint, "ops"): NOW, (ended.fingerprint, "ops"): NOW} == telling
+    assert {(firing.fingerprint, "ops"): NOW, (ended.fingerprint, "ops"): NOW} == notified
 
 
 def test_nothing_to_tell_is_no_message(firing: Alert) -> None:
-    """Neither what was told nor what a receiver does not want makes one."""
-    told = {(firing.fingerprint, "ops"): NOW - HOUR}
+    """No message for an alert that was notified before or that no route matches."""
+    last_notified = {(firing.fingerprint, "ops"): NOW - HOUR}
     deaf = Route("deaf", rules=())
-    assert ([], {}) == compose("main", [firing], told, [OPS, deaf], NOW)
+    assert ([], {}) == compose("main", [firing], last_notified, [OPS, deaf], NOW)
 
 
 def test_each_receiver_has_its_own_message(firing: Alert) -> None:
     """A receiver that is new hears what fires; the others have heard it."""
-    told = {(firing.fingerprint, "ops"): NOW - HOUR}
-    messages, telling = compose("main", [firing], told, [OPS, Route("mail")], NOW)
+    last_notified = {(firing.fingerprint, "ops"): NOW - HOUR}
+    messages, notified = compose("main", [firing], last_notified, [OPS, Route("mail")], NOW)
     assert ["mail"] == [message.receiver for message in messages]
-    assert {(firing.fingerprint, "mail"): NOW} == telling
+    assert {(firing.fingerprint, "mail"): NOW} == notified
 
 
 def test_a_repeated_item_says_so(firing: Alert) -> None:
-    """A reminder is told from news."""
-    told = {(firing.fingerprint, "ops"): NOW - HOUR}
+    """A repeat is distinguished from a first notification."""
+    last_notified = {(firing.fingerprint, "ops"): NOW - HOUR}
     route = replace(OPS, repeat_interval=HOUR)
-    (message,), telling = compose("main", [firing], told, [route], NOW)
+    (message,), notified = compose("main", [firing], last_notified, [route], NOW)
     assert [True] == [item.repeated for item in message.items]
-    assert {(firing.fingerprint, "ops"): NOW} == telling
+    assert {(firing.fingerprint, "ops"): NOW} == notified
 
 
 def test_the_worst_is_first() -> None:
@@ -95,21 +95,21 @@ def test_the_worst_is_first() -> None:
         replace(alert_of(8, Severity.INFO, "low_balance", firing), relevant_until=NOW + HOUR),
         alert_of(4, Severity.CRITICAL, "port_drift", resolved),
     ]
-    told = {(order[-1].fingerprint, "ops"): NOW - HOUR}
-    (message,), _ = compose("main", reversed(order), told, [OPS], NOW)
+    last_notified = {(order[-1].fingerprint, "ops"): NOW - HOUR}
+    (message,), _ = compose("main", reversed(order), last_notified, [OPS], NOW)
     assert [each.fingerprint for each in order] == [item.fingerprint for item in message.items]
 
 
 def test_500_findings_make_one_message_of_the_first_twenty() -> None:
-    """The counts are of all, and everybody counts as told."""
+    """The counts cover all alerts, and all of them count as notified."""
     many = [alert_of(n, Severity.WARNING, "port_drift", State.FIRING) for n in range(499)]
     worst = alert_of(0, Severity.CRITICAL, "low_balance", State.FIRING)
-    (message,), telling = compose("main", [*many, worst], {}, [OPS], NOW)
+    (message,), notified = compose("main", [*many, worst], {}, [OPS], NOW)
     assert SHOWN == len(message.items)
     assert {"port_drift", "low_balance"} == {item.fingerprint.rule for item in message.items}
     assert worst.fingerprint == message.items[0].fingerprint
     assert [1, 499] == [count.number for count in message.counts]
-    assert 500 == len(telling)
+    assert 500 == len(notified)
 
 
 RANKS = {
@@ -162,23 +162,23 @@ def test_what_a_long_message_promises(some: list[Alert]) -> None:
     assert len(shown - events) <= SHOWN
     assert max(each.severity.rank for each in some) == message.items[0].severity.rank
     left = {each.fingerprint for each in some} - {item.fingerprint for item in full}
-    if left:  # of what is not told in full, only firsts of their rule are less bad
+    if left:  # among the items not listed in full, only the first of a rule is less bad
         worst = max(each.severity.rank for each in some if each.fingerprint in left)
         less = [item for item in full if item.severity.rank < worst]
         assert len(less) == len({item.fingerprint.rule for item in less})
 
 
 @given(alerts, st.booleans())
-def test_messages_tell_all_that_is_to_be_told(some: list[Alert], heard: bool) -> None:  # noqa: FBT001 - drawn
-    """Counts and who is told agree, nothing pending is told, and what is shown is the worst."""
-    told = {(each.fingerprint, "ops"): NOW - HOUR for each in some if heard}
-    messages, telling = compose("main", some, told, [OPS, Route("mail")], NOW)
+def test_messages_contain_every_due_notification(some: list[Alert], heard: bool) -> None:  # noqa: FBT001 - drawn
+    """Counts and notified receivers agree, pending alerts are left out, the worst are shown."""
+    last_notified = {(each.fingerprint, "ops"): NOW - HOUR for each in some if heard}
+    messages, notified = compose("main", some, last_notified, [OPS, Route("mail")], NOW)
     for message in messages:
-        names = {pair[0] for pair in telling if pair[1] == message.receiver}
+        names = {pair[0] for pair in notified if pair[1] == message.receiver}
         assert len(names) == message.firing + message.resolved
         assert len(message.items) == min(SHOWN, len(names))
         assert {item.fingerprint for item in message.items} <= names
-    assert {pair[1] for pair in telling} == {message.receiver for message in messages}
+    assert {pair[1] for pair in notified} == {message.receiver for message in messages}
     pending = {each.fingerprint for each in some if each.state is State.PENDING}
     shown = chain.from_iterable(message.items for message in messages)
     assert pending.isdisjoint(item.fingerprint for item in shown)

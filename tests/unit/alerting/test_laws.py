@@ -71,7 +71,7 @@ def judged(
     *,
     counted: bool = False,
 ) -> tuple[AccountState, list[Alert], list[Message]]:
-    """What one poll leads to: the state after it, what ended, what is told.
+    """What one poll leads to: the state after it, what ended, and the messages.
 
     `counted` when the absences of its list were counted before.
     """
@@ -111,14 +111,22 @@ def judged(
     )
     verdict = evaluate(situation, limits)
     alerts, ended = advance(before.alerts, verdict, timings, now, before.last_poll_at)
-    messages, telling = compose("main", [*alerts.values(), *ended], before.told, routes, now)
-    told = {pair: at for pair, at in {**before.told, **telling}.items() if pair[0] in alerts}
+    messages, notified = compose(
+        "main", [*alerts.values(), *ended], before.last_notified, routes, now
+    )
+    last_notified = {
+        pair: at for pair, at in {**before.last_notified, **notified}.items() if pair[0] in alerts
+    }
     last_good_at = now if snapshot else before.last_good_at
-    return AccountState(known, alerts, told, now, last_good_at, keys, balance), ended, messages
+    return (
+        AccountState(known, alerts, last_notified, now, last_good_at, keys, balance),
+        ended,
+        messages,
+    )
 
 
 class Watch(RuleBasedStateMachine):
-    """An account that is polled, and what each receiver has heard and was not told to be over."""
+    """An account that is polled, and the alerts that each receiver still believes to fire."""
 
     @initialize()
     def begin(self) -> None:
@@ -153,7 +161,7 @@ class Watch(RuleBasedStateMachine):
 
     @rule(keys=st.none() | st.frozensets(st.sampled_from(KEYS)))
     def change_keys(self, keys: frozenset[SshKey] | None) -> None:
-        """Keys come and go, or are not told."""
+        """Keys come and go, or are not reported."""
         self.keys = keys
 
     @rule(days=st.none() | st.integers(-1, 20))
@@ -276,8 +284,8 @@ class Watch(RuleBasedStateMachine):
             "main", self.now, map(self.due, vms), rejected, ssh_keys=keys, balance=balance
         )
         expected = self.changes(snapshot)
-        told = self.decide(snapshot)
-        assert expected == sorted(each for each in told if each[0] in EVENTS)
+        notified = self.decide(snapshot)
+        assert expected == sorted(each for each in notified if each[0] in EVENTS)
         self.remember(snapshot)
 
     def changes(self, snapshot: Snapshot) -> list[tuple[str, str]]:
@@ -320,7 +328,7 @@ class Watch(RuleBasedStateMachine):
     def decide(self, outcome: Outcome) -> list[tuple[str, str]]:
         """Judge one poll, check the laws, judge it again, and let a minute pass.
 
-        Returns what the first receiver was told to fire, by rule and subject.
+        Returns the firing alerts that the first receiver was notified of, by rule and subject.
         """
         before = self.state
         self.state, ended, messages = judged(
@@ -351,13 +359,15 @@ class Watch(RuleBasedStateMachine):
             self.state, outcome, self.limits(), self.routes, counted=True
         )
         lasting = {name: a for name, a in self.state.alerts.items() if name.rule not in EVENTS}
-        told = {pair: at for pair, at in self.state.told.items() if pair[0] in lasting}
-        assert replace(self.state, alerts=lasting, told=told) == after
+        last_notified = {
+            pair: at for pair, at in self.state.last_notified.items() if pair[0] in lasting
+        }
+        assert replace(self.state, alerts=lasting, last_notified=last_notified) == after
         assert all(alert.quiet and alert.fingerprint.rule in EVENTS for alert in ended)
         assert [] == messages
 
     def check_message(self, message: Message) -> None:
-        """Told once as firing, and once as resolved if it was told as firing."""
+        """Notified once as firing, and once as resolved if it was notified as firing."""
         assert len(message.items) == message.firing + message.resolved
         for item in message.items:
             pair = item.fingerprint, message.receiver
@@ -368,7 +378,7 @@ class Watch(RuleBasedStateMachine):
             assert not (lost and item.fingerprint.subject in self.removed)
 
     def check_end(self, alert: Alert, before: AccountState, outcome: Outcome) -> None:
-        """A loud end was told to all who heard, and nothing is over that was not seen to be."""
+        """A loud end notified all who knew of the alert, and no alert resolved unseen."""
         hearers = {pair for pair in self.heard if pair[0] == alert.fingerprint}
         assert alert.quiet or not hearers
         self.heard -= hearers
@@ -406,7 +416,7 @@ class Watch(RuleBasedStateMachine):
     def check_quiet_end(self, alert: Alert, vm: Vm | None, outcome: Snapshot) -> None:
         """Quiet ends belong to VMs that are gone or ended, and to boundaries that have passed.
 
-        A bad state also ends quietly where another one is told instead.
+        A bad state also ends quietly if another one is reported instead.
         """
         absent = vm is None and alert.fingerprint.subject not in outcome.unread
         passed = alert.relevant_until is not None and self.now >= alert.relevant_until

@@ -169,7 +169,7 @@ def test_an_end_that_is_no_news() -> None:
     ],
 )
 def test_an_alert_that_matters_until_a_moment(event: str, minutes: int, state: State) -> None:
-    """It fires until then though it is not found, so that it is not told a second time."""
+    """It fires until then though it is not found, so that it does not notify a second time."""
     before = replace(firing_since(), relevant_until=NOW + minutes * MINUTE)
     alert = after(before, VERDICTS[event])
     assert alert is not None

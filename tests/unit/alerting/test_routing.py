@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import Reason, Route, needs_telling
+from fluence_watch.alerting.routing import Reason, Route, reason_to_notify
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
@@ -31,11 +31,11 @@ SILENT = Route("ops", send_resolved=False)
 )
 def test_what_a_receiver_wants(firing: Alert, route: Route, wanted: bool) -> None:  # noqa: FBT001 - a column of the table
     """Severity, rule and account must all fit."""
-    assert wanted == route.wants(firing)
+    assert wanted == route.matches(firing)
 
 
 @pytest.mark.parametrize(
-    ("route", "told_hours_ago", "reason"),
+    ("route", "notified_hours_ago", "reason"),
     [
         (ALL, None, Reason.FIRST),
         (CRITICAL, None, None),
@@ -52,18 +52,18 @@ def test_what_a_receiver_wants(firing: Alert, route: Route, wanted: bool) -> Non
         (replace(HOURLY, rules=("low_balance",)), 5, None),
     ],
 )
-def test_who_is_told_what_fires(
-    firing: Alert, route: Route, told_hours_ago: float | None, reason: Reason | None
+def test_who_is_notified_of_a_firing_alert(
+    firing: Alert, route: Route, notified_hours_ago: float | None, reason: Reason | None
 ) -> None:
     """Once, and again after the repeat interval, as long as the receiver wants it."""
-    told_at = None if told_hours_ago is None else NOW - told_hours_ago * HOUR
-    assert reason == needs_telling(firing, route, told_at, NOW)
+    notified_at = None if notified_hours_ago is None else NOW - notified_hours_ago * HOUR
+    assert reason == reason_to_notify(firing, route, notified_at, NOW)
 
 
 def test_what_is_paused_is_not_repeated(firing: Alert) -> None:
     """Whoever did not hear of it hears of it once."""
-    told = [None, NOW - 5 * HOUR]
-    reasons = [needs_telling(firing, HOURLY, at, NOW, repeats=False) for at in told]
+    last_notified = [None, NOW - 5 * HOUR]
+    reasons = [reason_to_notify(firing, HOURLY, at, NOW, repeats=False) for at in last_notified]
     assert [Reason.FIRST, None] == reasons
 
 
@@ -78,7 +78,7 @@ def test_what_is_paused_is_not_repeated(firing: Alert) -> None:
         (ALL, True, True, None),
     ],
 )
-def test_who_is_told_that_it_resolved(
+def test_who_is_notified_that_it_resolved(
     firing: Alert,
     route: Route,
     heard: bool,  # noqa: FBT001 - a column of the table
@@ -87,14 +87,14 @@ def test_who_is_told_that_it_resolved(
 ) -> None:
     """Whoever heard that it fired, be it that they would not hear of it today."""
     resolved = replace(firing, state=State.RESOLVED, ends_at=NOW, quiet=quiet)
-    assert reason == needs_telling(resolved, route, NOW - HOUR if heard else None, NOW)
+    assert reason == reason_to_notify(resolved, route, NOW - HOUR if heard else None, NOW)
 
 
-@pytest.mark.parametrize("told_at", [None, NOW - 2 * HOUR])
-def test_nobody_is_told_of_what_is_pending(firing: Alert, told_at: datetime | None) -> None:
+@pytest.mark.parametrize("notified_at", [None, NOW - 2 * HOUR])
+def test_nobody_is_notified_of_a_pending_alert(firing: Alert, notified_at: datetime | None) -> None:
     """It may never fire."""
     pending = replace(firing, state=State.PENDING, starts_at=None)
-    assert needs_telling(pending, HOURLY, told_at, NOW) is None
+    assert reason_to_notify(pending, HOURLY, notified_at, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_a_receiver_that_fails_is_never_notified_of_it(
     """All others are, whatever their accounts, if they take the rule and the severity."""
     of_ops = replace(firing, fingerprint=Fingerprint(WATCHER, "delivery_failing", "ops"))
 
-    assert wanted == route.wants(of_ops)
-    assert (Reason.FIRST if wanted else None) is needs_telling(of_ops, route, None, NOW)
+    assert wanted == route.matches(of_ops)
+    assert (Reason.FIRST if wanted else None) is reason_to_notify(of_ops, route, None, NOW)
 
 
 def test_a_vm_may_be_called_like_a_receiver(firing: Alert) -> None:
     """Only alerts about the watcher itself are about receivers."""
     of_vm = replace(firing, fingerprint=firing.fingerprint._replace(subject="ops"))
 
-    assert ALL.wants(of_vm)
+    assert ALL.matches(of_vm)

@@ -73,9 +73,9 @@ def test_a_problem_is_told_once_and_its_end_once(policy: Policy) -> None:
     )
 
     assert [[], [("ops", 1, 0)], [], [("ops", 0, 1)], []] == list(map(told, decisions))
-    assert {(DRIFT, "ops"): NOW + MINUTE} == decisions[2].after.told
+    assert {(DRIFT, "ops"): NOW + MINUTE} == decisions[2].after.last_notified
     assert [DRIFT] == [alert.fingerprint for alert in decisions[3].ended]
-    assert {} == decisions[3].after.told
+    assert {} == decisions[3].after.last_notified
     assert {} == decisions[4].after.alerts
 
 
@@ -140,7 +140,7 @@ def test_two_receivers_get_a_message_each(policy: Policy) -> None:
 
     assert [("ops", 1, 0), ("boss", 1, 0)] == told(second)
     assert all(isinstance(message, Message) for message in second.messages)
-    assert {(DRIFT, "ops"), (DRIFT, "boss")} == second.after.told.keys()
+    assert {(DRIFT, "ops"), (DRIFT, "boss")} == second.after.last_notified.keys()
 
 
 def test_a_missing_vm_is_forgotten_in_the_end(policy: Policy) -> None:

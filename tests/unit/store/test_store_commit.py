@@ -46,7 +46,7 @@ def state(*alerts: Alert, vms: int = 2) -> AccountState:
     return AccountState(
         known={f"0x{number}": known(number) for number in range(vms)},
         alerts={alert.fingerprint: alert for alert in alerts},
-        told={(alert.fingerprint, "ops"): NOW for alert in alerts},
+        last_notified={(alert.fingerprint, "ops"): NOW for alert in alerts},
         last_poll_at=NOW,
         last_good_at=NOW - HOUR,
     )
@@ -114,11 +114,13 @@ def test_only_the_difference_is_written(store: Store) -> None:
         pytest.param(
             state(replace(alert("a"), severity=Severity.INFO), alert("b")), id="severity changes"
         ),
-        pytest.param(replace(state(alert("a"), alert("b")), told={}), id="nobody was told"),
+        pytest.param(
+            replace(state(alert("a"), alert("b")), last_notified={}), id="nobody was told"
+        ),
         pytest.param(
             replace(
                 state(alert("a"), alert("b")),
-                told={
+                last_notified={
                     (alert("a").fingerprint, "ops"): NOW + HOUR,
                     (alert("a").fingerprint, "mail"): NOW,
                 },

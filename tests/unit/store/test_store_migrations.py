@@ -82,7 +82,7 @@ def test_a_store_of_the_first_schema(url: str) -> None:
     (alert,) = state.alerts.values()
     assert ("vm_vanished", "fleet@x") == (alert.fingerprint.rule, alert.fingerprint.subject)
     assert alert.facts.suspect_until is None  # type: ignore[attr-defined] # FleetVanished
-    assert [(alert.fingerprint, "ops")] == list(state.told)
+    assert [(alert.fingerprint, "ops")] == list(state.last_notified)
 
 
 def shape(url: str) -> dict[str, object]:
