@@ -100,7 +100,7 @@ class HttpChannel:
     async def send(self, rendered: Rendered) -> None:
         """Post the message as Apprise does."""
         body = {"title": rendered.title, "message": rendered.body, "type": rendered.kind}
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=False) as client:
             answer = await client.post(self.url, json=body)
         if answer.status_code != 200:
             raise NotifyError(f"error={answer.status_code}")

@@ -25,7 +25,7 @@ async def test_it_stops_quickly_with_a_request_under_way(
     plan.queue(Fault(FaultKind.LATENCY, seconds=60))
     app = create_app(world, clock, faults=plan)
     loop = asyncio.get_running_loop()
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx.AsyncClient(verify=False, timeout=30) as client:
         async with running(app) as url:
             waiting = asyncio.create_task(client.get(f"{url}/vms/v2"))
             while not plan_is_used(plan):  # noqa: ASYNC110 - the plan has no event
@@ -34,7 +34,7 @@ async def test_it_stops_quickly_with_a_request_under_way(
         assert loop.time() - start < 5
         result = (await asyncio.gather(waiting, return_exceptions=True))[0]
         assert isinstance(result, httpx.HTTPError) or result.status_code == 500
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=False) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{url}/vms/v2")
 
@@ -57,7 +57,9 @@ async def test_serve_until_cancelled(
     """It serves on the port that it is given, and is gone after a cancel."""
     task = asyncio.create_task(serve(create_app(world, clock), "127.0.0.1", unused_tcp_port))
     url = f"http://127.0.0.1:{unused_tcp_port}/_control/world"
-    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5)) as client:
+    async with httpx.AsyncClient(
+        verify=False, transport=httpx.AsyncHTTPTransport(retries=5)
+    ) as client:
         assert (await client.get(url)).status_code == 200
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

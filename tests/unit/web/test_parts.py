@@ -76,7 +76,7 @@ async def test_the_real_server_sends_it_whole() -> None:
     server = WebServer(Starlette(routes=[Route("/", page, methods=["GET", "HEAD"])]))
     await server.start(listener)
     try:
-        async with httpx.AsyncClient(base_url=address(listener)) as client:
+        async with httpx.AsyncClient(verify=False, base_url=address(listener)) as client:
             got, head = await client.get("/"), await client.head("/")
     finally:
         await server.stop()

@@ -7,6 +7,8 @@ import pytest
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
+[poll]
+timeout = "1s"
 [store]
 url = "sqlite:///{folder}/store.db"
 [[accounts]]
