@@ -1,12 +1,22 @@
 """What all tests share: their order, and a web hook that receivers post to."""
 
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Let SIGINT reach the programs under test, also when the tests run in the background.
+
+    A shell ignores it for its background jobs, and what is ignored stays so in their children.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
