@@ -1,7 +1,7 @@
 """What the process shows of itself: the exposition, its own metrics, readiness, the status page."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -15,14 +15,16 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.polled import Polled
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
-from fluence_watch.model.finding import WATCHER, shown_account
+from fluence_watch.model.finding import WATCHER, Fingerprint, shown_account
 from fluence_watch.model.funding import account_funded_until
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
+from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 from fluence_watch.notify.render import brief
+from fluence_watch.rules import delivery_failing
 from fluence_watch.rules.port_drift import expected_ports
-from fluence_watch.web.status import AccountReport, StatusView, build_status
+from fluence_watch.web.status import AccountReport, ReceiverReport, StatusView, build_status
 
 _log = structlog.get_logger(__name__)
 _INTERVAL = timedelta(minutes=1)
@@ -107,9 +109,16 @@ class Board:
         self.own.alerts(shown_account(WATCHER), _alert_counts(state))
 
     def remarks(self) -> list[str]:
-        """What fires about the watcher itself, while it does its work all the same."""
+        """What is wrong while the watcher does its work all the same: accounts and receivers that fail."""
         now, alerts = self._clock(), self._watcher.alerts.values()
-        return [_brief(alert.facts, now) for alert in alerts if alert.state is State.FIRING]
+        outcomes = {name: polled.outcome for name, polled in sorted(self._polled.items())}
+        failing = [
+            _trouble(name, inert(outcome.message))
+            for name, outcome in outcomes.items()
+            if isinstance(outcome, PollFailure) and name not in self._trouble
+        ]
+        firing = [alert.facts for alert in alerts if alert.state is State.FIRING]
+        return [*failing, *(_brief(facts, now) for facts in firing)]
 
     def unready(self) -> list[str]:
         """Why the watcher does not do its work; empty when it does."""
@@ -121,15 +130,33 @@ class Board:
         errors = {each.store_error for each in polled if each.store_error}
         return [*reasons, *list(self._trouble.values()), *sorted(errors)]
 
-    def status(self) -> StatusView:
-        """The status page as of now."""
+    def status(self, receivers: Iterable[ReceiverReport] = ()) -> StatusView:
+        """The status page as of now, with these receivers."""
         now = self._clock()
         polled = dict(self._polled)
         reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
         states = [self._watcher, *(each.state for each in polled.values())]
         alerts = [alert for state in states for alert in state.alerts.values()]
         return build_status(
-            reports, alerts, now, _brief, absent=self._absent, reload_after=self._interval
+            reports,
+            alerts,
+            now,
+            _brief,
+            absent=self._absent,
+            receivers=[self._since(each) for each in receivers],
+            reload_after=self._interval,
+        )
+
+    def _since(self, receiver: ReceiverReport) -> ReceiverReport:
+        """The report, with what an alert remembers over a restart of since when it fails."""
+        alert = self._watcher.alerts.get(Fingerprint(WATCHER, delivery_failing.NAME, receiver.name))
+        facts = alert and alert.facts
+        if alert is None or not isinstance(facts, delivery_failing.DeliveryFailing):
+            return receiver
+        return replace(
+            receiver,
+            failing_since=min(alert.active_at, receiver.failing_since or alert.active_at),
+            error=receiver.error or facts.error,
         )
 
     def _report(self, name: str, polled: Polled | None) -> AccountReport:

@@ -1,8 +1,8 @@
 """Tell: one courier a receiver, woken when messages wait or a retry is due."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -10,9 +10,10 @@ from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.wiring import Setup, delivery
 from fluence_watch.errors import StoreError
-from fluence_watch.notify.outbox import Delivery
+from fluence_watch.notify.outbox import Delivery, Health
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
+from fluence_watch.web.status import ReceiverReport
 
 _log = structlog.get_logger(__name__)
 
@@ -86,6 +87,7 @@ class Couriers:
         self._board = board
         self._clock = clock
         self._couriers: dict[str, Courier] = {}
+        self._waiting: Mapping[str, tuple[int, datetime]] = {}
 
     async def take_over(self, setup: Setup) -> None:
         """Deliver to the receivers of the setup, and to no others."""
@@ -97,7 +99,7 @@ class Couriers:
             if courier:
                 # the same set, not a copy: a round of the former one may still be on its way
                 way.accepted = courier.delivery.accepted
-                way.wrong, way.works = courier.delivery.wrong, courier.delivery.works
+                way.wrong, way.health = courier.delivery.wrong, courier.delivery.health
                 courier.delivery = way
                 courier.wake()
             else:
@@ -106,7 +108,16 @@ class Couriers:
 
     def works(self, receiver: str) -> bool:
         """Whether the last try to reach the receiver succeeded; false before the first."""
-        return receiver in self._couriers and self._couriers[receiver].delivery.works
+        return receiver in self._couriers and self._couriers[receiver].delivery.health.works
+
+    def report(self, receiver: str) -> ReceiverReport:
+        """How it stands with a receiver of the settings; in any thread."""
+        courier = self._couriers.get(receiver)
+        health = courier.delivery.health if courier else Health()
+        waiting, oldest_at = self._waiting.get(receiver, (0, None))
+        return ReceiverReport(
+            receiver, health.accepted_at, health.failing_since, health.error, waiting, oldest_at
+        )
 
     def wake(self) -> None:
         """Messages wait."""
@@ -135,7 +146,7 @@ class Couriers:
             _log.info("receiver removed", receiver=name, undelivered=dropped)
 
     def _count(self) -> None:
-        waiting = self._store.receivers_waiting()
+        self._waiting = self._store.receivers_waiting()
         for name in list(self._couriers):
-            number, oldest = waiting.get(name, (0, None))
+            number, oldest = self._waiting.get(name, (0, None))
             self._board.own.outbox(name, number, oldest)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -19,12 +19,13 @@ from fluence_watch.app.selfwatch import SelfWatch
 from fluence_watch.app.server import WebServer, address
 from fluence_watch.app.site import site
 from fluence_watch.app.watches import Watches
-from fluence_watch.app.wiring import Setup, prepare
+from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import ConfigError, StoreError
 from fluence_watch.model.finding import WATCHER
 from fluence_watch.settings import WatchSettings
 from fluence_watch.store import Store
 from fluence_watch.threads import SETTINGS, STORE
+from fluence_watch.web.status import ReceiverReport
 
 _log = structlog.get_logger(__name__)
 
@@ -33,17 +34,26 @@ LAST_DELIVERY_SECONDS = 3.0
 _DAY = timedelta(days=1)
 
 
+def need_restart(running: WatchSettings, fresh: WatchSettings) -> list[str]:
+    """The settings that differ from those the process was started with, and that no reload applies."""
+    pairs = {
+        "server.listen": (running.server.listen, fresh.server.listen),
+        "store.url": (running.store.url, fresh.store.url),
+    }
+    return [key for key, (before, after) in pairs.items() if before != after]
+
+
 class Daemon:
     """Watches what a setup says until it is stopped.
 
-    `load` reads the settings again for a reload. The store stays the caller's to close.
+    `load` makes the setup of a reload from the settings as they are then. The store stays the
+    caller's to close.
     """
 
-    def __init__(
-        self, first: Setup, store: Store, clock: Clock, load: Callable[[], WatchSettings]
-    ) -> None:
+    def __init__(self, first: Setup, store: Store, clock: Clock, load: Callable[[], Setup]) -> None:
         self.board = Board(clock)
         self._plan = first
+        self._first = first.settings
         self._store = store
         self._clock = clock
         self._load = load
@@ -62,7 +72,7 @@ class Daemon:
     async def run(self, listener: socket.socket) -> None:
         """Serve, poll and deliver until stopped."""
         favour_scrapes()
-        server = WebServer(site(self.board, self.reload))
+        server = WebServer(site(self.board, self._receivers, self.reload))
         self._obey_signals()
         await server.start(listener)
         await STORE.run(self._drop_strangers)
@@ -77,8 +87,13 @@ class Daemon:
         await server.stop()
         _log.info("stopped")
 
-    async def reload(self) -> None:
+    def _receivers(self) -> list[ReceiverReport]:
+        return [self._couriers.report(name) for name in self._plan.receivers]
+
+    async def reload(self) -> Sequence[str]:
         """Read the settings again and change over to them, all or nothing.
+
+        Returns the settings that changed and need a restart, as keys.
 
         Raises:
             ConfigError: they cannot be used; the old ones stay.
@@ -86,14 +101,18 @@ class Daemon:
         """
         async with self._reloading:
             try:
-                fresh = await SETTINGS.run(lambda: prepare(self._load()))
+                fresh = await SETTINGS.run(self._load)
                 await self._take_over(fresh)
             except (ConfigError, StoreError) as error:
                 self.board.own.reload_failed()
                 problems = str(error).splitlines()
                 _log.error("reload failed, the old settings stay", problems=problems)
                 raise
+            pending = need_restart(self._first, fresh.settings)
             _log.info("reloaded", accounts=len(fresh.policies), receivers=len(fresh.receivers))
+            for key in pending:
+                _log.warning("changed, restart to apply it", setting=key)
+            return pending
 
     async def _take_over(self, fresh: Setup) -> None:
         # Watches first: no poll under the old settings may leave a message for a receiver that is
@@ -103,7 +122,6 @@ class Daemon:
         await self._selfwatch.take_over(fresh)
         await self._couriers.take_over(fresh)
         configure_logs(fresh.settings.log)
-        self._warn_of_restart(fresh)
         self._plan = fresh
         self.board.own.reloaded(self._clock())
         for note in fresh.settings.notes:
@@ -131,11 +149,6 @@ class Daemon:
         for receiver in self._store.receivers_waiting().keys() - self._plan.receivers.keys():
             dropped = self._store.drop_queue(receiver)
             _log.warning("receiver was removed", receiver=receiver, undelivered=dropped)
-
-    def _warn_of_restart(self, fresh: Setup) -> None:
-        for section in ("server", "store"):
-            if getattr(self._plan.settings, section) != getattr(fresh.settings, section):
-                _log.warning("a change of this section needs a restart", section=section)
 
     def _obey_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -45,7 +45,8 @@ def watch(config: Path | None) -> NoReturn:
         listener = bind(settings.server.host, settings.server.port)
 
         async def serve() -> None:
-            daemon = Daemon(first, store, utc_now, lambda: load_settings(find_file(config)))
+            again = lambda: prepare(load_settings(find_file(config)))  # noqa: E731 - read anew
+            daemon = Daemon(first, store, utc_now, again)
             await daemon.run(listener)
 
         eventloop.run(serve())

@@ -110,14 +110,38 @@ class Observer(Protocol):
 
 
 @dataclass(slots=True)
+class Health:
+    """How the tries to reach a receiver went, since the process started.
+
+    `works` tells whether the last one succeeded; `failing_since` is the first failure since one did,
+    `error` the last.
+    """
+
+    works: bool = False
+    accepted_at: datetime | None = None
+    failing_since: datetime | None = None
+    error: str = ""
+
+    def succeeded(self, now: datetime) -> None:
+        """A message was accepted."""
+        self.works, self.accepted_at = True, now
+        self.failing_since, self.error = None, ""
+
+    def failed(self, now: datetime, error: str) -> None:
+        """A message was not accepted."""
+        self.works, self.error = False, error
+        self.failing_since = self.failing_since or now
+
+
+@dataclass(slots=True)
 class Delivery:
     """The way to one receiver; one for as long as the settings stay.
 
     `now` is UTC, `jitter` gives a number in 0..1 that spreads retries. A message older than
     `stale_after` of which nothing fires any more becomes a line of a summary. `accepted` are the ids that
     the store could not remove yet, `wrong` of those that were refused while others were accepted;
-    who replaces this by another hands over the same sets. `works` tells whether the last try
-    succeeded; a try with what is `wrong` tells nothing.
+    who replaces this by another hands over the same sets, and the same `health`. A refusal of what is
+    `wrong` says nothing about the health of a receiver that works.
     """
 
     receiver: Channel
@@ -128,7 +152,7 @@ class Delivery:
     stale_after: timedelta
     accepted: set[int] = field(default_factory=set)
     wrong: set[int] = field(default_factory=set)
-    works: bool = False
+    health: Health = field(default_factory=Health)
 
     async def drain(self) -> timedelta | None:
         """Send what waits, until nothing does or the receiver does not accept it.
@@ -203,14 +227,15 @@ class Delivery:
         except NotifyError as error:
             log.warning("receiver did not accept", receiver=name, messages=ids, why=str(error))
             self.observer.failed(name)
-            self.works = self.works and self.wrong.issuperset(ids)
-            again = self.now() + self._wait(batch)
-            await STORE.run(self.outbox.failed, ids, again, str(error))
+            now = self.now()
+            if not (self.health.works and self.wrong.issuperset(ids)):
+                self.health.failed(now, str(error))
+            await STORE.run(self.outbox.failed, ids, now + self._wait(batch), str(error))
             return False
         self.observer.told(name)
         alerts = sum(queued.message.firing + queued.message.resolved for queued in batch)
         log.info("notified", receiver=name, alerts=alerts, seconds=round(monotonic() - started, 3))
-        self.works = True
+        self.health.succeeded(self.now())
         await self._forget(ids)
         return True
 

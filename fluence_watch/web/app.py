@@ -67,7 +67,8 @@ class _Site:
         if is_cross_site(request.headers):
             return PlainTextResponse("refused: asked by a page of another site\n", 403)
         try:
-            await self._backend.reload()
+            pending = await self._backend.reload()
         except FluenceWatchError as error:
             return PlainTextResponse(f"failed to reload the configuration:\n{error}\n", 500)
-        return PlainTextResponse("reloaded\n")
+        lines = ["reloaded", *(f"{key} changed: restart to apply it" for key in pending)]
+        return PlainTextResponse("".join(f"{line}\n" for line in lines))

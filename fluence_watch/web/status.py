@@ -42,6 +42,22 @@ class AccountReport:
     epoch: timedelta = EPOCH
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiverReport:
+    """A receiver of the settings, since the daemon started.
+
+    `accepted_at` is its last success, `failing_since` the first failure since then; what waits is
+    as of the last try.
+    """
+
+    name: str
+    accepted_at: datetime | None = None
+    failing_since: datetime | None = None
+    error: str = ""
+    waiting: int = 0
+    oldest_at: datetime | None = None
+
+
 _Ranked = tuple[AccountReport, Vm, Severity | None]
 
 
@@ -91,6 +107,7 @@ class StatusView:
     vms: tuple[VmRow, ...]
     more_vms: int
     absent: tuple[tuple[str, datetime], ...] = ()
+    receivers: tuple[ReceiverReport, ...] = ()
 
 
 def build_status(
@@ -101,6 +118,7 @@ def build_status(
     silenced: Collection[Fingerprint] = (),
     *,
     absent: Mapping[str, datetime] = MappingProxyType({}),
+    receivers: Iterable[ReceiverReport] = (),
     reload_after: timedelta = _RELOAD,
 ) -> StatusView:
     """The page of these accounts and their open alerts, whose facts `brief` puts into words.
@@ -127,6 +145,7 @@ def build_status(
         vms=tuple(_vm_row(each, now) for each in nsmallest(MOST_VMS, vms, key=_vm_urgency)),
         more_vms=max(0, sum(len(account.vms) for account in accounts) - MOST_VMS),
         absent=tuple(sorted(absent.items())),
+        receivers=tuple(receivers),
     )
 
 

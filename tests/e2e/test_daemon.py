@@ -136,6 +136,22 @@ def test_reload(
     assert 2 == len(receiver.accepted)
 
 
+def test_a_reload_names_what_needs_a_restart(
+    daemon: Any, configure: Configure, eventually: Eventually
+) -> None:
+    """The answer and the log do, at each reload, until the settings are as they were."""
+    address = daemon.start().ready().url
+    for number in (1, 2):
+        configure({"server": {"listen": "127.0.0.1:1"}, "store": {"retention": "9d"}})
+        answer = httpx.post(f"{address}/-/reload", verify=False)
+        assert "reloaded\nserver.listen changed: restart to apply it\n" == answer.text
+        assert ["server.listen"] * number == [
+            line["setting"] for line in daemon.logged("changed, restart to apply it")
+        ]
+    configure({})
+    assert "reloaded\n" == httpx.post(f"{address}/-/reload", verify=False).text
+
+
 @pytest.mark.parametrize("reload", [reload_by_signal, reload_by_http])
 def test_reload_of_a_bad_file(
     fluence: Any,
@@ -215,5 +231,7 @@ def test_alive_and_ready_while_the_api_is_down(
     eventually(lambda: daemon.metric("fluence_up", account="main") == 0, "the poll fails")
 
     assert daemon.get("/-/healthy").is_success
-    assert daemon.get("/-/ready").is_success
+    ready = daemon.get("/-/ready")
+    assert (200, "ready") == (ready.status_code, ready.text.splitlines()[0])
+    assert "account main: the API failed (503)" in ready.text
     assert None is daemon.metric("fluence_last_successful_poll_timestamp_seconds")

@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - the parts' classes are in conftest.py, which is not imported
 
 import json
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,9 @@ def test_another_receiver_is_notified_when_one_fails_and_when_it_works_again(
     assert 200 == ready.status_code
     assert ready.text.startswith("ready\nreceiver ops does not accept messages: 1 message waits")
     assert "receiver ops does not accept messages" in page
+    rows = [" ".join(re.sub("<[^>]*>", " ", row).split()) for row in page.split("<tr>")]
+    assert [True] == ["503" in row for row in rows if row.startswith("ops failing since")]
+    assert 1 == len([row for row in rows if row.startswith("chat works")])
     assert ("fluence-watch", "firing") == (listed["account"], listed["state"])
     assert "receiver ops does not accept messages" in listed["what"]
     eventually(lambda: len(receiver.titles) == 1, "what waited is delivered")

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 SOON = 60.0  # seconds
+TITLE = re.compile(r"(\[(FIRING|RESOLVED):\d+\]|CRITICAL|WARNING|INFO|RESOLVED) \w+")
 
 
 @pytest.fixture
@@ -103,6 +104,32 @@ def test_the_commands_of_its_messages(
     demo.send_signal(signal.SIGINT)
     assert 0 == demo.wait(20)
     reader.join()
+
+
+def test_a_reload_keeps_its_receiver(
+    demo: "subprocess.Popen[str]", eventually: Callable[..., Any]
+) -> None:
+    """After SIGHUP messages go on to appear on the terminal."""
+    lines: list[str] = []
+    reader = Thread(target=lambda: lines.extend(demo.stdout or ()))
+    reader.start()
+    page = eventually(lambda: address(lines, "status page"), "it says where to look", SOON)
+    eventually(lambda: "fluence_vm_info{" in text(f"{page}metrics"), "metrics are there", SOON)
+    reloaded = "fluence_watch_config_last_reload_success_timestamp_seconds "
+    before = line_of(f"{page}metrics", reloaded)
+    demo.send_signal(signal.SIGHUP)
+    eventually(lambda: line_of(f"{page}metrics", reloaded) != before, "it is reloaded", SOON)
+    after = len(lines)
+    eventually(lambda: any(map(TITLE.match, lines[after:])), "a message appears", SOON)
+    demo.send_signal(signal.SIGINT)
+
+    assert 0 == demo.wait(20)
+    reader.join()
+
+
+def line_of(url: str, start: str) -> str:
+    """The line there that begins so."""
+    return next(line for line in text(url).splitlines() if line.startswith(start))
 
 
 def address(lines: list[str], what: str) -> str | None:

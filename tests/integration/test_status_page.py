@@ -18,7 +18,7 @@ from fluence_watch.model.vm import Status, Vm
 from fluence_watch.notify.render import brief
 from fluence_watch.web.app import create_app
 from fluence_watch.web.backend import Backend
-from fluence_watch.web.status import AccountReport, build_status
+from fluence_watch.web.status import AccountReport, ReceiverReport, build_status
 
 NOW = datetime(2025, 6, 1, 17, 17, tzinfo=UTC)
 HOSTILE = (
@@ -61,15 +61,17 @@ def address() -> Iterator[str]:
     vms = [replace(plain, id=f"0x{i}", name=name) for i, name in enumerate(HOSTILE)]
     fleet = AccountReport("main", up=True, last_good_at=NOW, vms={vm.key: vm for vm in vms})
 
-    async def reload() -> None:
-        return
+    refuses = ReceiverReport("ops", failing_since=NOW, error=HOSTILE[0] + HOSTILE[3], waiting=3)
+
+    async def reload() -> list[str]:
+        return []
 
     backend = Backend(
         metrics=lambda *_: (b"", "text/plain", None),
         ready=list,
         remarks=list,
         reload=reload,
-        status=lambda: build_status([fleet], [], NOW, brief),
+        status=lambda: build_status([fleet], [], NOW, brief, receivers=[refuses]),
     )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

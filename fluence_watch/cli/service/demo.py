@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from fluence_watch.app.wiring import Setup
     from fluence_watch.notify.markup import BodyFormat
     from fluence_watch.notify.render import Rendered
-    from fluence_watch.settings import WatchSettings
 
 EPOCH = timedelta(minutes=2)
 VMS = 6
@@ -51,7 +50,6 @@ async def _demo(folder: Path) -> None:
     from fluence_watch.app.daemon import Daemon
     from fluence_watch.app.logs import configure_logs
     from fluence_watch.app.server import address
-    from fluence_watch.settings import load_settings
     from fluence_watch.simulator import build_world, create_app, running
     from fluence_watch.simulator.scenario import perform
     from fluence_watch.store import Store
@@ -61,13 +59,11 @@ async def _demo(folder: Path) -> None:
         listener = _listener()
         site = address(listener)
         path = _write_settings(folder, api, site.partition("://")[2])
-        settings = load_settings(path)
-        notes = [note for note in settings.notes if note.where != "receivers"]
-        settings = settings.with_notes(notes)  # the terminal is notified
-        configure_logs(settings.log)
-        with Store.open(settings.store.url) as store:
+        setup = _setup(path)
+        configure_logs(setup.settings.log)
+        with Store.open(setup.settings.store.url) as store:
             _greet(api, site, path)
-            daemon = Daemon(_plan(settings), store, utc_now, lambda: settings)
+            daemon = Daemon(setup, store, utc_now, lambda: _setup(path))
             story = asyncio.create_task(perform(world, utc_now))
             try:
                 await daemon.run(listener)
@@ -115,13 +111,16 @@ for = "10s"
     return path
 
 
-def _plan(settings: "WatchSettings") -> "Setup":
-    """The setup of the settings, with the terminal as the receiver."""
+def _setup(path: Path) -> "Setup":
+    """The setup of the settings in the file, with the terminal as the receiver."""
     from fluence_watch.alerting.routing import Route
     from fluence_watch.app.wiring import prepare
     from fluence_watch.notify.markup import BodyFormat
+    from fluence_watch.settings import load_settings
 
-    made = prepare(settings)
+    settings = load_settings(path)
+    notes = [note for note in settings.notes if note.where != "receivers"]
+    made = prepare(settings.with_notes(notes))  # the terminal is notified
     policies = {n: replace(p, routes=(Route(_TERMINAL),)) for n, p in made.policies.items()}
     return replace(made, policies=policies, receivers={_TERMINAL: Terminal(BodyFormat.PLAIN)})
 

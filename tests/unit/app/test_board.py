@@ -5,16 +5,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.decide import Policy, decide
 from fluence_watch.app.polled import Polled
+from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH, port
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
 from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.delivery_failing import DeliveryFailing
 from fluence_watch.web.page import render_status
+from fluence_watch.web.status import ReceiverReport
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -219,3 +223,30 @@ def test_before_the_first_poll(board: Board) -> None:
         account.overview.vms,
     )
     assert not [key for key in samples(board) if "main" in key]
+
+
+def test_since_when_a_receiver_fails_outlives_a_restart(board: Board) -> None:
+    """The alert remembers what the process does not; a receiver without one is as reported."""
+    facts = DeliveryFailing("ops", "HTTP 503", 2, NOW)
+    about = Fingerprint(WATCHER, "delivery_failing", "ops")
+    alert = Alert(about, Severity.CRITICAL, State.FIRING, facts, NOW - MINUTE, NOW)
+    board.publish_watcher(AccountState(alerts={about: alert}))
+    restarted, later = ReceiverReport("ops"), ReceiverReport("ops", None, NOW, "HTTP 500")
+    works = ReceiverReport("chat", NOW)
+
+    shown = board.status([restarted, later, works]).receivers
+    assert [(NOW - MINUTE, "HTTP 503"), (NOW - MINUTE, "HTTP 500"), (None, "")] == [
+        (each.failing_since, each.error) for each in shown
+    ]
+
+
+def test_readiness_names_the_accounts_that_fail(
+    board: Board, polled: Callable[..., Polled]
+) -> None:
+    """Beside what is about the watcher itself, and only as long as the last poll failed."""
+    refused = PollFailure("main", NOW, "unauthorized", "the API key is refused\x1b[31m (401)")
+    board.publish(polled(refused))
+    assert ["account main: the API key is refused [31m (401)"] == board.remarks()
+    assert [] == board.unready()
+    board.publish(polled(listed(WEB)))
+    assert [] == board.remarks()

@@ -18,6 +18,7 @@ from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
+from fluence_watch.web.status import ReceiverReport
 
 # ruff: noqa: ANN401 - the fake's class is in conftest.py, which is not imported
 
@@ -102,6 +103,32 @@ async def test_a_poll_wakes_them(
     await eventually(lambda: channel.sent)
 
     assert 1 == len(channel.sent)
+
+
+async def test_how_it_stands_with_a_receiver(
+    couriers: Couriers, telling: Callable[..., Setup], channel: Any, queue: Callable[..., None],
+    clock: SettableClock, board: Board, eventually: Eventually,
+) -> None:  # fmt: skip
+    """Not notified, then failing since the first failure, then well; a reload changes nothing."""
+    await couriers.take_over(telling(channel))
+    assert ReceiverReport("ops") == couriers.report("ops")
+    queue()
+    channel.refuses = True
+    couriers.wake()
+    await eventually(lambda: channel.tried == 1 and waiting(board) == 1)
+    clock.advance(timedelta(hours=1))
+    couriers.wake()
+    await eventually(lambda: channel.tried == 2)
+    failing = ReceiverReport("ops", None, NOW, "not now", 1, NOW)
+    assert failing == couriers.report("ops")
+    await couriers.take_over(telling(channel))
+    assert failing == couriers.report("ops")
+
+    channel.refuses = False
+    clock.advance(timedelta(hours=1))
+    couriers.wake()
+    await eventually(lambda: channel.sent and waiting(board) == 0)
+    assert ReceiverReport("ops", clock()) == couriers.report("ops")
 
 
 async def test_a_failure_waits_for_its_time(

@@ -30,17 +30,19 @@ class Daemon:
     failure: FluenceWatchError | None = None
     asked: list[tuple[str | None, str | None]] = field(default_factory=list)
     reloads: int = 0
+    pending: Sequence[str] = ()
 
     def metrics(self, accept: str | None, accept_encoding: str | None) -> MetricsResponse:
         """Answer a scrape, and remember how it asked."""
         self.asked.append((accept, accept_encoding))
         return self.scrape
 
-    async def reload(self) -> None:
+    async def reload(self) -> Sequence[str]:
         """Reload, or fail as told."""
         if self.failure:
             raise self.failure
         self.reloads += 1
+        return self.pending
 
 
 @pytest.fixture
@@ -123,6 +125,18 @@ async def test_reload(client: httpx.AsyncClient, daemon: Daemon) -> None:
     ours = {"Origin": "http://watch.test:9824", "Sec-Fetch-Site": "same-origin"}
     assert 200 == (await client.post("/-/reload", headers=ours)).status_code
     assert 2 == daemon.reloads
+
+
+async def test_a_reload_says_what_needs_a_restart(
+    client: httpx.AsyncClient, daemon: Daemon
+) -> None:
+    """The answer names each changed setting that waits for one."""
+    assert "reloaded\n" == (await client.post("/-/reload")).text
+    daemon.pending = ["server.listen", "store.url"]
+    waits = "changed: restart to apply it"
+    assert f"reloaded\nserver.listen {waits}\nstore.url {waits}\n" == (
+        (await client.post("/-/reload")).text
+    )
 
 
 async def test_a_bad_configuration_is_not_a_success(

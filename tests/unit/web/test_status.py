@@ -22,6 +22,7 @@ from fluence_watch.web.status import (
     MOST_ALERTS,
     MOST_VMS,
     AccountReport,
+    ReceiverReport,
     build_status,
     counted,
 )
@@ -262,3 +263,19 @@ def test_the_page_reloads_as_often_as_accounts_are_polled(
 
     assert f'<meta http-equiv="refresh" content="{seconds}">' in html
     assert f"this page reloads every {seconds} s" in html
+
+
+def test_every_receiver_is_shown(web: Vm, now: datetime) -> None:
+    """One that works, one that fails and why, one that was not notified yet; none is said too."""
+    minute = timedelta(minutes=1)
+    fails = ReceiverReport("ops", now - HOUR, now - 5 * minute, "<b>HTTP 503</b>", 2, now - HOUR)
+    receivers = [ReceiverReport("chat", now - 3 * minute), fails, ReceiverReport("mail")]
+    fleet = [account(web, now=now)]
+    text = text_of(render_status(build_status(fleet, [], now, brief, receivers=receivers)))
+
+    assert "chat works 3 min ago 17:14 UTC nothing" in text
+    assert "ops failing since 5 min ago 17:12 UTC &lt;b&gt;HTTP 503&lt;/b&gt; 1 h ago" in text
+    assert "2 messages the oldest 1 h ago" in text
+    assert "mail not notified yet none yet nothing" in text
+    alone = text_of(render_status(build_status(fleet, [], now, brief)))
+    assert "none: nobody is notified" in alone
