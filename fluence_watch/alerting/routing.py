@@ -27,7 +27,8 @@ class Route:
     def matches(self, alert: Alert) -> bool:
         """Whether the alert's severity, rule and account match the route.
 
-        Alerts about the watcher ignore `accounts`. They never go to the receiver that they are about.
+        Alerts about the watcher ignore `accounts`.
+        They never go to the receiver that they are about.
         """
         about = alert.fingerprint
         if about.account == WATCHER:

@@ -1,4 +1,4 @@
-"""What survives a restart: the state of every account, the history of alerts, the outbox."""
+"""Persistent state: the state of every account, the alert history, the outbox."""
 
 from fluence_watch.store.store import Store
 

@@ -1,4 +1,4 @@
-"""The accounts as rows. Those that are not watched for now are kept, in case they come back."""
+"""The accounts as rows. Accounts that are no longer watched are kept for a while."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ from fluence_watch.store.schema import accounts
 
 
 def account_id_of(connection: Connection, name: str) -> int:
-    """The id of the account, which has a row from now on."""
+    """The id of the account. Creates its row if it does not exist."""
     query = select(accounts.c.id).where(accounts.c.name == name)
     found: int | None = connection.scalar(query)
     if found is None:
@@ -20,13 +20,13 @@ def account_id_of(connection: Connection, name: str) -> int:
 
 
 def rename(connection: Connection, names: Mapping[str, str]) -> None:
-    """Give the accounts their new names, all at once: they may trade them.
+    """Rename the accounts, all at once, so that they can swap names.
 
-    Another account that has one of the new names is removed.
+    Another account with one of the new names is removed.
     """
     replaced = set(names.values()) - names.keys()
     connection.execute(delete(accounts).where(accounts.c.name.in_(replaced)))
-    # no two rows may have the same name, not even between two statements
+    # names are unique, even between two statements
     aside = {name: f"\n{name}" for name in names}
     _set_names(connection, aside)
     _set_names(connection, {aside[name]: new for name, new in names.items()})
@@ -38,7 +38,7 @@ def _set_names(connection: Connection, names: Mapping[str, str]) -> None:
 
 
 def load_absent(connection: Connection) -> dict[str, datetime]:
-    """The absent accounts, and since when each of them is."""
+    """The absent accounts and when each of them became absent."""
     query = select(accounts.c.name, accounts.c.absent_since).where(
         accounts.c.absent_since.is_not(None)
     )
@@ -46,9 +46,10 @@ def load_absent(connection: Connection) -> dict[str, datetime]:
 
 
 def mark_absent(connection: Connection, watched: Collection[str], now: datetime) -> None:
-    """These accounts are watched and no others: those are absent from now on, if not already.
+    """Mark all accounts as absent except the watched ones.
 
-    The account without a name is the watcher itself, which is never absent.
+    An account that is already absent keeps its time.
+    The account without a name is the watcher itself. It is never absent.
     """
     for row in connection.execute(select(accounts.c.name, accounts.c.absent_since)).all():
         since = None if not row.name or row.name in watched else row.absent_since or now
@@ -58,9 +59,9 @@ def mark_absent(connection: Connection, watched: Collection[str], now: datetime)
 
 
 def forget_absent(connection: Connection, before: datetime) -> list[str]:
-    """Remove what is known of accounts that are absent since before then; returns their names.
+    """Remove the state of accounts that became absent before that time. Returns their names.
 
-    Nor may one have been polled since: the clock that noted its absence may have been wrong.
+    An account that was polled later is kept, because the time of its absence may be wrong.
     """
     polled_at = accounts.c.last_poll_at
     query = select(accounts.c.name).where(

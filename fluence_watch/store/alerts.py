@@ -1,4 +1,4 @@
-"""Alerts as rows: the open ones with who was notified, and the history."""
+"""Alerts as rows: the open alerts with their last notifications, and the history."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.routing import LastNotified
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.store.codec import dump, load_facts, load_told
+from fluence_watch.store.codec import dump, load_facts, load_last_notified
 from fluence_watch.store.schema import accounts, alerts, is_open
 
 _log = structlog.get_logger(__name__)
@@ -44,16 +44,16 @@ def load_open(
 ) -> tuple[dict[Fingerprint, Alert], dict[tuple[Fingerprint, str], datetime]]:
     """The open alerts of an account, and when each receiver was last notified of each."""
     still_open: dict[Fingerprint, Alert] = {}
-    told: dict[tuple[Fingerprint, str], datetime] = {}
+    last_notified: dict[tuple[Fingerprint, str], datetime] = {}
     query = _ALERTS.where(alerts.c.account_id == account_id, is_open).order_by(alerts.c.id)
     for alert, receivers in _readable(connection.execute(query)):
         still_open[alert.fingerprint] = alert
-        told.update({(alert.fingerprint, receiver): at for receiver, at in receivers.items()})
-    return still_open, told
+        last_notified.update({(alert.fingerprint, name): at for name, at in receivers.items()})
+    return still_open, last_notified
 
 
 def load_history(connection: Connection, account: str | None, limit: int) -> list[Alert]:
-    """Resolved alerts of one account or of all, newest first."""
+    """The resolved alerts of one account or of all accounts, newest first."""
     query = _ALERTS.where(~is_open).order_by(alerts.c.ends_at.desc(), alerts.c.id.desc())
     if account is not None:
         query = query.where(accounts.c.name == account)
@@ -61,7 +61,7 @@ def load_history(connection: Connection, account: str | None, limit: int) -> lis
 
 
 def load_firing(connection: Connection, account: str | None) -> dict[Fingerprint, datetime]:
-    """What fires, of one account or of all, and its `active_at`; no facts are read for it."""
+    """The firing alerts of one account or of all accounts with their `active_at`, without facts."""
     columns = accounts.c.name, alerts.c.rule, alerts.c.subject, alerts.c.key, alerts.c.active_at
     query = (
         select(*columns).join_from(alerts, accounts).where(is_open, alerts.c.state == State.FIRING)
@@ -79,39 +79,39 @@ def save_alerts(
     after: AccountState,
     ended: Sequence[Alert],
 ) -> None:
-    """Write the difference; the ended ones become history.
+    """Write the changed alerts. The ended ones become history.
 
-    What changed is deleted and inserted, whatever was stored of it. Who was notified is kept of open
-    alerts alone.
+    A changed alert is deleted and inserted again, whatever is stored for it.
+    The last notifications are stored for open alerts only.
     """
     resolved = {alert.fingerprint for alert in ended}
-    retold = {
+    renotified = {
         fingerprint
         for (fingerprint, _), _ in after.last_notified.items() ^ before.last_notified.items()
     }
     changed = [
         alert
         for fingerprint, alert in after.alerts.items()
-        if fingerprint in retold
+        if fingerprint in renotified
         or (before.alerts.get(fingerprint) is not alert and before.alerts.get(fingerprint) != alert)
     ]
     dropped = before.alerts.keys() - after.alerts.keys() - resolved
     _many(connection, _END, [_ending(account_id, alert) for alert in ended])
     stale = [*dropped, *(alert.fingerprint for alert in changed)]
     _many(connection, _DELETE, [_which(account_id, fingerprint) for fingerprint in stale])
-    told = _by_fingerprint(after.last_notified)
-    rows = [_values(account_id, alert, told.get(alert.fingerprint)) for alert in changed]
+    receivers = _by_fingerprint(after.last_notified)
+    rows = [_values(account_id, alert, receivers.get(alert.fingerprint)) for alert in changed]
     _many(connection, insert(alerts), rows)
 
 
 def _many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:  # without rows SQLAlchemy would run it once, with nothing bound
+    if rows:  # without rows, SQLAlchemy executes the statement once with nothing bound
         connection.execute(statement, rows)
 
 
-def _by_fingerprint(told: LastNotified) -> dict[Fingerprint, dict[str, datetime]]:
+def _by_fingerprint(last_notified: LastNotified) -> dict[Fingerprint, dict[str, datetime]]:
     by_fingerprint: dict[Fingerprint, dict[str, datetime]] = defaultdict(dict)
-    for (fingerprint, receiver), at in told.items():
+    for (fingerprint, receiver), at in last_notified.items():
         by_fingerprint[fingerprint][receiver] = at
     return by_fingerprint
 
@@ -133,7 +133,9 @@ def _ending(account_id: int, alert: Alert) -> dict[str, Any]:
     }
 
 
-def _values(account_id: int, alert: Alert, told: Mapping[str, datetime] | None) -> dict[str, Any]:
+def _values(
+    account_id: int, alert: Alert, receivers: Mapping[str, datetime] | None
+) -> dict[str, Any]:
     return {
         "account_id": account_id,
         "rule": alert.fingerprint.rule,
@@ -149,18 +151,18 @@ def _values(account_id: int, alert: Alert, told: Mapping[str, datetime] | None) 
         "ends_at": alert.ends_at,
         "quiet": alert.quiet,
         "relevant_until": alert.relevant_until,
-        "told": dump(told) if told else None,
+        "told": dump(receivers) if receivers else None,
     }
 
 
 def _readable(rows: Iterable[Row[Any]]) -> Iterator[tuple[Alert, dict[str, datetime]]]:
-    """The alerts that this version can read; what a downgrade left will be found again."""
+    """The alerts that this version can read. The next poll finds the others again."""
     for row in rows:
         try:
-            yield _alert(row), load_told(row.told) if row.told else {}
+            yield _alert(row), load_last_notified(row.told) if row.told else {}
         except ValueError as error:
             _log.warning(
-                "stored alert cannot be read, left out",
+                "stored alert unreadable, skipped",
                 rule=row.rule,
                 subject=row.subject,
                 error=str(error),

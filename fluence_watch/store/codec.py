@@ -1,7 +1,7 @@
-"""Model objects as JSON text, and back.
+"""Converts model objects to JSON text and back.
 
-msgspec reads and writes everything; what it refuses, a lone surrogate in a string, goes the
-slower way through the standard library, so that nothing is lost.
+msgspec does the conversion. It rejects lone surrogates in strings.
+Text with lone surrogates goes through the slower standard library, so that nothing is lost.
 """
 
 import json
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def dump(value: object) -> str:
-    """The value as JSON text; it may hold lone surrogates where the value does."""
+    """The value as JSON text. It contains lone surrogates if the value does."""
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
@@ -31,17 +31,17 @@ def dump(value: object) -> str:
 
 
 class Loader(Generic[T]):
-    """Reads JSON text as one type."""
+    """Parses JSON text as one type."""
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
         self._decoder = msgspec.json.Decoder(kind)
 
     def __call__(self, text: str) -> T:
-        """Read what `dump` wrote.
+        """Parse the output of `dump`.
 
         Raises:
-            ValueError: the text is something else.
+            ValueError: the text is not JSON of this type.
         """
         try:
             return self._decoder.decode(text)
@@ -53,16 +53,16 @@ load_vm = Loader(Vm)
 load_keys = Loader(tuple[SshKey, ...])
 load_ports = Loader(tuple[Port, ...])
 load_balance = Loader(MicroUsdc)
-load_told = Loader(dict[str, datetime])
+load_last_notified = Loader(dict[str, datetime])
 _load_message = Loader(Message)
 _load_facts: Mapping[str, Loader[Any]] = {name: Loader(kind) for name, kind in FACTS.items()}
 
 
 def load_facts(name: str, text: str) -> object:
-    """Read the facts of a rule.
+    """Parse the facts of a rule.
 
     Raises:
-        ValueError: no rule of this version reports facts of that name, or they look different.
+        ValueError: this version has no facts type of that name, or its fields differ.
     """
     if name not in _load_facts:
         raise ValueError(f"no rule has facts of the type {name!r:.80}")
@@ -70,7 +70,7 @@ def load_facts(name: str, text: str) -> object:
 
 
 def dump_message(message: Message) -> str:
-    """The message as JSON text; the facts of each item are written as `[type, facts]`."""
+    """The message as JSON text. The facts of each item are written as `[type, facts]`."""
     items = tuple(
         replace(item, facts=(type(item.facts).__name__, item.facts)) for item in message.items
     )
@@ -78,10 +78,10 @@ def dump_message(message: Message) -> str:
 
 
 def load_message(text: str) -> Message:
-    """Read a message; facts that this version does not know are `None`.
+    """Parse a message. Facts that this version does not know become `None`.
 
     Raises:
-        ValueError: the text is no message.
+        ValueError: the text is not a message.
     """
     message = _load_message(text)
     return replace(message, items=tuple(map(_with_facts, message.items)))

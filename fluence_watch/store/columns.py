@@ -1,4 +1,4 @@
-"""Column types that hold what the model holds, exactly, in every database."""
+"""Column types that store the model's values exactly, in every database."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,32 +13,32 @@ _ESCAPED = re.compile(r"\\u([0-9a-f]{4})")
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware datetime as whole microseconds since 1970 UTC: exact, and it sorts."""
+    """An aware datetime as whole microseconds since 1970 UTC. Exact and sortable."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _: Dialect) -> int | None:
-        """Count the microseconds."""
+        """Convert to microseconds."""
         return None if value is None else (value - _START) // _MICROSECOND
 
     def process_result_value(self, value: int | None, _: Dialect) -> datetime | None:
-        """Read the microseconds; the result is in UTC."""
+        """Convert from microseconds. The result is in UTC."""
         return None if value is None else _START + timedelta(microseconds=value)
 
 
-class Hostile(TypeDecorator[str]):
-    r"""Any Python string, without loss.
+class AnyText(TypeDecorator[str]):
+    r"""Any Python string, lossless.
 
-    Neither NUL (PostgreSQL) nor a lone surrogate (UTF-8) can be stored; they are written as
-    `\u0000`, and so is the backslash itself.
+    PostgreSQL cannot store NUL, and UTF-8 cannot encode lone surrogates.
+    They are escaped like `\u0000`, and so is the backslash.
     """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, _: Dialect) -> str | None:
-        """Escape what a database refuses."""
+        """Escape the characters that databases reject."""
         if value is None or (value.isascii() and "\\" not in value and "\0" not in value):
             return value
         return _RISKY.sub(lambda match: f"\\u{ord(match[0]):04x}", value)

@@ -1,12 +1,14 @@
 """Connections to the database file.
 
-Durability: WAL with `synchronous=FULL`. `NORMAL` would survive a kill as well, but after a power
-cut it may lose the last commits, such as the one that says which message is delivered. FULL costs
-one fsync a commit, and there are a few commits a minute.
+Durability: WAL with `synchronous=FULL`.
+`NORMAL` also survives a kill, but a power cut may lose the last commits.
+One of them may record which message was delivered.
+`FULL` costs one fsync per commit, at a few commits per minute.
 
-Transactions: Python's sqlite3 begins them by itself, and too late; `isolation_level=None` turns
-that off. Here each begins with `BEGIN`, the writing ones with `BEGIN IMMEDIATE`, so that one that
-reads before it writes can never find out half-way that another was faster.
+Transactions: Python's sqlite3 begins them implicitly and too late.
+`isolation_level=None` turns that off.
+Here, each transaction begins with `BEGIN`, and a writing one with `BEGIN IMMEDIATE`.
+A transaction that reads before it writes therefore never conflicts with another writer halfway.
 """
 
 import sqlite3
@@ -17,13 +19,13 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-_BUSY_SECONDS = 5  # others that lock the file are short: a backup, somebody's sqlite3
+_BUSY_SECONDS = 5  # other programs lock the file briefly: a backup, the sqlite3 shell
 
 
 def connect(path: Path, *, read_only: bool = False) -> Engine:
-    """An engine on the file; nothing is opened before the first use.
+    """An engine for the file. It opens nothing before its first use.
 
-    Connections may move between threads; the pool never gives one to two at a time.
+    Connections may move between threads. The pool never gives one to two threads at once.
     """
 
     def creator() -> sqlite3.Connection:

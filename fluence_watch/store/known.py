@@ -1,4 +1,4 @@
-"""The VMs that are known, as rows."""
+"""The known VMs as rows."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,13 +18,13 @@ _DELETE = delete(vms).where(
 
 
 def load_known(connection: Connection, account_id: int) -> dict[str, KnownVm]:
-    """The known VMs of an account by their key; a row that cannot be read is left out."""
+    """The known VMs of an account by key. Unreadable rows are skipped."""
     known: dict[str, KnownVm] = {}
     for row in connection.execute(select(vms).where(vms.c.account_id == account_id)):
         try:
             known[row.key] = _known(row)
         except ValueError as error:
-            _log.warning("stored vm cannot be read, left out", vm=row.key, error=str(error))
+            _log.warning("stored vm unreadable, skipped", vm=row.key, error=str(error))
     return known
 
 
@@ -34,7 +34,7 @@ def save_known(
     before: Mapping[str, KnownVm],
     after: Mapping[str, KnownVm],
 ) -> None:
-    """Write the difference. What changed is deleted and inserted, whatever was stored of it."""
+    """Write the changed entries. They are deleted and inserted again, whatever is stored."""
     changed = [
         (key, entry)
         for key, entry in after.items()

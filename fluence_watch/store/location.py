@@ -1,4 +1,4 @@
-"""Where the store is, and that one daemon alone owns it."""
+"""The path of the store, and its exclusive ownership by one daemon."""
 
 import fcntl
 import os
@@ -15,11 +15,11 @@ _HOW = 'write store.url = "sqlite:///path/to/fluence-watch.db"'
 
 
 def database_path(url: str) -> Path:
-    """The absolute path of the database file that the URL means; links are followed.
+    """The absolute path of the database file in the URL. Symbolic links are resolved.
 
     Raises:
-        StoreError: it is no URL, of another database, or of one in memory. The text does not
-            repeat the URL, which may hold a password.
+        StoreError: the URL is invalid, not SQLite, or in memory.
+            The text does not repeat the URL, which may contain a password.
     """
     try:
         parsed = make_url(url)
@@ -36,10 +36,11 @@ def database_path(url: str) -> Path:
 
 @contextmanager
 def owned(path: Path) -> Iterator[None]:
-    """Own the database for as long as the context lasts, at most for as long as the process.
+    """Own the database until the context ends or the process dies.
 
-    The lock is on a file beside it, for locks on the database itself are SQLite's. The kernel
-    releases it when the process dies; the file stays, because removing it would race.
+    The lock is on a separate file, because SQLite uses locks on the database itself.
+    The kernel releases the lock when the process dies.
+    The file stays, because removing it would be a race.
 
     Raises:
         StoreLockedError: another process owns it.

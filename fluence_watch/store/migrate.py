@@ -1,8 +1,8 @@
-"""The schema of a store, brought to what this version expects.
+"""Migrates the schema of a store to the version that this release expects.
 
-Alembic costs 0.1 s and 8 MB, so it is loaded where there is something to migrate; in a new store
-the tables are made at once as they are now, which a test compares with the migrations. The revision
-of a migration is the number that its file's name begins with.
+Alembic costs 0.1 s and 8 MB, so it is imported only if there is something to migrate.
+In a new store, the current tables are created directly. A test compares them with the migrations.
+The revision of a migration is the number at the start of its file name.
 """
 
 from pathlib import Path
@@ -39,10 +39,10 @@ _VERSION = Table(
 
 
 def migrate(connection: Connection, path: Path) -> None:
-    """Make the tables, or run the migrations that are missing, in the connection's transaction.
+    """Create the tables or run the missing migrations, in the connection's transaction.
 
     Raises:
-        StoreError: a newer version made the store.
+        StoreError: a newer version created the store.
     """
     known, before = revisions(), _revision(connection)
     head = known[-1]
@@ -58,7 +58,7 @@ def migrate(connection: Connection, path: Path) -> None:
 
 
 def _create(connection: Connection, head: str) -> None:
-    """The tables as they are now, and Alembic's own, which names the revision."""
+    """Create the current tables, and Alembic's table with the revision."""
     metadata.create_all(connection, checkfirst=False)
     connection.execute(CreateTable(_VERSION))
     connection.execute(insert(_VERSION).values(version_num=head))
@@ -73,10 +73,10 @@ def _upgrade(connection: Connection) -> None:
 
 
 def verify(connection: Connection, path: Path) -> None:
-    """Look whether the schema is the one of this version, without changing it.
+    """Check that the schema is current, without changing it.
 
     Raises:
-        StoreError: it is older, newer, or not there.
+        StoreError: the schema is older, newer or missing.
     """
     known, found = revisions(), _revision(connection)
     if found == known[-1]:
@@ -86,13 +86,13 @@ def verify(connection: Connection, path: Path) -> None:
     if found not in known:
         raise _made_by_newer(path, found)
     raise StoreError(
-        f"the store {path} was made by an older fluence-watch (schema {found}): "
-        "start `fluence-watch run` of this version once, it brings the store up to date"
+        f"the store {path} was created by an older fluence-watch (schema {found}): "
+        "start `fluence-watch run` of this version once to upgrade it"
     )
 
 
 def revisions() -> list[str]:
-    """The revisions that this version knows, the oldest first."""
+    """The revisions that this version knows, oldest first."""
     files = (_FOLDER / "versions").glob("[0-9]*_*.py")
     return sorted(file.name.partition("_")[0] for file in files)
 
@@ -102,7 +102,7 @@ def _config() -> "Config":
 
     config = Config()
     config.set_main_option("path_separator", "os")
-    # A percent sign is the start of an interpolation there.
+    # Alembic interpolates percent signs in this option.
     folder = str(_FOLDER).replace("%", "%%")
     config.set_main_option("script_location", folder)
     return config
@@ -117,6 +117,6 @@ def _revision(connection: Connection) -> str | None:
 
 def _made_by_newer(path: Path, revision: str) -> StoreError:
     return StoreError(
-        f"the store {path} was made by a newer fluence-watch (schema {revision}): "
+        f"the store {path} was created by a newer fluence-watch (schema {revision}): "
         "upgrade this one, or give it another store.url"
     )

@@ -1,4 +1,4 @@
-"""Changes that users made with fluence-watch, kept for the next poll of the account."""
+"""Changes that users made with fluence-watch, stored for the next poll of the account."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -23,7 +23,7 @@ def append(
     at: datetime,
     ports: tuple[Port, ...],
 ) -> None:
-    """Leave a note for the account."""
+    """Add a note for the account."""
     connection.execute(
         insert(notes).values(
             account=account, at=at, action=action.value, subject=subject, ports=dump(ports)
@@ -32,31 +32,31 @@ def append(
 
 
 def load(connection: Connection, account: str) -> list[Note]:
-    """The notes for the account, the oldest first; one that cannot be read is left out."""
+    """The notes for the account, oldest first. Unreadable notes are skipped."""
     found = []
     query = select(notes).where(notes.c.account == account).order_by(notes.c.id)
     for row in connection.execute(query):
         try:
             action, ports = NoteAction(row.action), load_ports(row.ports)
         except ValueError as error:
-            _log.warning("note cannot be read, left out", account=account, error=str(error))
+            _log.warning("note unreadable, skipped", account=account, error=str(error))
         else:
             found.append(Note(row.id, row.at, action, row.subject, ports))
     return found
 
 
 def remove(connection: Connection, applied: Iterable[Note]) -> None:
-    """Take the notes away that were applied."""
+    """Remove the notes that were applied."""
     if ids := [note.id for note in applied]:
         connection.execute(delete(notes).where(notes.c.id.in_(ids)))
 
 
 def rename(connection: Connection, names: Mapping[str, str]) -> None:
-    """Give the accounts' notes to their new names, all at once."""
+    """Move the accounts' notes to their new names, all at once."""
     new = case(dict(names), value=notes.c.account)
     connection.execute(update(notes).where(notes.c.account.in_(names)).values(account=new))
 
 
 def forget(connection: Connection, account: str) -> None:
-    """Take all notes of the account away."""
+    """Remove all notes of the account."""
     connection.execute(delete(notes).where(notes.c.account == account))

@@ -1,4 +1,4 @@
-"""The messages that wait for delivery, each receiver's in the order of their creation."""
+"""The queued messages of each receiver, in order of creation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ _LONGEST_ERROR = 500
 
 
 def append(connection: Connection, messages: Sequence[Message]) -> None:
-    """Put the messages at the end of their receivers' queues."""
+    """Append the messages to their receivers' queues."""
     rows = [
         {
             "receiver": message.receiver,
@@ -38,7 +38,7 @@ def append(connection: Connection, messages: Sequence[Message]) -> None:
 def load_queued(
     connection: Connection, receiver: str, limit: int
 ) -> tuple[list[Queued], list[int]]:
-    """The first messages of the queue, and the ids of those that cannot be read."""
+    """The first messages of the queue, and the ids of unreadable ones."""
     queued: list[Queued] = []
     unreadable: list[int] = []
     query = select(outbox).where(outbox.c.receiver == receiver).order_by(outbox.c.id).limit(limit)
@@ -48,7 +48,7 @@ def load_queued(
         except ValueError as error:
             unreadable.append(row.id)
             _log.error(
-                "queued message cannot be read, dropped",
+                "queued message unreadable, dropped",
                 receiver=receiver,
                 created_at=row.created_at,
                 error=str(error),
@@ -57,7 +57,7 @@ def load_queued(
 
 
 def count_waiting(connection: Connection) -> dict[str, tuple[int, datetime]]:
-    """For each receiver that has any: how many messages wait, and when the oldest was made."""
+    """The number of queued messages and the creation time of the oldest, by receiver."""
     query = select(outbox.c.receiver, func.count(), func.min(outbox.c.created_at)).group_by(
         outbox.c.receiver
     )
@@ -65,7 +65,7 @@ def count_waiting(connection: Connection) -> dict[str, tuple[int, datetime]]:
 
 
 def load_undelivered(connection: Connection) -> dict[str, Undelivered]:
-    """For each receiver that refused a message which waits: what waits, and the last error."""
+    """The queue and the last error of each receiver that refused a queued message."""
     refused = outbox.c.error.is_not(None)
     last = (
         select(outbox.c.receiver, func.max(outbox.c.next_attempt_at).label("at"))
@@ -83,7 +83,7 @@ def load_undelivered(connection: Connection) -> dict[str, Undelivered]:
 
 
 def mark_begun(connection: Connection, ids: Sequence[int]) -> None:
-    """Count a try, of which no outcome is known yet."""
+    """Record the start of an attempt, whose outcome is still unknown."""
     connection.execute(
         update(outbox)
         .where(outbox.c.id.in_(ids))
@@ -94,7 +94,7 @@ def mark_begun(connection: Connection, ids: Sequence[int]) -> None:
 def mark_failed(
     connection: Connection, ids: Sequence[int], next_attempt_at: datetime, error: str
 ) -> None:
-    """The try failed for sure; of a long error text the start is kept."""
+    """Record a failed attempt. A long error text is cut."""
     connection.execute(
         update(outbox)
         .where(outbox.c.id.in_(ids))
@@ -103,19 +103,19 @@ def mark_failed(
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:
-    """Take the messages out of the queue."""
+    """Remove the messages from the queue."""
     connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
 
 
 def remove_all(connection: Connection, receiver: str) -> int:
-    """Empty the queue of a receiver; returns how many messages that were."""
+    """Empty the queue of a receiver. Returns the number of removed messages."""
     return connection.execute(delete(outbox).where(outbox.c.receiver == receiver)).rowcount
 
 
 def rename(connection: Connection, names: Mapping[str, str]) -> None:
-    """Let the messages of the accounts speak of them by their new names.
+    """Rename the accounts in queued messages.
 
-    One that cannot be read is left as it is.
+    Unreadable messages stay unchanged.
     """
     for row in connection.execute(select(outbox.c.id, outbox.c.message)).all():
         try:

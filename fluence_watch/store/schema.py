@@ -1,8 +1,8 @@
 """The tables. A change here needs a migration in `migrations/versions/`; a test compares both.
 
-Keys are integers. Times are microseconds UTC, money is in JSON as whole micro-USDC. Nothing here
-is special to SQLite, but the condition of an index: that of PostgreSQL is in the migration alone,
-because naming it here loads its dialect, 2 MB.
+Keys are integers. Times are microseconds UTC. Money is whole micro-USDC in JSON.
+Only the condition of one index is specific to SQLite.
+Its PostgreSQL twin is only in the migration, because naming it here imports a dialect of 2 MB.
 """
 
 from sqlalchemy import (
@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from fluence_watch.store.columns import Hostile, Moment
+from fluence_watch.store.columns import AnyText, Moment
 
 metadata = MetaData(
     naming_convention={
@@ -32,11 +32,11 @@ accounts = Table(
     "accounts",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", Hostile, nullable=False, unique=True),
+    Column("name", AnyText, nullable=False, unique=True),
     Column("last_poll_at", Moment),
     Column("last_good_at", Moment),
-    Column("ssh_keys", Hostile),  # JSON, NULL before the first list of keys
-    Column("balance", Hostile),  # JSON
+    Column("ssh_keys", AnyText),  # JSON, NULL before the first list of keys
+    Column("balance", AnyText),  # JSON
     Column("absent_since", Moment),  # NULL while the account is watched
 )
 
@@ -45,17 +45,17 @@ vms = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("key", Hostile, nullable=False),  # Vm.key
-    Column("vm", Hostile, nullable=False),  # JSON
-    Column("baseline", Hostile),  # JSON
+    Column("key", AnyText, nullable=False),  # Vm.key
+    Column("vm", AnyText, nullable=False),  # JSON
+    Column("baseline", AnyText),  # JSON
     Column("first_seen_at", Moment, nullable=False),
     Column("missing_polls", Integer, nullable=False),
     Column("missing_since", Moment),
     Column("missing_among", Integer, nullable=False),
     Column("last_seen_at", Moment),
     Column("removal_asked_at", Moment),
-    Column("remembered", Hostile),  # JSON
-    Column("cause", Hostile),
+    Column("remembered", AnyText),  # JSON
+    Column("cause", AnyText),
     UniqueConstraint("account_id", "key"),
 )
 
@@ -64,20 +64,20 @@ alerts = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("rule", Hostile, nullable=False),
-    Column("subject", Hostile, nullable=False),
-    Column("key", Hostile, nullable=False),
-    Column("severity", Hostile, nullable=False),
-    Column("state", Hostile, nullable=False),
-    Column("facts_type", Hostile, nullable=False),
-    Column("facts", Hostile, nullable=False),  # JSON
+    Column("rule", AnyText, nullable=False),
+    Column("subject", AnyText, nullable=False),
+    Column("key", AnyText, nullable=False),
+    Column("severity", AnyText, nullable=False),
+    Column("state", AnyText, nullable=False),
+    Column("facts_type", AnyText, nullable=False),
+    Column("facts", AnyText, nullable=False),  # JSON
     Column("active_at", Moment, nullable=False),
     Column("starts_at", Moment),
     Column("clear_since", Moment),
-    Column("ends_at", Moment),  # NULL while the alert is open, a time when it is history
+    Column("ends_at", Moment),  # NULL while the alert is open, set in the history
     Column("quiet", Boolean, nullable=False),
     Column("relevant_until", Moment),
-    Column("told", Hostile),  # JSON: receiver -> when it was last notified
+    Column("told", AnyText),  # JSON: receiver -> when it was last notified
 )
 
 is_open = alerts.c.ends_at.is_(None)
@@ -97,14 +97,14 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("receiver", Hostile, nullable=False),
+    Column("receiver", AnyText, nullable=False),
     Column("created_at", Moment, nullable=False),
-    Column("message", Hostile, nullable=False),  # JSON
+    Column("message", AnyText, nullable=False),  # JSON
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_at", Moment),
     Column("in_flight", Boolean, nullable=False),
-    Column("error", Hostile),
-    sqlite_autoincrement=True,  # an id that was delivered must never mean another message
+    Column("error", AnyText),
+    sqlite_autoincrement=True,  # the id of a delivered message must never be reused
 )
 Index("ix_outbox_receiver_id", outbox.c.receiver, outbox.c.id)
 
@@ -112,11 +112,13 @@ notes = Table(
     "notes",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("account", Hostile, nullable=False),  # by name: it may not have been polled yet
+    Column(
+        "account", AnyText, nullable=False
+    ),  # by name, because the account may not have a row yet
     Column("at", Moment, nullable=False),
-    Column("action", Hostile, nullable=False),
-    Column("subject", Hostile, nullable=False),
-    Column("ports", Hostile, nullable=False),  # JSON
-    sqlite_autoincrement=True,  # an id that was applied must never mean another note
+    Column("action", AnyText, nullable=False),
+    Column("subject", AnyText, nullable=False),
+    Column("ports", AnyText, nullable=False),  # JSON
+    sqlite_autoincrement=True,  # the id of an applied note must never be reused
 )
 Index("ix_notes_account_id", notes.c.account, notes.c.id)

@@ -1,4 +1,4 @@
-"""The store: every public operation is one transaction, and may be called from any thread."""
+"""The store. Every public operation is one transaction and may be called from any thread."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,11 +29,11 @@ from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import load_firing, load_history, load_open, save_alerts
 from fluence_watch.store.codec import Loader, dump, load_balance, load_keys
 from fluence_watch.store.engine import connect, writer
+from fluence_watch.store.errors import store_errors
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.location import database_path, owned
 from fluence_watch.store.migrate import migrate, verify
 from fluence_watch.store.schema import accounts, alerts, is_open
-from fluence_watch.store.trouble import explained
 
 T = TypeVar("T")
 
@@ -41,9 +41,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Store:
-    """What survives a restart. Every method raises `StoreError`, and then nothing was kept.
+    """The persistent state. If a method raises `StoreError`, it changed nothing.
 
-    A commit that returned is on the disk: neither a kill nor a power cut takes it back.
+    A returned commit is on disk. It survives a kill and a power cut.
     """
 
     def __init__(self, path: Path, engine: Engine, resources: ExitStack) -> None:
@@ -57,16 +57,16 @@ class Store:
     def open(cls, url: str, *, exclusive: bool = True, notes: bool = False) -> Self:
         """Open the store at a `sqlite:///` URL.
 
-        An exclusive one is created or migrated when needed, and owned until it is closed or the
-        process dies. One that is not can only be read, beside a daemon that runs or not; with
-        `notes`, it can also leave notes for that daemon.
+        An exclusive store is created or migrated if needed.
+        The process owns it until it is closed or the process dies.
+        A non-exclusive store is read-only. With `notes`, it can also leave notes for the daemon.
 
         Raises:
-            StoreLockedError: another process owns it.
-            StoreError: it cannot be opened, or is of another version.
+            StoreLockedError: another process owns the store.
+            StoreError: the store cannot be opened, or another version created it.
         """
         path = database_path(url)
-        with ExitStack() as resources, explained(path):
+        with ExitStack() as resources, store_errors(path):
             _check_place(path, must_exist=not exclusive)
             if exclusive:
                 resources.enter_context(owned(path))
@@ -78,8 +78,8 @@ class Store:
             return cls(path, engine, resources.pop_all())
 
     def close(self) -> None:
-        """Close all connections and give the store up; a second time does nothing."""
-        with explained(self._path):
+        """Close all connections and release the store. A second call does nothing."""
+        with store_errors(self._path):
             self._resources.close()
 
     def __enter__(self) -> Self:
@@ -94,32 +94,32 @@ class Store:
         self.close()
 
     def check(self) -> None:
-        """Write something, for the readiness of the daemon; raises `StoreError` if that fails."""
+        """Raise `StoreError` if the store is not writable. The daemon's readiness needs it."""
         with self._write() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
     def accounts(self) -> list[str]:
-        """The names of the accounts that have a state and are not absent."""
+        """The names of the accounts that have state and are not absent."""
         query = select(accounts.c.name).where(accounts.c.absent_since.is_(None))
         with self._read() as connection:
             return list(connection.scalars(query.order_by(accounts.c.name)))
 
     def watch_only(self, watched: Collection[str], now: datetime) -> dict[str, datetime]:
-        """Note that these accounts are watched and no others.
+        """Record that only these accounts are watched. The state of others is kept.
 
-        Returns the others that have a state, and since when each of them is absent. It is kept.
+        Returns the other accounts with state, and when each of them became absent.
         """
         with self._write() as connection:
             mark_absent(connection, watched, now)
             return load_absent(connection)
 
     def forget_absent(self, before: datetime) -> list[str]:
-        """Forget the accounts that are absent since before then; returns their names."""
+        """Forget the accounts that became absent before that time. Returns their names."""
         with self._write() as connection:
             return forget_absent(connection, before)
 
     def present(self, account: str) -> list[Vm]:
-        """The VMs of the account that the last poll did not miss."""
+        """The VMs of the account that are not missing."""
         query = select(accounts.c.id).where(accounts.c.name == account)
         with self._read() as connection:
             known = [
@@ -130,9 +130,9 @@ class Store:
         return [entry.vm for entry in known if entry.missing_since is None]
 
     def load(self, account: str) -> AccountState:
-        """The state after the last commit of the account, empty when there was none.
+        """The state after the last commit of the account. Empty if there was none.
 
-        A VM or alert that cannot be read is logged and left out: the next poll finds it again.
+        Unreadable VMs and alerts are logged and skipped. The next poll finds them again.
         """
         query = select(accounts).where(accounts.c.name == account)
         with garbage_collection_paused(), self._read() as connection:
@@ -140,11 +140,11 @@ class Store:
             if row is None:
                 return AccountState()
             known = load_known(connection, row.id)
-            still_open, told = load_open(connection, row.id)
+            still_open, last_notified = load_open(connection, row.id)
             keys = _load(load_keys, row.ssh_keys, account)
             balance = _load(load_balance, row.balance, account)
         return AccountState(
-            known, still_open, told, row.last_poll_at, row.last_good_at, keys, balance
+            known, still_open, last_notified, row.last_poll_at, row.last_good_at, keys, balance
         )
 
     def commit(
@@ -157,11 +157,11 @@ class Store:
         *,
         applied: Sequence[Note] = (),
     ) -> None:
-        """Keep what one poll changed, all of it or nothing.
+        """Store what one poll changed, all of it or nothing.
 
-        `before` is what was committed or loaded last; only what differs is written. Alerts that
-        `ended` become history, messages go to the outbox, notes that were `applied` go away.
-        Who was `told` is kept of alerts that are open after it.
+        `before` is the last committed or loaded state. Only the differences are written.
+        Alerts that `ended` become history. Messages go to the outbox. `applied` notes are removed.
+        `last_notified` is stored for alerts that are still open.
         """
         with self._write() as connection:
             account_id = account_id_of(connection, account)
@@ -182,10 +182,11 @@ class Store:
             notes.remove(connection, applied)
 
     def rename(self, names: Mapping[str, str]) -> None:
-        """Give all that is known of accounts to other names, in waiting messages too.
+        """Rename accounts, also in queued messages.
 
-        `names` has the new name of each; they may trade names. A state that an earlier account of a
-        new name left is removed. Notes under a new name stay: who left them meant this account.
+        `names` maps old names to new names. Accounts may swap names.
+        The state of an earlier account with a new name is removed.
+        Notes under a new name stay, because they were meant for this account.
         """
         if not names:
             return
@@ -203,35 +204,35 @@ class Store:
         at: datetime,
         ports: tuple[Port, ...] = (),
     ) -> None:
-        """Leave a note of a change that a user made, for the next poll of the account."""
+        """Leave a note about a user's change for the next poll of the account."""
         with self._write() as connection:
             notes.append(connection, account, action, subject, at=at, ports=ports)
 
     def notes(self, account: str) -> list[Note]:
-        """What users did that no poll has applied yet, the oldest first."""
+        """The notes that no poll has applied yet, oldest first."""
         with self._read() as connection:
             return notes.load(connection, account)
 
     def firing(self, account: str | None = None) -> dict[Fingerprint, datetime]:
-        """What fires now, of one account or of all, with the `active_at` of its alert."""
+        """The firing alerts of one account or of all accounts, with their `active_at`."""
         with self._read() as connection:
             return load_firing(connection, account)
 
     def history(self, account: str | None = None, limit: int = 100) -> list[Alert]:
-        """Resolved alerts of one account or of all, newest first."""
+        """The resolved alerts of one account or of all accounts, newest first."""
         with self._read() as connection:
             return load_history(connection, account, limit)
 
     def prune(self, before: datetime) -> int:
-        """Remove resolved alerts that ended before then; returns how many."""
+        """Remove resolved alerts that ended before that time. Returns their number."""
         old = delete(alerts).where(~is_open, alerts.c.ends_at < before)
         with self._write() as connection:
             return connection.execute(old).rowcount
 
     def queued(self, receiver: str, limit: int = 100) -> list[Queued]:
-        """The first messages that wait for a receiver, in the order of their creation.
+        """The first queued messages of a receiver, in order of creation.
 
-        One that cannot be read is logged and removed, or it would wait for ever.
+        Unreadable messages are logged and removed. Otherwise they would wait forever.
         """
         with self._read() as connection:
             queued, unreadable = outbox.load_queued(connection, receiver, limit)
@@ -240,47 +241,47 @@ class Store:
         return queued
 
     def receivers_waiting(self) -> dict[str, tuple[int, datetime]]:
-        """For each receiver with messages: how many wait, and when the oldest was made."""
+        """The number of queued messages and the creation time of the oldest, by receiver."""
         with self._read() as connection:
             return outbox.count_waiting(connection)
 
     def undelivered(self) -> dict[str, Undelivered]:
-        """For each receiver that refused a message which waits: what waits, and the last error."""
+        """The queue and the last error of each receiver that refused a queued message."""
         with self._read() as connection:
             return outbox.load_undelivered(connection)
 
     def begin(self, ids: Sequence[int]) -> None:
-        """Note that these messages are about to be sent; if it raises, do not send them.
+        """Record that these messages are about to be sent. If this raises, do not send them.
 
-        They are `in_flight` until `delivered` or `failed`, over a restart too.
+        They are `in_flight` until `delivered` or `failed`, even across a restart.
         """
         with self._write() as connection:
             outbox.mark_begun(connection, ids)
 
     def delivered(self, ids: Sequence[int]) -> None:
-        """Remove messages that their receiver accepted, or that were summarized."""
+        """Remove messages that the receiver accepted or that were summarized."""
         with self._write() as connection:
             outbox.remove(connection, ids)
 
     def failed(self, ids: Sequence[int], next_attempt_at: datetime, error: str) -> None:
-        """Note that their receiver did not accept these messages; they stay where they are."""
+        """Record that the receiver refused these messages. They keep their place in the queue."""
         with self._write() as connection:
             outbox.mark_failed(connection, ids, next_attempt_at, error)
 
     def drop_queue(self, receiver: str) -> int:
-        """Remove all messages for a receiver that was removed; returns how many."""
+        """Remove all messages of a removed receiver. Returns their number."""
         with self._write() as connection:
             return outbox.remove_all(connection, receiver)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with explained(self._path), self._reader.begin() as connection:
+        with store_errors(self._path), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        # The lock lets our own writers wait in turn; SQLite's waiting is a poll with a time limit.
-        with explained(self._path), self._writing, self._writer.begin() as connection:
+        # The lock queues our own writers. SQLite would poll for its lock with a time limit.
+        with store_errors(self._path), self._writing, self._writer.begin() as connection:
             yield connection
 
 
@@ -300,5 +301,5 @@ def _load(loader: Loader[T], stored: str | None, account: str) -> T | None:
     try:
         return None if stored is None else loader(stored)
     except ValueError as error:
-        _log.warning("stored state cannot be read, left out", account=account, error=str(error))
+        _log.warning("stored state unreadable, skipped", account=account, error=str(error))
         return None

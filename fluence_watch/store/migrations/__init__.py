@@ -1,1 +1,1 @@
-"""Alembic's folder: `env.py` runs the migrations of `versions/` on a connection that it is given."""
+"""Alembic's folder. `env.py` runs the migrations of `versions/` on a given connection."""

@@ -1,4 +1,4 @@
-"""Run by Alembic, with the connection of `migrate.py`: no file, no logging set-up, no URL."""
+"""Run by Alembic with the connection of `migrate.py`. Needs no file, logging set-up or URL."""
 
 from alembic import context
 

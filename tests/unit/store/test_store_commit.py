@@ -42,7 +42,7 @@ def resolved(before: Alert, ends_at: datetime) -> Alert:
 
 
 def state(*alerts: Alert, vms: int = 2) -> AccountState:
-    """A state with some VMs, and alerts that `ops` was told of."""
+    """A state with some VMs, and alerts that `ops` was notified of."""
     return AccountState(
         known={f"0x{number}": known(number) for number in range(vms)},
         alerts={alert.fingerprint: alert for alert in alerts},
@@ -115,7 +115,7 @@ def test_only_the_difference_is_written(store: Store) -> None:
             state(replace(alert("a"), severity=Severity.INFO), alert("b")), id="severity changes"
         ),
         pytest.param(
-            replace(state(alert("a"), alert("b")), last_notified={}), id="nobody was told"
+            replace(state(alert("a"), alert("b")), last_notified={}), id="nobody was notified"
         ),
         pytest.param(
             replace(
@@ -125,7 +125,7 @@ def test_only_the_difference_is_written(store: Store) -> None:
                     (alert("a").fingerprint, "mail"): NOW,
                 },
             ),
-            id="told again, and others",
+            id="notified again, and others",
         ),
     ],
 )
@@ -150,7 +150,7 @@ def test_a_repeated_commit_changes_nothing(store: Store) -> None:
 
 
 def test_an_ended_alert_becomes_history(store: Store) -> None:
-    """It is no more among the open ones, nor is who was told of it."""
+    """It is no longer open, and its notifications are gone."""
     before = state(alert("a"), alert("b"))
     ended = replace(resolved(alert("a"), NOW + HOUR), quiet=True)
     store.commit("main", EMPTY, before)
@@ -262,7 +262,7 @@ def note(store: Store, account: str, subject: str) -> None:
 
 
 def test_the_notes_of_a_forgotten_account_go_too(store: Store) -> None:
-    """A later account of that name must not be told of them; those of others stay."""
+    """A later account of that name must not get them. Those of other accounts stay."""
     note(store, "main", "0x1")
     note(store, "other", "0x2")
     store.commit("main", EMPTY, EMPTY)

@@ -128,8 +128,8 @@ def test_polls_and_delivery_work_at_the_same_time(store: Store) -> None:
         before = AccountState()
         for number in range(polls):
             after = fleet(number + 1, account)
-            told = [Message(name, account, NOW, (), ()) for name in ("ops", "mail")]
-            store.commit(account, before, after, [], told)
+            messages = [Message(name, account, NOW, (), ()) for name in ("ops", "mail")]
+            store.commit(account, before, after, [], messages)
             before = store.load(account)
             assert after == before
 

@@ -68,7 +68,7 @@ def first_store(url: str) -> None:
 
 
 def test_a_store_of_the_first_schema(url: str) -> None:
-    """What is known, what fires and who was told of it stay; what is new is unknown."""
+    """Known VMs, firing alerts and their notifications stay. New values are unknown."""
     first_store(url)
     with Store.open(url) as store:
         state = store.load("main")

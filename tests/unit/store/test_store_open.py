@@ -159,7 +159,7 @@ def test_a_closed_store_can_be_opened_again(url: str) -> None:
 def test_a_store_of_a_newer_version_is_refused(url: str, exclusive: bool) -> None:  # noqa: FBT001 - a parameter of the table
     """An old program does not touch what it does not understand."""
     set_revision(url, "9999")
-    with pytest.raises(StoreError, match=r"made by a newer fluence-watch \(schema 9999\)"):
+    with pytest.raises(StoreError, match=r"created by a newer fluence-watch \(schema 9999\)"):
         Store.open(url, exclusive=exclusive)
 
 
@@ -169,7 +169,7 @@ def test_a_reader_works_beside_the_daemon(url: str, store: Store) -> None:
         assert [] == reader.accounts()
         store.commit("main", AccountState(), AccountState())
         assert ["main"] == reader.accounts()
-        with pytest.raises(StoreError, match="it cannot be written"):
+        with pytest.raises(StoreError, match="it is not writable"):
             reader.watch_only([], datetime.now(UTC))
 
 

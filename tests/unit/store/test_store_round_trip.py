@@ -29,7 +29,7 @@ from fluence_watch.store.codec import (
     load_message,
     load_vm,
 )
-from fluence_watch.store.columns import Hostile, Moment
+from fluence_watch.store.columns import AnyText, Moment
 
 WORST = "\0 \\u0000 \\ \ud83d\ude00 \udfff \"' \u202e \x1b[31m <!channel> %s :of_key é😀"
 NOW = datetime(2025, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -132,7 +132,7 @@ def test_an_item_with_unknown_facts_is_kept_without_them() -> None:
 @given(text=any_text)
 def test_any_text_survives_a_column(text: str) -> None:
     """What the column stores is valid UTF-8 without NUL, and means the same text."""
-    column: Any = Hostile()
+    column: Any = AnyText()
     stored = column.process_bind_param(text, None)
     assert b"\0" not in stored.encode()
     assert text == column.process_result_value(stored, None)
@@ -171,10 +171,10 @@ def test_any_state_survives_the_database(
     messages: list[Message],
     balance: MicroUsdc | None,
 ) -> None:
-    """VMs, alerts, who was told and the outbox come out of SQLite as they went in."""
+    """VMs, alerts, notifications and the outbox come out of SQLite as they went in."""
     alerts = {alert.fingerprint: alert for alert in opened}
-    told = {(fingerprint, name): NOW for fingerprint in alerts for name in receivers}
-    state = AccountState(known, alerts, told, NOW, None, balance=balance)
+    last_notified = {(fingerprint, name): NOW for fingerprint in alerts for name in receivers}
+    state = AccountState(known, alerts, last_notified, NOW, None, balance=balance)
     shared_store.watch_only([], NOW)
     shared_store.forget_absent(NOW + timedelta(seconds=1))
     for receiver in shared_store.receivers_waiting():

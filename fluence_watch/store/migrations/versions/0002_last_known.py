@@ -1,4 +1,4 @@
-"""What was last known of VMs and accounts, beside what is known now."""
+"""Last known values of VMs and accounts, next to the current ones."""
 
 import sqlalchemy as sa
 from alembic import op

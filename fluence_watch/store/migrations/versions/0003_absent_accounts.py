@@ -1,4 +1,4 @@
-"""Since when an account is missing from the settings."""
+"""When an account was removed from the settings."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What went wrong with the database, and what to do about it."""
+"""Turns database errors into errors that say what to do."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from fluence_watch.errors import StoreError
 
 _ADVICE = {
     "SQLITE_FULL": "the disk is full: free some space",
-    "SQLITE_READONLY": "it cannot be written: check the permissions of the file and of its "
+    "SQLITE_READONLY": "it is not writable: check the permissions of the file and of its "
     "folder, and whether the disk is mounted read-only",
     "SQLITE_CANTOPEN": "it cannot be opened: check that it is a file, and the permissions of the "
     "file and of its folder",
@@ -29,8 +29,8 @@ _FILE_ADVICE = (
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn whatever the database raises into a `StoreError` that names the file."""
+def store_errors(path: Path) -> Iterator[None]:
+    """Convert all database errors to a `StoreError` that names the file and says what to do."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
@@ -39,7 +39,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _advice(cause: BaseException | None) -> str:
-    # The cause's own text alone: SQLAlchemy's adds the statement with all its values.
+    # Use the cause's own text, because SQLAlchemy's text includes the statement with its values.
     name = getattr(cause, "sqlite_errorname", "")
     primary = "_".join(name.split("_")[:2])  # SQLITE_IOERR_WRITE is an SQLITE_IOERR
     advice = _FILE_ADVICE if isinstance(cause, OSError) else _ADVICE.get(primary)
