@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from fluence_watch.sender import urls, worker
+
 
 def pytest_configure() -> None:
     """Let SIGINT reach the programs under test, also when the tests run in the background.
@@ -22,6 +24,17 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `long` begin first, so that no worker ends with one alone."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture
+def apprise_within_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apprise is asked about URLs by a call, where the program starts a process for it."""
+
+    def asked(about: list[str]) -> list[urls.Description | None]:
+        found = worker._described(about)["urls"]
+        return [urls.Description(**each) if each else None for each in found]
+
+    monkeypatch.setattr(urls, "_asked", asked)
 
 
 @dataclass

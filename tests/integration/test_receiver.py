@@ -12,6 +12,8 @@ from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.receiver import Receiver, parse_receiver
 from fluence_watch.notify.render import Rendered
 
+pytestmark = pytest.mark.usefixtures("apprise_within_this_process")
+
 Parse = Callable[..., Receiver]
 
 HELLO = Rendered("[FIRING:1] low_balance · main", "web-1 :smile: \\n ${x}", "failure")

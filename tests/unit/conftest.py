@@ -3,15 +3,10 @@
 import pytest
 import structlog
 
-from fluence_watch.sender import urls, worker
 
-
-@pytest.fixture(autouse=True, scope="session")
-def _apprise_within_this_process() -> None:
-    """The same program, called instead of started."""
-    urls._asked = lambda asked: [
-        urls.Description(**found) if found else None for found in worker._described(asked)["urls"]
-    ]
+@pytest.fixture(autouse=True)
+def _no_process(apprise_within_this_process: None) -> None:
+    """Nothing is started to ask about URLs."""
 
 
 @pytest.fixture(autouse=True, scope="session")
