@@ -3,7 +3,7 @@
 client.py        what there is to call
 dialects/        one generation of the API each: what is asked, and what the answers mean
 transport.py     requests: the key, the time budget, retries, errors
-settling.py      what became of a change whose answer did not come
+settling.py      the outcome of a change whose answer is missing
 """
 
 from fluence_watch.fluence.client import FluenceClient

@@ -5,9 +5,9 @@
         if listing.complete:
             ...
 
-Every call has a budget of `ClientConfig.timeout` seconds. A GET is tried again within it. A change
-is tried again only where the API cannot have heard of it; when its answer does not tell what became
-of it, that is read back, within a budget of its own.
+Every call has a budget of `ClientConfig.timeout` seconds. A GET is retried within it. A change is
+retried only where the API cannot have received it. Where its answer leaves the outcome open, the
+client reads the VM back, within a budget of its own.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ _OF_ANOTHER_DIALECT = frozenset({404, 405})
 
 
 def _ignore(record: RequestRecord) -> None:
-    """For who does not count requests."""
+    """The default hook: requests are not counted."""
 
 
 def _utc_now() -> datetime:
@@ -54,8 +54,8 @@ def _utc_now() -> datetime:
 class FluenceClient:
     """The API with the key of one account; an async context manager, or closed with `aclose`.
 
-    `on_request` is called for every HTTP request, each try by itself. `now` tells the time, for
-    `Retry-After` dates. `transport` takes the place of the network connection.
+    `on_request` is called for every HTTP request, retries included. `now` is the clock for
+    `Retry-After` dates. `transport` replaces the network connection.
 
     All methods raise `ApiError` and nothing else of their own.
 
@@ -103,19 +103,19 @@ class FluenceClient:
     def billing_period(self) -> timedelta | None:
         """What `Vm.price` is the price of: an hour in `cloud`.
 
-        `None` is an epoch, whose length the API does not tell (24 hours), or that the dialect is
-        not found yet.
+        `None` means an epoch, whose length the API does not report (24 hours), or that the dialect
+        is not known yet.
         """
         return self._dialect.billing_period if self._dialect else None
 
     async def list_vms(self) -> Listing:
         """All VMs of the account; one that did not change since the last call is the same object.
 
-        A listing that is not `complete` is no ground to think that a VM has vanished.
+        An incomplete listing does not show that a VM has vanished.
 
         Raises:
-            MaintenanceError: there is none, for the API is being worked on.
-            ApiError: the list could not be had within the budget of the call.
+            MaintenanceError: the API is in maintenance.
+            ApiError: the list could not be read within the budget of the call.
         """
         dialect = await self._chosen()
         try:
@@ -132,7 +132,7 @@ class FluenceClient:
     async def update_vm(
         self, vm_id: str, *, name: str | None = None, ports: Sequence[Port] | None = None
     ) -> None:
-        """Rename a VM, or set which ports are open, or both; `None` leaves what is.
+        """Rename a VM, or set its open ports, or both; `None` leaves it as it is.
 
         `ports` is all of them: what is left out is closed, 22/tcp too. With neither, nothing is
         asked. In `cloud` the ports are those of the VM's security group, which is not changed
@@ -140,8 +140,8 @@ class FluenceClient:
 
         Raises:
             RefusedError: the API, or the dialect, cannot do it.
-            OutcomeUnknownError: it is not known whether the VM was changed.
-            ApiError: it was not changed, as far as the text does not say otherwise.
+            OutcomeUnknownError: the VM may have been changed.
+            ApiError: it was not changed, unless the text says otherwise.
         """
         change = VmChange(vm_id, name, None if ports is None else tuple(ports))
         if change.is_empty:
@@ -158,8 +158,8 @@ class FluenceClient:
         """Delete a VM, and all that is on its disk.
 
         Raises:
-            RefusedError: the API does not do it.
-            OutcomeUnknownError: it is not known whether the VM was deleted.
+            RefusedError: the API refuses.
+            OutcomeUnknownError: the VM may have been deleted.
             ApiError: it was not deleted.
         """
         dialect = await self._chosen()
@@ -175,7 +175,7 @@ class FluenceClient:
         """The SSH keys of the account, in the order of the API.
 
         Raises:
-            ApiError: they could not be had, all of them.
+            ApiError: not all of them could be read.
         """
         dialect = await self._chosen()
         return await dialect.ssh_keys(self._call(dialect))
@@ -184,8 +184,8 @@ class FluenceClient:
         """Add a key; one that is there already, under whatever name, is left as it is.
 
         Raises:
-            RefusedError: the API does not take it.
-            OutcomeUnknownError: it is not known whether the key was added.
+            RefusedError: the API refuses it.
+            OutcomeUnknownError: the key may have been added.
             ApiError: it was not added.
         """
         there = reading_back.with_material(await self.list_ssh_keys(), public_key)
@@ -203,8 +203,8 @@ class FluenceClient:
         """Remove a key, given itself or its fingerprint; VMs that have it keep it.
 
         Raises:
-            RefusedError: the API does not do it, or the account has no such key.
-            OutcomeUnknownError: it is not known whether the key was removed.
+            RefusedError: the API refuses, or the account has no such key.
+            OutcomeUnknownError: the key may have been removed.
             ApiError: it was not removed.
         """
         chosen = SshKey("", key, "") if isinstance(key, str) else key
@@ -217,19 +217,19 @@ class FluenceClient:
         )
 
     async def account_balance(self) -> AccountBalance | NotReported:
-        """The money of the account, where the dialect tells it.
+        """The balance of the account, where the dialect has one.
 
         Raises:
-            ApiError: it could not be had.
+            ApiError: it could not be read.
         """
         dialect = await self._chosen()
         return await dialect.balance(self._call(dialect))
 
     async def service_status(self) -> ServiceStatus | NotReported:
-        """Whether the API is in maintenance, where the dialect tells; the key is not sent.
+        """Whether the API is in maintenance, where the dialect says so; the key is not sent.
 
         Raises:
-            ApiError: it could not be had.
+            ApiError: it could not be read.
         """
         dialect = await self._chosen()
         return await dialect.service_status(self._call(dialect))
@@ -243,7 +243,7 @@ class FluenceClient:
 
     @property
     def _pause(self) -> float:
-        """Seconds between two looks at what became of a change."""
+        """Seconds between the two reads after a change with an unknown outcome."""
         return self._config.timeout / 5
 
     async def _chosen(self) -> Dialect:

@@ -1,4 +1,4 @@
-"""What it takes to talk to the Fluence API with one key."""
+"""How to reach the Fluence API with one key."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,16 +10,16 @@ from fluence_watch.model.text import fits_header
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """How to reach the API and as whom.
+    """Address, key and limits of a client.
 
     `dialect` is `v2`, `v3`, `cloud`, or `auto`: the newest of them that the key works with.
     `auth` says which header carries the key: `Authorization: Bearer`, `X-API-KEY` or both;
-    in `cloud` both is `X-API-KEY`, for a bearer is another thing there. `timeout` is the budget of
+    in `cloud` both means `X-API-KEY`, because a bearer token is a login there. `timeout` is the budget of
     one whole call in seconds, retries included. `max_body_bytes` bounds a response body, counted
     after decompression, and all pages of a list together.
 
     Raises:
-        ValueError: the key cannot stand in a header, the base URL is not plain HTTP(S), or a
+        ValueError: a header cannot carry the key, the base URL is not plain HTTP(S), or a
             bound is not positive. The text never shows the key.
     """
 

@@ -1,4 +1,4 @@
-"""A process that sends for one receiver: there while it is used, killed when it takes too long."""
+"""A process that sends for one receiver: kept while it is used, killed when it takes too long."""
 
 import asyncio
 import json
@@ -19,20 +19,20 @@ _LONGEST_ANSWER = 2**20
 
 
 def command(*arguments: str) -> list[str]:
-    """How the program is started: `-P` keeps the current folder out of its imports."""
+    """The command line of the program; `-P` keeps the current folder out of its imports."""
     return [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), *arguments]
 
 
 def environment() -> dict[str, str]:
-    """What it may know of ours: proxies and certificates, but no settings, which hold keys."""
+    """Its environment: ours (proxies, certificates) without the settings, which hold keys."""
     return {name: value for name, value in os.environ.items() if "FLUENCE_WATCH" not in name}
 
 
 class SenderProcess:
     """Answers requests, one at a time, each within a hard bound in time.
 
-    The process starts with the first request and ends when it was not asked for `idle` seconds,
-    when an answer does not come in time, when who asks is cancelled, and when we end.
+    The process starts with the first request. It ends when it is idle for `idle` seconds, when an
+    answer is late, when the request is cancelled, and when this process ends.
     """
 
     def __init__(self, idle: float = IDLE_SECONDS) -> None:
@@ -45,8 +45,8 @@ class SenderProcess:
         """The answer of the program (see `worker`).
 
         Raises:
-            NotifyError: there was none in time, and nothing goes on trying; what was asked for
-                may have been done.
+            NotifyError: there was none in time. The process is killed; the message may have
+                arrived.
         """
         async with self._asking:
             self._stay()

@@ -1,4 +1,4 @@
-"""What Apprise makes of URLs: one short-lived process answers for all, and is asked once of each."""
+"""Describes receivers by their URLs: one short-lived process answers for all, once for each."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ _MOST = 10_000
 
 
 class Description(NamedTuple):
-    """A receiver as Apprise knows it.
+    """A receiver as Apprise describes it.
 
     `format` is what the service takes best (text, markdown or html), `longest` how many characters
     a message may have, `shown` the URL without its secrets.
@@ -33,7 +33,7 @@ def describe(urls: Sequence[str]) -> list[Description | None]:
     """What each URL means; `None` where Apprise cannot use it, or there are several in it.
 
     Raises:
-        NotifyError: Apprise cannot be asked.
+        NotifyError: Apprise cannot be run.
     """
     with _lock:
         new = [url for url in dict.fromkeys(urls) if url not in _known]

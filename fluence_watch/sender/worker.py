@@ -2,13 +2,13 @@
 
     {"url", "format", "title", "body", "kind"}   → {} when it was sent, else {"error": "why"}
 
-It ends at the end of its input, also in the middle of a send: who asked is gone. As `worker.py
+It ends at the end of its input, even during a send: its parent is gone. As `worker.py
 describe` it reads one list of URLs to the end of the input, and answers with
 
     {"urls": [{"format", "longest", "shown"} or null, …]}   or {"error": "why"}
 
-URLs arrive by standard input alone, for others can read the arguments of a process; their secrets
-are in no answer. What plugins print goes nowhere. The program needs Apprise and the standard
+URLs arrive by standard input alone, because others can read the arguments of a process. Their
+secrets are in no answer. What plugins print goes nowhere. The program needs Apprise and the standard
 library, nothing of this package, and is started by its path.
 """
 
@@ -37,7 +37,10 @@ _SECRET = 4  # shorter pieces of a URL are no secrets, and would blank out ordin
 def main() -> None:
     """Answer requests, one after the other, until the input ends."""
     resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
-    for number in (signal.SIGINT, signal.SIGTERM):  # they may be meant for all; the input tells
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # the terminal sends them to all; the end of the input counts
         signal.signal(number, signal.SIG_IGN)
     requests, answers = _channels()
     if sys.argv[1:] == ["describe"]:
@@ -51,7 +54,7 @@ def main() -> None:
 
 
 def _channels() -> tuple[IO[bytes], IO[bytes]]:
-    """Our own input and output; whoever uses the standard ones, or a child of ours, gets nothing."""
+    """Duplicates of standard input and output; plugins and their children get /dev/null."""
     channels = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -60,7 +63,7 @@ def _channels() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _work(next_line: Callable[[], bytes], answers: IO[bytes]) -> None:
-    with contextlib.suppress(ImportError):  # the first answer says it
+    with contextlib.suppress(ImportError):  # the first answer reports it
         import apprise  # noqa: F401, PLC0415 - while the first request is on its way
     with contextlib.suppress(OSError):
         while True:
@@ -128,7 +131,7 @@ def _load(url: str) -> "Apprise | None":
         app_desc=_OURSELVES,
         http_redirects=False,  # a POST that is redirected arrives as an empty GET
         interpret_emojis=False,
-        service_timeout=0,  # who asks kills this process when a send takes too long
+        service_timeout=0,  # the parent kills this process when a send takes too long
         timezone="UTC",
     )
     apprise = Apprise(asset=asset)

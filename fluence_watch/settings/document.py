@@ -54,7 +54,7 @@ def _table(header: str, model: BaseModel) -> str:
 
 
 def example() -> str:
-    """A settings file that says all there is to set, with its meaning and default."""
+    """A settings file with every key, its meaning and its default."""
     blocks = [_HEAD.rstrip()]
     for name, info in WatchSettings.model_fields.items():
         if name == "accounts":
@@ -109,5 +109,5 @@ def _toml(value: object) -> str:
 
 
 def _visible(character: str) -> str:
-    """TOML allows some invisible characters in a string, and forbids others: none goes out raw."""
+    """The text with invisible characters escaped: TOML forbids some of them."""
     return character if character.isprintable() else f"\\U{ord(character):08X}"

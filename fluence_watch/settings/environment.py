@@ -1,7 +1,7 @@
 """Settings from environment variables.
 
-`FLUENCE_WATCH_POLL__INTERVAL=30s` is `interval` of `[poll]`. In a list of tables an entry goes by its
-name or number: `FLUENCE_WATCH_ACCOUNTS__MAIN__API_KEY`. `FLUENCE_WATCH_API_KEY` and
+`FLUENCE_WATCH_POLL__INTERVAL=30s` is `interval` of `[poll]`. An entry of a list of tables is named by
+its name or number: `FLUENCE_WATCH_ACCOUNTS__MAIN__API_KEY`. `FLUENCE_WATCH_API_KEY` and
 `FLUENCE_WATCH_NOTIFY_URLS` are enough where there is no file.
 """
 
@@ -18,7 +18,7 @@ TWINS |= {file: secret for secret, file in TWINS.items()}
 _ENTRIES = frozenset({"accounts", "expect", "receivers"})
 _LISTS = frozenset({"rules", "accounts", "ports"})
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-# What Kubernetes gives to the pods beside a service that is called fluence-watch.
+# Kubernetes sets these for pods beside a service called fluence-watch.
 _KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
 
 Tables = dict[str, Any]
@@ -26,14 +26,14 @@ Loc = tuple[int | str, ...]
 
 
 def variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are ours, without the prefix."""
+    """The variables with our prefix, which is cut."""
     named = ((k.upper(), v) for k, v in environ.items())
     found = {k.removeprefix(PREFIX): v for k, v in named if k.startswith(PREFIX)}
     return {k: v for k, v in found.items() if not _KUBERNETES.fullmatch(k)}
 
 
 class Overlay:
-    """What variables (without prefix) make of the file's tables.
+    """The tables of the file, with variables (without prefix) laid over them.
 
     `tables` are the file's with the variables laid over them, `origins` says which variable a key
     came from. Lists are separated by blanks or commas.
@@ -55,7 +55,7 @@ class Overlay:
         self.tables = _merged(file, self._all)
 
     def _put(self, path: Sequence[str], value: str, variable: str) -> None:
-        """Put the value at its place; where the file has no table there, it is the file that is wrong."""
+        """Put the value at its place; a place that is no table in the file is an error of the file."""
         node: Any = self._all
         loc: Loc = ()
         for part in path[:-1]:
@@ -72,16 +72,14 @@ class Overlay:
 
     def _set(self, node: Any, loc: Loc, value: str, variable: str) -> None:  # noqa: ANN401 - a table or a list of them
         key = str(loc[-1])
-        if isinstance(
-            node, list
-        ):  # an entry where a table should be; the check of the settings says so
+        if isinstance(node, list):  # an entry where a table should be: the validation reports it
             node.append(value)
             loc = (*loc[:-1], len(node) - 1)
         else:
             node[key] = _value(key, value)
             twin = TWINS.get(key)
             if twin in node and (*loc[:-1], twin) not in self.origins:
-                del node[twin]  # the environment's secret takes the place of the file's
+                del node[twin]  # the environment's secret replaces the file's
         self.origins[loc] = variable
 
     def _put_urls(self, given: Mapping[str, str]) -> None:
@@ -96,7 +94,7 @@ class Overlay:
                 receivers.append({"name": f"notify-{number}", "url": url})
 
     def _place(self, section: str, entries: list[Any], part: str, variable: str) -> int:
-        """The number of the entry that goes by this name or number; a new one if none does."""
+        """The index of the entry with this name or number; a new one if there is none."""
         if (section, part) not in self._places:
             place = _find(entries, part)
             if place is None:
@@ -111,7 +109,7 @@ def _find(entries: list[Any], part: str) -> int | None:
     if part.isdigit():
         return int(part) if int(part) < len(entries) else None
     names = [str(e.get("name", "main")) if isinstance(e, dict) else "" for e in entries]
-    for separator in ("_", ""):  # `web_1` is rather `web-1` than `web1`
+    for separator in ("_", ""):  # `web_1` is `web-1` first, then `web1`
         simple = [re.sub(r"[^a-z0-9]", separator, name.lower()) for name in names]
         if (wanted := re.sub(r"[^a-z0-9]", separator, part)) in simple:
             return simple.index(wanted)
@@ -125,7 +123,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a scalar or a list of 
 
 
 def _merged(under: Tables, over: Tables) -> Tables:
-    """Both together; what is in `over` counts."""
+    """Both merged; `over` wins."""
     merged = dict(under)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

@@ -80,7 +80,7 @@ Ports = Annotated[
 
 
 class PollSettings(Settings):
-    """How often the API is polled, and how long it may take."""
+    """How often the API is polled, and how long a call may take."""
 
     interval: PositiveDuration = Field(
         default=timedelta(seconds=60), description="time between two polls of an account"
@@ -178,7 +178,7 @@ class AccountSettings(Settings):
 
     @property
     def key(self) -> str:
-        """The API key, wherever it is kept."""
+        """The API key, from the setting or its file."""
         return one_secret(self.api_key, self.api_key_file, "api_key").get_secret_value()
 
     @property
@@ -201,7 +201,7 @@ class ExpectSettings(Settings):
 
 
 class ReceiverSettings(Settings):
-    """Someone who is notified."""
+    """A service or mailbox to notify."""
 
     name: Name = Field(description="its name in metrics and logs")
     url: SecretStr | None = Field(default=None, description="one Apprise URL")
@@ -218,7 +218,7 @@ class ReceiverSettings(Settings):
 
     @property
     def apprise_url(self) -> str:
-        """The Apprise URL, wherever it is kept."""
+        """The Apprise URL, from the setting or its file."""
         return one_secret(self.url, self.url_file, "url").get_secret_value()
 
 
@@ -261,7 +261,7 @@ class WatchSettings(Settings):
 
     @property
     def notes(self) -> tuple[Problem, ...]:
-        """What is doubtful in these settings, with its place; they can be used all the same."""
+        """What is doubtful in these settings, with its place; they remain usable."""
         return self._notes
 
     def with_notes(self, notes: Iterable[Problem]) -> Self:

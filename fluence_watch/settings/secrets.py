@@ -52,7 +52,7 @@ def check_api_key(key: str) -> None:
 
 
 def check_apprise_url(url: str) -> None:
-    """See that Apprise can use the URL.
+    """Check that Apprise can use the URL.
 
     Raises:
         ValueError: it cannot, or there are several URLs in one; the text does not show the URL.

@@ -1,4 +1,4 @@
-"""Reading the settings, and saying all that is wrong with them at once."""
+"""Reads the settings, and reports every problem at once."""
 
 import difflib
 import os
@@ -47,7 +47,7 @@ def find_file(given: Path | None = None) -> Path | None:
 def load_settings(file: Path | None = None) -> WatchSettings:
     """Read the settings from the file, if there is one, and the environment.
 
-    What is doubtful, but can be used, is in their `notes`.
+    What is doubtful but usable is in their `notes`.
 
     Raises:
         ConfigError: they cannot be used; it lists every problem, with its key, file and line.
@@ -66,14 +66,14 @@ def load_settings(file: Path | None = None) -> WatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Tables on their way to settings, with all that says where a key came from."""
+    """The tables before validation, with the origin of each key."""
 
     overlay: Overlay
     file: Path | None
     text: str
 
     def settings(self) -> WatchSettings:
-        """Check each value by itself, then, without those that are wrong, all of them together."""
+        """Validate each value by itself, then check the valid ones together."""
         settings, errors = _validated(self.overlay.tables)
         problems = [self._problem(e["loc"], self._words(e), e["type"]) for e in errors]
         wrong = [loc for error in errors for loc in _in_doubt(error)]
@@ -108,7 +108,7 @@ class _Reading:
 
 
 def _validated(tables: Tables) -> tuple[WatchSettings, Sequence[ErrorDetails]]:
-    """The settings, with defaults in place of what is wrong by itself, and all that is."""
+    """The settings with defaults for invalid values, and the problems of these."""
     try:
         return WatchSettings.model_validate(tables), ()
     except ValidationError as error:
@@ -119,13 +119,13 @@ def _validated(tables: Tables) -> tuple[WatchSettings, Sequence[ErrorDetails]]:
 
 
 def _mend(tables: Tables, loc: Loc) -> None:
-    """Put something valid in the place of what is wrong, so that the rest can be checked."""
+    """Replace what is invalid by something valid, so that the rest can be checked."""
     node: Any = tables
     key = loc[0]
     for part in loc[1:]:
         below = node[key]
         if not isinstance(below, dict) and not (node is tables and isinstance(below, list)):
-            break  # something inside a key's own list: the whole list goes
+            break  # an item of a list: the whole list is dropped
         node, key = below, part
     fill = _FILL.get(str(loc[0]), {})
     if isinstance(node, list):
@@ -137,7 +137,7 @@ def _mend(tables: Tables, loc: Loc) -> None:
 
 
 def _in_doubt(error: ErrorDetails) -> Iterator[Loc]:
-    """The keys of which this error leaves nothing known."""
+    """The keys that this error leaves unknown."""
     loc: Loc = error["loc"]
     yield loc
     if error["type"] == "extra_forbidden":
@@ -145,7 +145,7 @@ def _in_doubt(error: ErrorDetails) -> Iterator[Loc]:
 
 
 def _overlap(one: Loc, other: Loc) -> bool:
-    """Whether one of them is the other, or a part of it."""
+    """Whether one of them equals or contains the other."""
     return all(a == b for a, b in zip(one, other, strict=False))
 
 
@@ -189,12 +189,12 @@ def _number(text: str) -> Decimal:
 
 
 def _inside(loc: Loc, origins: Origins) -> str | None:
-    """A variable that put something into this table."""
+    """A variable that sets something in this table."""
     return next((variable for at, variable in origins.items() if at[: len(loc)] == loc), None)
 
 
 def _around(loc: Loc, origins: Origins) -> str | None:
-    """The variable that gave this value, or made what it is part of."""
+    """The variable that set this value, or the table around it."""
     found = (origins.get(loc[:length]) for length in range(len(loc), 0, -1))
     return next((variable for variable in found if variable), None)
 
@@ -219,7 +219,7 @@ def _nearest(loc: Loc) -> str:
 
 
 def _near(loc: Loc) -> list[str]:
-    """The key that was meant, as far as one can guess."""
+    """The nearest known key."""
     return difflib.get_close_matches(str(loc[-1]), _known_keys(loc[:-1]), n=1, cutoff=0.5)
 
 

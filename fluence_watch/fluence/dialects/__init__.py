@@ -18,8 +18,8 @@ from fluence_watch.model.ssh_key import AddedKey, SshKey
 class Dialect(Protocol):
     """A generation of the API, for one client.
 
-    All that asks the API raises `ApiError`. What changes something raises `DoubtfulError` too,
-    when the change was sent and it is not known whether it was made; the client then reads back.
+    Requests raise `ApiError`. Changes also raise `DoubtfulError`, when the change was sent and its
+    outcome is unknown; the client then reads it back.
     """
 
     @property
@@ -34,7 +34,7 @@ class Dialect(Protocol):
     def billing_period(self) -> timedelta | None:
         """What `Vm.price` is the price of.
 
-        `None` when that is an epoch, whose length the API does not tell: 24 hours.
+        `None` means an epoch, whose length the API does not report: 24 hours.
         """
 
     @property
@@ -42,7 +42,7 @@ class Dialect(Protocol):
         """Whether a VM that its user deleted stays in the list, as terminated."""
 
     async def probe(self, call: Call) -> None:
-        """Ask for as little of the list as can be; success says that the key works here."""
+        """Ask for the smallest part of the list; success means that the key works here."""
 
     async def list_vms(self, call: Call) -> Elements:
         """The elements of the list."""
@@ -70,7 +70,7 @@ class Dialect(Protocol):
 
 
 def _cloud() -> Dialect:
-    """It reads five kinds of lists, and takes a megabyte."""
+    """Loaded on demand: it reads five kinds of lists, and takes a megabyte."""
     from fluence_watch.fluence.dialects.cloud import Cloud  # noqa: PLC0415 - see above
 
     return Cloud()
@@ -87,7 +87,7 @@ AUTO = "auto"
 
 
 def check_dialect(name: str) -> None:
-    """Do nothing for the name of a dialect, or `auto`.
+    """Accept the name of a dialect, or `auto`.
 
     Raises:
         ValueError: it is something else.

@@ -18,7 +18,7 @@ async def choose(
 
     Raises:
         ApiError: it could not be decided: no answer, a failure of the server, another payload.
-        UnauthorizedError, RefusedError: none of them works; the text tells the answer of each.
+        UnauthorizedError, RefusedError: none of them works; the text has the answer of each.
     """
     refused: list[tuple[str, ApiError]] = []
     for name, make in dialects.items():

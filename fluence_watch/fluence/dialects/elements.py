@@ -1,4 +1,4 @@
-"""From the elements of a list to VMs, one by one, so that a bad one spoils nothing else."""
+"""Decodes the elements of a list one by one, so that a bad one spoils no other."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ VM has the hash of one of 10,000 others happens once in 10**15 changes.
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The list of VMs as the API gave it, in its order, and what of it could not be read.
+    """The list of VMs in the order of the API, and the elements that could not be read.
 
-    `incomplete_because` says why VMs may be missing that the account has: its pages changed
-    while they were read, the API is in maintenance.
+    `incomplete_because` says why VMs may be missing from it: the pages changed while they were
+    read, or the API is in maintenance.
     """
 
     vms: tuple[Vm, ...]
@@ -34,7 +34,7 @@ class Listing:
 
     @property
     def complete(self) -> bool:
-        """Whether each VM of the account is known by its id: what is missing has vanished."""
+        """Whether every VM of the account is in it by id, so that a missing one has vanished."""
         return self.incomplete_because is None and all(each.vm_id for each in self.rejected)
 
 
@@ -52,7 +52,7 @@ class _OnlyId(msgspec.Struct):
 def read_elements(
     elements: Iterable[msgspec.Raw], decode: Callable[[msgspec.Raw], Vm], memo: Memo
 ) -> Reading:
-    """Decode what is not in the memo; the same bytes as in the last list give the same object.
+    """Decode what is not in the memo; bytes that are the same as in the last list give the same object.
 
     The new memo holds this list alone.
     """

@@ -1,6 +1,6 @@
 """What `v2` and `v3` have in common: one list of all VMs, changes to it, and `/ssh_keys`.
 
-Source: Fluence guide, "Managing your Virtual Machines". Neither tells the balance of an account.
+Source: Fluence guide, "Managing your Virtual Machines". Neither reports the balance of an account.
 """
 
 from collections.abc import Iterable
@@ -26,10 +26,10 @@ _UNWRITABLE: Final = frozenset({"any", "icmp"})
 
 
 class Generation(Protocol):
-    """How a generation writes; a module is one, and its functions are pure.
+    """What differs between generations; a module implements it with pure functions.
 
-    `split` and `decode_vm` raise `ValueError` (msgspec's errors are) or `RecursionError` on what
-    they cannot read.
+    `split` and `decode_vm` raise `ValueError` (as msgspec does) or `RecursionError` on what they
+    cannot read.
     """
 
     @property
@@ -73,11 +73,11 @@ class Marketplace:
         return self._generation.name
 
     async def probe(self, call: Call) -> None:
-        """The list has no pages: it is all of it."""
+        """The list has no pages, so it is read whole."""
         await self._elements(call, "probe")
 
     async def list_vms(self, call: Call) -> Elements:
-        """All of the list, in one answer."""
+        """The whole list, in one answer."""
         page = await self._elements(call, "list_vms")
         return Elements(page.elements, self._generation.decode_vm)
 
@@ -105,12 +105,12 @@ class Marketplace:
             raise DoubtfulError(UnexpectedPayloadError(text, where="removed_ids"))
 
     async def ssh_keys(self, call: Call) -> tuple[SshKey, ...]:
-        """The keys, which say `publicKey` here."""
+        """The keys; the field is `publicKey` here."""
         body = await call.get("list_ssh_keys", "/ssh_keys")
         return expected("a list of SSH keys", _read_keys, body)
 
     async def add_ssh_key(self, call: Call, name: str, public_key: str) -> AddedKey:
-        """The status tells a new key from one that was there; it says `public_key` here."""
+        """The status distinguishes a new key from an existing one; the field is `public_key` here."""
         body = {"name": name, "publicKey": public_key}
         answer = await call.send("add_ssh_key", "POST", "/ssh_keys", body)
         try:
@@ -134,12 +134,12 @@ class Marketplace:
 
 
 def _ports_json(ports: Iterable[Port]) -> list[dict[str, object]]:
-    """Ports one by one, for there are no ranges in these dialects.
+    """Ports one by one, because these dialects have no ranges.
 
-    A protocol that is unknown is written as it was read; it is for the API to say no.
+    An unknown protocol is written as it was read; the API decides whether it is valid.
 
     Raises:
-        RefusedError: they cannot be written so.
+        RefusedError: they cannot be written that way.
     """
     wanted = tuple(ports)
     if odd := [each for each in wanted if each.protocol in _UNWRITABLE]:
@@ -154,7 +154,7 @@ def _ports_json(ports: Iterable[Port]) -> list[dict[str, object]]:
 
 
 def _removed_ids(body: bytes) -> list[str] | None:
-    """What `v3` says that it removed; `None` when nothing is said, as in `v2`."""
+    """The ids that `v3` reports as removed; `None` when it reports none, as in `v2`."""
     try:
         return _REMOVED.decode(body).removed_ids
     except (ValueError, RecursionError):

@@ -30,7 +30,7 @@ _MICRO = Decimal(1_000_000)
 
 
 class Sizes(NamedTuple):
-    """What a VM has of each resource; `None` where the API does not tell."""
+    """What a VM has of each resource; `None` where the API does not report it."""
 
     vcpus: int | None
     memory_bytes: int | None
@@ -77,7 +77,7 @@ class _WireKey(msgspec.Struct, rename="camel"):
 
 
 def optional_time(text: str | None, path: str) -> datetime | None:
-    """A time where there is one.
+    """The time, `None` where there is none.
 
     Raises:
         FieldError: it cannot be read.
@@ -88,8 +88,7 @@ def optional_time(text: str | None, path: str) -> datetime | None:
 def rounded_usd(text: str, path: str) -> MicroUsdc:
     """An amount of USD to the nearest micro-USDC, half to even: `"0.0123456789"` is 12346.
 
-    For amounts that the API itself calls a snapshot and no bill; it writes as many digits as it
-    likes.
+    For amounts that the API calls a snapshot, not a bill, with any number of digits.
 
     Raises:
         FieldError: it is not a plain decimal number, or does not fit 64 bits.
@@ -103,7 +102,7 @@ def rounded_usd(text: str, path: str) -> MicroUsdc:
 
 
 def not_negative(price: MicroUsdc, path: str) -> MicroUsdc:
-    """The price.
+    """The price, checked.
 
     Raises:
         FieldError: it is below zero.
@@ -114,7 +113,7 @@ def not_negative(price: MicroUsdc, path: str) -> MicroUsdc:
 
 
 def _build_datacenter(wire: _WireDatacenter | None) -> Datacenter | None:
-    """`None` unless its name can be told: `FR-PAR-1`."""
+    """`None` unless all parts of its name (`FR-PAR-1`) are known."""
     if wire is None or not wire.country_code or not wire.city_code or wire.city_index is None:
         return None
     return Datacenter(wire.country_code, wire.city_code, wire.city_index, wire.tier)
@@ -127,7 +126,7 @@ def _build_ports(wire: Sequence[_WirePort] | None) -> Ports | None:
 
 
 def _build_port(index: int, wire: _WirePort) -> Port:
-    """Of a protocol other than tcp and udp, no number or one that is no port is all of it."""
+    """For a protocol other than tcp and udp, a missing or invalid number means all of it."""
     protocol, number = protocol_of(wire.protocol), wire.port
     if protocol not in _NUMBERED and (number is None or not 0 < number <= ALL_PORTS[1]):
         return Port(*ALL_PORTS, protocol)

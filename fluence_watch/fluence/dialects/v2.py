@@ -2,7 +2,7 @@
 
 Only what the model needs is read; `details`, `metadata` and `certifications` are not. Amounts
 are micro-USDC, integers or strings of one. RAM and STORAGE are in MB, of which the guide has
-4096 to 4 GB: 2**20 bytes. All but the id can be absent or null.
+4096 to 4 GB: 2**20 bytes. Everything but the id can be absent or null.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class _WireVm(msgspec.Struct, gc=False, rename="camel"):
 
 class _WireResource(msgspec.Struct):
     type: str | None = None
-    quantity: msgspec.Raw = NULL  # its type is known only for the types that are read
+    quantity: msgspec.Raw = NULL  # its JSON type depends on the resource type
 
 
 _Resources = Annotated[list[_WireResource], Meta(max_length=1000)]
@@ -99,7 +99,7 @@ def decode_vm(raw: msgspec.Raw) -> Vm:
 
 
 def update_body(update: dict[str, object]) -> object:
-    """The update of a VM is all of the body."""
+    """The body is the update of one VM."""
     return update
 
 

@@ -64,7 +64,7 @@ class _WireVm(msgspec.Struct, gc=False, rename="camel"):
 
 class _WireResource(msgspec.Struct):
     type: str | None = None
-    supply: msgspec.Raw = NULL  # of types that are not read it may be anything
+    supply: msgspec.Raw = NULL  # may be anything for resource types that are not read
     quantity: msgspec.Raw = NULL
     units: msgspec.Raw = NULL
 
@@ -110,12 +110,12 @@ def decode_vm(raw: msgspec.Raw) -> Vm:
 
 
 def update_body(update: dict[str, object]) -> object:
-    """An update of one VM, where several could stand."""
+    """A list with the update of one VM."""
     return {"updates": [update]}
 
 
 def delete_body(vm_id: str) -> object:
-    """The deletion of one VM, where several could stand."""
+    """A list with the deletion of one VM."""
     return {"vmIds": [vm_id]}
 
 
@@ -148,7 +148,7 @@ def _build_sizes(resources: Sequence[_WireResource] | None) -> Sizes:
 
 
 def _size(resource: _WireResource, kind: str, path: str) -> int | None:
-    """Cores, or bytes: of a `quantity` without units, as in `v2`, in MB of 2**20."""
+    """Cores, or bytes. A `quantity` without units is in MB of 2**20 bytes, as in `v2`."""
     amount = _number(resource.supply, f"{path}.supply")
     if amount is None:
         amount = _number(resource.quantity, f"{path}.quantity")

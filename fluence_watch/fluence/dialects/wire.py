@@ -1,4 +1,4 @@
-"""What the dialects share in reading JSON: pages, where an error is, times, repeated parts."""
+"""What the dialects share for reading JSON: pages, the place of an error, times, repeated parts."""
 
 import re
 from collections.abc import Callable
@@ -37,10 +37,10 @@ class Page(NamedTuple):
 
 
 class Elements(NamedTuple):
-    """What a dialect brings of the list: its elements, and how each is decoded.
+    """The list as a dialect reads it: its elements, and how each is decoded.
 
-    While `decode` is equal, the same bytes mean the same VM. `incomplete_because` says why there
-    may be VMs that are not among the elements.
+    While `decode` is equal, the same bytes mean the same VM. `incomplete_because` says why VMs may
+    be missing from the elements.
     """
 
     raw: list[msgspec.Raw]
@@ -49,7 +49,7 @@ class Elements(NamedTuple):
 
 
 class FieldError(ValueError):
-    """A value that makes its element unreadable; `path` is inside of the element: `.ports[0]`."""
+    """A value that makes its element unreadable; `path` is its place in the element: `.ports[0]`."""
 
     def __init__(self, path: str, why: str) -> None:
         self.path, self.why = path, why
@@ -57,7 +57,7 @@ class FieldError(ValueError):
 
 
 def locate(error: Exception) -> tuple[str, str]:
-    """Where in the value an error of decoding is, and what it says: `(".ports[0]", "…")`."""
+    """The place and the text of a decoding error: `(".ports[0]", "…")`."""
     if isinstance(error, FieldError):
         return error.path, error.why
     if isinstance(error, RecursionError):
@@ -78,8 +78,8 @@ def array_page(body: bytes) -> Page:
 def decoded(decoder: msgspec.json.Decoder[W], body: bytes) -> W:
     """Decode a body.
 
-    The escape of half a surrogate pair, which JSON allows and msgspec does not, is read as
-    U+FFFD, or one odd VM name would cost the whole list.
+    An escaped lone surrogate, which JSON allows and msgspec does not, is read as U+FFFD. Otherwise
+    one odd VM name would cost the whole list.
 
     Raises:
         ValueError, RecursionError: it cannot be read.
@@ -91,9 +91,9 @@ def decoded(decoder: msgspec.json.Decoder[W], body: bytes) -> W:
 
 
 def tolerant(read: Callable[[msgspec.Raw], T], raw: msgspec.Raw) -> T:
-    """What `read` makes of a value in which whole numbers may be written with a fraction of zero.
+    """The result of `read` for a value whose integers may be written with a zero fraction.
 
-    Only what cannot be read as it is, is read so: `2.0` and `1e6` where an integer is expected.
+    Such numbers (`2.0`, `1e6`) are rewritten only after a first attempt has failed.
 
     Raises:
         ValueError, RecursionError: it cannot be read.
@@ -109,7 +109,7 @@ def tolerant(read: Callable[[msgspec.Raw], T], raw: msgspec.Raw) -> T:
 
 
 def expected(what: str, read: Callable[[W], T], body: W) -> T:
-    """What `read` makes of a body; `what` names it in the error: "a list of VMs".
+    """The result of `read` for a body; `what` names it in the error: "a list of VMs".
 
     Raises:
         UnexpectedPayloadError: the body is something else.
@@ -127,9 +127,9 @@ def _whole_escape(match: re.Match[bytes]) -> bytes:
 
 
 def _whole_number(match: re.Match[bytes]) -> bytes:
-    """A number without its fraction or exponent, exactly, if it is a whole one."""
+    """The number without its fraction or exponent, if it is exactly an integer."""
     if match["fraction"] is None and match["exponent"] is None:
-        return match[0]  # a string, or an integer as it should be
+        return match[0]  # a string, or already an integer
     try:
         number = Decimal(match[0].decode())
     except ArithmeticError:
@@ -150,7 +150,7 @@ def utc_time(text: str, path: str) -> datetime:
         moment = datetime.fromisoformat(text.removeprefix("+00"))
         if moment.tzinfo is UTC:
             return moment
-        # Without a zone it would be taken for the time of this machine.
+        # Without a zone it would be read as local time.
         return _aware(moment).astimezone(UTC)
     except (ValueError, OverflowError):
         raise FieldError(path, f"{text!r:.40} is not a time that can be read") from None
@@ -165,10 +165,10 @@ def _aware(moment: datetime) -> datetime:
 def shared(
     path: str, decoder: msgspec.json.Decoder[W], build: Callable[[W], T]
 ) -> Callable[[msgspec.Raw], T]:
-    """A reader of a part that many VMs have alike, such as the datacenter or the ports.
+    """A reader of a part that many VMs share, such as the datacenter or the ports.
 
-    The same bytes give the same object, without decoding them again. `decoder` reads what is on
-    the wire, `build` makes the model's value of it.
+    The same bytes give the same object and are decoded once. `decoder` reads the JSON, `build`
+    makes the model's value.
     """
 
     def read(raw: bytes) -> T:

@@ -1,1 +1,1 @@
-"""HTTP: the session, one request with its retries, its body, what its status means."""
+"""HTTP: the session, a request with its retries, its body, the meaning of its status."""

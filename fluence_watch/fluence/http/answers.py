@@ -1,4 +1,4 @@
-"""What an answer that is not a success means: status and headers to an `ApiError`."""
+"""Maps the status and headers of a failed request to an `ApiError`."""
 
 import math
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ class _ErrorBody(msgspec.Struct):
 
 
 def error_text(body: bytes) -> str:
-    """The `error` of an error body; empty when it has none, as what a proxy says in HTML."""
+    """The `error` of an error body; empty when it has none, as in the HTML of a proxy."""
     try:
         return msgspec.json.decode(body, type=_ErrorBody).error
     except (ValueError, RecursionError):
@@ -54,9 +54,9 @@ def failure_of(
 ) -> ApiError:
     """The error for a status that is not 2xx.
 
-    `detail` is what the API said, `location` where a redirect points to, both cleaned; `wait`
-    is in seconds, from `Retry-After`. `writing` says that a change was asked for, which a
-    read-only key is refused too.
+    `detail` is the text of the API, `location` the target of a redirect, both cleaned. `wait` is in
+    seconds, from `Retry-After`. `writing` means that a change was requested, for which a read-only
+    key is refused too.
     """
     said = f": {detail}" if detail else ""
     asks = "" if wait is None else f"; the API asks to wait {math.ceil(wait)} s"

@@ -16,8 +16,8 @@ _GZIP = zlib.MAX_WBITS | 16
 async def read_body(response: "httpx.Response", limit: int) -> bytes:
     """The body of a streamed response, decompressed.
 
-    httpx would inflate each chunk whole, a gzip bomb too; here no more than `limit` bytes and
-    one are ever inflated.
+    httpx would inflate each chunk whole, even a gzip bomb. Here at most `limit` + 1 bytes are
+    inflated.
 
     Raises:
         BodyTooLargeError: it is larger than `limit` bytes.
@@ -25,7 +25,7 @@ async def read_body(response: "httpx.Response", limit: int) -> bytes:
         httpx.HTTPError: it did not arrive whole.
     """
     gunzip = _gunzip_for(response.headers.get("Content-Encoding", ""))
-    body = BytesIO()  # whose value, other than a bytearray's, is bytes without a copy
+    body = BytesIO()  # unlike a bytearray, it gives its bytes without a copy
     async for chunk in response.aiter_raw():
         body.write(_inflate(gunzip, chunk, limit + 1 - body.tell()) if gunzip else chunk)
         if body.tell() > limit:

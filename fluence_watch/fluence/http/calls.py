@@ -1,4 +1,4 @@
-"""One call of the client: the requests of it share a deadline."""
+"""One call of the client; its requests share a deadline."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from fluence_watch.fluence.http.transport import Answer, Request, Transport
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a dialect asks the API with. `endpoint` names a request in `RequestRecord`s.
+    """What a dialect sends requests with. `endpoint` names a request in `RequestRecord`s.
 
     `deadline` is in the time of the event loop, `max_bytes` bounds all pages of one list.
     """
@@ -31,7 +31,7 @@ class Call:
         return await self.transport.get(request, self.deadline)
 
     async def send(self, endpoint: str, method: str, path: str, body: object = None) -> Answer:
-        """Ask for a change; `body` is sent as JSON, without one nothing is.
+        """Request a change; `body` is sent as JSON, if there is one.
 
         Raises:
             ApiError: it was not made.

@@ -18,14 +18,14 @@ class Signing(Enum):
     """How a request carries the key."""
 
     CONFIGURED = auto()  # in the headers that `ClientConfig.auth` names
-    KEY_HEADER = auto()  # the same, but `both` is X-API-KEY: a bearer is a login token there
+    KEY_HEADER = auto()  # the same, but `both` means X-API-KEY: a bearer is a login token there
     NONE = auto()
 
 
 def signer(
     config: ClientConfig, signing: Signing
 ) -> Callable[[httpx.Request], httpx.Request] | None:
-    """What puts the key into a request; `None` when it carries none."""
+    """The function that puts the key into a request; `None` when it carries none."""
     if signing is Signing.NONE:
         return None
     both = config.auth == "both"
@@ -43,7 +43,7 @@ def signer(
 def http_client(
     config: ClientConfig, transport: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient:
-    """A client that follows no redirect: the key would travel along."""
+    """A client that follows no redirects: the key would travel along."""
     return httpx.AsyncClient(
         base_url=config.base_url,
         headers={
@@ -59,14 +59,14 @@ def http_client(
 
 
 def timeout(budget: float, *, tries: int) -> httpx.Timeout:
-    """The seconds that one of so many tries within the budget may take."""
+    """The timeout of one of so many attempts within the budget."""
     return httpx.Timeout(budget / tries, connect=min(_LONGEST_CONNECT, budget / 2))
 
 
 @cache
 def _tls(*, trusting: bool) -> ssl.SSLContext:
-    """One for all clients: it takes 20 ms and 2 MB, and a company has 200 accounts.
+    """One context for all clients: each takes 20 ms and 2 MB, and a company has 200 accounts.
 
-    Where the API is asked in plain HTTP nobody needs to be trusted, and nobody is.
+    Plain HTTP needs no certificates, so none are loaded.
     """
     return httpx.create_ssl_context() if trusting else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -29,10 +29,10 @@ _LARGEST_ERROR_BODY = 64 * 2**10
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One HTTP request, each try by itself.
+    """One HTTP request; each retry is one of its own.
 
-    `failure` is `ApiError.reason`, `None` when the request succeeded; a request that was cut
-    off, by the budget of its call or at shutdown, is `unreachable`.
+    `failure` is `ApiError.reason`, `None` when the request succeeded. A request that was cut off, by
+    the budget of its call or at shutdown, is `unreachable`.
     """
 
     endpoint: str
@@ -41,20 +41,20 @@ class RequestRecord:
 
 
 class Answer(NamedTuple):
-    """The success of a request that changes something: its status tells what 2xx it was."""
+    """The successful answer to a change; `status` is its 2xx."""
 
     status: int
     body: bytes
 
 
 class NotSentError(UnreachableError):
-    """There was no connection, so that the API cannot have heard of the request."""
+    """There was no connection, so the API did not receive the request."""
 
 
 class DoubtfulError(Exception):
-    """A change was sent and its answer does not show whether it was made; `cause` says why.
+    """A change was sent, and its outcome is unknown; `cause` says why.
 
-    It does not leave this package: `settling` reads back what became of the change.
+    It does not leave this package: `settling` reads the change back.
     """
 
     def __init__(self, cause: ApiError) -> None:
@@ -64,7 +64,7 @@ class DoubtfulError(Exception):
 
 @dataclass(slots=True)
 class Request:
-    """What is asked, and asked once; `in_flight` while the API may have it and no answer came.
+    """One request; it is `in_flight` while the API may have it and has not answered.
 
     `endpoint` names it in `RequestRecord`s; `content` is JSON.
     """
@@ -85,8 +85,8 @@ class Request:
 class Transport:
     """Requests with the key of one account; closed with `aclose`.
 
-    `on_request` is called for every request, `now` tells the time for `Retry-After` dates, and
-    `transport` takes the place of the network connection, and of the proxies of the environment.
+    `on_request` is called for every request. `now` is the clock for `Retry-After` dates. `transport`
+    replaces the network connection, and the proxies of the environment.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Transport:
         return asyncio.get_running_loop().time() + self._config.timeout
 
     async def get(self, request: Request, deadline: float) -> bytes:
-        """The body of the success of a GET, with retries until the deadline.
+        """The body of a successful GET, with retries until the deadline.
 
         Raises:
             ApiError: there was none.
@@ -132,7 +132,7 @@ class Transport:
             raise self._out_of_time(retry.failure) from None
 
     async def send(self, request: Request, deadline: float) -> Answer:
-        """Ask for a change; tried again only where it cannot have been made.
+        """Request a change; it is retried only where it cannot have been made.
 
         Raises:
             ApiError: it was not made.
@@ -192,7 +192,7 @@ class Transport:
             content=request.content,
             headers={"Content-Type": "application/json"} if request.content else None,
             auth=signer(self._config, request.signing),
-            # A try that hangs leaves half of the budget to the next one; a change has only one.
+            # An attempt that hangs leaves half of the budget to the next one; a change has only one.
             timeout=timeout(self._config.timeout, tries=1 if request.writes else 2),
         )
 
@@ -200,7 +200,7 @@ class Transport:
         try:
             said = error_text(await read_body(response, _LARGEST_ERROR_BODY))
         except (ApiError, httpx.HTTPError):
-            said = ""  # the status alone tells enough
+            said = ""  # the status is enough
         wait = retry_after(response.headers.get("Retry-After"), self._now())
         location = self._clean(response.headers.get("Location", ""))
         said = self._clean(said)
@@ -234,10 +234,10 @@ _SAFE = (NotSentError, RateLimitedError)  # after which a change cannot have bee
 
 @dataclass(slots=True)
 class _Retry:
-    """stamina's hook: whether to try again after a failure, and after how many seconds.
+    """stamina's hook: whether to retry after a failure, and after how many seconds.
 
-    A wait that the API asks for is kept to; one that does not fit before the deadline is not
-    even begun. `True` leaves the wait to the backoff.
+    A wait that the API asks for is kept. One that does not fit before the deadline is not started.
+    `True` leaves the wait to the back-off.
     """
 
     deadline: float
@@ -249,7 +249,7 @@ class _Retry:
         if not isinstance(error, transient):
             return False
         if self.failure is None or error.status is not None:
-            self.failure = error  # what the API said tells more than a silence after it
+            self.failure = error  # an answer of the API says more than a time-out after it
         wait = error.retry_after if isinstance(error, RateLimitedError | ServerError) else None
         if not wait:
             return True

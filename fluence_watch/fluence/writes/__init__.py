@@ -1,1 +1,1 @@
-"""Changes: what is asked for, and what became of it."""
+"""Changes to VMs and keys, and their outcomes."""

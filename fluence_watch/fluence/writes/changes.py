@@ -1,4 +1,4 @@
-"""What is asked to change of a VM."""
+"""A requested change of a VM."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from fluence_watch.model.vm import Vm
 
 @dataclass(frozen=True, slots=True)
 class VmChange:
-    """A new name, a new set of open ports, or both; `None` leaves what is."""
+    """A new name, a new set of open ports, or both; `None` leaves it as it is."""
 
     vm_id: str
     name: str | None = None
@@ -26,7 +26,7 @@ class VmChange:
 
 
 def still_missing(change: VmChange, vm: Vm) -> list[str]:
-    """What of the change the VM does not have: `name`, `ports`."""
+    """The parts of the change that the VM does not show: `name`, `ports`."""
     missing = []
     if change.name is not None and (vm.name or "") != change.name:
         missing.append("name")

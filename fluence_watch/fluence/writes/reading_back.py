@@ -14,7 +14,7 @@ async def updated(list_vms: Callable[[], Awaitable[Listing]], change: VmChange) 
     """Whether the VM is as it should be.
 
     Raises:
-        ApiError: it cannot be told.
+        ApiError: the list could not be read.
     """
     vm = _found(await list_vms(), change.key)
     if vm is None:
@@ -31,7 +31,7 @@ async def deleted(
     """Whether the VM has left the list, is about to, or ended where deleted VMs stay in it.
 
     Raises:
-        ApiError: it cannot be told.
+        ApiError: the list could not be read.
     """
     vm = _found(await list_vms(), vm_id.lower())
     if vm is None or vm.status is Status.TERMINATING or (stays and vm.status in ENDED):
@@ -45,7 +45,7 @@ async def key_added(
     """The key, which was not there before it was added.
 
     Raises:
-        ApiError: it cannot be told.
+        ApiError: the list could not be read.
     """
     key = with_material(await list_keys(), public_key)
     return NotDone("it is not in the list") if key is None else AddedKey(key, is_new=True)
@@ -57,7 +57,7 @@ async def key_deleted(
     """Whether the key has left the list.
 
     Raises:
-        ApiError: it cannot be told.
+        ApiError: the list could not be read.
     """
     if any(key.fingerprint == fingerprint for key in await list_keys()):
         return NotDone("it is still in the list")

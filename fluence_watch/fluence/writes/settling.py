@@ -1,11 +1,11 @@
-"""What became of a change whose answer did not come: read back, and say what is known.
+"""The outcome of a change whose answer is missing: read back, and reported as far as it is known.
 
 answer 2xx                                   made
 no connection, 429, any other 4xx            not made
-timeout, cut connection, 5xx, odd body       looked for twice, the second time a moment later:
+timeout, cut connection, 5xx, odd body       read back, and once more a moment later:
     found                                    made
     not found                                the error of the change, saying so
-    could not be looked for                  OutcomeUnknownError
+    could not be read                        OutcomeUnknownError
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class ChangeWords:
 
 @dataclass(frozen=True, slots=True)
 class NotDone:
-    """What was looked for is not there; `why` says what is there instead."""
+    """The change is not there; `why` says what is there instead."""
 
     why: str
 
@@ -41,11 +41,11 @@ async def settle(
     words: ChangeWords,
     pause: float,
 ) -> T:
-    """The result of a change; `pause` seconds pass between the two looks for a doubtful one.
+    """The result of a change; a doubtful one is read back twice, `pause` seconds apart.
 
     Raises:
         ApiError: it was not made.
-        OutcomeUnknownError: it is not known whether it was made.
+        OutcomeUnknownError: it may have been made.
     """
     try:
         return await write()

@@ -1,7 +1,7 @@
-"""What is wrong or doubtful between settings that are right one by one: a table of rules of thumb.
+"""Checks across settings whose values are valid one by one.
 
 A check is a pure function over settings whose values all have the right type and bounds. What can
-never work is an error; what works, but hardly as it was meant, is a note.
+never work is an error. What works, but hardly as intended, is a note.
 """
 
 from collections.abc import Callable, Iterable, Iterator

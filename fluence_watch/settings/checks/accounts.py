@@ -31,7 +31,7 @@ def some_account(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
-    """Each account has a name of its own, which is not that of the watcher."""
+    """Each account has its own name, other than that of the watcher."""
     yield from same_names("accounts", [account.name for account in settings.accounts])
     for number, account in enumerate(settings.accounts):
         if account.name == shown_account(WATCHER):
@@ -70,7 +70,7 @@ def _is_near(host: str) -> bool:
 
 
 def epochs_count(settings: WatchSettings) -> Iterator[Doubt]:
-    """A billing period is given only where it has an effect that is true."""
+    """A billing period is set only where it applies."""
     for number, account in enumerate(settings.accounts):
         where: Loc = ("accounts", number, "epoch")
         if account.epoch == EPOCH:
@@ -82,7 +82,7 @@ def epochs_count(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def expectations_apply(settings: WatchSettings) -> Iterator[Doubt]:
-    """An expectation is for an account that there is, and for VMs that none before it covers."""
+    """An expectation names an existing account, and VMs that no earlier one covers."""
     accounts = [account.name for account in settings.accounts]
     for number, entry in enumerate(settings.expect):
         if accounts and not matching((entry.account,), accounts):

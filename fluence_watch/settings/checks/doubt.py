@@ -1,4 +1,4 @@
-"""What a check finds, and what several of them need."""
+"""What a check finds, and helpers that checks share."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ INTERVAL: Loc = ("poll", "interval")
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A conflict between settings; `where` are the keys that make it, the likeliest cause first."""
+    """A conflict between settings; `where` are its keys, the likeliest cause first."""
 
     where: Sequence[Loc]
     what: str
@@ -48,7 +48,7 @@ def names(section: str, entries: Sequence[object]) -> list[Loc]:
 
 
 def secret(entry: object, name: str) -> Hashable:
-    """The secret of an entry, or something unlike all else where there is none to read."""
+    """The secret of an entry, or a unique value where it cannot be read."""
     try:
         found: Hashable = getattr(entry, name)
     except ValueError:
@@ -57,7 +57,7 @@ def secret(entry: object, name: str) -> Hashable:
 
 
 def repeated(values: Iterable[Hashable]) -> Iterator[tuple[int, int]]:
-    """The place of each value that was there before, and the place where it was."""
+    """The place of each repeated value, and the place of its first occurrence."""
     first: dict[Hashable, int] = {}
     for number, value in enumerate(values):
         before = first.setdefault(value, number)
@@ -66,7 +66,7 @@ def repeated(values: Iterable[Hashable]) -> Iterator[tuple[int, int]]:
 
 
 def same_names(section: str, given: Sequence[str]) -> Iterator[Doubt]:
-    """What is wrong with entries that have the name of another."""
+    """The entries that share a name."""
     for number, before in repeated(given):
         what = f"{given[number]!r} is already the name of {section}[{before}]"
         yield error(what, (section, number, "name"), (section, before, "name"))
@@ -75,7 +75,7 @@ def same_names(section: str, given: Sequence[str]) -> Iterator[Doubt]:
 def unusable(
     section: str, key: str, entries: Iterable[Entry], check: Callable[[Entry], object]
 ) -> Iterator[Doubt]:
-    """What is wrong with the secrets of entries that `check` refuses with a `ValueError`."""
+    """The entries whose secret `check` refuses with a `ValueError`."""
     for number, entry in enumerate(entries):
         try:
             check(entry)
@@ -86,7 +86,7 @@ def unusable(
 def same_secrets(
     section: str, key: str, given: Iterable[Hashable], what: str, effect: str
 ) -> Iterator[Doubt]:
-    """What follows from entries that have the secret of another; `what` names the secret."""
+    """The entries that share a secret; `what` names it."""
     for number, before in repeated(given):
         yield note(
             f"the same {what} as {section}[{before}]: {effect}",
@@ -101,7 +101,7 @@ def matching(globs: Iterable[str], existing: Iterable[str]) -> list[str]:
 
 
 def unmatched(kind: str, glob: str, existing: Sequence[str]) -> str:
-    """That a glob matches nothing, and what was probably meant."""
+    """Says that a glob matches nothing, and which name is nearest."""
     if "," in glob:
         parts = ", ".join(f'"{part.strip()}"' for part in glob.split(",") if part.strip())
         return f"{glob!r} is one glob with a comma in it, and matches no {kind}: write [{parts}]"

@@ -41,7 +41,9 @@ def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
 
 def urls_are_usable(settings: WatchSettings) -> Iterator[Doubt]:
     """Each receiver has one URL, and Apprise can use it."""
-    with suppress(NotifyError):  # or each asks for itself; the error is that of its receiver
+    with suppress(
+        NotifyError
+    ):  # else each is described by itself, and the error belongs to its receiver
         urls = (secret(receiver, "apprise_url") for receiver in settings.receivers)
         describe([url for url in urls if isinstance(url, str)])
     return unusable(
@@ -56,7 +58,7 @@ def urls_differ(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def globs_match(settings: WatchSettings) -> Iterator[Doubt]:
-    """Each glob of a receiver matches a rule or an account that there is."""
+    """Each glob of a receiver matches an existing rule or account."""
     rules = [rule.name for rule in RULES]
     accounts = [account.name for account in settings.accounts]
     for number, receiver in enumerate(settings.receivers):
@@ -82,7 +84,7 @@ def _accounts_match(
 
 
 def something_is_sent(settings: WatchSettings) -> Iterator[Doubt]:
-    """A rule that a receiver wants is enabled, and severe enough for it."""
+    """A rule that a receiver takes is enabled, and severe enough for it."""
     some_enabled = any(rule.enabled for rule in settings.by_rule.values())
     for number, receiver in enumerate(settings.receivers):
         wanted = matching(receiver.rules, settings.by_rule)
@@ -106,7 +108,7 @@ def _is_sent(settings: WatchSettings, name: str, receiver: ReceiverSettings) -> 
 
 
 def repeats_take_a_poll(settings: WatchSettings) -> Iterator[Doubt]:
-    """An alert is repeated by a poll, so no faster than polls."""
+    """Alerts are repeated by polls, so not more often than polls."""
     interval = settings.poll.interval
     for number, receiver in enumerate(settings.receivers):
         if receiver.repeat_interval and receiver.repeat_interval < interval:

@@ -1,4 +1,4 @@
-"""Checks on how polls and rules go together in time."""
+"""Checks on the timing of polls and rules."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -46,7 +46,7 @@ def some_rule(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def _of(settings: WatchSettings, kind: type[T]) -> T:
-    """The settings of the rule that has such settings."""
+    """The settings of that type."""
     (found,) = (each for each in settings.by_rule.values() if isinstance(each, kind))
     return found
 
@@ -56,7 +56,7 @@ def charges_are_seen(settings: WatchSettings) -> Iterator[Doubt]:
     rule, interval = _of(settings, BillingDueSettings), settings.poll.interval
     epochs = [_billed_every(account) for account in settings.accounts]
     always_near = all(epoch <= rule.lead_time < EPOCH for epoch in epochs)
-    if not rule.enabled or (epochs and always_near):  # then the rule says nothing by design
+    if not rule.enabled or (epochs and always_near):  # then the rule finds nothing, by design
         return
     lead = short(rule.lead_time)
     if interval >= rule.lead_time:
@@ -88,7 +88,7 @@ def fleets_are_confirmed(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def low_balance_is_early(settings: WatchSettings) -> Iterator[Doubt]:
-    """A low reserve is reported while the VM still runs, and at all."""
+    """A low reserve is reported, and while the VM still runs."""
     rule = _of(settings, LowBalanceSettings)
     if not rule.enabled:
         return
@@ -106,7 +106,7 @@ def _billed_every(account: AccountSettings) -> timedelta:
 
 
 def account_low_is_early(settings: WatchSettings) -> Iterator[Doubt]:
-    """A low balance is reported while there is some, and at all."""
+    """A low balance is reported, and while some of it is left."""
     rule = _of(settings, AccountLowSettings)
     if rule.enabled and rule.min_days and rule.hold >= float(rule.min_days) * timedelta(days=1):
         what = f"account_low fires too late: a balance for {rule.min_days:f} days is used up before"
@@ -114,7 +114,7 @@ def account_low_is_early(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def events_do_not_wait(settings: WatchSettings) -> Iterator[Doubt]:
-    """Where only a change is reported, nothing can last."""
+    """Rules about changes have no `for`: a change does not last."""
     for rule in RULES:
         if rule.event and settings.by_rule[rule.name].hold:
             yield note("without effect: a change fires at once", rule_key(rule.name, "for"))

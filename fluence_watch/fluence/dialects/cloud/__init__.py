@@ -6,9 +6,9 @@
     groups.py   the groups of an account, and the change of one
     account.py  places, balance, SSH keys, status
 
-What a VM refers to is asked for beside the list: security groups at each poll, clusters and
-datacenters once an hour. Where that fails, ports and datacenter are unknown and the list
-is still good.
+What a VM refers to is requested beside the list: security groups at each poll, clusters and
+datacenters once an hour. Where that fails, ports and datacenter are unknown, and the list is
+still good.
 """
 
 import asyncio
@@ -57,8 +57,8 @@ from fluence_watch.model.vm import Datacenter
 T = TypeVar("T")
 
 _EXPAND = "".join(f"&expand%5B{index}%5D={name}" for index, name in enumerate(EXPANDED))
-# In the order of creation, so that a VM that is new moves no other to another page.
-# What has ended holds no money here, and stays in the list for ever: it is left out.
+# In the order of creation, so that a new VM moves no other to another page.
+# Ended VMs hold no money here and stay in the list for ever, so they are left out.
 _LIST: Final = f"/v2/vms?excludeStatus%5B0%5D=terminated&sort=createdAt&order=asc{_EXPAND}"
 _KEEP_PLACES: Final = 3600.0  # seconds
 _MAINTENANCE: Final = "the API is in maintenance"
@@ -86,10 +86,10 @@ class Cloud:
         expected("a page of a list", read_page, body)
 
     async def list_vms(self, call: Call) -> Elements:
-        """All pages, and what stands beside them; in maintenance the list is not complete.
+        """All pages, with security groups and places; in maintenance the list is not complete.
 
         Raises:
-            MaintenanceError: there is no list, and the API says that it is being worked on.
+            MaintenanceError: there is no list, and the API is in maintenance.
             ApiError: there is none for another reason.
         """
         async with asyncio.TaskGroup() as group:
@@ -111,7 +111,7 @@ class Cloud:
         return Elements(listed.items, around, flaw)
 
     def _or_else(self, result: T | ApiError, otherwise: T, what: str) -> T:
-        """The result, or what stands for it; a failure is logged when it begins."""
+        """The result, or a default after a failure, which is logged when it begins."""
         if not isinstance(result, ApiError):
             self._missing.discard(what)
             return result
@@ -131,7 +131,7 @@ class Cloud:
         return self._places
 
     async def update_vm(self, call: Call, change: VmChange) -> None:
-        """Two requests for a name and ports; what can be refused is looked at before the first."""
+        """A name and ports take two requests; what can be refused is checked before the first."""
         vm_path = _vm_path(change.vm_id)
         ports = None if change.ports is None else await port_change(call, vm_path, change.ports)
         if change.name is not None:
@@ -180,13 +180,13 @@ class Cloud:
         return expected("a list of balances", read_balance, body)
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
-        """Asked without the key, which it does not need."""
+        """Sent without the key."""
         body = await call.get("service_status", "/v1/service/status", signed=False)
         return expected("a service status", read_status, body)
 
 
 async def _attempt(asked: Awaitable[T]) -> T | ApiError:
-    """The result or the error, so that what stands beside the list does not cost it."""
+    """The result or the error, so that a failed request beside the list does not fail the list."""
     try:
         return await asked
     except ApiError as error:
@@ -207,7 +207,7 @@ def _path_part(text: str) -> str:
     """An id as a part of a path.
 
     Raises:
-        RefusedError: it is none, and would lead elsewhere.
+        RefusedError: it is not an id, and would address something else.
     """
     if not _ID.fullmatch(text):
         raise RefusedError(f"{inert(text, 60)!r} is no id of this dialect: those are UUIDs")

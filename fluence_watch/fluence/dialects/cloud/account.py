@@ -1,4 +1,4 @@
-"""What the account and the service tell: places, balance, SSH keys, status. Pure."""
+"""What the API reports of the account and the service: places, balance, SSH keys, status. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -69,8 +69,8 @@ def read_places(clusters: bytes, datacenters: bytes) -> Mapping[str, Datacenter]
 def read_balance(body: bytes) -> AccountBalance | NotReported:
     """The money of the account, which the API calls an entitlement.
 
-    Of several, it is the one that was deposited for; when that is none or many, none is told:
-    to add up what may be of different kinds would make up money.
+    Of several, it is the one that was deposited for. Where none or several were, the balance is
+    unknown: entitlements of different kinds do not add up.
 
     Raises:
         ValueError, RecursionError: it cannot be read.

@@ -1,4 +1,4 @@
-"""The security groups of an account, and the change of one that opens and closes a VM's ports."""
+"""The security groups of an account, and the change that opens and closes a VM's ports."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -32,7 +32,7 @@ async def read_groups(call: Call) -> list[Group]:
     """The groups of the account; one that cannot be read is left out.
 
     Raises:
-        ApiError: they could not be had.
+        ApiError: they could not be read.
     """
     pages = await read_pages(call, "list_security_groups", "/v1/security_groups")
     return [group for group in map(_group_or_none, pages.items) if group is not None]
@@ -49,11 +49,11 @@ def group_by_interface(groups: Iterable[Group]) -> Mapping[str, str]:
 
 
 async def port_change(call: Call, vm_path: str, ports: Ports) -> GroupChange:
-    """What opens these ports of a VM and closes the others; nothing is changed yet.
+    """The change that opens these ports of a VM and closes the others; nothing is sent yet.
 
     Raises:
         RefusedError: it would change other VMs too, or there is no one group to change.
-        ApiError: what it takes to know could not be had.
+        ApiError: the groups or interfaces could not be read.
     """
     body = await call.get("list_interfaces", f"{vm_path}/interfaces")
     interfaces = expected("a list of interfaces", _read_interfaces, body)

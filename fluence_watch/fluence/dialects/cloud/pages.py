@@ -1,7 +1,7 @@
 """Lists in pages, `{items, pagination}`, read to the end and checked against what they announce.
 
-The API publishes neither the number of its first page nor the largest size of one: the first page
-is the one that comes without asking for a number, and the others follow on its `currentPage`.
+The API documents neither the number of its first page nor its largest page size. The first page is
+the one that comes without a number, and the others follow its `currentPage`.
 """
 
 import asyncio
@@ -48,8 +48,8 @@ async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
     """All pages of a list.
 
     Raises:
-        ApiError: a page could not be had or read.
-        BodyTooLargeError: the pages are too large together; no more of them are asked for.
+        ApiError: a page could not be read.
+        BodyTooLargeError: the pages together are too large; no more are requested.
     """
     path = f"{path}{'&' if '?' in path else '?'}perPage={_PER_PAGE}"
     bound = _Bound(call.max_bytes)
@@ -97,7 +97,7 @@ class _Bound:
 
 
 async def _page(call: Call, endpoint: str, path: str, bound: _Bound) -> Page:
-    bound.check()  # a page that waited for its turn need not be asked for any more
+    bound.check()  # a page that waited for its turn is not requested any more
     body = await call.get(endpoint, path)
     bound.add(len(body))
     return expected("a page of a list", read_page, body)
@@ -136,7 +136,7 @@ def _id_of(item: msgspec.Raw) -> str | None:
     try:
         return _ID.decode(item).id.lower()
     except (ValueError, RecursionError):
-        return None  # it will be rejected, by its place in the list
+        return None  # it is rejected, by its place in the list
 
 
 _PAGE = msgspec.json.Decoder(Page)

@@ -3,8 +3,8 @@
 An open port is an inbound rule that lets in everybody: its `remote` is the address `0.0.0.0/0` or
 `::/0`. Rules for narrower addresses and for other security groups open nothing to the public; they
 are not shown, and kept when ports are set. `allowAll` is every port of every protocol. A rule of
-another protocol is shown as it is, and kept for as long as its ports are wanted. What comes
-out (`egressRules`) is not looked at.
+another protocol is shown as it is, and kept while its ports are to stay open. Outgoing traffic
+(`egressRules`) is ignored.
 """
 
 from collections.abc import Iterable, Sequence
@@ -84,7 +84,7 @@ def read_group(item: msgspec.Raw) -> Group:
 
 
 def open_ports(ingress: msgspec.Raw) -> Ports:
-    """What the inbound rules let everybody in to, sorted.
+    """The ports that the inbound rules open to everybody, sorted.
 
     Raises:
         ValueError, RecursionError: one of the rules cannot be read.
@@ -94,10 +94,10 @@ def open_ports(ingress: msgspec.Raw) -> Ports:
 
 
 def with_open_ports(ingress: msgspec.Raw, wanted: Iterable[Port]) -> dict[str, object]:
-    """The inbound rules that let everybody in to these ports, and keep the narrower ones.
+    """The inbound rules that open these ports to everybody, with the narrower ones kept.
 
     Raises:
-        ValueError, RecursionError: one of the rules that are there cannot be read.
+        ValueError, RecursionError: an existing rule cannot be read.
         RefusedError: no rule can be written for one of the ports.
     """
     wanted, kept = frozenset(wanted), list[msgspec.Raw]()
@@ -114,7 +114,7 @@ def with_open_ports(ingress: msgspec.Raw, wanted: Iterable[Port]) -> dict[str, o
 
 
 def _is_writable(port: Port) -> bool:
-    """Whether one rule can open it: ports of tcp or udp, or all of icmp or of any protocol."""
+    """Whether a rule can open it: ports of tcp or udp, or all of icmp or of any protocol."""
     return port.protocol in _WRITABLE or port in {_ANYTHING, _ICMP}
 
 
@@ -128,7 +128,7 @@ def _rules_of(ingress: msgspec.Raw) -> Sequence[msgspec.Raw]:
 
 
 def _public_port(raw: msgspec.Raw) -> tuple[str, Port | None]:
-    """The family of addresses of a rule, and the port that it opens to everybody, if it does."""
+    """The address family of a rule, and the port that it opens to everybody, if it does."""
     rule = _RULE.decode(raw)
     port = _port_of(rule.protocol_kind)
     if rule.remote.address is None:
@@ -150,7 +150,7 @@ def _port_of(kind: msgspec.Raw) -> Port:
 
 
 def _port_by_protocol(kinds: dict[str, msgspec.Raw]) -> Port:
-    """Of a protocol that is not known, what cannot be read as ports is all of it."""
+    """For an unknown protocol, ports that cannot be read mean all of it."""
     if len(kinds) != 1:
         raise FieldError(".protocolKind", "it is not for one protocol")
     ((word, ports),) = kinds.items()

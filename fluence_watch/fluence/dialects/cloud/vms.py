@@ -1,8 +1,8 @@
-"""An element of `GET /v2/vms`, with what `?expand=` adds to it and what stands elsewhere.
+"""An element of `GET /v2/vms`, with what `?expand=` adds and what other lists hold.
 
-`price` is the VM's own `priceHourlyUsd`, to the nearest micro-USDC: the API calls it a snapshot
-and no bill, and prices disks and addresses apart. `paidUntil` is the next billing. There is no
-reserve and no sum of what was spent. RAM and disks are in GB of 10**9 bytes.
+`price` is the VM's own `priceHourlyUsd`, to the nearest micro-USDC. The API calls it a snapshot, not
+a bill, and prices disks and addresses separately. `paidUntil` is the next billing. There is no
+reserve and no total of what was spent. RAM and disks are in GB of 10**9 bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,11 +34,11 @@ _GB = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a VM refers to and is not part of it, by ids in small letters.
+    """What a VM refers to, by ids in lower case.
 
     `groups` holds the open ports of each security group, `None` where its rules cannot be read;
     `attached` the groups of network interfaces, `places` the datacenter of each cluster. What
-    could not be had is empty, so that it is unknown of the VMs.
+    could not be read is empty, so that it is unknown for the VMs.
     """
 
     groups: Mapping[str, Ports | None]
@@ -71,7 +71,7 @@ class Surroundings:
         )
 
     def _ports(self, wire: "_WireVm") -> Ports | None:
-        """What is open to the public; unknown when the group of one interface is."""
+        """The ports open to the public; unknown when the group of one interface is."""
         interfaces = self._interfaces(wire)
         sets = [self.groups.get(self._group(each)) for each in interfaces]
         if not sets or None in sets:
@@ -136,7 +136,7 @@ class _WireVm(msgspec.Struct, gc=False, rename="camel"):
 
 
 def outward(interfaces: Sequence[Interface]) -> Sequence[Interface]:
-    """The public interfaces; all of them where none is said to be public."""
+    """The public interfaces; all of them where none is marked public."""
     return [each for each in interfaces if "public" in (each.kind or ())] or interfaces
 
 
@@ -146,7 +146,7 @@ def _price(text: str | None) -> MicroUsdc | None:
 
 
 def _os_image(disk: _Disk | None) -> str | None:
-    """The catalog's word for it, `ubuntu-24-04-x64`, or the URL of an image of the user's own."""
+    """The catalog's name, `ubuntu-24-04-x64`, or the URL of the user's own image."""
     if disk is None:
         return None
     name = (disk.image.slug if disk.image else None) or disk.init_url
@@ -154,7 +154,7 @@ def _os_image(disk: _Disk | None) -> str | None:
 
 
 def _storage(wire: _WireVm, more: _Expanded) -> int | None:
-    """All disks; unknown when one of them is, and when there is none."""
+    """The size of all disks; unknown when one of them is, or when there is none."""
     disks = [more.boot_disk, *(more.data_disks or ())]
     if wire.boot_disk is None:
         disks = disks[1:]
