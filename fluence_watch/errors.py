@@ -1,23 +1,23 @@
 """Every error that fluence-watch raises on purpose.
 
     FluenceWatchError
-    ├── ConfigError              settings that cannot be used; carries every problem at once
-    ├── StoreError               the state cannot be read or written
-    │   └── StoreLockedError     another daemon owns it
+    ├── ConfigError              the settings are invalid; carries all problems
+    ├── StoreError               the state could not be read or written
+    │   └── StoreLockedError     another daemon owns the store
     ├── ListenError              could not bind to the address to serve on
     ├── NotifyError              a receiver did not accept a message
     └── ApiError                 the Fluence API did not answer the request
         ├── UnreachableError         no answer: DNS, TCP, TLS, timeout, connection cut
         ├── UnauthorizedError        401 or 403: the key is missing, wrong or not allowed
-        ├── RateLimitedError         429, maybe with the seconds to wait
+        ├── RateLimitedError         429, with the seconds to wait if known
         ├── ServerError              5xx
         │   └── MaintenanceError         the API reports maintenance
         ├── RefusedError             any other status: 4xx, a redirect
-        ├── OutcomeUnknownError      a change was sent, and whether it was made is unknown
-        └── UnexpectedPayloadError   the body is not what the guide describes; says where
-            └── BodyTooLargeError    the body is over the bound of `poll.max_body_mb`
+        ├── OutcomeUnknownError      a change was sent, but its outcome is unknown
+        └── UnexpectedPayloadError   the body differs from the API guide; says where
+            └── BodyTooLargeError    the body exceeds `poll.max_body_mb`
 
-Texts are for people: what happened, where, what to do. They never contain a secret.
+Error texts are for users: what happened, where, what to do. They never contain a secret.
 """
 
 from collections.abc import Sequence
@@ -31,10 +31,11 @@ class FluenceWatchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with the configuration.
+    """One problem of the configuration.
 
-    `where` is the key as the user would write it (`rules.low_balance.for`), `source` the file or
-    environment variable that it came from, `line` the line in that file where it is known.
+    `where` is the key as the user writes it (`rules.low_balance.for`).
+    `source` is the file or environment variable that it came from.
+    `line` is the line in that file, if known.
     """
 
     where: str
@@ -48,7 +49,7 @@ class Problem:
 
 
 class ConfigError(FluenceWatchError):
-    """The settings cannot be used; `problems` are all that is wrong, `notes` what is doubtful."""
+    """The settings are invalid. `problems` are the errors, `notes` the warnings."""
 
     def __init__(self, problems: Sequence[Problem], notes: Sequence[Problem] = ()) -> None:
         self.problems = tuple(problems)
@@ -57,11 +58,11 @@ class ConfigError(FluenceWatchError):
 
 
 class StoreError(FluenceWatchError):
-    """The state cannot be read or written; nothing of the transaction was kept."""
+    """The state could not be read or written. The transaction was rolled back."""
 
 
 class StoreLockedError(StoreError):
-    """Another daemon runs on the same store."""
+    """Another daemon uses the same store."""
 
 
 class ListenError(FluenceWatchError):
@@ -81,8 +82,8 @@ class NotifyError(FluenceWatchError):
 class ApiError(FluenceWatchError):
     """The Fluence API did not answer the request.
 
-    `reason` is a short stable word for metrics and messages; `status` the HTTP status, where
-    there was one.
+    `reason` is a short stable word for metrics and messages.
+    `status` is the HTTP status, if there was one.
     """
 
     reason: ClassVar[str] = "error"
@@ -93,7 +94,7 @@ class ApiError(FluenceWatchError):
 
 
 class UnreachableError(ApiError):
-    """No answer came: name lookup, connection, TLS, timeout, or the connection was cut."""
+    """No response: name look-up, connection, TLS, timeout, or the connection was cut."""
 
     reason = "unreachable"
 
@@ -105,7 +106,7 @@ class UnauthorizedError(ApiError):
 
 
 class RateLimitedError(ApiError):
-    """Too many requests (429); `retry_after` is in seconds where the API says how long to wait."""
+    """Too many requests (429). `retry_after` is in seconds, if the API reports how long to wait."""
 
     reason = "rate_limited"
 
@@ -117,7 +118,7 @@ class RateLimitedError(ApiError):
 
 
 class ServerError(ApiError):
-    """The API failed on its side (5xx); `retry_after` as in `RateLimitedError`."""
+    """A server error (5xx). `retry_after` is as in `RateLimitedError`."""
 
     reason = "server_error"
 
@@ -129,7 +130,7 @@ class ServerError(ApiError):
 
 
 class MaintenanceError(ServerError):
-    """The API reports maintenance; its lists may be incomplete meanwhile."""
+    """The API reports maintenance. Its lists may be incomplete during that time."""
 
     reason = "maintenance"
 
@@ -137,21 +138,21 @@ class MaintenanceError(ServerError):
 class RefusedError(ApiError):
     """The request cannot be fulfilled, and a retry does not help.
 
-    The API says so (other 4xx, redirects), or it is known before asking: a range of ports that
-    the dialect cannot express, a security group that other VMs use too.
+    The API refuses it (other 4xx, redirects), or it is known to be impossible before sending.
+    Examples: a range of ports that the dialect cannot express, a shared security group.
     """
 
     reason = "refused"
 
 
 class OutcomeUnknownError(ApiError):
-    """A change was sent. Neither the answer nor reading back shows whether it was made."""
+    """A change was sent. Neither the response nor reading back shows whether it was made."""
 
     reason = "outcome_unknown"
 
 
 class UnexpectedPayloadError(ApiError):
-    """The body is not what the API's guide describes; `where` is a path such as `[3].ports`."""
+    """The body differs from the API's guide. `where` is a path such as `[3].ports`."""
 
     reason = "unexpected_payload"
 
@@ -161,6 +162,6 @@ class UnexpectedPayloadError(ApiError):
 
 
 class BodyTooLargeError(UnexpectedPayloadError):
-    """The body, decompressed, is larger than the bound."""
+    """The decompressed body exceeds the limit."""
 
     reason = "body_too_large"

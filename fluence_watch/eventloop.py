@@ -1,4 +1,4 @@
-"""The event loop of the program: name look-ups that hang stop neither others nor the end."""
+"""The event loop of the program. Hanging name look-ups block neither others nor the shutdown."""
 
 import asyncio
 import socket
@@ -9,24 +9,25 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-MOST = 256
-"""Look-ups at the same time, at the most; those of one name are one."""
+MAX_LOOKUPS = 256
+"""The maximum number of concurrent look-ups. Look-ups of the same name count as one."""
 
 Question = tuple[Any, ...]
 Answer = list[Any]
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end, as `asyncio.run` does."""
+    """Run the coroutine to completion, like `asyncio.run`."""
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         return runner.run(main)
 
 
 class EventLoop(asyncio.SelectorEventLoop):
-    """A loop whose name look-ups have threads of their own.
+    """An event loop that runs name look-ups in separate threads.
 
-    The system's `getaddrinfo` cannot be cut off: who gives up leaves a thread behind. Who asks the
-    same again waits for that thread too, instead of leaving another; nobody waits for it at the end.
+    The system's `getaddrinfo` cannot be cancelled. A caller that gives up leaves a thread behind.
+    A caller with the same question waits for that thread instead of starting another one.
+    The shutdown does not wait for these threads.
     """
 
     def __init__(self) -> None:
@@ -43,17 +44,17 @@ class EventLoop(asyncio.SelectorEventLoop):
         proto: int = 0,
         flags: int = 0,
     ) -> Answer:
-        """The addresses of a host, as `socket.getaddrinfo` gives them.
+        """The addresses of a host, as returned by `socket.getaddrinfo`.
 
         Raises:
-            OSError: there are none, or too many look-ups hang.
+            OSError: the host has no addresses, or too many look-ups hang.
         """
         question = (host, port, family, type, proto, flags)
         answer = self._looking_up.get(question) or self._look_up(question)
         return await asyncio.shield(answer)
 
     def _look_up(self, question: Question) -> asyncio.Future[Answer]:
-        if len(self._looking_up) >= MOST:
+        if len(self._looking_up) >= MAX_LOOKUPS:
             raise socket.gaierror(socket.EAI_AGAIN, "too many name look-ups hang")
         answer: asyncio.Future[Answer] = self.create_future()
         self._looking_up[question] = answer
@@ -64,9 +65,9 @@ class EventLoop(asyncio.SelectorEventLoop):
         error, found = None, []
         try:
             found = socket.getaddrinfo(*question)
-        except Exception as raised:  # noqa: BLE001 - it is raised where it was asked
+        except Exception as raised:  # noqa: BLE001 - the callers raise it
             error = raised
-        with suppress(RuntimeError):  # the loop was closed meanwhile
+        with suppress(RuntimeError):  # the loop is already closed
             self.call_soon_threadsafe(self._answered, question, answer, found, error)
 
     def _answered(
@@ -83,4 +84,4 @@ class EventLoop(asyncio.SelectorEventLoop):
             answer.set_result(found)
         else:
             answer.set_exception(error)
-            answer.exception()  # it counts as seen though all gave up
+            answer.exception()  # mark it as retrieved, even if all callers gave up

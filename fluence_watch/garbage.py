@@ -1,4 +1,4 @@
-"""The cycle collector, held off while very many objects come to stay."""
+"""Pauses the garbage collector while many long-lived objects are created."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def garbage_collection_paused() -> Iterator[None]:
-    """Hold the collector off: it would walk each new object again and again, and find no cycle."""
+    """Pause the collector. It would traverse the new objects repeatedly without finding cycles."""
     if not gc.isenabled():
         yield
         return

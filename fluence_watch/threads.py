@@ -1,7 +1,7 @@
-"""Threads for what blocks: a pool of its own for each kind, so that one that hangs stops no other.
+"""Thread pools for blocking calls, one per kind of work, so that a hanging call blocks no other.
 
-Nothing uses the event loop's default pool: it is shared by all, and the loop waits for it when it
-ends.
+Nothing uses the event loop's default pool.
+All kinds of work would share it, and the loop waits for it at shutdown.
 """
 
 import asyncio
@@ -14,25 +14,25 @@ P = ParamSpec("P")
 
 
 class Threads:
-    """At most so many threads of one kind; what comes later waits for its turn."""
+    """A pool of at most `max_threads` threads for one kind of work. Further calls are queued."""
 
-    def __init__(self, kind: str, most: int) -> None:
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix=kind)
+    def __init__(self, kind: str, max_threads: int) -> None:
+        self._pool = ThreadPoolExecutor(max_threads, thread_name_prefix=kind)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of a call in one of the threads; a call that has begun is not cut off."""
+        """Run the call in one of the threads. A running call cannot be cancelled."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, lambda: function(*args, **kwargs))
 
 
 STORE = Threads("store", 4)
-"""What reads and writes the store, and the conclusions of polls, which end in a commit."""
+"""Reads and writes the store. Also evaluates polls, which ends in a commit."""
 
 DECODING = Threads("decoding", 2)
-"""Long lists of VMs."""
+"""Decodes long lists of VMs."""
 
-WORDS = Threads("words", 2)
-"""Messages, which may be long, as they are rendered."""
+RENDERING = Threads("rendering", 2)
+"""Renders messages, which may be long."""
 
 SETTINGS = Threads("settings", 1)
-"""Settings that are read again."""
+"""Reloads settings."""

@@ -1,1 +1,1 @@
-"""What Prometheus reads: the fleet, rendered once a poll, and the watcher itself."""
+"""Metrics for Prometheus: the fleet, rendered once per poll, and the watcher itself."""

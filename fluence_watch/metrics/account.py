@@ -1,7 +1,7 @@
-"""The finished text of one account, reused as far as nothing changed.
+"""The rendered text of one account. Unchanged parts are reused.
 
-Each VM has a row: its label block, and for each series the text behind the block. The lines of a
-series are put together anew only when one of its values changed.
+Each VM has a row with its label block, and for each series the text after the block.
+The lines of a series are joined again only if one of its values changed.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,25 +25,25 @@ COLUMNS: tuple[str, ...] = (
     *(family.name for family in ACCOUNT_FAMILIES),
     *(name for name, _ in _SERIES),
 )
-"""The metric that each of an account's pieces belongs to."""
+"""The metric of each piece of an account."""
 
 
 @dataclass(slots=True)
 class Piece:
-    """A part of the page; it is compressed once, when somebody first asks for it."""
+    """A part of the page. It is compressed once, on first use."""
 
     data: bytes
     _packed: Packed | None = field(default=None, repr=False)
 
     def packed(self) -> Packed:
-        """The part, compressed."""
+        """The compressed part."""
         if self._packed is None:
             self._packed = pack(self.data)
         return self._packed
 
 
 class Row(NamedTuple):
-    """A VM's labels, and what follows them in each series; `""` where there is no sample."""
+    """A VM's label block, and the text after it in each series, `""` without a sample."""
 
     vm: Vm
     expected: tuple[Port, ...] | None
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AccountText:
-    """The account's lines: a piece for each of `COLUMNS`."""
+    """The account's lines, one piece for each of `COLUMNS`."""
 
     view: AccountView
     rows: Mapping[str, Row]
@@ -61,7 +61,7 @@ class AccountText:
 
 
 def render(view: AccountView, before: AccountText | None = None) -> AccountText:
-    """The account's text; what did not change since `before` is the same object."""
+    """Render the account. Pieces that did not change since `before` are the same objects."""
     if before and not _same_context(before.view, view):
         before = None
     rows = _rows(view, before.rows if before else {})
@@ -125,7 +125,7 @@ def _vm_piece(name: str, index: int, rows: Collection[Row]) -> Piece:
 
 
 def _changed(rows: Mapping[str, Row], before: AccountText | None) -> Collection[int]:
-    """The series, by number, of which a line is not what it was."""
+    """The indexes of the series with a changed line."""
     every = range(len(_SERIES))
     if before is None or list(rows) != list(before.rows):
         return every

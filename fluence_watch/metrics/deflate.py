@@ -1,8 +1,9 @@
-"""One gzip member made of pieces that were compressed apart, so that only what changed is.
+"""Builds one gzip member from separately compressed pieces, to compress only what changed.
 
-A piece is a raw deflate stream that ends on a byte boundary (`Z_SYNC_FLUSH`) and refers to nothing
-before it, so pieces can be put one after the other. The member's checksum is combined from theirs.
-Sources: RFC 1951, RFC 1952; `crc32_combine` in zlib's crc32.c.
+A piece is a raw deflate stream that ends on a byte boundary (`Z_SYNC_FLUSH`).
+It does not refer to earlier data, so pieces can be concatenated.
+The checksum of the member is combined from the checksums of the pieces.
+Sources: RFC 1951, RFC 1952, `crc32_combine` in zlib's crc32.c.
 """
 
 import struct
@@ -11,14 +12,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-_LEVEL = 1  # a tenth larger than level 6 and more than twice as fast
+_LEVEL = 1  # 10 % larger than level 6, but more than twice as fast
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # deflate, no name, no time, fastest
 _POLYNOMIAL = 0xEDB88320  # of CRC-32, the lowest bit is the highest power
 _ONE = 1 << 31
 
 
 class Packed(NamedTuple):
-    """`size` bytes, compressed in parts; `shift` moves a checksum in front of them behind them."""
+    """`size` bytes, compressed in parts. `shift` advances a preceding checksum by these bytes."""
 
     parts: tuple[bytes, ...]
     crc: int
@@ -33,7 +34,7 @@ def pack(data: bytes) -> Packed:
 
 
 def concatenate(pieces: Iterable[Packed]) -> Packed:
-    """The pieces as one, without compressing them again."""
+    """Concatenate the pieces without compressing them again."""
     parts: list[bytes] = []
     crc, size = 0, 0
     for piece in pieces:
@@ -44,7 +45,7 @@ def concatenate(pieces: Iterable[Packed]) -> Packed:
 
 
 def member(head: Packed, tail: bytes) -> tuple[bytes, ...]:
-    """A whole gzip member, in parts: what is packed, and a tail that is compressed now."""
+    """A complete gzip member in parts: the packed head, and a tail that is compressed now."""
     trailer = struct.pack("<II", zlib.crc32(tail, head.crc), (head.size + len(tail)) & 0xFFFFFFFF)
     return (_HEADER, *head.parts, _deflate(tail, zlib.Z_FINISH), trailer)
 
@@ -55,7 +56,7 @@ def _deflate(data: bytes, flush: int) -> bytes:
 
 
 def _times(a: int, b: int) -> int:
-    """The product of two polynomials modulo the CRC's."""
+    """The product of two polynomials modulo the CRC polynomial."""
     product = 0
     while a:
         if a & _ONE:
@@ -75,7 +76,7 @@ def _square(power: int) -> int:
 
 
 def _shift(size: int) -> int:
-    """`x` to the power of the bits in `size` bytes."""
+    """`x` to the power of the number of bits in `size` bytes."""
     result, power = _ONE, 3
     while size:
         if size & 1:

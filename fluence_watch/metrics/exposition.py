@@ -1,7 +1,8 @@
-"""The page that Prometheus scrapes: put together once a poll, served as it is.
+"""The page that Prometheus scrapes. It is assembled once per poll and served unchanged.
 
-The families of the fleet are gauges, which both formats write alike, so one page serves both; the
-metrics of the watcher itself are rendered at each scrape and follow it.
+All fleet metrics are gauges, which both formats write in the same way.
+One page therefore serves both formats.
+The metrics of the watcher itself are rendered at each scrape and appended.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ _HEADS = {family.name: _head(family.name, family.help) for family in ACCOUNT_FAM
 
 
 class Scrape(NamedTuple):
-    """An answer: the body in parts, and the values of its two headers."""
+    """A response: the body in parts, and the values of the two content headers."""
 
     parts: tuple[bytes, ...]
     content_type: str
@@ -36,7 +37,7 @@ class Scrape(NamedTuple):
 
     @property
     def body(self) -> bytes:
-        """The parts, joined."""
+        """The joined parts."""
         return b"".join(self.parts)
 
 
@@ -46,18 +47,18 @@ class _Page:
     _packed: Packed | None = None
 
     def packed(self) -> Packed:
-        """The page, compressed."""
+        """The compressed page."""
         if self._packed is None:
             self._packed = concatenate(piece.packed() for piece in self.pieces)
         return self._packed
 
 
 class Exposition:
-    """The current page. `publish` and `drop` may run in any thread, `scrape` in any other.
+    """The current page. `publish`, `drop` and `scrape` may run in any threads.
 
-    What an account's poll changes is written, and compressed where that is asked for, when it is
-    published; the pieces of all accounts are put together when they are next scraped. `own`
-    renders the metrics of the watcher itself for a format, with the end that it needs.
+    `publish` renders the changes of an account. It also compresses them if scrapers use gzip.
+    The next scrape assembles the pieces of all accounts.
+    `own` renders the metrics of the watcher itself, including the end mark of the format.
     """
 
     def __init__(self, own: Callable[[ExpositionFormat], bytes]) -> None:
@@ -68,7 +69,7 @@ class Exposition:
         self._gzip_wanted = False
 
     def publish(self, view: AccountView) -> None:
-        """Take over what is known of an account now."""
+        """Replace the metrics of an account."""
         with self._lock:
             text = render(view, self._accounts.get(view.account))
             self._accounts[view.account], self._page = text, None
@@ -77,13 +78,13 @@ class Exposition:
                 piece.packed()
 
     def drop(self, account: str) -> None:
-        """Forget an account, and all its series."""
+        """Remove all series of an account."""
         with self._lock:
             self._accounts.pop(account, None)
             self._page = None
 
     def scrape(self, accept: str | None = None, accept_encoding: str | None = None) -> Scrape:
-        """The whole exposition, for a request with these headers."""
+        """The complete exposition for a request with these headers."""
         chosen, gzip = negotiate(accept, accept_encoding)
         self._gzip_wanted |= gzip
         page, own = self._assembled(), self._own(chosen)
@@ -100,7 +101,7 @@ class Exposition:
 
 
 def _in_order(accounts: Iterable[AccountText]) -> Iterable[Piece]:
-    """The pieces metric by metric; a metric without a sample is left out."""
+    """The pieces grouped by metric. Metrics without samples are skipped."""
     headed = ""
     columns = zip(*(text.pieces for text in accounts), strict=True)
     for name, column in zip(COLUMNS, columns, strict=False):

@@ -1,7 +1,7 @@
-"""The metrics of the fleet, one row each: from the model to samples.
+"""The metrics of the fleet as a table from the model to samples.
 
-All are gauges. A sample that is not known is not there. Values and labels are finished text, as
-both formats write it, so that nothing is rounded on its way out.
+All metrics are gauges. An unknown value has no sample.
+Values and labels are the final text in both formats, so that nothing is rounded.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class VmSeries:
-    """One series of each VM; `labels` are those beside `account`, `vm_id` and `vm_name`."""
+    """One series of each VM. `labels` come in addition to `account`, `vm_id` and `vm_name`."""
 
     value: Callable[[Vm, AccountView], str | None]
     labels: Callable[[Vm, AccountView], str] | None = None
@@ -29,7 +29,7 @@ class VmSeries:
 
 @dataclass(frozen=True, slots=True)
 class VmFamily:
-    """A metric with series for each VM."""
+    """A metric with one or more series per VM."""
 
     name: str
     help: str
@@ -38,7 +38,10 @@ class VmFamily:
 
 @dataclass(frozen=True, slots=True)
 class AccountFamily:
-    """A metric of an account; `samples` gives the labels beside `account`, `""` if none."""
+    """A metric of an account. `samples` yields pairs of labels and value.
+
+    The labels come in addition to `account`. They are `""` if there are none.
+    """
 
     name: str
     help: str
@@ -101,18 +104,18 @@ def _drift(direction: Direction) -> VmSeries:
 ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
     _per_account(
         "fluence_up",
-        "Whether the last poll of the account was complete: all VMs are known, and not all unreadable.",
+        "Whether the last poll was complete: every VM has an id, and the list is readable.",
         lambda view: str(int(view.up)),
     ),
     _per_account(
         "fluence_last_successful_poll_timestamp_seconds",
-        "When the account's list was last read.",
+        "Time of the last successful poll of the account.",
         lambda view: timestamp(view.last_good_at),
     ),
-    AccountFamily("fluence_vms", "Virtual machines by place and status.", _population),
+    AccountFamily("fluence_vms", "Number of virtual machines by location and status.", _population),
     _per_account(
         "fluence_rejected_vms",
-        "Elements of the last list that could not be read.",
+        "Number of elements of the last list that could not be read.",
         lambda view: count(view.rejected),
     ),
     _per_account(
@@ -122,7 +125,7 @@ ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
     ),
     _per_account(
         "fluence_account_funded_until_timestamp_seconds",
-        "Until when the account's balance pays for its virtual machines.",
+        "Time until which the account's balance pays for its virtual machines.",
         lambda view: timestamp(view.funded_until),
     ),
 )
@@ -130,65 +133,65 @@ ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
 VM_FAMILIES: tuple[VmFamily, ...] = (
     VmFamily(
         "fluence_vm_info",
-        "What the virtual machine is and where it stands.",
+        "Description and location of the virtual machine.",
         (VmSeries(lambda *_: "1", _description),),
     ),
     VmFamily(
         "fluence_vm_status",
-        "1 for the status that the virtual machine has now.",
+        "Current status of the virtual machine. The value is always 1.",
         (VmSeries(lambda *_: "1", lambda vm, _: f'status="{vm.status}"'),),
     ),
     _per_vm(
         "fluence_vm_price_per_epoch_usdc",
-        "Price of an epoch in USDC.",
+        "Price per epoch in USDC.",
         lambda vm: usdc(vm.price),
     ),
     _per_vm(
         "fluence_vm_reserved_balance_usdc",
-        "USDC set aside for the coming epochs.",
+        "Reserve for future epochs in USDC.",
         lambda vm: usdc(vm.reserved),
     ),
     _per_vm(
         "fluence_vm_total_spent_usdc",
-        "USDC spent on the virtual machine so far.",
+        "Total spent on the virtual machine in USDC.",
         lambda vm: usdc(vm.spent),
     ),
     _per_vm(
         "fluence_vm_next_billing_timestamp_seconds",
-        "When the next epoch is charged.",
+        "Time of the next charge.",
         lambda vm: timestamp(vm.next_billing_at),
     ),
     _per_vm(
         "fluence_vm_created_timestamp_seconds",
-        "When the virtual machine was created.",
+        "Time when the virtual machine was created.",
         lambda vm: timestamp(vm.created_at),
     ),
     VmFamily(
         "fluence_vm_funded_until_timestamp_seconds",
-        "Until when the virtual machine is paid, counting its reserve.",
+        "Time until which the virtual machine is paid for, including its reserve.",
         (VmSeries(_funded_until),),
     ),
     _per_vm(
         "fluence_vm_open_ports",
-        "Open ports; a range counts as one.",
+        "Number of open ports. A range counts as one.",
         lambda vm: None if vm.ports is None else str(len(vm.ports)),
     ),
     VmFamily(
         "fluence_vm_drifted_ports",
-        "Ports that differ from what is expected; a range counts as one.",
+        "Number of ports that differ from the expected ones. A range counts as one.",
         tuple(_drift(direction) for direction in Direction),
     ),
-    _per_vm("fluence_vm_vcpus", "Virtual processors.", lambda vm: count(vm.vcpus)),
+    _per_vm("fluence_vm_vcpus", "Number of virtual CPUs.", lambda vm: count(vm.vcpus)),
     _per_vm("fluence_vm_memory_bytes", "Memory in bytes.", lambda vm: count(vm.memory_bytes)),
     _per_vm("fluence_vm_storage_bytes", "Storage in bytes.", lambda vm: count(vm.storage_bytes)),
 )
 
 
 def account_label(view: AccountView) -> str:
-    """The label that every series of an account carries."""
+    """The label of every series of an account."""
     return f'account="{identity(view.account)}"'
 
 
 def vm_labels(vm: Vm) -> str:
-    """The labels that every series of a VM carries beside its account's."""
+    """The labels of every series of a VM, in addition to its account's label."""
     return f'vm_id="{identity(vm.id)}",vm_name="{label_value(vm.name or "")}"'

@@ -1,7 +1,7 @@
-r"""Label values: text from outside, made fit for both exposition formats.
+r"""Label values from outside text, for both exposition formats.
 
-Both write a label as `name="value"` with `\`, `"` and line feed escaped. A value that these
-functions give is finished: it can be put between the quotes as it is.
+Both formats write a label as `name="value"` and escape `\`, `"` and line feeds.
+These functions return escaped values that can be inserted between the quotes.
 """
 
 import re
@@ -9,27 +9,27 @@ from hashlib import blake2s
 
 from fluence_watch.model.text import inert
 
-LONGEST = 256
+MAX_LENGTH = 256
 
 _PLAIN = re.compile(r"[\w ./:+-]{0,256}", re.ASCII)
 
 
 def label_value(text: str) -> str:
-    """The text on one line, without control codes, cut to `LONGEST` characters, escaped."""
-    return text if _PLAIN.fullmatch(text) else _escaped(inert(text, LONGEST))
+    """The text on one line, without control codes, cut to `MAX_LENGTH` characters, escaped."""
+    return text if _PLAIN.fullmatch(text) else _escaped(inert(text, MAX_LENGTH))
 
 
 def identity(text: str) -> str:
-    """A label value that tells things apart: a text that had to be changed gets a digest.
+    """A label value that stays unique: text that had to be changed gets a digest.
 
-    Two series with the same labels would cost the whole exposition.
+    Two series with the same labels would invalidate the whole exposition.
     """
     if _PLAIN.fullmatch(text):
         return text
-    if inert(text, LONGEST) == text:
+    if inert(text, MAX_LENGTH) == text:
         return _escaped(text)
     digest = blake2s(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
-    return _escaped(f"{inert(text, LONGEST - len(digest) - 1)}~{digest}")
+    return _escaped(f"{inert(text, MAX_LENGTH - len(digest) - 1)}~{digest}")
 
 
 def _escaped(text: str) -> str:

@@ -1,20 +1,20 @@
-"""Which of the two formats a scraper wants, and whether compressed. Source: RFC 9110, 12.5."""
+"""Negotiates the exposition format and compression. Source: RFC 9110, 12.5."""
 
 from collections.abc import Iterator
 from enum import StrEnum
 
 
 class ExpositionFormat(StrEnum):
-    """An exposition format, by its content type."""
+    """An exposition format and its content type."""
 
     TEXT = "text/plain; version=0.0.4; charset=utf-8"
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 def negotiate(accept: str | None, accept_encoding: str | None) -> tuple[ExpositionFormat, bool]:
-    """The format for the two headers, and whether to answer with gzip.
+    """The format for the two headers, and whether to compress with gzip.
 
-    OpenMetrics is for those alone who name it and like it no less than text.
+    OpenMetrics is chosen only if the client names it and ranks it at least as high as text.
     """
     text = openmetrics = 0.0
     for name, parameters, weight in _preferences(accept):
@@ -38,7 +38,7 @@ def _takes_gzip(accept_encoding: str | None) -> bool:
 
 
 def _preferences(header: str | None) -> Iterator[tuple[str, dict[str, str], float]]:
-    """Each element of a header with its parameters and its weight; one that is broken weighs 0."""
+    """Each element of a header with its parameters and weight. An invalid weight is 0."""
     for element in (header or "").lower().split(","):
         name, *rest = (part.strip() for part in element.split(";"))
         pairs = (part.partition("=") for part in rest)

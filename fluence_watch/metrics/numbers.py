@@ -1,4 +1,4 @@
-"""Sample values as decimal text, exact: no float ever holds an amount or a time."""
+"""Sample values as exact decimal text. No float ever holds an amount or a time."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,14 +15,14 @@ def count(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
-@lru_cache(maxsize=4096)  # most of a fleet has one of few prices
+@lru_cache(maxsize=4096)  # a fleet has few different prices
 def usdc(amount: MicroUsdc | None) -> str | None:
     """An amount in USDC: `0.29816`."""
     return None if amount is None else _millionths(amount)
 
 
 def timestamp(at: datetime | None) -> str | None:
-    """Seconds since 1970, to the microsecond; `FOREVER` is `+Inf`."""
+    """Seconds since 1970 with microsecond precision. `FOREVER` is `+Inf`."""
     if at is None:
         return None
     if at == FOREVER:

@@ -1,7 +1,7 @@
-"""The metrics of the watcher itself; a few hundred lines, rendered at each scrape.
+"""The metrics of the watcher itself: a few hundred lines, rendered at each scrape.
 
-They live on a registry of their own. Every method may be called from any thread. Accounts and
-receivers are called as the settings call them.
+They use a separate registry. Every method may be called from any thread.
+Accounts and receivers have the names from the settings.
 """
 
 import platform
@@ -31,14 +31,14 @@ _REQUEST = ("account", "endpoint")
 _RECEIVER = ("receiver",)
 
 AlertCounts = Mapping[tuple[str, str, str], int]
-"""How many alerts there are, by rule, severity and state (pending, firing or silenced)."""
+"""The number of alerts by rule, severity and state (pending, firing or silenced)."""
 
 
 class OwnMetrics:
     """Metrics of the watcher itself."""
 
     def __init__(self, version: str) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call] # for the process: no others
+        disable_created_metrics()  # type: ignore[no-untyped-call] # process-wide
         self.registry = CollectorRegistry()
         self._describe_process(version)
         self._describe_api()
@@ -46,11 +46,13 @@ class OwnMetrics:
         self._describe_state()
 
     def _describe_process(self, version: str) -> None:
-        build = Info("fluence_watch_build", "The watcher that runs.", registry=self.registry)
+        build = Info(
+            "fluence_watch_build", "Version of fluence-watch and Python.", registry=self.registry
+        )
         build.info({"version": version, "python": platform.python_version()})
         self._internal_errors = Counter(
             "fluence_watch_internal_errors",
-            "Errors of the watcher itself, by where they happened.",
+            "Internal errors of fluence-watch, by place.",
             ("where",),
             registry=self.registry,
         )
@@ -70,12 +72,12 @@ class OwnMetrics:
         )
         self._request_seconds = seconds(
             "fluence_api_request_duration_seconds",
-            "How long requests to the Fluence API took.",
+            "Duration of requests to the Fluence API.",
             _REQUEST,
         )
         self._poll_seconds = seconds(
             "fluence_poll_duration_seconds",
-            "How long polls took, from the request to the commit.",
+            "Duration of polls, from the request to the commit.",
             ("account",),
         )
 
@@ -87,20 +89,20 @@ class OwnMetrics:
         )
         self._notification_failures = counter(
             "fluence_watch_notification_failures",
-            "Attempts to deliver a message that failed.",
+            "Failed attempts to deliver a message.",
             _RECEIVER,
         )
         self._duplicates = counter(
             "fluence_watch_notification_possible_duplicates",
-            "Messages sent again because nobody knows whether they arrived.",
+            "Messages sent again because it was unknown whether they had arrived.",
             _RECEIVER,
         )
         self._outbox = replaced(
-            "fluence_watch_outbox_messages", "Messages waiting to be delivered.", _RECEIVER
+            "fluence_watch_outbox_messages", "Number of messages waiting for delivery.", _RECEIVER
         )
         self._outbox_oldest = replaced(
             "fluence_watch_outbox_oldest_timestamp_seconds",
-            "Since when the oldest message waits.",
+            "Time when the oldest waiting message was created.",
             _RECEIVER,
         )
 
@@ -108,80 +110,80 @@ class OwnMetrics:
         gauge = partial(Gauge, registry=self.registry)
         self._alerts = ReplacedGauge(
             "fluence_watch_alerts",
-            "Open alerts.",
+            "Number of open alerts.",
             ("account", "rule", "severity", "state"),
             registry=self.registry,
         )
         self._reload_ok = gauge(
             "fluence_watch_config_last_reload_successful",
-            "Whether the configuration that was last read could be used.",
+            "Whether the last configuration reload was successful.",
         )
         self._reload_at = gauge(
             "fluence_watch_config_last_reload_success_timestamp_seconds",
-            "When a configuration was last taken over.",
+            "Time of the last successful configuration reload.",
         )
         self._store_up = gauge(
-            "fluence_watch_store_up", "Whether the store could be used when last needed."
+            "fluence_watch_store_up", "Whether the last use of the store was successful."
         )
 
     def request(
         self, account: str, endpoint: str, seconds: float, failure: str | None = None
     ) -> None:
-        """A request was answered or given up; `failure` is `ApiError.reason`."""
+        """Count a finished request. `failure` is `ApiError.reason` if it failed."""
         self._requests.labels(account, endpoint).inc()
         self._request_seconds.labels(account, endpoint).observe(seconds)
         if failure is not None:
             self._request_failures.labels(account, endpoint, failure).inc()
 
     def poll_finished(self, account: str, seconds: float) -> None:
-        """A poll ended, well or not."""
+        """Observe a finished poll, successful or failed."""
         self._poll_seconds.labels(account).observe(seconds)
 
     def internal_error(self, where: str) -> None:
-        """An error of our own; `where` is `poll`, `exposition`, `message` or `receivers`."""
+        """Count an internal error. `where` is `poll`, `exposition`, `message` or `receivers`."""
         self._internal_errors.labels(where).inc()
 
     def alerts(self, account: str, counts: AlertCounts) -> None:
-        """These are the account's open alerts now."""
+        """Set the account's open alerts."""
         self._alerts.replace(account, dict(counts.items()))
 
     def add_receiver(self, receiver: str) -> None:
-        """A receiver is configured: its counters start at 0. What waits for it is still unknown."""
+        """Start the counters of a configured receiver at 0. Its queue is still unknown."""
         for counter in (self._notifications, self._notification_failures, self._duplicates):
             counter.labels(receiver)
 
-    def told(self, receiver: str) -> None:
-        """A receiver accepted a message."""
+    def delivered(self, receiver: str) -> None:
+        """Count a message that the receiver accepted."""
         self._notifications.labels(receiver).inc()
 
     def failed(self, receiver: str) -> None:
-        """An attempt to deliver failed."""
+        """Count a failed delivery attempt."""
         self._notification_failures.labels(receiver).inc()
 
     def possible_duplicate(self, receiver: str) -> None:
-        """A message is sent again although it may have arrived."""
+        """Count a message that is sent again although it may have arrived."""
         self._duplicates.labels(receiver).inc()
 
     def outbox(self, receiver: str, waiting: int, oldest: datetime | None) -> None:
-        """So many messages wait for the receiver, the oldest since then."""
+        """Set the length of the receiver's queue and the creation time of its oldest message."""
         self._outbox.replace(receiver, {(): waiting})
         self._outbox_oldest.replace(receiver, {(): oldest.timestamp()} if oldest else {})
 
     def reloaded(self, at: datetime) -> None:
-        """A configuration was taken over."""
+        """Record a successful configuration reload."""
         self._reload_ok.set(1)
         self._reload_at.set(at.timestamp())
 
     def reload_failed(self) -> None:
-        """A configuration could not be used; the one before goes on."""
+        """Record a failed reload. The previous configuration stays in use."""
         self._reload_ok.set(0)
 
     def store_up(self, *, up: bool) -> None:
-        """The store could be used, or could not."""
+        """Record whether the store could be used."""
         self._store_up.set(int(up))
 
     def drop_account(self, account: str) -> None:
-        """An account is gone, and its series with it."""
+        """Remove all series of an account."""
         labels = {"account": account}
         self._requests.remove_by_labels(labels)
         self._request_failures.remove_by_labels(labels)
@@ -190,13 +192,13 @@ class OwnMetrics:
         self._alerts.drop(account)
 
     def drop_receiver(self, receiver: str) -> None:
-        """A receiver is gone, and its series with it."""
+        """Remove all series of a receiver."""
         for counter in (self._notifications, self._notification_failures, self._duplicates):
             counter.remove_by_labels({"receiver": receiver})
         self._outbox.drop(receiver)
         self._outbox_oldest.drop(receiver)
 
     def render(self, chosen: ExpositionFormat) -> bytes:
-        """All of them; for OpenMetrics with the end mark, so they go last."""
+        """Render all metrics. In OpenMetrics they end with the end mark, so they go last."""
         render = generate_openmetrics if chosen is ExpositionFormat.OPENMETRICS else generate_latest
         return render(self.registry)

@@ -1,4 +1,4 @@
-"""A gauge whose series are replaced as a whole: a scrape never sees half of them."""
+"""A gauge whose series are replaced atomically: a scrape never sees half of them."""
 
 from collections.abc import Iterable, Mapping
 from threading import Lock
@@ -7,11 +7,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 
 Series = Mapping[tuple[str, ...], float]
-"""Values by the labels after the first."""
+"""Values by all labels except the first."""
 
 
 class ReplacedGauge:
-    """Each owner, named by the first label, has the series that it was given last."""
+    """A gauge with one set of series per owner. The first label names the owner."""
 
     def __init__(
         self, name: str, text: str, labels: tuple[str, ...], *, registry: CollectorRegistry
@@ -22,17 +22,17 @@ class ReplacedGauge:
         registry.register(self)
 
     def replace(self, owner: str, series: Series) -> None:
-        """These are now the owner's series."""
+        """Replace the owner's series."""
         with self._lock:
             self._series = {**self._series, owner: dict(series)}
 
     def drop(self, owner: str) -> None:
-        """The owner is gone."""
+        """Remove the owner's series."""
         with self._lock:
             self._series = {name: rows for name, rows in self._series.items() if name != owner}
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The series as they are now, for the registry."""
+        """The current series, for the registry."""
         name, text, labels = self._description
         family = GaugeMetricFamily(name, text, labels=labels)
         for owner, series in self._series.items():

@@ -1,4 +1,4 @@
-"""What the exposition gets of an account after each poll."""
+"""The data about an account that is exported after each poll."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from fluence_watch.model.vm import Vm
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """One account as it is known now.
+    """The current data of one account. A `None` has no series.
 
-    `up` tells whether the last poll was complete. `vms`, keyed by `Vm.key`, are those of the last
-    good snapshot, also after a failed poll; `expected` are the ports that each should have, under
-    the same keys, `None` or absent where nobody knows. `balance` is in micro-USDC. What is `None`
-    has no series.
+    `up` is whether the last poll was complete.
+    `vms` are the VMs of the last good snapshot by `Vm.key`, also after a failed poll.
+    `expected` are the expected ports by `Vm.key`, `None` or absent if unknown.
+    `balance` is in micro-USDC.
     """
 
     account: str

@@ -34,7 +34,7 @@ from fluence_watch.alerting.delivery import (
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered, render, render_plainly, render_summary
-from fluence_watch.threads import STORE, WORDS
+from fluence_watch.threads import RENDERING, STORE
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +92,7 @@ class Channel(Protocol):
 class Observer(Protocol):
     """Who counts; see the metrics."""
 
-    def told(self, receiver: str) -> None:
+    def delivered(self, receiver: str) -> None:
         """A message was accepted."""
         ...
 
@@ -216,7 +216,7 @@ class Delivery:
     ) -> bool:
         """Send a message, or several as a summary; whether it was accepted."""
         name, ids = self.receiver.name, [queued.id for queued in batch]
-        rendered = await WORDS.run(self._words, batch, firing, summary=summary)
+        rendered = await RENDERING.run(self._words, batch, firing, summary=summary)
         if any(queued.in_flight for queued in batch):
             log.warning("sending again what may have arrived", receiver=name, messages=ids)
             self.observer.possible_duplicate(name)
@@ -232,7 +232,7 @@ class Delivery:
                 self.health.failed(now, str(error))
             await STORE.run(self.outbox.failed, ids, now + self._wait(batch), str(error))
             return False
-        self.observer.told(name)
+        self.observer.delivered(name)
         alerts = sum(queued.message.firing + queued.message.resolved for queued in batch)
         log.info("notified", receiver=name, alerts=alerts, seconds=round(monotonic() - started, 3))
         self.health.succeeded(self.now())

@@ -1,1 +1,1 @@
-"""What a VM, an alert and an account look like as data, once: for commands, the web and programs."""
+"""VMs, alerts and accounts as data, shared by the commands, the web page and the JSON API."""

@@ -14,12 +14,13 @@ from fluence_watch.model.vm import Vm
 
 @dataclass(frozen=True, slots=True)
 class AccountOverview:
-    """An account and what it costs; amounts are USDC, `None` is unknown.
+    """An account and its costs. Amounts are USDC. `None` is unknown.
 
-    `vms` counts the VMs that could be read, `unread` those that could not. `balance` is told by
-    some dialects alone; `funded_until` is how long it pays for the VMs, `first_vm_out` when the
-    first VM has used up its own reserve. `unpriced` VMs are not in the burn, `vms_unknown` not in
-    the sum to the month's end, for the API does not tell their price, or their next billing.
+    `vms` is the number of readable VMs, `unread` the number of unreadable ones.
+    Only some dialects report `balance`. `funded_until` is how long it pays for the VMs.
+    `first_vm_out` is when the first VM has used up its reserve.
+    `unpriced` VMs are not in `burn_per_day`, because their price is unknown.
+    `vms_unknown` VMs are not in `to_month_end`, because their price or next billing is unknown.
     """
 
     account: str
@@ -45,10 +46,9 @@ def account_overview(
     unread: int = 0,
     complete: bool = True,
 ) -> AccountOverview:
-    """The view of an account as of `now`; `vms` is `None` as long as no list was read.
+    """The view of an account as of `now`. `vms` is `None` until a list was read.
 
-    Where the list is not `complete`, or some of it is `unread`, how long the balance lasts is
-    unknown.
+    If the list is not `complete` or has `unread` VMs, it is unknown how long the balance lasts.
     """
     ahead = None if vms is None else account_forecast(vms, now, epoch)
     until = None

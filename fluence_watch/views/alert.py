@@ -1,4 +1,4 @@
-"""A finding and an alert as data. Their words come from outside: this floor knows no templates."""
+"""Findings and alerts as data. The caller passes a function that renders their text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from fluence_watch.model.finding import Fingerprint, Severity, VmRef, shown_acco
 from fluence_watch.views.vm import vm_title
 
 Brief = Callable[[object, datetime], str]
-"""Puts the facts of a finding into one line of words, as of a time."""
+"""Renders the facts of a finding as one line of text, as of a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """What a rule found; `vm_id` and `vm_name` are `None` where it is about the account."""
+    """A finding of a rule. `vm_id` and `vm_name` are `None` if it is about the account."""
 
     severity: Severity
     rule: str
@@ -25,7 +25,7 @@ class FindingView:
 
     @property
     def title(self) -> str:
-        """The VM as a person names it; `""` where it is about the account."""
+        """The display name of the VM. `""` if the finding is about the account."""
         return "" if self.vm_id is None else vm_title(self.vm_id, self.vm_name)
 
 
@@ -33,7 +33,8 @@ class FindingView:
 class AlertView(FindingView):
     """An alert: a finding with a history.
 
-    The condition holds `since` then; `fired_at` and `ended_at` are `None` as long as it did not.
+    `since` is when the condition was first seen.
+    `fired_at` and `ended_at` are `None` until the alert fires and resolves.
     """
 
     state: State
@@ -45,7 +46,7 @@ class AlertView(FindingView):
 def finding_view(
     fingerprint: Fingerprint, severity: Severity, facts: object, now: datetime, brief: Brief
 ) -> FindingView:
-    """The view of a finding, whose facts `brief` puts into words."""
+    """The view of a finding. `brief` renders its facts."""
     vm = _vm_of(facts)
     return FindingView(
         severity=severity,
@@ -58,7 +59,7 @@ def finding_view(
 
 
 def alert_view(alert: Alert, now: datetime, brief: Brief) -> AlertView:
-    """The view of an alert, whose facts `brief` puts into words."""
+    """The view of an alert. `brief` renders its facts."""
     vm = _vm_of(alert.facts)
     return AlertView(
         severity=alert.severity,

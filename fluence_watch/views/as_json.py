@@ -1,4 +1,4 @@
-"""Views as JSON: the one place that says how a value is written."""
+"""Views as JSON. The format of each kind of value is defined here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -11,13 +11,13 @@ Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 
 def as_json(value: object) -> Json:
-    """The value in what JSON has: a dataclass becomes an object, and so do those in it.
+    """The value as JSON types. Dataclasses become objects, recursively.
 
-    Amounts are strings of decimals (USDC), times are RFC 3339 in UTC (`2026-04-17T14:47:00Z`) or
-    `"forever"`, and what is unknown is null.
+    Amounts are decimal strings (USDC).
+    Times are RFC 3339 in UTC (`2026-04-17T14:47:00Z`) or `"forever"`. Unknown values are null.
 
     Raises:
-        TypeError: there is no rule for such a value.
+        TypeError: the value has an unsupported type.
     """
     match value:
         case None | bool() | int() | str():
@@ -36,6 +36,6 @@ def as_json(value: object) -> Json:
 
 
 def fields_of(view: object) -> dict[str, object]:
-    """The fields of a view by name, as they are."""
+    """The fields of a view by name, unconverted."""
     assert is_dataclass(view)
     return {each.name: getattr(view, each.name) for each in fields(view)}

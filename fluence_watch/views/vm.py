@@ -15,10 +15,11 @@ _LONGEST_NAME = 40
 
 @dataclass(frozen=True, slots=True)
 class VmView:
-    """A VM of an account; texts are as the API gives them, `None` is unknown.
+    """A VM of an account. Texts are as the API reports them. `None` is unknown.
 
-    Amounts are USDC, sizes bytes; `ports` are written as `22/tcp`, `epoch_seconds` is what the
-    price is for. `funded_until` is also `None` for a VM that has ended, `FOREVER` for a free one.
+    Amounts are USDC, sizes are bytes. `ports` are written as `22/tcp`.
+    `epoch_seconds` is the period that the price covers.
+    `funded_until` is also `None` for a VM that has ended, and `FOREVER` for a free one.
     """
 
     account: str
@@ -47,18 +48,18 @@ class VmView:
 
     @property
     def title(self) -> str:
-        """The VM as a person names it: `web-1 (0xa1b2c3)`."""
+        """The display name: `web-1 (0xa1b2c3)`."""
         return vm_title(self.vm_id, self.vm_name)
 
 
 def vm_title(vm_id: str, name: str | None) -> str:
-    """A VM as a person names it: its name with the first characters of its id, harmless."""
+    """The display name of a VM: its sanitized name and the first characters of its id."""
     shown = inert(name or "", _LONGEST_NAME)
     return f"{shown} ({short_id(vm_id)})" if shown else short_id(vm_id)
 
 
 def vm_view(account: str, vm: Vm, now: datetime, epoch: timedelta = EPOCH) -> VmView:
-    """The view of a VM whose price is for an `epoch`, as of `now`."""
+    """The view of a VM as of `now`. Its price covers an `epoch`."""
     ahead = forecast(vm, now, epoch)
     return VmView(
         account=account,

@@ -82,7 +82,7 @@ def test_an_abandoned_look_up_is_not_begun_again(names: Names) -> None:
 
 def test_the_number_of_look_ups_is_bounded(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more is an error at once; it is tried again at the next poll."""
-    monkeypatch.setattr(eventloop, "MOST", 3)
+    monkeypatch.setattr(eventloop, "MAX_LOOKUPS", 3)
 
     async def main() -> None:
         await asyncio.gather(*(_given_up(f"hang{number}.test") for number in range(3)))

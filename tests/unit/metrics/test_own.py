@@ -56,7 +56,7 @@ def test_delivery(own: OwnMetrics, now: datetime) -> None:
     assert value("fluence_watch_outbox_messages", labels) is None
     assert value("fluence_watch_outbox_oldest_timestamp_seconds", labels) is None
 
-    own.told("ops")
+    own.delivered("ops")
     own.failed("ops")
     own.possible_duplicate("ops")
     own.outbox("ops", 4, now)

@@ -75,8 +75,8 @@ class Counts:
 
     seen: list[str] = field(default_factory=list)
 
-    def told(self, receiver: str) -> None:
-        self.seen.append("told")
+    def delivered(self, receiver: str) -> None:
+        self.seen.append("delivered")
 
     def failed(self, receiver: str) -> None:
         self.seen.append("failed")
@@ -194,7 +194,7 @@ async def test_messages_are_sent_in_order_and_forgotten(
     assert await world.drain() is None
     assert [True, False] == world.tells("web-1")
     assert {} == world.outbox.rows
-    assert ["told", "told"] == world.counts.seen
+    assert ["delivered", "delivered"] == world.counts.seen
 
 
 async def test_receiver_that_is_away_for_a_while_gets_all_in_order_once(
@@ -211,7 +211,7 @@ async def test_receiver_that_is_away_for_a_while_gets_all_in_order_once(
     assert [5, 10, 20, 40] == waits
     assert [True, False] == world.tells("web-1")
     assert [False, True] == world.tells("web-2")
-    assert ["failed"] * 4 + ["told"] * 2 == world.counts.seen
+    assert ["failed"] * 4 + ["delivered"] * 2 == world.counts.seen
     assert "error=503" in world.outbox.errors[0]
 
 
@@ -284,7 +284,7 @@ async def test_message_in_flight_is_sent_again_after_a_restart_and_counted(
     await world.drain()
 
     assert 2 == len(world.titles)
-    assert ["told", "duplicate", "told"] == world.counts.seen
+    assert ["delivered", "duplicate", "delivered"] == world.counts.seen
 
 
 async def test_stale_messages_become_one_summary_before_the_news(
@@ -481,7 +481,7 @@ async def test_message_that_cannot_be_rendered_is_sent_in_its_plainest_form(
     assert "CRITICAL: low_balance 0xweb-1, account main" in text
     assert "The details could not be rendered; this shows them: fluence-watch alerts" in text
     assert [False, True] == world.tells("web-2")
-    assert ["internal error in message", "told", "told"] == world.counts.seen
+    assert ["internal error in message", "delivered", "delivered"] == world.counts.seen
 
 
 async def test_summary_that_cannot_be_rendered(world: World, low_balance: MakeMessage) -> None:
