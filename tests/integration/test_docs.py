@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 KEY = "simulated-key"
 USUAL_PORT = "9824"
-NOT_RUN = {"docker", "make", "pip", "pipx", "sudo", "systemctl"}
+NOT_RUN = {"docker", "helm", "kubectl", "make", "pip", "pipx", "sudo", "systemctl"}
 _BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ACCOUNT = '[[accounts]]\napi_key = "a-key"\n'
 
@@ -180,6 +180,8 @@ class Reader:
         programs = {line.split()[1] for line in lines if line.startswith("$ ")}
         assert programs, "a block of shell commands without a `$ `"
         assert programs <= NOT_RUN, f"run these in a console block: {programs - NOT_RUN}"
+        shipped = re.findall(r"\b((?:deploy|grafana)/[\w./-]+)", block.text)
+        assert [] == [path for path in shipped if not (ROOT / path).exists()]
 
 
 def _typed(text: str) -> tuple[str, str]:

@@ -1,9 +1,12 @@
 """The stack of `grafana/compose.yaml`: it fits the specification, is hardened, and what it starts works."""
 
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,12 @@ COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text(enc
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROFILES = ("live", "demo")
 OWN_IMAGE = "fluence-watch"
+DAEMON, PROMETHEUS, ALERTMANAGER = (
+    "fluence-watch:9824",
+    "prometheus:9090",
+    "alertmanager:9093",
+)
+BINARIES = {PROMETHEUS: "prometheus", ALERTMANAGER: "prometheus-alertmanager"}  # Debian's names
 FLUENCE_WATCH = [sys.executable, "-m", "fluence_watch"]
 
 
@@ -105,8 +114,7 @@ def test_what_a_profile_needs_is_there(profile: str) -> None:
     secrets = [name for each in services.values() for name in each.get("secrets", [])]
 
     assert files
-    made = {"./prometheus", "./dashboards"}
-    assert [] == [file for file in files if not (FOLDER / file).exists() and file not in made]
+    assert [] == [file for file in files if not (FOLDER / file).exists()]
     assert waited_for <= services.keys()
     assert {"live": ["fluence-api-key"], "demo": []}[profile] == secrets
     daemons = [each for each in services.values() if each.get("command") == ["run"]]
@@ -126,37 +134,69 @@ def test_the_live_settings_load(tmp_path: Path) -> None:
     assert ("main", "a-key") == (account.name, account.key)
 
 
-def test_the_demo_comes_alive(
+@dataclass(frozen=True)
+class Stack:
+    """Who listens where on this machine; in the stack each has its service's name and port."""
+
+    ports: dict[str, int]
+
+    def here(self, text: str) -> str:
+        """A text with the addresses and files of the stack replaced by those of this machine."""
+        for address, port in self.ports.items():
+            text = text.replace(address, f"127.0.0.1:{port}")
+        return text
+
+    def url(self, address: str, path: str) -> str:
+        """Where something that the stack has at the address is found here."""
+        return f"http://127.0.0.1:{self.ports[address]}{path}"
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tool: Callable[..., str],
     start: Callable[..., "subprocess.Popen[bytes]"],
     free_port: Callable[[], int],
     eventually: Callable[..., Any],
-    tmp_path: Path,
-) -> None:
-    """The commands of the demo, its settings and its health checks, on ports of this machine."""
-    simulator, daemon = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    simulate = [
-        word.replace("0.0.0.0:9825", simulator) for word in SERVICES["simulator"]["command"]
-    ]
-    start([*FLUENCE_WATCH, *simulate], tmp_path / "simulator.log", cwd=tmp_path)
-    health = [word.replace("127.0.0.1:9825", simulator) for word in _health("simulator", "python")]
-    eventually(lambda: _succeeds([sys.executable, *health]), "the simulator is healthy")
-    settings = (FOLDER / "config/demo.toml").read_text(encoding="utf-8")
-    (tmp_path / "config.toml").write_text(
-        settings.replace("simulator:9825", simulator) + f'[server]\nlisten = "{daemon}"\n', "utf-8"
-    )
-    (command,) = {tuple(SERVICES[name]["command"]) for name in ("daemon", "demo")}
-    start([*FLUENCE_WATCH, *command], tmp_path / "daemon.log", cwd=tmp_path)
-
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Stack:
+    """All of the demo but Grafana, by the command lines, files and health checks of the stack."""
+    folder = tmp_path_factory.mktemp("stack")
+    simulator = free_port()
+    made = Stack(dict.fromkeys(("0.0.0.0:9825", "127.0.0.1:9825", "simulator:9825"), simulator))
+    made.ports.update({name: free_port() for name in (DAEMON, PROMETHEUS, ALERTMANAGER)})
+    for address, binary in BINARIES.items():
+        name = address.partition(":")[0]
+        listen = f"--web.listen-address=127.0.0.1:{made.ports[address]}"
+        arguments = moved(SERVICES[name]["command"], made, folder / name)
+        start([tool(binary, binary), *arguments, listen], folder / f"{name}.log")
+    simulate = map(made.here, SERVICES["simulator"]["command"])
+    start([*FLUENCE_WATCH, *simulate], folder / "simulator.log", cwd=folder)
+    healthy = [sys.executable, *map(made.here, _health("simulator", "python"))]
+    eventually(lambda: _succeeds(healthy), "the simulator is healthy")
+    settings = made.here((FOLDER / "config/demo.toml").read_text(encoding="utf-8"))
+    listen = f'[server]\nlisten = "127.0.0.1:{made.ports[DAEMON]}"\n'
+    (folder / "config.toml").write_text(settings + listen, encoding="utf-8")
+    start([*FLUENCE_WATCH, *SERVICES["demo"]["command"]], folder / "daemon.log", cwd=folder)
     healthy = [*FLUENCE_WATCH, *_health("demo", "fluence-watch")]
-    eventually(lambda: _succeeds(healthy, tmp_path), "the daemon is healthy")
-    eventually(lambda: answers(f"http://{daemon}/-/ready"), "the daemon is ready")
-    firing = re.compile(
-        r'^fluence_watch_alerts\{.*rule="port_drift".*state="firing"\} [1-9]', re.MULTILINE
-    )
-    eventually(
-        lambda: firing.search(httpx.get(f"http://{daemon}/metrics", verify=False).text),
-        "an alert of the story fires",
-    )
+    eventually(lambda: _succeeds(healthy, folder), "the daemon is healthy")
+    return made
+
+
+def moved(arguments: Sequence[str], stack: Stack, folder: Path) -> list[str]:
+    """A command line with its files in a folder of the test, and these with addresses of here."""
+    shutil.copytree(FOLDER / "prometheus", folder / "etc")
+    shutil.copy(FOLDER / "alertmanager.yml", folder / "etc")
+    config = folder / "etc/prometheus.yml"
+    text = stack.here(config.read_text(encoding="utf-8")).replace("30s", "1s")
+    config.write_text(text.replace("/etc/prometheus", str(folder / "etc")), encoding="utf-8")
+    return [
+        re.sub(
+            r"=/(?:prometheus|alertmanager)$",
+            f"={folder}/data",
+            re.sub(r"=/etc/\w+/", f"={folder}/etc/", word),
+        )
+        for word in arguments
+    ]
 
 
 def _health(service: str, program: str) -> list[str]:
@@ -171,49 +211,69 @@ def _succeeds(command: list[str], folder: Path | None = None) -> bool:
     return done.returncode == 0
 
 
-def test_alertmanager_takes_its_configuration(
-    tool: Callable[..., str],
-    start: Callable[..., "subprocess.Popen[bytes]"],
-    free_port: Callable[[], int],
-    eventually: Callable[..., Any],
-    tmp_path: Path,
-) -> None:
-    """Amtool accepts the file, and a real Alertmanager starts with the command line of the stack."""
-    amtool = tool("amtool", "prometheus-alertmanager")
+def test_the_demo_comes_alive(stack: Stack, eventually: Callable[..., Any]) -> None:
+    """Something of the story fires in the daemon, and Prometheus sees it with rules and no error."""
+    eventually(lambda: answers(stack.url(DAEMON, "/-/ready")), "the daemon is ready")
+    query = 'sum(fluence_watch_alerts{state="firing",account="demo"}) > 0'
+    firing = stack.url(PROMETHEUS, "/api/v1/query")
+
+    def seen() -> Any:  # noqa: ANN401 - JSON
+        with suppress(httpx.HTTPError):
+            found = httpx.get(firing, params={"query": query}, timeout=5, verify=False).json()
+            return found["data"]["result"]
+
+    eventually(seen, "Prometheus sees an alert that fires")
+    targets = asked(stack, "targets")["activeTargets"]
+    assert [("fluence-watch", "up", "")] == [
+        (each["labels"]["job"], each["health"], each["lastError"]) for each in targets
+    ]
+    rules = [rule for group in asked(stack, "rules")["groups"] for rule in group["rules"]]
+    assert rules
+    assert [] == [rule["name"] for rule in rules if rule["health"] == "err"]
+
+
+def test_alertmanager_hears_of_alerts(stack: Stack, eventually: Callable[..., Any]) -> None:
+    """It starts with its file, and Prometheus knows it."""
+    ready = stack.url(ALERTMANAGER, "/-/ready")
+    eventually(lambda: answers(ready), "Alertmanager is ready")
+    known = [each["url"] for each in asked(stack, "alertmanagers")["activeAlertmanagers"]]
+
+    assert [stack.url(ALERTMANAGER, "/api/v2/alerts")] == known
+
+
+def asked(stack: Stack, what: str) -> Any:  # noqa: ANN401 - JSON
+    """What Prometheus says of itself."""
+    url = stack.url(PROMETHEUS, f"/api/v1/{what}")
+    return httpx.get(url, timeout=10, verify=False).json()["data"]
+
+
+def test_tools_accept_the_files(tool: Callable[..., str]) -> None:
+    """Amtool has nothing to say, and every alert that it hides is one of the rules."""
     file = FOLDER / "alertmanager.yml"
-    checked = subprocess.run(
+    amtool = tool("amtool", "prometheus-alertmanager")
+    done = subprocess.run(
         [amtool, "check-config", file], check=False, capture_output=True, text=True
     )
-    assert 0 == checked.returncode, checked.stdout + checked.stderr
-    address = f"127.0.0.1:{free_port()}"
-    arguments = [
-        word.replace("/etc/alertmanager/alertmanager.yml", str(file)).replace(
-            "=/alertmanager", f"={tmp_path}/data"
-        )
-        for word in SERVICES["alertmanager"]["command"]
-    ]
-    start(
-        [
-            tool("prometheus-alertmanager", "prometheus-alertmanager"),
-            *arguments,
-            f"--web.listen-address={address}",
-        ],
-        tmp_path / "alertmanager.log",
+    rules = " ".join(
+        path.read_text(encoding="utf-8") for path in FOLDER.glob("prometheus/rules/*.yaml")
     )
+    named = re.findall(r'alertname="(\w+)"', file.read_text(encoding="utf-8"))
 
-    eventually(lambda: answers(f"http://{address}/-/ready"), "Alertmanager is ready")
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert named
+    assert [] == [name for name in named if f"alert: {name}\n" not in rules]
 
 
 def test_what_grafana_is_provisioned_with() -> None:
     """Data sources at services of the stack; dashboards from where they are mounted."""
     sources = _provisioned("datasources")["datasources"]
     (provider,) = _provisioned("dashboards")["providers"]
-    ports = {"prometheus": 9090, "alertmanager": 9093}
+    services = {PROMETHEUS.partition(":")[0], ALERTMANAGER.partition(":")[0]}
     mounts = dict(mount.split(":")[:2] for mount in SERVICES["grafana"]["volumes"])
 
-    assert {f"http://{name}:{port}" for name, port in ports.items()} == {s["url"] for s in sources}
-    assert ports.keys() == {source["uid"] for source in sources}
-    assert ports.keys() <= SERVICES.keys()
+    assert {f"http://{at}" for at in (PROMETHEUS, ALERTMANAGER)} == {s["url"] for s in sources}
+    assert services == {source["uid"] for source in sources}
+    assert services <= SERVICES.keys()
     assert mounts["./dashboards"] == provider["options"]["path"]
     assert "/etc/grafana/provisioning" == mounts["./provisioning"]
 
