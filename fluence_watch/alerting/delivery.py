@@ -14,8 +14,8 @@ from enum import StrEnum
 from fluence_watch.alerting.grouping import Item, Message
 from fluence_watch.model.finding import Fingerprint
 
-FIRST_WAIT = timedelta(seconds=5)
-LONGEST_WAIT = timedelta(minutes=5)
+INITIAL_BACKOFF = timedelta(seconds=5)
+MAX_BACKOFF = timedelta(minutes=5)
 PROBE_AFTER = 5
 GIVE_UP_AFTER = 20
 
@@ -44,10 +44,10 @@ class Fate(StrEnum):
     SUMMARIZE = "summarize"
 
 
-def wait_after(attempts: int, jitter: float) -> timedelta:
-    """The wait after this many failed attempts. `jitter` in 0..1 varies it by up to a quarter."""
-    doubled = FIRST_WAIT * (1 << min(max(attempts, 1) - 1, 16))
-    return min(doubled, LONGEST_WAIT) * (0.75 + jitter / 2)
+def backoff(attempts: int, jitter: float) -> timedelta:
+    """The wait after this many failed attempts. `jitter` in 0..1 varies it by up to 25 %."""
+    doubled = INITIAL_BACKOFF * (1 << min(max(attempts, 1) - 1, 16))
+    return min(doubled, MAX_BACKOFF) * (0.75 + jitter / 2)
 
 
 def wait_left(next_attempt_at: datetime, now: datetime) -> timedelta:
@@ -56,7 +56,7 @@ def wait_left(next_attempt_at: datetime, now: datetime) -> timedelta:
     A time further ahead than any wait means that the clock was set back. It counts as now.
     """
     left = next_attempt_at - now
-    return left if left <= LONGEST_WAIT * (0.75 + 0.5) else timedelta(0)
+    return left if left <= MAX_BACKOFF * (0.75 + 0.5) else timedelta(0)
 
 
 def fate(message: Message, firing: FiringSince, stale_after: timedelta, now: datetime) -> Fate:

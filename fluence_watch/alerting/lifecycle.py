@@ -79,16 +79,16 @@ def advance(
     verdict: Verdict,
     timings: Mapping[str, Timing],
     now: datetime,
-    last_looked_at: datetime | None,
+    previous_poll_at: datetime | None,
 ) -> tuple[dict[Fingerprint, Alert], list[Alert]]:
     """The open alerts after a poll, and the alerts that it ended.
 
-    `last_looked_at` is the previous evaluated poll, successful or failed.
+    `previous_poll_at` is the previous evaluated poll, successful or failed.
     An unchanged alert is the same object.
     """
     still_open: dict[Fingerprint, Alert] = {}
     ended: list[Alert] = []
-    gap = now - last_looked_at if last_looked_at else timedelta(0)
+    gap = now - previous_poll_at if previous_poll_at else timedelta(0)
     for fingerprint in dict.fromkeys([*alerts, *verdict.findings]):
         timing = timings[fingerprint.rule] if fingerprint.rule in timings else Timing()
         alert, finding = alerts.get(fingerprint), verdict.findings.get(fingerprint)

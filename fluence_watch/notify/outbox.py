@@ -4,7 +4,7 @@
 - A try is committed (`begin`) before it is made, its outcome after. What a crash leaves between
   the two may have arrived: it is sent again, and counted as a possible duplicate.
 - What was accepted is not sent again by this process, even if the store cannot be told so.
-- After a failure the receiver is left alone for a while that grows (`wait_after`).
+- After a failure the receiver is left alone for a while that grows (`backoff`).
 - What is no news any more becomes one summary, whatever the number of messages; repeats that
   later ones say again are not sent.
 - After a message was refused `PROBE_AFTER` times the following are tried, in order, until one is
@@ -26,9 +26,9 @@ from fluence_watch.alerting.delivery import (
     Fate,
     FiringSince,
     Queued,
+    backoff,
     fate,
     superseded,
-    wait_after,
     wait_left,
 )
 from fluence_watch.errors import NotifyError, StoreError
@@ -180,7 +180,7 @@ class Delivery:
                 return self._wait(batch)
             await self._give_up(batch, firing, summary=not stale)
         # what was accepted but could not be removed: the store may be well by then
-        return wait_after(1, self.jitter()) if self.accepted else None
+        return backoff(1, self.jitter()) if self.accepted else None
 
     async def _queue(self) -> list[Queued]:
         if self.accepted:
@@ -278,7 +278,7 @@ class Delivery:
         return max(waits, default=timedelta(0))
 
     def _wait(self, batch: Sequence[Queued]) -> timedelta:
-        return wait_after(_attempts(batch) + 1, self.jitter())
+        return backoff(_attempts(batch) + 1, self.jitter())
 
 
 def _attempts(batch: Sequence[Queued]) -> int:

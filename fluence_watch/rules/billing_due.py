@@ -1,7 +1,7 @@
 """An epoch is about to be charged. Source: Fluence guide, "Deleting a VM", billing info.
 
 Each VM and epoch has one alert.
-To send few messages, time is divided into windows of length `lead_time`, counted from 1970 UTC.
+To send few messages, time is divided into windows of `lead_time`, starting at the Unix epoch.
 When the first boundary of a window is `lead_time` away, all alerts of that window fire together.
 Every alert fires at least `lead_time` ahead, and a day has at most one message per window.
 If an epoch is shorter than a day and at most `lead_time` long, a charge is always near.

@@ -1,4 +1,4 @@
-"""A VM that is no longer in the list.
+"""A VM is no longer in the list.
 
 If most of an account's VMs leave the list in the same poll, the list itself is suspect.
 The rule then reports one finding about the fleet.

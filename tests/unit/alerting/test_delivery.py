@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluence_watch.alerting.delivery import (
-    FIRST_WAIT,
-    LONGEST_WAIT,
+    INITIAL_BACKOFF,
+    MAX_BACKOFF,
     Fate,
     Queued,
+    backoff,
     fate,
     superseded,
-    wait_after,
     wait_left,
 )
 from fluence_watch.alerting.grouping import Count, Item, Message
@@ -40,15 +40,15 @@ def message_of(*items: Item, hours_ago: float = 0) -> Message:
 )
 def test_tries_become_rarer(attempts: int, seconds: int) -> None:
     """Each wait is twice the one before, up to five minutes."""
-    assert timedelta(seconds=seconds) == wait_after(attempts, 0.5)
+    assert timedelta(seconds=seconds) == backoff(attempts, 0.5)
 
 
 @given(st.integers(1, 1_000), st.floats(0, 1))
 def test_waits_are_bounded_and_grow(attempts: int, jitter: float) -> None:
     """Jitter spreads a wait by a quarter, and more failures never mean a shorter one."""
-    wait = wait_after(attempts, jitter)
-    assert FIRST_WAIT * 0.75 <= wait <= LONGEST_WAIT * 1.25
-    assert wait <= wait_after(attempts + 1, jitter)
+    wait = backoff(attempts, jitter)
+    assert INITIAL_BACKOFF * 0.75 <= wait <= MAX_BACKOFF * 1.25
+    assert wait <= backoff(attempts + 1, jitter)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def test_a_repeat_with_anything_else_is_kept(firing: Alert) -> None:
         (timedelta(seconds=-5), timedelta(seconds=-5)),
         (timedelta(0), timedelta(0)),
         (timedelta(seconds=5), timedelta(seconds=5)),
-        (1.25 * LONGEST_WAIT, 1.25 * LONGEST_WAIT),
-        (1.26 * LONGEST_WAIT, timedelta(0)),
+        (1.25 * MAX_BACKOFF, 1.25 * MAX_BACKOFF),
+        (1.26 * MAX_BACKOFF, timedelta(0)),
         (timedelta(hours=1), timedelta(0)),
         (timedelta(days=1), timedelta(0)),
     ],
@@ -168,4 +168,4 @@ def test_a_repeat_with_anything_else_is_kept(firing: Alert) -> None:
 def test_a_stored_time_that_no_wait_can_have_given(ahead: timedelta, left: timedelta) -> None:
     """The clock was set back: the message is tried now."""
     assert left == wait_left(NOW + ahead, NOW)
-    assert 1.25 * LONGEST_WAIT == wait_after(100, 1.0)
+    assert 1.25 * MAX_BACKOFF == backoff(100, 1.0)

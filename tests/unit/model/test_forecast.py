@@ -70,7 +70,7 @@ def test_a_vm(vm: Vm) -> None:
         ({"status": Status.FAILED, "price": 0}, FOREVER, 0, 0, 0),
     ],
 )  # fmt: skip
-def test_what_is_not_told_is_not_known(
+def test_what_is_not_reported_is_unknown(
     vm: Vm,
     changes: dict[str, object],
     until: datetime | None,

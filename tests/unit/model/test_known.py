@@ -180,8 +180,8 @@ def test_a_removal_that_was_asked_of_a_vm_that_is_still_listed(
     assert stays == (after is entry)
     if not unread:
         ending = replace(web, status=Status.TERMINATING)
-        told = track({web.key: entry}, listed([ending]), None, WEEK)[web.key]
-        assert replace(after, vm=ending) == told
+        listed_ending = track({web.key: entry}, listed([ending]), None, WEEK)[web.key]
+        assert replace(after, vm=ending) == listed_ending
 
 
 def test_a_missing_vm_is_forgotten_in_the_end(web: Vm) -> None:

@@ -50,7 +50,7 @@ def test_what_is_remembered_of_a_vm(
 
 
 def test_a_vm_that_was_kept(web: Vm) -> None:
-    """That it was not deleted after all ends what an earlier poll was told to expect."""
+    """A deletion that did not happen is no longer expected."""
     asked = apply_notes({web.key: KnownVm(web, NOW)}, [note(NoteAction.REMOVED)])
     assert {web.key: KnownVm(web, NOW)} == apply_notes(asked, [note(NoteAction.KEPT)])
 

@@ -53,13 +53,13 @@ def test_a_list_that_is_known_to_be_incomplete(web: Vm) -> None:
 def test_what_a_poll_knows_beside_the_vms(web: Vm) -> None:
     """Keys and balance are passed on; without them they are unknown, not empty."""
     key, balance = SshKey("laptop", "SHA256:x", "ssh-ed25519 AAAA"), AccountBalance(MicroUsdc(5))
-    told = build_snapshot("main", NOW, [web], ssh_keys=(key,), balance=balance)
-    assert ((key,), balance) == (told.ssh_keys, told.balance)
+    snapshot = build_snapshot("main", NOW, [web], ssh_keys=(key,), balance=balance)
+    assert ((key,), balance) == (snapshot.ssh_keys, snapshot.balance)
     silent = build_snapshot("main", NOW, [web])
     assert (None, None) == (silent.ssh_keys, silent.balance)
 
 
-def test_a_refused_key_is_told_from_other_failures() -> None:
+def test_a_rejected_key_is_distinguished_from_other_failures() -> None:
     """Only `unauthorized` is beyond the help of waiting."""
     assert PollFailure("main", NOW, "unauthorized", "no").unauthorized
     assert not PollFailure("main", NOW, "unreachable", "no").unauthorized
