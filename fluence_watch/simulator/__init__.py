@@ -7,7 +7,7 @@
     actions.py      what can be made to happen; control.py and scenario.py make it happen
     server.py       all of it behind a real socket
 
-It shares no code with the client that it is there to test: the two meet on the wire.
+It shares no code with the client that it tests: the two meet on the wire.
 """
 
 from fluence_watch.simulator.access import AcceptedAuth

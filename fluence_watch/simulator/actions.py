@@ -1,6 +1,6 @@
 """Everything that can be made to happen, as data: the one vocabulary of control and scenario.
 
-Each action is a JSON object (`{"vm": "web-1", "port": "8080/tcp"}`) and knows how to befall a
+Each action is a JSON object (`{"vm": "web-1", "port": "8080/tcp"}`) and applies itself to a
 world. `vm` is an id or a name, amounts are micro-USDC. Applying one raises `UnknownError` or
 `RefusedError`, as the world does.
 """

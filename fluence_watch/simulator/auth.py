@@ -1,4 +1,4 @@
-"""Who may ask, and when: the API key in one of its headers, and no maintenance.
+"""Access: the API key in one of its headers, and no maintenance.
 
 The key is `X-API-KEY: KEY` or `Authorization: Bearer KEY`.
 """
@@ -19,9 +19,9 @@ _UNAVAILABLE = 503
 
 
 def with_auth(app: ASGIApp, world: World, dialect: Dialect) -> ASGIApp:
-    """The app, for those who bring the world's key in a header that world and dialect accept.
+    """The app behind a check for the world's key, in a header that world and dialect accept.
 
-    During maintenance it is for nobody, but for the paths that need no key.
+    During maintenance only the paths that need no key answer.
     """
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:

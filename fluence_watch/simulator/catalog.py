@@ -26,7 +26,7 @@ class Datacenter:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of hardware: what it is (`metadata`), and what its owner says of it (`details`)."""
+    """A piece of hardware: its kind (`metadata`), and how its owner describes it (`details`)."""
 
     metadata: Description
     details: Description

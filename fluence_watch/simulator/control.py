@@ -1,4 +1,4 @@
-"""`/_control`: the strings of the simulated world, for tests and for the curious. No key needed.
+"""`/_control`: controls of the simulated world, for tests and for the curious. No key needed.
 
     POST /_control/<action>   a JSON object from `actions.py`, such as
                               /_control/open-port {"vm": "web-1", "port": "8080/tcp"}
@@ -37,7 +37,7 @@ from fluence_watch.simulator.world import World
 
 @dataclass(slots=True)
 class Traffic:
-    """The requests that the API saw, faulty ones among them; and what happens before coming ones.
+    """The requests that the API received, and the actions planned before coming ones.
 
     `planned` is by the number of the request.
     """
@@ -100,7 +100,7 @@ class Control:
         return Response(status_code=204)
 
     async def plan(self, request: Request) -> Response:
-        """Let an event happen just before a request that is still to come."""
+        """Let an event happen just before a coming request."""
         wanted = await read(request, _Planned)
         action = msgspec.json.decode(wanted.body, type=_shape(wanted.action))
         number = self.traffic.count + wanted.request

@@ -62,7 +62,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How often each kind befalls a request: its share of all requests, from 0 to 1 in sum.
+    """How often each kind occurs: its share of all requests, from 0 to 1 in sum.
 
     `latency` is the shortest and the longest delay in seconds.
     """

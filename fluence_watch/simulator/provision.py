@@ -1,4 +1,4 @@
-"""How a VM comes to be: an id, a name, a place, an address, all from a seeded generator."""
+"""Makes VMs: an id, a name, a place, an address, all from a seeded generator."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -2,7 +2,7 @@
 
 `SCRIPT` needs the VMs that `build_world` makes for `vms >= 6`, epochs of about two minutes and a
 poll every two seconds; it moves boundaries so that half a minute shows what takes days. After it,
-gentle events go on for ever: every half minute something small happens and mends.
+gentle events go on for ever: every half minute something small happens and is undone.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ def due(events: Iterable[Event], since_start: float, until: float) -> list[Event
 
 
 def gentle_events(seed: int, cycle: int) -> tuple[Event, ...]:
-    """What happens in the given half minute after the script: one small thing and its mending."""
+    """What happens in the given half minute after the script: one small event, and its reversal."""
     rng = Random(f"{seed}:{cycle}")
     start, vm = SCRIPT_END + cycle * _CYCLE, rng.choice(_STEADY)
     begins, ends = start + rng.uniform(1, 8), start + rng.uniform(16, 28)

@@ -49,7 +49,7 @@ def create_app(
 ) -> ASGIApp:
     """The API in that dialect over the world, and `/_control` beside it.
 
-    `all` is every dialect at once, told apart by the path of a request. Before each request the
+    `all` is every dialect at once, chosen by the path of a request. Before each request the
     world advances to the clock's time. Raises `KeyError` for a dialect that is not in `DIALECTS`.
     """
     plan, traffic = faults or FaultPlan(), Traffic()

@@ -1,4 +1,4 @@
-"""How a good answer is spoiled: pure functions from a body to a worse one.
+"""Spoils good answers: pure functions from a body to a worse one.
 
 They work on JSON of any dialect: a list of objects, or an object whose `items` is one.
 """

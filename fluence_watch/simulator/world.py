@@ -183,7 +183,7 @@ class World:
         self.update(vm_id, ports=[kept for kept in self.owned(vm_id).ports if kept != port])
 
     def refill(self, amount: MicroUsdc) -> None:
-        """Deposit money; top-ups that failed for the lack of it are tried again.
+        """Deposit money; failed top-ups are retried.
 
         Raises:
             RefusedError: the amount is not positive.
@@ -212,7 +212,7 @@ class World:
         """
         _known(self.ssh_keys.pop(fingerprint, None), f"SSH key {fingerprint!r:.80}")
 
-    # What befalls a VM; `vm` is an id or a name, and each raises UnknownError when there is none
+    # What happens to a VM; `vm` is an id or a name, and each raises UnknownError when there is none
 
     def vanish(self, vm: str) -> None:
         """The VM is gone without a trace: in no list, and it pays nothing."""
@@ -230,7 +230,7 @@ class World:
         self.put(machines.terminated(self.find(vm), self.now))
 
     def drain(self, vm: str | None = None) -> None:
-        """From now on the top-ups of the VM fail; of every VM when none is named."""
+        """Top-ups of the VM fail from now on; of every VM when none is named."""
         if vm is None:
             self.top_ups_fail = True
         else:
@@ -270,7 +270,7 @@ class World:
         return [each for each in self.machines.values() if each.group == machine.group]
 
     def put(self, machine: Machine) -> None:
-        """Let the VM be so from now on."""
+        """Replace the VM by its new state."""
         before = self.machines.get(machine.key)
         self.machines[machine.key] = machine
         due = machines.next_due(machine)

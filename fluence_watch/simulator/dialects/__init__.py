@@ -1,6 +1,6 @@
 """The generations of the API, each a view over the same world; one file or folder a dialect.
 
-An app speaks one of them, or all at once: which one is then told by the path of a request. What
+An app speaks one of them, or all at once: then the path of a request decides. What
 two dialects have in common (`DELETE /vms/v3`, `/ssh_keys`) is the same in both.
 """
 

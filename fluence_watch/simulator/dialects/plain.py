@@ -47,7 +47,7 @@ def chosen_ports(bodies: Sequence[PortBody] | None) -> list[Port] | None:
 
 
 def listed_ports(machine: Machine) -> list[dict[str, object]]:
-    """The open ports one by one; what has no port number cannot be said."""
+    """The open ports one by one; what has no port number is left out."""
     return [
         {"port": number, "protocol": protocol}
         for opened in machine.ports

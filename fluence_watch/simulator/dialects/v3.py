@@ -54,7 +54,7 @@ class _Updates(Struct):
 
 
 def status_word(world: World, machine: Machine) -> str:
-    """The word for what the VM does; that its money runs out comes first.
+    """The word for what the VM does; a shortage of money takes precedence.
 
     `InsufficientFunds` when the account cannot fill the reserve, `SmallBalance` when it was not
     filled for another reason.

@@ -1,8 +1,8 @@
 """Lists in pages: `{items, pagination}`, filters, order.
 
-The API publishes neither the number of the first page nor the usual size of one. Here the first
+The API documents neither the number of the first page nor the usual size of one. Here the first
 is the world's `first_page`, a lower number asks for it too; a page has 20 elements unless asked
-for more, and never more than 100: `pagination.perPage` tells.
+for more, and never more than 100; `pagination.perPage` says how many.
 """
 
 import re
@@ -31,7 +31,7 @@ _FIELDS: Final = {
 
 
 def bad_request(text: str) -> HTTPException:
-    """The error for a parameter that is wrong."""
+    """The error for an invalid parameter."""
     return HTTPException(_BAD_REQUEST, text)
 
 
@@ -53,7 +53,7 @@ def whole_number(query: QueryParams, name: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One page: its sources and their items, side by side, and what is told about all pages."""
+    """One page: its sources and their items, side by side, and the totals over all pages."""
 
     sources: Sequence[Any]
     items: list[Item]
@@ -71,7 +71,7 @@ def listed(
     view: Callable[[_Source], Item],
     first_page: int,
 ) -> Listed:
-    """The page that is asked for, of the items that pass the filters.
+    """The requested page of the items that pass the filters.
 
     Without filter and order only the page itself is made: a fleet may be large.
     """

@@ -41,7 +41,7 @@ _ACTIONS: Final = {
 
 
 def all_vms(world: World) -> list[Machine]:
-    """The VMs that the account holder can see, and those that he ended."""
+    """The VMs that the account holder can see, and those that the account holder ended."""
     return [*world.listed(), *world.deleted.values()]
 
 
@@ -58,7 +58,7 @@ def vm_by_id(world: World, vm_id: str) -> Machine:
 
 
 def vm_json(world: World, machine: Machine) -> Item:
-    """A VM as it is when asked for alone: without its plan."""
+    """A VM as its own endpoint shows it: without its plan."""
     runs, ended = is_there(machine), machine.state_changed_at
     price = machine.price
     return {
