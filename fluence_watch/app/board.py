@@ -1,4 +1,4 @@
-"""What the process shows of itself: the exposition, its own metrics, readiness, the status page."""
+"""What the process shows: the exposition, its own metrics, readiness, the status page."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -31,7 +31,7 @@ _INTERVAL = timedelta(minutes=1)
 
 
 class Board:
-    """The last known of every account. `publish` may run in any thread."""
+    """What is known of every account. `publish` may run in any thread."""
 
     def __init__(self, clock: Clock) -> None:
         self.own = OwnMetrics(__version__)
@@ -47,7 +47,7 @@ class Board:
         self._lock = Lock()
 
     def expect(self, accounts: set[str], interval: timedelta = _INTERVAL) -> None:
-        """These accounts are polled, each `interval`; what is known of others goes at once."""
+        """Set the accounts that are polled, each `interval`; others are dropped at once."""
         self._interval = interval
         with self._lock:
             for gone in (self._expected | self._polled.keys() | self._trouble.keys()) - accounts:
@@ -59,17 +59,17 @@ class Board:
             self._expected = set(accounts)
 
     def absent(self, accounts: Mapping[str, datetime]) -> None:
-        """These accounts are not watched; until then their state is kept."""
+        """Set the accounts that are not watched, and until when their state is kept."""
         self._absent = dict(accounts)
 
     def forgotten(self, accounts: Collection[str]) -> None:
-        """The state of these absent accounts is gone."""
+        """Drop these absent accounts: their state is deleted."""
         self._absent = {name: at for name, at in self._absent.items() if name not in accounts}
 
     def publish(self, polled: Polled) -> None:
-        """Take over what a poll came to."""
+        """Show the outcome of a poll."""
         account = polled.policy.account
-        with self._lock:  # or a poll that ends late would bring a removed account back
+        with self._lock:  # else a poll that ends late would bring a removed account back
             if account not in self._expected:
                 return
             self._polled[account] = polled
@@ -84,7 +84,7 @@ class Board:
             self.exposition.publish(view)
 
     def crashed(self, account: str, where: str, why: str) -> None:
-        """An error of our own: what is shown of the account is not what is."""
+        """Count an internal error: what is shown of the account is out of date."""
         self.own.internal_error(where)
         self.stalled(account, f"internal error: {why}")
         with self._lock:
@@ -104,12 +104,12 @@ class Board:
                 self._trouble[account] = _trouble(account, why)
 
     def publish_watcher(self, state: AccountState) -> None:
-        """Take over the alerts about the watcher itself."""
+        """Show the alerts about the watcher itself."""
         self._watcher = state
         self.own.alerts(shown_account(WATCHER), _alert_counts(state))
 
     def remarks(self) -> list[str]:
-        """What is wrong while the watcher does its work all the same: accounts and receivers that fail."""
+        """What fails without making the watcher unready: accounts and receivers."""
         now, alerts = self._clock(), self._watcher.alerts.values()
         outcomes = {name: polled.outcome for name, polled in sorted(self._polled.items())}
         failing = [
@@ -121,7 +121,7 @@ class Board:
         return [*failing, *(_brief(facts, now) for facts in firing)]
 
     def unready(self) -> list[str]:
-        """Why the watcher does not do its work; empty when it does."""
+        """Why the watcher is not ready; empty when it is."""
         reasons = [
             f"account {name}: not polled yet"
             for name in sorted(self._expected - self._polled.keys() - self._trouble.keys())
@@ -148,7 +148,7 @@ class Board:
         )
 
     def _since(self, receiver: ReceiverReport) -> ReceiverReport:
-        """The report, with what an alert remembers over a restart of since when it fails."""
+        """The report, with `failing_since` from its alert where that began before this process."""
         alert = self._watcher.alerts.get(Fingerprint(WATCHER, delivery_failing.NAME, receiver.name))
         facts = alert and alert.facts
         if alert is None or not isinstance(facts, delivery_failing.DeliveryFailing):
@@ -184,7 +184,7 @@ class Board:
 
 
 def _brief(facts: object, now: datetime) -> str:
-    """What the facts say; that they cannot be rendered must not take the page away."""
+    """The facts in words; facts that cannot be rendered do not break the page."""
     try:
         return brief(facts, now)
     except Exception:  # noqa: BLE001 - whatever it is
@@ -216,7 +216,7 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
 
 
 def _funded_until(outcome: Snapshot, epoch: timedelta) -> datetime | None:
-    """Until when the account's balance pays for its VMs, where that can be known."""
+    """Until when the account's balance pays for its VMs, where that is known."""
     if outcome.balance is None or outcome.rejected or not outcome.complete:
         return None
     vms = outcome.vms.values()
@@ -224,7 +224,7 @@ def _funded_until(outcome: Snapshot, epoch: timedelta) -> datetime | None:
 
 
 def _remembered(polled: Polled) -> AccountView:
-    """What the store remembers, for the time until the first good poll after a start."""
+    """What the store holds, shown until the first good poll after a start."""
     vms = {
         key: entry.vm for key, entry in polled.state.known.items() if entry.missing_since is None
     }

@@ -1,4 +1,4 @@
-"""Tell: one courier a receiver, woken when messages wait or a retry is due."""
+"""Deliver: one courier a receiver, woken when messages wait or a retry is due."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -36,16 +36,16 @@ class Courier:
         self._task = asyncio.create_task(self._run())
 
     def wake(self) -> None:
-        """Something waits."""
+        """Deliver now: a message waits."""
         self._resting.clear()
         self._woken.set()
 
     async def rest(self) -> None:
-        """Wait until nothing waits any more, or nothing can be done about it now."""
+        """Wait until nothing waits, or the next attempt is not due."""
         await self._resting.wait()
 
     async def stop(self) -> None:
-        """Stop at once: a message on its way counts as in flight."""
+        """Stop at once: a message that is being sent counts as in flight."""
         self._task.cancel()
         await asyncio.wait([self._task])
 
@@ -59,7 +59,7 @@ class Courier:
 
     async def _round(self) -> timedelta | None:
         try:
-            await STORE.run(self._counted)  # an earlier run may have left some: they show at once
+            await STORE.run(self._counted)  # messages of an earlier run show at once
             again = await self.delivery.drain()
             await STORE.run(self._counted)
         except StoreError as error:
@@ -97,7 +97,7 @@ class Couriers:
             courier = self._couriers.get(name)
             way = delivery(receiver, self._store, self._board.own, self._clock, setup.settings)
             if courier:
-                # the same set, not a copy: a round of the former one may still be on its way
+                # the same set, not a copy: a round of the former one may still run
                 way.accepted = courier.delivery.accepted
                 way.wrong, way.health = courier.delivery.wrong, courier.delivery.health
                 courier.delivery = way
@@ -107,11 +107,11 @@ class Couriers:
                 self._couriers[name] = Courier(way, self._count)
 
     def works(self, receiver: str) -> bool:
-        """Whether the last try to reach the receiver succeeded; false before the first."""
+        """Whether the last attempt to reach the receiver succeeded; false before the first."""
         return receiver in self._couriers and self._couriers[receiver].delivery.health.works
 
     def report(self, receiver: str) -> ReceiverReport:
-        """How it stands with a receiver of the settings; in any thread."""
+        """The state of a receiver of the settings; may run in any thread."""
         courier = self._couriers.get(receiver)
         health = courier.delivery.health if courier else Health()
         waiting, oldest_at = self._waiting.get(receiver, (0, None))
@@ -125,7 +125,7 @@ class Couriers:
             courier.wake()
 
     async def stop(self, seconds: float) -> None:
-        """Give what waits so long to be delivered, and stop."""
+        """Deliver what waits for so long at most, and stop."""
         self.wake()
         resting = [asyncio.create_task(courier.rest()) for courier in self._couriers.values()]
         if resting:

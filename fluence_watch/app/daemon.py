@@ -35,7 +35,7 @@ _DAY = timedelta(days=1)
 
 
 def need_restart(running: WatchSettings, fresh: WatchSettings) -> list[str]:
-    """The settings that differ from those the process was started with, and that no reload applies."""
+    """The settings that differ from those at the start and that a reload does not apply."""
     pairs = {
         "server.listen": (running.server.listen, fresh.server.listen),
         "store.url": (running.store.url, fresh.store.url),
@@ -44,10 +44,9 @@ def need_restart(running: WatchSettings, fresh: WatchSettings) -> list[str]:
 
 
 class Daemon:
-    """Watches what a setup says until it is stopped.
+    """Watches what a setup names until it is stopped.
 
-    `load` makes the setup of a reload from the settings as they are then. The store stays the
-    caller's to close.
+    `load` reads the settings of a reload and makes their setup. The caller closes the store.
     """
 
     def __init__(self, first: Setup, store: Store, clock: Clock, load: Callable[[], Setup]) -> None:
@@ -91,7 +90,7 @@ class Daemon:
         return [self._couriers.report(name) for name in self._plan.receivers]
 
     async def reload(self) -> Sequence[str]:
-        """Read the settings again and change over to them, all or nothing.
+        """Read the settings again and switch to them, all or nothing.
 
         Returns the settings that changed and need a restart, as keys.
 
@@ -115,8 +114,8 @@ class Daemon:
             return pending
 
     async def _take_over(self, fresh: Setup) -> None:
-        # Watches first: no poll under the old settings may leave a message for a receiver that is
-        # no more.
+        # Watches first: no poll under the old settings may queue a message for a receiver that is
+        # gone.
         await self._watches.take_over(fresh)
         await STORE.run(self._note_absent, fresh)
         await self._selfwatch.take_over(fresh)
@@ -128,7 +127,7 @@ class Daemon:
             _log.warning("doubtful setting", note=str(note))
 
     def _note_absent(self, fresh: Setup) -> None:
-        """Keep the state of accounts that are missing from the settings: it may be by mistake."""
+        """Keep the state of accounts that are missing from the settings, perhaps by mistake."""
         keep = fresh.settings.store.forget_accounts_after
         try:
             absent = self._store.watch_only({WATCHER, *fresh.policies}, self._clock())
@@ -145,7 +144,7 @@ class Daemon:
         self.board.absent({account: since + keep for account, since in absent.items()})
 
     def _drop_strangers(self) -> None:
-        """The queues of receivers that went while nobody ran."""
+        """Drop the queues of receivers that were removed while no daemon ran."""
         for receiver in self._store.receivers_waiting().keys() - self._plan.receivers.keys():
             dropped = self._store.drop_queue(receiver)
             _log.warning("receiver was removed", receiver=receiver, undelivered=dropped)

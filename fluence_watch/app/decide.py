@@ -1,4 +1,4 @@
-"""Compare and decide: what one poll means. Pure."""
+"""Compare and decide: the consequences of one poll. Pure."""
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ RANKS = {rule.name: Rank(rule.impact, rule.event, rule.deadline) for rule in RUL
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the user wants of one account's watch; `rules` and `timings` are keyed by rule name.
+    """How one account is watched; `rules` and `timings` are keyed by rule name.
 
     `presence` says when a missing VM is lost.
     """
@@ -40,19 +40,19 @@ class Policy:
     epoch: timedelta = EPOCH
 
     def epoch_of(self, outcome: Outcome) -> timedelta:
-        """The billing period: the API's own word, where it gives it, goes before the settings."""
+        """The billing period: that of the API where it reports one, else that of the settings."""
         reported = outcome.billing_period if isinstance(outcome, Snapshot) else None
         return reported or self.epoch
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What a poll asks for beside the list of VMs and the balance."""
+        """What a poll requests beside the list of VMs and the balance."""
         return needs(self.rules)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be committed in one transaction, and the verdict that led to it.
+    """What is committed in one transaction, and the verdict behind it.
 
     `applied` are the notes that no later poll needs.
     """
@@ -113,7 +113,7 @@ def decide(
 
 
 def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:
-    """What a failure of the watcher itself means: `poll_failing` finds it, and nothing else changes.
+    """The consequences of an internal error: `poll_failing` finds it, and nothing else changes.
 
     No other rule is run and no other alert touched: the error may be in any of them.
     """

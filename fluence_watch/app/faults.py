@@ -1,4 +1,4 @@
-"""Errors of our own: where they came from, in words that are safe to show."""
+"""Internal errors: where they came from, in words that are safe to show."""
 
 from pathlib import Path
 from traceback import walk_tb

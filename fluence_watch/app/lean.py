@@ -1,4 +1,4 @@
-"""Libraries without the optional parts that the daemon has no use for."""
+"""Loads libraries without the optional parts that the daemon does not use."""
 
 import os
 import sys
@@ -11,8 +11,8 @@ from types import ModuleType
 def load_lean() -> None:
     """Load what the daemon is made of without Click, Rich, Pygments and Trio: 0.2 s and 15 MB.
 
-    They load them where they are installed: for tracebacks in colour, for a command line of
-    their own, and for those who have another event loop. Whoever imports one later gets it.
+    The libraries import them where they are installed: for coloured tracebacks, for command lines
+    of their own, and for another event loop. They can still be imported later.
     """
     # Pydantic would look through all that is installed for plugins: 20 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -38,7 +38,7 @@ def _load_uvicorn() -> None:
 
 @contextmanager
 def _missing(*names: str) -> Iterator[None]:
-    """Let the modules seem not to be installed, unless they are loaded already."""
+    """Make imports of the modules fail, unless they are loaded already."""
     hidden = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None refuses an import
     try:

@@ -1,4 +1,4 @@
-"""Logging: structlog for us and for the libraries, one line an event, on standard error."""
+"""Logging: structlog for this package and its libraries, one line an event, on standard error."""
 
 import logging
 import sys
@@ -54,7 +54,7 @@ def configure_logs(settings: LogSettings) -> None:
 
 
 def make_inert(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 - structlog's signature
-    """Make every text of the event harmless: it may hold a VM's name or an error body."""
+    """Make every text of the event inert: it may hold a VM's name or an error body."""
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = _traceback(value) if key == "exception" else inert(value, _LONGEST)

@@ -37,9 +37,9 @@ _log = structlog.get_logger(__name__)
 
 
 async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
-    """What the API reports of the account now, or why it does not give the list of VMs.
+    """What the API reports of the account, or why there is no list of VMs.
 
-    Keys and balance are asked for at the same time; where they are not given, the snapshot says why.
+    Keys and balance are requested at the same time; where they fail, the snapshot says why.
     """
     account = policy.account
     if client.dialect == AUTO and isinstance(found := await _told(client.list_vms()), ApiError):
@@ -81,7 +81,7 @@ class Watch:
     """The watch over one account, from the state that was last committed.
 
     `publish` and `crashed` are called in any thread, `tell` in the event loop when messages wait.
-    `crashed` is called with every internal error: the account, the place, and what it was.
+    `crashed` is called with every internal error: the account, the place, and a description.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Watch:
         self._settling = asyncio.Lock()  # may be taken beside `_polling`, never before it
 
     async def poll(self) -> None:
-        """Watch the account once; whatever fails is an outcome, not an error."""
+        """Poll the account once; a failure is an outcome, not an error."""
         async with self._polling:
             started, policy = monotonic(), self._policy
             with tallied() as retries:
@@ -118,13 +118,13 @@ class Watch:
             await self._settle(policy, outcome, started, retries)
 
     async def fail(self, reason: str, message: str) -> None:
-        """Settle a failure beside a poll that hangs; nothing is done while one is settled."""
+        """Conclude a failure beside a poll that hangs, unless one is being concluded."""
         if not self._settling.locked():
             failure = PollFailure(self._policy.account, self._clock(), reason, message)
             await self._settle(self._policy, failure, monotonic())
 
     async def change(self, policy: Policy, client: FluenceClient | None = None) -> None:
-        """Go on by another policy, and with another client if one is given.
+        """Continue with another policy, and with another client if one is given.
 
         When it returns, no poll runs by the old ones.
         """
@@ -160,10 +160,9 @@ class Watch:
             self._tell()
 
     def _conclude(self, policy: Policy, outcome: Outcome, started: float) -> Polled:
-        """Decide, commit, publish. What raises is judged as a failure of our own instead.
+        """Decide, commit, publish. If that raises, conclude an internal error instead.
 
-        That failure lasts until a whole poll goes well, so that it does not come and go with the
-        steps of one.
+        It lasts until a whole poll succeeds, so that it does not flap with the steps of one.
         """
         try:
             polled = self._judge(policy, outcome, started)
@@ -228,7 +227,7 @@ class Watch:
             return [], str(error)
 
     def _commit(self, account: str, decision: Decision) -> str | None:
-        """Commit, and only then believe it: what was not kept is decided again at the next poll."""
+        """Commit, then adopt the state: what was not committed is decided again at the next poll."""
         try:
             self._store.commit(
                 account,

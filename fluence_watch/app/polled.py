@@ -1,4 +1,4 @@
-"""What one poll came to."""
+"""The outcome of one poll."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from fluence_watch.model.snapshot import Outcome, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll came to, for the metrics, the status page and the log.
+    """The outcome of one poll, for the metrics, the status page and the log.
 
-    `state` is what was decided, `before` the alerts that were open before, `ended` those that are
-    over; `store_error` says why it could not be committed, if so.
+    `state` is what was decided, `before` the alerts that were open, `ended` those that ended.
+    `store_error` says why it was not committed.
     """
 
     policy: Policy

@@ -1,4 +1,4 @@
-"""What the log says of a poll: a line for what fires, resolves or fails; the ordinary poll at debug."""
+"""The log lines of a poll: one for what fires, resolves or fails; an ordinary poll is at debug."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -16,8 +16,8 @@ _MOST_REJECTED = 5
 def report(polled: Polled, retries: Mapping[str, int], *, changed: bool) -> None:
     """Log the poll.
 
-    `retries` counts requests that were tried again, by reason. `changed` tells whether the list
-    has another number of VMs or rejected elements than the one before, or is the first.
+    `retries` counts retried requests by reason. `changed` is whether the list has another number of
+    VMs or rejected elements than the one before, or is the first.
     """
     account, outcome = polled.policy.account, polled.outcome
     facts: dict[str, object] = {

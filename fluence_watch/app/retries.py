@@ -1,4 +1,4 @@
-"""Requests that are tried again: each at debug, and a tally for the one line at the end of a poll."""
+"""Retried requests: each is logged at debug, and counted for one line at the end of a poll."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _tally: ContextVar[Counter[str] | None] = ContextVar("retries", default=None)
 
 @contextmanager
 def tallied() -> Iterator[Counter[str]]:
-    """Count retries by their reason, in this task and those that it starts meanwhile."""
+    """Count retries by reason, in this task and those that it starts meanwhile."""
     counts: Counter[str] = Counter()
     token = _tally.set(counts)
     try:

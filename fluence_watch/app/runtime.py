@@ -18,31 +18,31 @@ _mallopt = getattr(_libc, "mallopt", None)
 def favour_scrapes() -> None:
     """Make scrapes beside a poll quick.
 
-    A scrape lets go of the interpreter some twenty times, and each time a poll gives it back only
-    when its turn is over: 5 ms by default.
+    A scrape releases the interpreter some twenty times. Each time a poll keeps it for a whole switch
+    interval, 5 ms by default.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 def share_arenas() -> None:
-    """Let threads share what they have freed; call it before there are any.
+    """Let threads share freed memory; call it before there are threads.
 
-    glibc would give each thread an arena of its own, up to 8 a core, and never join them.
+    glibc gives each thread an arena, up to 8 a core, and never joins them.
     """
     if _malloc_trim is not None and _mallopt is not None:
         _mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def settle() -> None:
-    """Set apart what lives as long as the process, and give back what the start left over."""
+    """Freeze what lives as long as the process, and return memory that only the start needed."""
     invalidate_caches()  # of folders that were searched for modules
     re.purge()  # of patterns that settings were read with
     gc.collect()
-    gc.freeze()  # it need not be looked at again
+    gc.freeze()  # later collections skip it
     return_memory()
 
 
 def return_memory() -> None:
-    """Give the system what a poll has freed; glibc would keep 50 MB of it for a big fleet."""
+    """Return freed memory to the system; glibc would keep 50 MB after the poll of a big fleet."""
     if _malloc_trim is not None:
         _malloc_trim(0)

@@ -14,10 +14,10 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Cancellable(Protocol):
-    """A call that is still to come."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """Do not make it."""
+        """Cancel the call."""
         ...
 
 
@@ -46,8 +46,8 @@ class _Job:
 class Schedule:
     """Runs each job at a fixed rate, one run of it at a time.
 
-    - A run that is late or long does not shift the later ones. What became due meanwhile is made
-      up for by one run; none is skipped because it is late.
+    - A run that is late or long does not shift the later ones. Runs that became due meanwhile are
+      coalesced into one; none is skipped because it is late.
     - A run that raises is logged; the job goes on.
 
     `timer` is the running event loop unless given; `spread` gives a number in 0..1 for the jitter.
@@ -83,20 +83,20 @@ class Schedule:
         return key in self._jobs
 
     def drop(self, key: Hashable) -> None:
-        """Run this job no more; a run under way goes on."""
+        """Remove the job; a run under way continues."""
         job = self._jobs.pop(key)
         if job.waiting is not None:
             job.waiting.cancel()
 
     def pause(self) -> None:
-        """Begin no more runs; those under way go on."""
+        """Start no more runs; those under way continue."""
         self._paused = True
         for job in self._jobs.values():
             if job.waiting is not None:
                 job.waiting.cancel()
 
     async def close(self) -> None:
-        """Begin no more runs, and cancel those under way."""
+        """Start no more runs, and cancel those under way."""
         self.pause()
         running = list(self._running)
         for task in running:

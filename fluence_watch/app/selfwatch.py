@@ -1,4 +1,4 @@
-"""The watcher, watched by itself: its receivers, and whom to notify of those that fail."""
+"""The watcher watches itself: its receivers, and whom to notify of those that fail."""
 
 import asyncio
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ Receivers = Mapping[str, Undelivered | None]
 def decide_watcher(
     before: AccountState, receivers: Receivers, policy: Policy, now: datetime
 ) -> Decision:
-    """What the state of the receivers means: alerts, and messages to those that work or may."""
+    """The alerts about failing receivers, and the messages to the others."""
     situation = Situation(WATCHER, now, {}, {}, alerts=before.alerts, receivers=receivers)
     verdict = evaluate(situation, policy.rules)
     alerts, ended, messages, last_notified = react(before, verdict, policy, now)
@@ -42,7 +42,7 @@ def decide_watcher(
 
 @dataclass(slots=True)
 class _Watched:
-    """What is wanted, and the state that was last committed."""
+    """The policy, and the state that was last committed."""
 
     policy: Policy
     state: AccountState
@@ -63,7 +63,7 @@ class SelfWatch:
         self._looking = asyncio.Lock()
 
     async def take_over(self, setup: Setup) -> None:
-        """Watch the receivers of the setup, as it says, and no others.
+        """Watch the receivers of the setup, and no others.
 
         When it returns, no look by the former setup runs.
 
@@ -79,7 +79,7 @@ class SelfWatch:
         self._schedule.every(setup.settings.poll.interval.total_seconds(), "receivers", self.look)
 
     async def look(self) -> None:
-        """Look at the receivers once; while the store fails, nothing is known and nothing changes."""
+        """Check the receivers once; while the store fails, nothing changes."""
         async with self._looking:
             if self._watched is None:
                 return
@@ -106,9 +106,9 @@ class SelfWatch:
         return decision
 
     def _receivers(self, policy: Policy) -> Receivers:
-        """What the receivers do not accept.
+        """What each receiver does not accept.
 
-        One that refuses a message and accepts others works: it is that message that is wrong.
+        A receiver that refuses one message and accepts others works: the message is at fault.
         """
         left = self._store.undelivered()
         names = [route.receiver for route in policy.routes]
@@ -116,7 +116,7 @@ class SelfWatch:
 
 
 def _report(before: AccountState, decision: Decision) -> None:
-    """Log what begins and what is over."""
+    """Log the alerts that fire and resolve."""
     for alert in fired(before.alerts, decision.after.alerts):
         about = alert.fingerprint
         notified = [

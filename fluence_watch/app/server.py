@@ -15,7 +15,7 @@ _STEP = 0.005
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens there; raises `ListenError`."""
+    """A listening socket; raises `ListenError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

@@ -15,7 +15,7 @@ def site(
     receivers: Callable[[], Sequence[ReceiverReport]],
     reload: Callable[[], Awaitable[Sequence[str]]],
 ) -> Starlette:
-    """The app that shows the board and the receivers, and takes a reload."""
+    """The app over the board and the receivers, with the reload."""
     return create_app(
         Backend(
             metrics=board.exposition.scrape,

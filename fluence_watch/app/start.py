@@ -1,6 +1,6 @@
 """The daemon as a process of its own, from its start to its end.
 
-It runs for months: it loads no library for command lines.
+It runs for months, so it loads no library for command lines.
 """
 
 import gc
@@ -26,7 +26,7 @@ def watch(config: Path | None) -> NoReturn:
         StoreError: the store cannot be used.
     """
     share_arenas()
-    with garbage_collection_paused():  # 100,000 objects come to stay
+    with garbage_collection_paused():  # it creates 100,000 lasting objects
         load_lean()
         from fluence_watch.app.clock import utc_now
         from fluence_watch.app.daemon import Daemon
@@ -39,7 +39,7 @@ def watch(config: Path | None) -> NoReturn:
         configure_logs(LogSettings(level="error"))
         settings = load_settings(find_file(config))
         first = prepare(settings)
-        gc.freeze()  # so that the collector never walks what was loaded: 50 ms each time
+        gc.freeze()  # the collector then skips what was loaded: 50 ms each time
     configure_logs(settings.log)
     with Store.open(settings.store.url) as store:
         listener = bind(settings.server.host, settings.server.port)
@@ -54,6 +54,6 @@ def watch(config: Path | None) -> NoReturn:
 
 
 def _leave() -> NoReturn:
-    """End without waiting for threads: one may hang in a send, which nothing can cut off."""
+    """Exit without waiting for threads: a thread that hangs cannot be stopped."""
     logging.shutdown()
     os._exit(0)

@@ -57,10 +57,10 @@ class Watches:
         self._ended: dict[str, float] = {}
 
     async def take_over(self, setup: Setup) -> None:
-        """Watch the accounts of the setup, as it says, and no others.
+        """Watch the accounts of the setup, and no others.
 
         An account with another name and the same key at the same API was renamed: it keeps its
-        state, also where accounts trade names.
+        state, even where accounts swap names.
 
         Raises:
             StoreError: the state of an account cannot be read or renamed; nothing was changed.
@@ -73,7 +73,7 @@ class Watches:
         states |= await self._hand_over(dropped, renamed)
         self._board.expect(
             setup.policies.keys() - dropped
-        )  # what is known by a name given away goes
+        )  # what is known under a name that was given away is dropped
         self._board.expect(set(setup.policies), setup.settings.poll.interval)
         for name, policy in setup.policies.items():
             config = setup.clients[name]
@@ -134,9 +134,9 @@ class Watches:
     async def _hand_over(
         self, dropped: Collection[str], renamed: Mapping[str, str]
     ) -> dict[str, AccountState]:
-        """Stop these watches; the states of accounts with new names, by these.
+        """Stop these watches, and rename the states of renamed accounts.
 
-        Where they cannot be renamed, the watches go on.
+        Where that fails, the watches continue.
         """
         watches = {name: self._watches.pop(name) for name in dropped}
         for name, watch in watches.items():
@@ -192,7 +192,7 @@ class Watches:
                 self._ended[name] = self._schedule.time()
 
     async def _look(self, name: str, longest: timedelta) -> None:
-        """Notice a poll that does not end, or never begins."""
+        """Find a poll that does not end, or never begins."""
         watch = self._watches.get(name)
         if watch and self._schedule.time() - self._ended[name] > longest.total_seconds():
             why = f"no poll has ended for {rough(longest)}"
@@ -201,5 +201,5 @@ class Watches:
 
 
 def _identity(config: ClientConfig) -> tuple[object, object]:
-    """What makes it the same account, whatever its name."""
+    """What identifies an account under any name."""
     return config.api_key, config.base_url

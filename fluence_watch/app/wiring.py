@@ -25,7 +25,7 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the settings ask for, checked, but nothing of it started; keyed by name."""
+    """The parts that the settings ask for, checked and not started; keyed by name."""
 
     settings: WatchSettings
     policies: Mapping[str, Policy]
@@ -34,10 +34,10 @@ class Setup:
 
 
 def prepare(settings: WatchSettings) -> Setup:
-    """Work out what the settings ask for.
+    """Make the setup for the settings.
 
     Raises:
-        ConfigError: a part of it cannot be made; it lists every one.
+        ConfigError: parts of it cannot be made; it lists them all.
     """
     problems: list[Problem] = []
     clients = {}
@@ -59,12 +59,12 @@ def prepare(settings: WatchSettings) -> Setup:
 
 
 def policy(account: AccountSettings, settings: WatchSettings) -> Policy:
-    """What the user wants of one account's watch."""
+    """The policy of one account."""
     return _policy(account.name, settings, account.epoch)
 
 
 def watcher_policy(settings: WatchSettings) -> Policy:
-    """What the user wants of the watch over the watcher itself."""
+    """The policy for the watcher itself."""
     return _policy(WATCHER, settings)
 
 
@@ -86,7 +86,7 @@ def _timing(rule: Rule, settings: RuleSettings, poll: PollSettings) -> Timing:
         settings.hold,
         settings.keep_firing_for,
         rule.sends_resolved,
-        # a poll that comes late, or one that was missed, is no outage
+        # a late or a missed poll is no outage
         outage_tolerance=max(OUTAGE_TOLERANCE, 3 * poll.interval),
     )
 
@@ -131,7 +131,7 @@ def _counting(account: str, own: OwnMetrics | None) -> Callable[[RequestRecord],
 def delivery(
     receiver: Channel, outbox: Outbox, own: OwnMetrics, clock: Clock, settings: WatchSettings
 ) -> Delivery:
-    """The way from the outbox to the receiver."""
+    """The delivery from the outbox to the receiver."""
     return Delivery(
         receiver=receiver,
         outbox=outbox,

@@ -1,1 +1,1 @@
-"""Telling people: messages into words, words to receivers, in order and at least once."""
+"""Notifying people: messages into words, words to receivers, in order and at least once."""

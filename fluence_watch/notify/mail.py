@@ -1,4 +1,4 @@
-"""What a mail looks like: a document that mail clients keep, light and dark, on a desk and a phone.
+"""The layout of a mail: a document that mail clients show well, light and dark, large and small.
 
 Clients drop much of what a browser knows. So every colour is inline; `<style>` only adds the dark
 mode, and nothing is lost without it. Apprise makes the plain-text part from the same document: a
@@ -51,7 +51,7 @@ $content
 
 
 def page(content: Safe, title: str) -> Safe:
-    """The whole document around what a message says."""
+    """The whole document around the body of a message."""
     filled = _PAGE.substitute(title=escape(title), font=_FONT, content=content)
     return _safe(filled)
 
@@ -70,7 +70,7 @@ def heading(block: str, tone: str) -> Safe:
 
 
 def paragraph(block: str) -> Safe:
-    """A paragraph; a `<div>`, for it may hold a command."""
+    """A paragraph; a `<div>`, because it may hold a command."""
     return _safe(f'<div style="margin:0;padding:12px 16px">{_folded(block)}</div>\n')
 
 

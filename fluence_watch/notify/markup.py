@@ -1,4 +1,4 @@
-"""The formats of a message: what a value, a heading or a list item looks like in each.
+"""The formats of a message: how each writes a value, a heading or a list item.
 
 Templates hold the words and mark them up with the filters of a `Markup`. All else that enters a
 message is data, made harmless in two steps:
@@ -34,7 +34,7 @@ _HARMLESS = re.compile(r"(?:[^\W_]|[ /:.,+·…-](?!/))*")
 class BodyFormat(StrEnum):
     """How a body is written.
 
-    `TEXT`, `MARKDOWN` and `HTML` (a few tags) are for services that may act upon what they show.
+    `TEXT`, `MARKDOWN` and `HTML` (a few tags) are for services that may act on what they show.
     `PLAIN` text and a `MAIL` are shown as they are.
     """
 
@@ -57,7 +57,7 @@ class BodyFormat(StrEnum):
 
 
 def inert(text: str, longest: int = LONGEST) -> str:
-    """The text on one line, with nothing in it that a chat service acts upon."""
+    """The text on one line, with nothing in it that a chat service acts on."""
     return one_line(text, longest).translate(_LOOKALIKES).replace("](", "] (")
 
 
@@ -76,7 +76,7 @@ TonedMarkup = Callable[[str, str], Safe]
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """One format: `text`, `code` and `command` take data, the others what is markup already.
+    """One format: `text`, `code` and `command` take data, the others take markup.
 
     In a block a line break is a blank, and a blank line begins a new line of an item. A `page` is
     made of a whole body and its title.

@@ -1,4 +1,4 @@
-"""A message in its plainest form, for when its words fail: no template has a part in it."""
+"""A message in its plainest form, for when rendering fails: it uses no template."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _RULES = 3
 
 
 def plain_title(messages: Sequence[Message]) -> str:
-    """How many alerts of which rules and accounts."""
+    """The count, rules and accounts of the alerts."""
     counts = [count for message in messages for count in message.counts]
     fires = [count for count in counts if count.firing]
     number = sum(count.number for count in fires or counts)
@@ -21,7 +21,7 @@ def plain_title(messages: Sequence[Message]) -> str:
 
 
 def plain_body(messages: Sequence[Message], items: Sequence[Item], fmt: BodyFormat) -> str:
-    """These alerts of the messages by their ids, and where to find the rest of the facts."""
+    """The alerts by their ids, and the command that shows the rest."""
     markup = MARKUPS[fmt]
     total = sum(count.number for message in messages for count in message.counts)
     lines = [markup.item(markup.text(_line(item))) for item in items]

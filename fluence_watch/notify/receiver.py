@@ -1,7 +1,7 @@
 """One receiver: a service or a mailbox, through Apprise in a process of its own.
 
-Each receiver has a process with one URL: one that hangs holds up nobody, and of several URLs one
-that fails would make all look failed, and a retry would notify the others twice.
+Each receiver has a process with one URL, so that one that hangs holds up no other. With several
+URLs in one, a single failure would fail all, and a retry would notify the others twice.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ TIMEOUT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Somebody who can be notified.
+    """A receiver of messages.
 
     `format` is what the service takes best, `longest` how many characters title and body may
     have together, `shown` the URL without its secrets, `timeout` in seconds.
@@ -48,7 +48,7 @@ class Receiver:
         """Hand the message to the service.
 
         Raises:
-            NotifyError: the service did not accept it, or not in time; it may have it then.
+            NotifyError: the service did not accept it, or not in time; then it may have it.
         """
         answer = await self._process.ask(
             {
@@ -89,10 +89,10 @@ def parse_receiver(name: str, url: str, *, timeout: float = TIMEOUT) -> Receiver
 
 
 def _format(taken: str, url: str) -> BodyFormat:
-    """What the service takes best.
+    """The format that the service shows best.
 
-    Of HTML, a mail takes a document, and a chat a few tags. Text is plain where nobody reads it
-    for mentions; of a service that is not known it is not.
+    A mail takes an HTML document, a chat a few tags. Text is plain for services that do not look
+    for mentions in it; an unknown service may.
     """
     best = BodyFormat(taken)
     schema = url.partition("://")[0].lower()

@@ -1,9 +1,9 @@
 """Messages into words. The words are in `templates/`, one file for each type of facts.
 
 A template has five macros: `fires` and `resolved` take all items of a section, so that they can
-say what several have in common; `title` says one item in a title, `missed` in a line of a summary,
-`brief` what facts say in a line of a page. Files with a
-leading underscore are for the message as a whole, and for what several templates say.
+say what several have in common; `title` words one item for a title, `missed` for a line of a summary,
+and `brief` its facts for a line of a page. Files with a
+leading underscore are for the message as a whole, and for what several templates share.
 """
 
 import re
@@ -41,7 +41,7 @@ _KINDS: dict[Severity, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A message in words: a title of one line, a body, and what Apprise calls its type."""
+    """A message in words: a title of one line, a body, and its Apprise type."""
 
     title: str
     body: str
@@ -59,7 +59,7 @@ class Section:
 
     @property
     def tone(self) -> str:
-        """What decides the colour: the severity, while it fires."""
+        """What decides the colour: the severity while it fires, else resolved."""
         return self.severity.value if self.firing else "resolved"
 
 
@@ -70,14 +70,14 @@ def render(
     firing: FiringSince = None,
     longest: int | None = None,
 ) -> Rendered:
-    """Word a message; times are UTC, with their distance from `now`.
+    """Render a message; times are UTC, with their distance from `now`.
 
     Of `firing` (with `active_at`), where given, an item that fires no longer says so. Title and body have at most
     `longest` characters together. What does not fit is listed in brief, if it is an event or the only one of its rule,
-    else counted; the worst one is always told in full.
+    else counted; the worst one is always in full.
 
     Raises:
-        NotifyError: there are no words for these facts.
+        NotifyError: no template fits these facts.
     """
     message, worst = _wordable(message), message.counts[0]
     title = _message_title(message, fmt, now, firing)
@@ -96,10 +96,10 @@ def render_summary(
     firing: FiringSince = None,
     longest: int | None = None,
 ) -> Rendered:
-    """Word messages that are no news any more, to one receiver, as one line an item.
+    """Render outdated messages to one receiver as a summary, one line an item.
 
     Raises:
-        NotifyError: there are no words for these facts.
+        NotifyError: no template fits these facts.
     """
     messages = [_wordable(message) for message in messages]
     title = _title(
@@ -124,7 +124,7 @@ def render_summary(
 def render_plainly(
     messages: Sequence[Message], fmt: BodyFormat, longest: int | None = None
 ) -> Rendered:
-    """Name the alerts of messages whose facts no template can word."""
+    """Render messages whose facts no template fits: they name the alerts."""
     title = inert(plain_title(messages), _TITLE)
     worst = max((c for m in messages for c in m.counts), key=lambda c: (c.firing, c.severity.rank))
     body = _fitting(
@@ -136,23 +136,23 @@ def render_plainly(
 
 
 def render_test(receiver: str, fmt: BodyFormat, now: datetime) -> Rendered:
-    """Word the message that shows that a receiver can be reached."""
+    """Render the message of `notify test`."""
     title = _title("_test_title", fmt, now, receiver=receiver)
     return Rendered(title, _page(_text("_test", fmt, now, receiver=receiver), fmt, title), "info")
 
 
 def brief(facts: object, now: datetime) -> str:
-    """What a finding says, in one line of plain text, for pages and listings.
+    """The facts of a finding in one line of plain text, for pages and listings.
 
     Raises:
-        NotifyError: there are no words for these facts.
+        NotifyError: no template fits these facts.
     """
     module = _words_of(facts, BodyFormat.PLAIN, now)
     return inert(str(module.brief(facts)), _BRIEF)  # type: ignore[attr-defined] # macros are attributes
 
 
 class _Shown(NamedTuple):
-    """What of some items is shown in full, and what in brief; the rest is counted."""
+    """The items shown in full and in brief; the rest is counted."""
 
     full: Sequence[Item]
     brief: Sequence[Item]
@@ -203,7 +203,7 @@ def _cut(shown: _Shown, number: int) -> _Shown:
 
 
 def _message_title(message: Message, fmt: BodyFormat, now: datetime, firing: FiringSince) -> str:
-    """The worst alert itself where there is one of its kind, else the rules and how many."""
+    """The worst alert in words where it is the only one, else rules and count."""
     first, fires = message.items[0], message.counts[0].firing
     rules = dict.fromkeys(count.rule for count in message.counts if count.firing == fires)
     alone = (message.firing if fires else message.resolved) == 1
@@ -292,7 +292,7 @@ def _text(template: str, fmt: BodyFormat, now: datetime, **values: object) -> st
 
 
 def _page(body: str, fmt: BodyFormat, title: str) -> str:
-    """What is sent: of a mail a whole document, else the body as it is."""
+    """The body as it is sent: a whole document for a mail."""
     return str(MARKUPS[fmt].page(body, title))
 
 

@@ -1,4 +1,4 @@
-"""The templates, and the filters that they may use; nothing of a message is decided here.
+"""The templates and their filters; decisions about a message are made in `render`.
 
 Jinja costs 2 MB and is loaded with this module, at the first message or page.
 """
@@ -25,7 +25,7 @@ from fluence_watch.notify.markup import MARKUPS, BodyFormat
 
 @cache
 def words(fmt: BodyFormat) -> Environment:
-    """The templates for a format; all that they print is made harmless in its way."""
+    """The templates for a format; every value that they print is made inert for it."""
     markup = MARKUPS[fmt]
 
     def harmless(value: object) -> Safe:
@@ -67,7 +67,7 @@ def macros_of(facts: object, fmt: BodyFormat, now: datetime) -> TemplateModule:
     """The macros of the template for these facts.
 
     Raises:
-        NotifyError: there are no words for them.
+        NotifyError: there is none.
     """
     return _macros(type(facts).__name__, fmt, now)
 
@@ -81,10 +81,10 @@ def _macros(name: str, fmt: BodyFormat, now: datetime) -> TemplateModule:
 
 
 def filled(template: str, fmt: BodyFormat, values: Mapping[str, object]) -> str:
-    """A template with the values in it.
+    """The template, filled with the values.
 
     Raises:
-        NotifyError: they do not fit it.
+        NotifyError: they do not fit.
     """
     try:
         return words(fmt).get_template(f"{template}.jinja").render(values)
@@ -113,7 +113,7 @@ def at(context: Context, moment: datetime) -> str:
 
 
 def by_vm(items: Iterable[ItemView]) -> list[list[ItemView]]:
-    """The items of each VM together, in the order in which the VMs come first."""
+    """The items grouped by VM, in the order of first appearance."""
     groups: dict[str, list[ItemView]] = {}
     for item in items:
         groups.setdefault(item.fingerprint.subject, []).append(item)

@@ -18,8 +18,8 @@ _READ = ["GET", "HEAD"]
 def create_app(backend: Backend) -> Starlette:
     """The application that uvicorn runs.
 
-    Plain functions run in worker threads, so that a big scrape holds up nobody; the health check
-    is answered by the loop itself, and so tells that the loop runs.
+    Plain functions run in worker threads, so that a big scrape holds up no other request. The event
+    loop answers the health check itself, which shows that it runs.
     """
     site = _Site(backend)
     return Starlette(

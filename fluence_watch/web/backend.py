@@ -1,4 +1,4 @@
-"""What the web floor needs of the rest, as plain callables."""
+"""What the web layer needs of the rest, as plain callables."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What protects browsers: headers on every answer, and no action at another site's request."""
+"""Protection for browsers: headers on every answer, and no action at another site's request."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,7 +33,7 @@ class SecurityHeaders:
 
 
 def is_cross_site(headers: Headers) -> bool:
-    """Whether a browser sends this for a page of somebody else. Source: Fetch Metadata, RFC 6454.
+    """Whether a browser sends this for a page of another site. Source: Fetch Metadata, RFC 6454.
 
     Programs such as curl send neither header.
     """

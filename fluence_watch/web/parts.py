@@ -1,8 +1,8 @@
-"""A body that is already there in parts, sent in pieces and never joined.
+"""A body that exists in parts, sent in pieces and never joined.
 
-asyncio's selector transport keeps what the socket does not take yet in one buffer and cuts its
-front at each send: a body of 50 MB in one piece takes 100 times as long as one of 5 MB. Pieces of
-a bounded size, each sent when the client has taken the one before, keep that buffer small.
+asyncio's selector transport keeps unsent bytes in one buffer and cuts its front at each send: a
+body of 50 MB in one piece takes 100 times as long as one of 5 MB. Pieces of
+a bounded size, each sent when the client has taken the previous one, keep that buffer small.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

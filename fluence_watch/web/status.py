@@ -1,4 +1,4 @@
-"""What the status page shows: pure data, worst first, and bounded."""
+"""The data of the status page: pure, worst first, and bounded."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ _RELOAD = timedelta(seconds=30)
 class AccountReport:
     """An account as the daemon knows it.
 
-    `up` tells whether the last poll was complete, `None` before the first one; `trouble` says why
-    it was not. `vms`, `rejected` and `balance` are those of the last list that was read.
+    `up` is whether the last poll was complete, `None` before the first one; `trouble` says why it
+    was not. `vms`, `rejected` and `balance` are those of the last list that was read.
     """
 
     name: str
