@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from fluence_watch import __version__
+from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.inspect import alerts, check, config, forecast, notify
 from fluence_watch.cli.manage import ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
@@ -23,7 +24,7 @@ class Commands(TyperGroup):
             raise
 
 
-app = typer.Typer(
+app = CommandGroup(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -59,8 +59,8 @@ def test_a_fleet_that_cannot_be_read(
     assert 3 == checked.returncode
     assert "fine" not in checked.stdout
     assert "poll_failing" in checked.stdout
-    assert re.search(r"^not judged: account main: VM 0x\S+: \[0\]\.pricePerEpoch: ", checked.stderr)
-    assert "\nnot judged: account main: and 3 more VMs\n" in checked.stderr
+    assert re.search(r"8 VMs: \[0\]\.pricePerEpoch: ", " ".join(checked.stdout.split()))
+    assert "not judged" not in checked.stderr
     eventually(lambda: receiver.accepted, "it is notified")
     assert 0 == daemon.metric("fluence_up", account="main")
     assert 8 == daemon.metric("fluence_rejected_vms", account="main")

@@ -38,7 +38,7 @@ class Column:
     """A column: `key` names an attribute or a key of a row, `title` stands above it.
 
     Where a terminal is too narrow, columns are left out: the one with the highest `drop` first.
-    One with 0 always stays. Text is never broken, but in a column that `wraps`: there it
+    One with 0 stays, unless all of its cells are unknown: such columns go first. Text is never broken, but in a column that `wraps`: there it
     breaks at words, where the column would else be wider than so many characters.
     """
 
@@ -102,18 +102,22 @@ def _widths(cells: Mapping[Column, Sequence[str]], width: int) -> dict[Column, i
     from rich.cells import cell_len
 
     full = {column: max(map(cell_len, [column.title, *texts])) for column, texts in cells.items()}
-    widths = _fitting({c: min(each, c.wraps or each) for c, each in full.items()}, width)
+    least = {c: min(each, c.wraps or each) for c, each in full.items()}
+    unknown = {column for column, texts in cells.items() if set(texts) == {UNKNOWN}}
+    widths = _fitting(least, width, unknown)
     for column in widths:
         spare = max(width - _total(widths.values()), 0)
         widths[column] = min(full[column], widths[column] + spare)
     return widths
 
 
-def _fitting(least: Mapping[Column, int], width: int) -> dict[Column, int]:
+def _fitting(
+    least: Mapping[Column, int], width: int, unknown: Collection[Column]
+) -> dict[Column, int]:
     shown = dict(least)
     while _total(shown.values()) > width:
-        worst = max(shown, key=lambda column: column.drop)
-        if not worst.drop:
+        worst = max(shown, key=lambda column: (column in unknown, column.drop))
+        if not worst.drop and worst not in unknown:
             break
         del shown[worst]
     return shown

@@ -37,9 +37,9 @@ def alerts(
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Show those that are over, newest first.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many of those.")] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many of those.")] = 100,
 ) -> None:
-    """Print what fires, or is about to, as the daemon on this machine knows it.
+    """Print what fires or is about to, as the local daemon knows.
 
     On a narrow terminal these are left out, in this order: the account if it is the only one,
     the state, since when, the severity.

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import typer
 
+from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Check, show or start a configuration.")
+    group = CommandGroup(no_args_is_help=True, help="Check, show or start a configuration.")
     group.command("check")(check)
     group.command("show")(show)
     group.command("example")(example)
@@ -18,9 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def check(config: ConfigOption = None) -> None:
-    """Check the settings: print every error and every doubtful setting, with its key and place.
+    """Check the settings, print errors and doubtful settings.
 
-    Exits with 2 when there is an error; doubtful settings are notes, and leave it at 0.
+    Each has its key and place. Exits with 2 when there is an error; doubtful settings are notes, and leave it at 0.
     """
     from fluence_watch.app.wiring import prepare
     from fluence_watch.settings import find_file
@@ -46,7 +47,7 @@ def show(config: ConfigOption = None) -> None:
 
 
 def example() -> None:
-    """Print a settings file with everything that can be set, and its default."""
+    """Print a settings file with every setting and its default."""
     from fluence_watch.settings.document import example as text
 
     typer.echo(text(), nl=False)

@@ -54,9 +54,9 @@ def forecast(
     account: AccountOption = None,
     form: FormatOption = OutputFormat.TABLE,
 ) -> None:
-    """Print how long the money lasts and what the rest of the month costs, in USDC.
+    """Print how long money lasts, and costs to the month's end.
 
-    The balance is that of the account, where the API tells it. A VM is funded by its reserve.
+    Amounts are USDC. The balance is that of the account, where the API tells it. A VM is funded by its reserve.
     """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.common.accounts import poll_all, prepared

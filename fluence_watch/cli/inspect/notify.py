@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fluence_watch import eventloop
+from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Check that receivers can be reached.")
+    group = CommandGroup(no_args_is_help=True, help="Check that receivers can be reached.")
     group.command("test")(send_test)
     group.callback()(_group)
     app.add_typer(group, name="notify")

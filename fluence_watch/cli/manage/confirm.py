@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Annotated, NoReturn
 
 import typer
@@ -33,14 +34,16 @@ def difference(title: str, *, removed: Sequence[str] = (), added: Sequence[str] 
 
 
 def facts(title: str, pairs: Sequence[tuple[str, str]]) -> None:
-    """Show what is known of a thing, a line each."""
+    """Show what is known of a thing, a line each; a long value goes on below itself."""
     from rich.text import Text
 
     out = console()
     out.print(Text(inert(title), style="bold"), soft_wrap=True)
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
-        out.print(Text(f"  {name:<{width}}  {inert(value, 1000)}"), soft_wrap=True)
+        lines = Text(inert(value, 1000)).wrap(out, max(out.width - width - 4, 1), overflow="fold")
+        for label, line in zip_longest([name], lines, fillvalue=""):
+            out.print(Text(f"  {label:<{width}}  ").append(line), soft_wrap=True)
 
 
 def ask(question: str, *, yes: bool, dry_run: bool) -> None:

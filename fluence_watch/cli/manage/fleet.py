@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from shlex import quote
 
 import typer
 
@@ -120,17 +121,21 @@ def _resolved(reference: str, fleet: Fleet, several: bool) -> Sequence[Target]:
     if not found and several and is_glob(reference):
         return matching(reference, fleet.targets) or stop(_no_vm(reference, fleet), USAGE)
     if not found:
-        _stop_unknown(reference, fleet)
+        _stop_unknown(reference, fleet, several=several)
     if len(found) > 1:
         stop(ambiguous(f"VM {_quoted(reference)}", candidates(found)), USAGE)
     return found
 
 
-def _stop_unknown(reference: str, fleet: Fleet) -> None:
+def _stop_unknown(reference: str, fleet: Fleet, *, several: bool) -> None:
     key = reference.lower()
     for element in fleet.unread:
         if key and (element.vm_id or "").lower().startswith(key):
             stop(f"{_name_of(element)} cannot be read: {element.why}", FAILED)
+    if is_glob(reference) and not several:
+        one = "this command takes one VM: its id, the beginning of it, or its name"
+        like = f"`fluence-watch vm ls {quote(inert(reference, 60))}` lists those that match"
+        stop(f"{_quoted(reference)} is a glob; {one}; {like}", USAGE)
     stop(_no_such_vm(reference, fleet), USAGE)
 
 

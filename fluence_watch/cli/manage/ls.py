@@ -93,6 +93,7 @@ def ls(
 
     On a narrow terminal these are left out, in this order: the account if it is the only one,
     until when a VM is funded as a date, its ports, its datacenter, its reserve, its public IP.
+    Before these go columns in which all is unknown.
     """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.common.accounts import prepared

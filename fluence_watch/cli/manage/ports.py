@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fluence_watch.cli.common.completion import complete_vm
+from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
 from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
 from fluence_watch.cli.manage.choose import Target
@@ -68,7 +69,7 @@ VmArgument = Annotated[
 ]
 PortsArgument = Annotated[
     list[Port],
-    typer.Argument(parser=_port, metavar="PORT...", help="443/tcp, 8000-8100/udp."),
+    typer.Argument(parser=_port, metavar="PORT", help="443/tcp, 8000-8100/udp."),
 ]
 LockoutOption = Annotated[
     bool, typer.Option("--allow-lockout", help="Even when that closes 22/tcp.")
@@ -77,7 +78,7 @@ LockoutOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="See and change which ports are open.")
+    group = CommandGroup(no_args_is_help=True, help="See and change which ports are open.")
     group.command("ls")(ls)
     group.command("open")(open_ports)
     group.command("close", help="Close ports and leave the others as they are.")(
@@ -191,7 +192,10 @@ def restore(
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Put back the ports that are expected: by [[expect]], else those first seen or accepted."""
+    """Put back the ports that are expected.
+
+    By [[expect]], else those first seen or accepted.
+    """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.common.accounts import prepared
 
@@ -220,7 +224,7 @@ def accept(
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Let the ports that are open now be the expected ones; the VM is not changed."""
+    """Expect the ports that are open now; no VM is changed."""
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.cli.manage.memory import has_store

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from fluence_watch import eventloop
+from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
 from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
 from fluence_watch.cli.manage.choose import ambiguous
@@ -54,7 +55,7 @@ class AccountKey:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="See and manage the SSH keys of new VMs.")
+    group = CommandGroup(no_args_is_help=True, help="See and manage the SSH keys of new VMs.")
     group.command("ls")(ls)
     # a private key begins with dashes too, and must be refused by what it is
     group.command("add", context_settings={"ignore_unknown_options": True})(add)
@@ -101,10 +102,11 @@ def _row(account: str, key: SshKey) -> dict[str, object]:
 
 def add(
     key: Annotated[
-        str | None, typer.Argument(metavar="[KEY]", help='The public key, or "-" for stdin.')
+        str | None, typer.Argument(metavar="KEY", help='The public key, or "-" for stdin.')
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What to call it.", show_default="the key's comment")
+        str | None,
+        typer.Option(metavar="NAME", help="What to call it.", show_default="the key's comment"),
     ] = None,
     file: Annotated[
         Path | None, typer.Option(metavar="PATH", help='The file with the public key, or "-".')

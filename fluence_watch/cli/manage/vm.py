@@ -1,21 +1,16 @@
-"""`vm show|rename`."""
+"""`vm`, and `vm rename`."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fluence_watch.cli.common.completion import complete_vm
-from fluence_watch.cli.common.options import AccountOption, ConfigOption, FormatOption
+from fluence_watch.cli.common.help import CommandGroup
+from fluence_watch.cli.common.options import AccountOption, ConfigOption
 from fluence_watch.cli.common.output import (
-    UNKNOWN,
-    OutputFormat,
     cell,
-    lasting,
-    print_json,
 )
-from fluence_watch.cli.manage import ls, ports, rm
+from fluence_watch.cli.manage import ls, ports, rm, show
 from fluence_watch.cli.manage.choose import Target, can_rename, is_glob, namesakes, new_names, taken
 from fluence_watch.cli.manage.confirm import (
     REFUSED,
@@ -24,20 +19,12 @@ from fluence_watch.cli.manage.confirm import (
     YesOption,
     ask,
     difference,
-    facts,
     stop,
 )
-from fluence_watch.cli.manage.port_changes import words
-from fluence_watch.model.funding import FOREVER, HOUR, funded_until
-from fluence_watch.model.money import MicroUsdc, usdc
-from fluence_watch.model.ports import Port, compared
 from fluence_watch.model.text import inert
-from fluence_watch.model.vm import Vm
-from fluence_watch.views.as_json import fields_of
 
 if TYPE_CHECKING:
     from fluence_watch.cli.manage.carry_out import Job
-    from fluence_watch.cli.manage.memory import Expected
     from fluence_watch.fluence import FluenceClient
 
 _LONGEST_NAME = 128
@@ -47,110 +34,16 @@ _ONE_STAR = (
     "`vm rename 'old-*' 'new-*'`; one VM whose name has such characters is named by its id"
 )
 
-VmArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="VM",
-        help="Its id, the beginning of it, or its name.",
-        autocompletion=complete_vm,
-    ),
-]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="See and manage VMs.")
+    group = CommandGroup(no_args_is_help=True, help="See and manage VMs.")
     ls.register(group)
-    group.command("show")(show)
+    show.register(group)
     group.command("rename")(rename)
     rm.register(group)
     ports.register(group)
     app.add_typer(group, name="vm")
-
-
-def show(
-    vm: VmArgument,
-    *,
-    config: ConfigOption = None,
-    account: AccountOption = None,
-    form: FormatOption = OutputFormat.TABLE,
-) -> None:
-    """Show all that is known of a VM."""
-    from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.common.accounts import prepared
-    from fluence_watch.cli.manage.fleet import pick_one
-    from fluence_watch.cli.manage.memory import expected_of, recall_or_note
-
-    setup, now = prepared(config, account), utc_now()
-    target = pick_one(setup, vm)
-    memory = recall_or_note(setup, [target.account])
-    expected = expected_of(target, memory, setup.settings.expectations, now)
-    if form is OutputFormat.JSON:
-        more = {"expected_ports": _texts(expected.ports), "expected_by": expected.source}
-        print_json(fields_of(target.view(now)) | more)
-    else:
-        lines = [*_identity(target), *_money(target, now)]
-        facts(target.title, [*lines, *_ports(target.vm, expected)])
-
-
-def _identity(target: Target) -> Iterable[tuple[str, str]]:
-    vm = target.vm
-    word = f" ({inert(vm.status_word)})" if vm.status_word else ""
-    yield "id", vm.id
-    yield "name", cell(vm.name)
-    yield "account", target.account
-    yield "status", f"{vm.status.value}{word}"
-    tier = vm.datacenter and vm.datacenter.tier
-    place = vm.datacenter.name if vm.datacenter else UNKNOWN
-    yield "datacenter", f"{place}, tier {tier}" if tier else place
-    yield "public IP", cell(vm.public_ip)
-    yield "OS image", UNKNOWN if vm.os_image is None else inert(vm.os_image)
-    yield "vCPUs", cell(vm.vcpus)
-    yield "memory", gib(vm.memory_bytes)
-    yield "disk", gib(vm.storage_bytes)
-
-
-def _money(target: Target, now: datetime) -> Iterable[tuple[str, str]]:
-    vm, period = target.vm, "an hour" if target.epoch == HOUR else "an epoch"
-    yield "created", _moment(vm.created_at, now)
-    yield "price", UNKNOWN if vm.price is None else f"{usdc(vm.price)} {period}"
-    yield "reserve", _usdc(vm.reserved)
-    yield "spent", _usdc(vm.spent)
-    yield "next billing", _moment(vm.next_billing_at, now) if vm.is_billed else "none"
-    until = funded_until(vm, target.epoch)
-    yield "funded until", _moment(until, now) if vm.is_billed else "not billed"
-
-
-def _ports(vm: Vm, expected: "Expected") -> Iterable[tuple[str, str]]:
-    yield "open ports", words(vm.ports)
-    if expected.ports is None:
-        yield "expected", UNKNOWN
-        return
-    yield "expected", f"{words(expected.ports)} ({expected.source})"
-    if vm.ports is None:
-        return
-    opened, closed = compared(vm.ports, expected.ports)
-    drift = [*(f"{port} is open" for port in opened), *(f"{port} is closed" for port in closed)]
-    yield "drift", ", ".join(drift) or "none"
-
-
-def gib(size: int | None) -> str:
-    """A size in bytes for people."""
-    return UNKNOWN if size is None else f"{size / _GIB:.4g} GiB"
-
-
-def _usdc(micro: MicroUsdc | None) -> str:
-    return UNKNOWN if micro is None else usdc(micro)
-
-
-def _moment(moment: datetime | None, now: datetime) -> str:
-    if moment is None or moment == FOREVER:
-        return cell(moment)
-    return f"{cell(moment)}, {lasting(moment, now)}"
-
-
-def _texts(ports: tuple[Port, ...] | None) -> list[str] | None:
-    return None if ports is None else list(map(str, ports))
 
 
 def rename(
@@ -169,7 +62,10 @@ def rename(
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Give a VM another name, or several: 'old-*' 'new-*' keeps what the * stands for."""
+    """Give a VM another name, or several VMs.
+
+    With 'old-*' 'new-*' each keeps what the * stands for.
+    """
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.cli.manage.carry_out import carry_out
     from fluence_watch.cli.manage.fleet import among, whole

@@ -31,7 +31,7 @@ def run(config: ConfigOption = None) -> None:
 
 
 def healthcheck(config: ConfigOption = None) -> None:
-    """Exit 0 when the daemon on this machine is alive, 1 when it is not."""
+    """Exit 0 when the local daemon is alive, 1 when it is not."""
     from http.client import HTTPConnection, HTTPException
 
     place = _local(_listen(config))

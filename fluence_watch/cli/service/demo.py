@@ -37,7 +37,10 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Watch a simulated fleet whose epochs are minutes: no key, no settings, no network."""
+    """Watch a simulated fleet whose epochs are minutes.
+
+    It needs no key, no settings and no network.
+    """
     for name in [name for name in os.environ if name.startswith("FLUENCE_WATCH_")]:
         del os.environ[name]  # the demo is the same for everybody
     with TemporaryDirectory(prefix="fluence-watch-demo-") as folder:

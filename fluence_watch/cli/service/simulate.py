@@ -53,11 +53,11 @@ def simulate(
             help="The generation of the API, or all at once.",
         ),
     ] = "v2",
-    vms: Annotated[int, typer.Option(min=0, max=200_000, help="How many VMs.")] = 8,
+    vms: Annotated[int, typer.Option(metavar="N", min=0, max=200_000, help="How many VMs.")] = 8,
     epoch: Annotated[
         timedelta, typer.Option(parser=_duration, metavar="DURATION", help="The billing period.")
     ] = "5m",  # type: ignore[assignment] # Typer parses the default too
-    seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same fleet.")] = 1,
     faults: Annotated[
         Literal["none", "flaky", "slow", "chaos", "hostile"],
         typer.Option(

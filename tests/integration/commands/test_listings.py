@@ -88,6 +88,35 @@ def test_an_api_that_does_not_answer(run: Run, configure: Configure, unused_port
     assert 3 == ran.code
     assert "poll_failing" in ran.out
     assert f"no answer from 127.0.0.1:{unused_port}: " in ran.out
+    assert "no answer" not in ran.err  # once
+
+
+def test_a_failure_that_no_finding_names(run: Run, configure: Configure, unused_port: int) -> None:
+    """Where its rule is disabled, it is said as what was not judged; exit 3 all the same."""
+    off = "[rules.poll_failing]\nenabled = false\n"
+    configure({"main": f"http://127.0.0.1:{unused_port}"}, off)
+    ran = run("check")
+
+    assert (3, "nothing found: accounts: 1, VMs: 0\n") == (ran.code, ran.out)
+    said = f"not judged: account main: no answer from 127.0.0.1:{unused_port}: "
+    assert 1 == sum(line.startswith(said) for line in ran.err.splitlines())
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_vm_that_cannot_be_read(
+    run: Run,
+    configure: Configure,
+    api: Any,
+    enabled: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """It is a finding, or else it was not judged; never both, and never fine."""
+    rule = f"[rules.vm_unreadable]\nenabled = {str(enabled).lower()}\n"
+    configure({"main": api.url}, rule)
+    api.faults.queue(Fault(FaultKind.DUPLICATE_IDS), 1)
+    ran = run("check")
+
+    assert 3 == ran.code
+    assert enabled == ("vm_unreadable" in ran.out) != ("not judged: " in ran.err)
 
 
 def test_an_api_of_another_dialect(

@@ -18,6 +18,7 @@ from fluence_watch.cli.manage.fleet import gathered
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import NoteAction
+from fluence_watch.model.ports import SSH
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.simulator import Fault, FaultKind
@@ -235,6 +236,68 @@ def test_what_is_not_one_vm(run: Run, api: Any) -> None:
     assert first.id in both.err
     assert second.id in both.err
     assert 2 == run("vm", "show", "*").code  # one VM is shown, not several
+
+
+def test_a_glob_is_not_one_vm(run: Run, api: Any) -> None:
+    """It says so, and how to list what matches; a name with such characters is a name."""
+    first, *_ = _machines(api)
+    api.world.update(first.id, name="w*")
+    assert 0 == run("vm", "show", "w*").code
+    ran = run("vm", "show", "we*")
+
+    assert (2, "") == (ran.code, ran.out)
+    assert "'we*' is a glob; this command takes one VM: its id, " in ran.err
+    assert "`fluence-watch vm ls 'we*'` lists" in ran.err
+
+
+def test_a_missing_vm_is_shown_as_it_was(run: Run, api: Any) -> None:
+    """From the store, with since when it is missing; what never was there is still unknown."""
+    machine, *_ = _machines(api)
+    vm = Vm(machine.id, "web", Status.ACTIVE, "ACTIVE", public_ip="203.0.113.7", ports=(SSH,))
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
+    lost = KnownVm(vm, at - timedelta(days=1), (SSH,), 3, at, 3, at - timedelta(minutes=1))
+    before = AccountState()
+    with Store.open(STORE) as store:
+        store.commit("main", before, replace(before, known={vm.key: lost}))
+    assert json.loads(run("vm", "show", machine.id, "-o", "json").out)["listed"]
+    api.world.vanish(machine.id)
+    ran = run("vm", "show", "web")
+    shown = dict(line.strip().split("  ", 1) for line in ran.out.splitlines()[1:])
+    as_json = json.loads(run("vm", "show", machine.id[:10], "-o", "json").out)
+
+    assert (0, "") == (ran.code, ran.err)
+    assert f"web ({machine.id[:8]}) is missing; this was last known:" == ran.out.splitlines()[0]
+    assert f"{at:%Y-%m-%d %H:%M} UTC, 3 h ago" == shown["missing since"].strip()
+    assert " UTC, 3 h 1 min ago" in shown["last seen"]
+    assert ("203.0.113.7", "22/tcp") == (shown["public IP"].strip(), shown["open ports"].strip())
+    assert "drift" not in shown
+    assert (False, f"{at:%Y-%m-%dT%H:%M:%SZ}") == (as_json["listed"], as_json["missing_since"])
+    assert "there is no VM 'nobody'" in run("vm", "show", "nobody").err
+
+
+def test_a_vm_that_went_since_the_last_poll(run: Run, api: Any) -> None:
+    """The watcher has not missed it yet: it is not in the list now."""
+    machine, *_ = _machines(api)
+    vm = Vm(machine.id, "web", Status.ACTIVE, "ACTIVE")
+    with Store.open(STORE) as store:
+        known = {vm.key: KnownVm(vm, NOW)}
+        store.commit("main", AccountState(), replace(AccountState(), known=known))
+    api.world.vanish(machine.id)
+    assert "missing since  now; the watcher has not missed it yet" in run("vm", "show", "web").out
+    assert None is json.loads(run("vm", "show", "web", "-o", "json").out)["missing_since"]
+
+
+def test_a_long_value_is_folded(run: Run, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal no line is wider than it, and nothing is cut; in a pipe lines stay whole."""
+    machine, *_ = _machines(api)
+    image = "https://cloud-images.example/releases/noble/release-20260401/" + "ubuntu-24.04-" * 4
+    api.world.put(replace(machine, os_image=image))
+    assert image in run("vm", "show", machine.id).out
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run("vm", "show", machine.id).out
+
+    assert max(map(len, out.splitlines())) <= 80
+    assert image in "".join(line.strip() for line in out.splitlines())
 
 
 def test_vms_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
@@ -477,3 +540,17 @@ def test_several_at_the_end_of_the_epoch(run: Run, api: Any) -> None:
     assert [True, False] == [" and 1 more: " in line for line in waits]
     assert 1 == ran.out.count("RESULT")
     assert waits[1].endswith("and it stays")
+
+
+def test_a_narrow_list_of_cloud(
+    run: Run, configure: Configure, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 columns what that API never tells leaves its room to what it does tell."""
+    configure({"main": serve(dialect="cloud").url}, dialect="cloud")
+    assert "RESERVE" in run("vm", "ls").out
+    monkeypatch.setenv("COLUMNS", "80")
+    head, _, *lines = run("vm", "ls").out.splitlines()
+
+    assert "unknown" not in "".join(lines)
+    assert not {"RESERVE", "FUNDED", "UNTIL"} & set(head.split())
+    assert {"VM", "STATUS", "PUBLIC", "PRICE/HOUR"} <= set(head.split())

@@ -130,6 +130,24 @@ def test_columns_that_do_not_fit(
     assert "".join(titles) == first
 
 
+@pytest.mark.parametrize(
+    ("columns", "titles"), [("49", "VM B C D"), ("48", "VM C D"), ("35", "VM D"), ("22", "VM")]
+)
+def test_columns_in_which_all_is_unknown_go_first(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+    titles: str,
+) -> None:
+    """Also one that else always stays, but only where room is short; one that is known stays."""
+    monkeypatch.setenv("COLUMNS", columns)
+    row = dict.fromkeys(("vm", "c", "d"), "0123456789") | {"b": None}
+    wide = [*DROPPING[:1], Column("b", "B-89012345"), *DROPPING[2:]]
+    print_rows(wide, [row, row], OutputFormat.TABLE)
+    head = capsys.readouterr().out.splitlines()[0].replace("B-89012345", "B")
+    assert titles.split() == head.split()
+
+
 @pytest.mark.parametrize("accounts", [("main",), ("main", "staging")])
 def test_a_narrow_listing_of_alerts(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, accounts: tuple[str, ...]

@@ -1,0 +1,62 @@
+"""What a poll leaves unknown, and so no rule judges."""
+
+from collections.abc import Container, Iterator
+
+from fluence_watch.app.decide import Policy
+from fluence_watch.model.finding import Fingerprint
+from fluence_watch.model.snapshot import Outcome, Rejected, Snapshot
+from fluence_watch.model.text import inert
+from fluence_watch.rules import account_low, poll_failing, ssh_key_drift, vm_unreadable
+
+_NAMED = 5
+
+
+def left_unknown(outcome: Outcome, policy: Policy) -> bool:
+    """Whether the poll of an account left anything unknown that a rule would judge."""
+    if not isinstance(outcome, Snapshot) or outcome.incomplete_because or outcome.rejected:
+        return True
+    return any(_rule_on(what, policy) for what in outcome.unknown)
+
+
+def unjudged(
+    outcome: Outcome, policy: Policy, found: Container[Fingerprint | None]
+) -> Iterator[str]:
+    """What the poll of an account left unknown, and why, unless a finding says so; a line each."""
+    failing = Fingerprint(outcome.account, poll_failing.NAME)
+    if not isinstance(outcome, Snapshot):
+        if failing not in found:
+            yield inert(outcome.message)
+        return
+    if outcome.incomplete_because and failing not in found:
+        yield f"the list of VMs: {inert(outcome.incomplete_because)}"
+    unread = [each for each in outcome.rejected if _finding_on(each, outcome) not in found]
+    for each in unread[:_NAMED]:
+        vm = f"VM {inert(each.vm_id, 60)}" if each.vm_id else "a VM"
+        yield f"{vm}: {inert(each.where)}: {inert(each.why)}"
+    if (more := len(unread) - _NAMED) > 0:
+        yield f"and {more} more VMs"
+    for what, why in outcome.unknown.items():
+        if rule := _rule_on(what, policy):
+            yield f"{what}, so {rule} is not judged: {inert(why)}"
+
+
+def _finding_on(element: Rejected, snapshot: Snapshot) -> Fingerprint | None:
+    """The finding that says that the element cannot be read, where its rule is enabled."""
+    if element.vm_id and not snapshot.unreadable:
+        return Fingerprint(snapshot.account, vm_unreadable.NAME, element.vm_id.lower())
+    nameless = next((each for each in snapshot.rejected if not each.vm_id), None)
+    named = element is nameless and not snapshot.incomplete_because
+    return (
+        Fingerprint(snapshot.account, poll_failing.NAME) if snapshot.unreadable or named else None
+    )
+
+
+def _rule_on(what: str, policy: Policy) -> str | None:
+    """The enabled rule that judges it, if there is one."""
+    rule = {"balance": account_low.NAME, "SSH keys": ssh_key_drift.NAME}[what]
+    return rule if policy.rules[rule].enabled else None
+
+
+def is_of_vms(fingerprint: Fingerprint) -> bool:
+    """Whether the finding says something of VMs, and not that nothing is known of them."""
+    return fingerprint.rule not in {poll_failing.NAME, vm_unreadable.NAME}
