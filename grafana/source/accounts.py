@@ -139,9 +139,10 @@ def _money() -> list[AnyPanel]:
         ),
         series(
             "Burn a day",
-            "What the VMs of each account cost in 24 hours; the 20 largest.",
+            "What the VMs of each account cost in 24 hours; the 20 largest. Needs the recording rules"
+            " of grafana/prometheus/rules: empty without them.",
             USDC,
-            over_time(f"topk(20, {_BURN})", "{{account}}"),
+            over_time(f"topk(20, fluence:account_burn_usdc:1d{{{ACCOUNT}}})", "{{account}}"),
         ),
         series(
             "VMs",

@@ -114,10 +114,15 @@ def _money() -> list[AnyPanel]:
     return [
         series(
             "Burn a day by datacenter",
-            "What the VMs cost in 24 hours at the prices of that time; the 20 most expensive"
-            " datacenters.",
+            "What all VMs of the accounts cost in 24 hours at the prices of that time; the 20 most"
+            " expensive datacenters. Needs the recording rules of grafana/prometheus/rules: empty"
+            " without them.",
             USDC,
-            over_time(f"topk(20, sum by (datacenter) ({BURN}))", "{{datacenter}}"),
+            over_time(
+                "topk(20, sum by (datacenter) (fluence:datacenter_burn_usdc:1d"
+                f'{{{ACCOUNT}, datacenter=~"$datacenter"}}))',
+                "{{datacenter}}",
+            ),
             stacked=True,
         ),
         series(

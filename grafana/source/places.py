@@ -5,10 +5,11 @@ from grafana_foundation_sdk.builders.common import FrameGeometrySource, MapLayer
 from grafana_foundation_sdk.builders.geomap import MapViewConfig
 from grafana_foundation_sdk.builders.geomap import Panel as Geomap
 from grafana_foundation_sdk.models import common
-from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
+from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
-from grafana.source.panels import COUNT, AnyPanel, asking, described, over_time, rows, series
-from grafana.source.queries import PLACES, placed
+from grafana.source.panels import COUNT, USDC, AnyPanel, asking, described, over_time, rows, series
+from grafana.source.queries import BURN, INFO, PLACES, placed
+from grafana.source.tables import Column, table
 
 
 def places() -> list[AnyPanel]:
@@ -23,22 +24,26 @@ def places() -> list[AnyPanel]:
             over_time(f"sum by (status) ({PLACES})", "{{status}}"),
             stacked=True,
         ),
-        series(
-            "Size of the fleet",
-            "Virtual processors, memory and storage of the chosen VMs, where the API tells them.",
-            "bytes",
-            over_time(f"sum({placed('memory_bytes')})", "memory"),
-            over_time(f"sum({placed('storage_bytes')})", "storage"),
-            over_time(f"sum({placed('vcpus')})", "vCPUs"),
-        ).override_by_name("vCPUs", _on_the_right()),
+        table(
+            "Datacenters",
+            "What the chosen VMs of each datacenter have and cost a day; the 100 most expensive. A"
+            " cell is empty where the API does not tell it.",
+            ("datacenter",),
+            [
+                Column("Burn a day", _dearest(BURN), USDC),
+                Column("VMs", _dearest(INFO), COUNT),
+                Column("vCPUs", _dearest(placed("vcpus")), COUNT),
+                Column("Memory", _dearest(placed("memory_bytes")), "bytes"),
+                Column("Storage", _dearest(placed("storage_bytes")), "bytes"),
+            ],
+            descending=True,
+        ).height(8),
     ]
 
 
-def _on_the_right() -> list[DynamicConfigValue]:
-    return [
-        DynamicConfigValue("unit", COUNT),
-        DynamicConfigValue("custom.axisPlacement", common.AxisPlacement.RIGHT),
-    ]
+def _dearest(expression: str) -> str:
+    by = "sum by (datacenter)"
+    return f"{by} ({expression}) and on (datacenter) topk(100, {by} ({BURN}))"
 
 
 def _by_datacenter() -> BarChart:

@@ -96,3 +96,12 @@ def test_every_alert_says_what_to_do(name: str) -> None:
     assert rule["labels"]["severity"] in {"info", "warning", "critical"}
     assert {"summary", "description"} == rule["annotations"].keys()
     assert COMMAND.search(rule["annotations"]["description"])
+
+
+def test_the_manual_lists_them() -> None:
+    """All alerts and recordings, and none besides."""
+    page = (FOLDER.parents[1] / "docs" / "grafana.md").read_text(encoding="utf-8")
+    recorded = {rule["record"] for rule in rules("record")}
+
+    assert set(ALERTS) == set(re.findall(r"\bFluence[A-Z]\w+", page))
+    assert recorded == set(re.findall(r"\bfluence:[\w:]+", page))

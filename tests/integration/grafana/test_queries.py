@@ -90,6 +90,20 @@ def test_a_query_answers(stack: Any, query: Query) -> None:  # noqa: ANN401
         assert all(query.columns == each for each in present)
 
 
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_a_choice_is_heeded(stack: Any, query: Query) -> None:  # noqa: ANN401
+    """One account and one datacenter chosen: nothing of another one is shown."""
+    (there, *_) = stack.ask('fluence_vm_info{account="by-epoch"}')
+    chosen = {"account": "by-epoch", "datacenter": there["metric"]["datacenter"]}
+    if query.board == "vm":
+        chosen["vm"] = there["metric"]["vm_id"]
+    shown = [one["metric"] for one in answer(stack, query, **chosen)]
+
+    # alerts about the watcher itself are shown too
+    assert {"by-epoch", "fluence-watch"} >= {each["account"] for each in shown if "account" in each}
+    assert {chosen["datacenter"]} >= {each["datacenter"] for each in shown if "datacenter" in each}
+
+
 def test_what_the_dialect_cloud_leaves_empty(stack: Any) -> None:  # noqa: ANN401
     """On the dashboard of one VM, and the descriptions say so."""
     ids = sorted(one["metric"]["vm_id"] for one in stack.ask('fluence_vm_info{dialect="cloud"}'))

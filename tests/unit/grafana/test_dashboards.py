@@ -146,6 +146,13 @@ def test_rates_follow_the_scrape_interval(board: Json) -> None:
             assert window in allowed, expression
 
 
+def test_who_needs_recording_rules_says_so(board: Json) -> None:
+    """Without them the panel is empty."""
+    for panel in panels(board):
+        needs = any("fluence:" in target["expr"] for target in panel["targets"])
+        assert needs == ("Needs the recording rules" in panel["description"]), panel["title"]
+
+
 def test_panels_do_not_overlap(board: Json) -> None:
     """Each has its place on the grid."""
     places = [panel["gridPos"] for panel in board["panels"]]
