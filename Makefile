@@ -55,8 +55,8 @@ test: $(DEPLOY) ## Run all tests
 unit: $(DEV) ## Run the unit tests alone
 	@$(PYTEST) tests/unit --numprocesses auto $(ARGS)
 
-cover: $(DEV) ## Run the unit tests, and hold the branch coverage of the core to its floor
-	@$(PYTEST) tests/unit --numprocesses auto --cov --cov-report=term:skip-covered $(ARGS)
+cover: $(DEV) ## Run the unit tests with more examples, and hold the branch coverage of the core to its floor
+	@TESTS_HYPOTHESIS=thorough $(PYTEST) tests/unit --numprocesses auto --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(DEV) ## Check style, types and the floors of the house
 	$(BIN)/ruff check .

@@ -1,7 +1,14 @@
 """Unit tests start no processes and print no coloured tracebacks: both take half a second."""
 
+import os
+
 import pytest
 import structlog
+from hypothesis import settings
+
+settings.register_profile("quick", max_examples=25)
+settings.register_profile("thorough", max_examples=200)
+settings.load_profile(os.environ.get("TESTS_HYPOTHESIS", "quick"))
 
 
 @pytest.fixture(autouse=True)
@@ -9,7 +16,7 @@ def _no_process(apprise_within_this_process: None) -> None:
     """Nothing is started to ask about URLs."""
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def _plain_tracebacks() -> None:
     """Print exceptions as the daemon does, not with colours and local variables."""
     *processors, _ = structlog.get_config()["processors"]
