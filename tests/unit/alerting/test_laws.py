@@ -446,7 +446,6 @@ class Watch(RuleBasedStateMachine):
 
 TestWatch = Watch.TestCase
 TestWatch.settings = settings(
-    max_examples=100,
     stateful_step_count=30,
     deadline=None,
 )

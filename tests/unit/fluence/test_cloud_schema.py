@@ -187,7 +187,7 @@ async def test_any_status(status: Json) -> None:
     assert status["maintenanceMode"] == told.maintenance
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("method", ["list_vms", "list_ssh_keys", "account_balance"])
 async def test_damaged_answers(data: st.DataObject, method: str) -> None:

@@ -253,7 +253,7 @@ BODIES = (
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None)
 @given(body=BODIES, dialect=st.sampled_from(["v2", "v3"]))
 async def test_any_body(body: bytes, dialect: str) -> None:
     """Whatever the body is, it gives a listing that can be stored and shown, or an ApiError."""
@@ -272,7 +272,7 @@ async def test_any_body(body: bytes, dialect: str) -> None:
         assert f"{rejected.where} {rejected.why}".isprintable()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None)
 @given(before=st.lists(MUTATED, max_size=4), added=st.lists(MUTATED, max_size=4))
 async def test_memo_changes_no_listing(before: list[Any], added: list[Any]) -> None:
     """A list reads the same, whatever list was read before it."""

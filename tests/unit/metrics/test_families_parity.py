@@ -104,7 +104,7 @@ def _page() -> Exposition:
     return Exposition(lambda chosen: b"# EOF\n" if chosen is ExpositionFormat.OPENMETRICS else b"")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(_views())
 def test_prometheus_client_says_the_same(view: AccountView) -> None:
     """Whatever a VM holds, both parsers read our page, and it is what the library would say."""
@@ -118,7 +118,7 @@ def test_prometheus_client_says_the_same(view: AccountView) -> None:
     assert theirs == _comparable(parse_openmetrics(openmetrics))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(st.lists(_views(), min_size=2, max_size=4), st.sampled_from([None, "gzip"]), st.data())
 def test_a_page_that_was_changed_is_a_page_made_new(
     views: list[AccountView],

@@ -34,9 +34,7 @@ NAMES = st.lists(
     max_size=12,
 ).map("".join)  # fmt: skip
 SHOWN_AS_IT_IS = (BodyFormat.PLAIN, BodyFormat.MAIL)
-LAW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LAW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def visible(text: str) -> bool:
@@ -134,7 +132,7 @@ def test_markdown_keeps_names_in_code_spans(
 
 
 @given(text=st.text(max_size=300) | NAMES)
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 def test_cleaned_text_is_one_bounded_visible_line(text: str) -> None:
     """What `clean` gives can stand in a mail header; cleaning it again changes nothing."""
     line = clean(text, 64)

@@ -164,7 +164,7 @@ def test_what_is_shown_can_be_read_again(load: Load) -> None:
 
 
 @given(st.text(min_size=1, max_size=20))
-@how(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@how(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_shown_as_toml(vm: str) -> None:
     """Quotes, control characters and line breaks in a value cannot break what is shown."""
     settings = WatchSettings.model_validate(

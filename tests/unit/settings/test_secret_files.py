@@ -124,7 +124,7 @@ LINES = {
     st.booleans(),
     st.sampled_from(["", 'epoch = "x"\n', "[[["]),
 )
-@how(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@how(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_problem_tells_a_secret(
     load: Load,
     secrets: dict[str, str],

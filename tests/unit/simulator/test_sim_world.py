@@ -70,7 +70,7 @@ def after_boundary(world: World, name: str) -> Machine:
 
 
 @given(stories)
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 def test_money_is_neither_made_nor_lost(story: list[tuple[int, Action | None]]) -> None:
     """Balance, reserves and all spending add up to what was deposited, whatever happens."""
     world = small_world()
@@ -81,7 +81,7 @@ def test_money_is_neither_made_nor_lost(story: list[tuple[int, Action | None]]) 
 
 
 @given(stories, minutes, minutes)
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_time_may_pass_in_pieces(
     story: list[tuple[int, Action | None]], one: int, two: int
 ) -> None:

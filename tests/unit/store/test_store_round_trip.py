@@ -95,7 +95,6 @@ any_message = st.builds(
 )
 
 
-@settings(max_examples=60)
 @given(vm=anything(Vm))
 def test_any_vm_is_read_as_it_was_written(vm: Vm) -> None:
     """No name, amount or time is changed by being stored."""
@@ -106,7 +105,6 @@ def test_any_vm_is_read_as_it_was_written(vm: Vm) -> None:
 def test_the_facts_of_every_rule_are_read_as_they_were_written(name: str) -> None:
     """A new rule's facts are held to this by being in FACTS."""
 
-    @settings(max_examples=30)
     @given(facts=anything(FACTS[name]))
     def check(facts: object) -> None:
         again = load_facts(name, dump(facts))
@@ -115,7 +113,6 @@ def test_the_facts_of_every_rule_are_read_as_they_were_written(name: str) -> Non
     check()
 
 
-@settings(max_examples=60)
 @given(message=any_message)
 def test_any_message_is_read_as_it_was_written(message: Message) -> None:
     """Every item has the facts of its own rule again."""
