@@ -107,7 +107,7 @@ def _side_by_side() -> Table:
         " first. Failed requests are those of the dashboard's range.",
         ("account",),
         [
-            Column("Up", f"max by (account) ({_UP})", COUNT, _UP_COLOURS),
+            Column("Watched", f"max by (account) ({_UP})", COUNT, _UP_COLOURS, {0: "no", 1: "yes"}),
             Column("List read ago", f"max by (account) ({_AGE})", SECONDS, _STALE),
             Column("VMs", f"sum by (account) (fluence_vms{{{ACCOUNT}}})", COUNT),
             Column("Rejected", f"max by (account) ({_REJECTED})", COUNT, BAD_ABOVE_ZERO),

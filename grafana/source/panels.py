@@ -1,6 +1,6 @@
 """Panels with what each must have: title, description, unit, size and queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, Self, TypeVar
 
 from grafana_foundation_sdk.builders.bargauge import Panel as BarGauge
@@ -21,6 +21,8 @@ from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
     Threshold,
     ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
 )
 from grafana_foundation_sdk.models.dashboard import Panel as PanelModel
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -100,6 +102,11 @@ def thresholds(steps: Steps) -> ThresholdsConfig:
     return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(each)
 
 
+def meaning(words: Mapping[int, str]) -> ValueMap:
+    """The words that are shown for numbers."""
+    return ValueMap({str(number): ValueMappingResult(text=word) for number, word in words.items()})
+
+
 def stat(
     title: str,
     description: str,
@@ -109,12 +116,18 @@ def stat(
     steps: Steps = PLAIN,
     width: int = 4,
     name: str = "",
+    words: Mapping[int, str] | None = None,
 ) -> Stat:
-    """One number as it is now; with `name`, the label of that name instead of the number."""
+    """One number as it is now.
+
+    With `name` the label of that name is shown instead of the number, with `words` what it means.
+    """
     panel = described(Stat(), title, description, unit, (width, 4))
     asking(panel, [now(query, f"{{{{{name}}}}}" if name else "")])
     panel.reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
     panel.thresholds(thresholds(steps)).graph_mode(common.BigValueGraphMode.NONE)
+    if words:
+        panel.mappings([meaning(words)])
     return panel.text_mode(
         common.BigValueTextMode.NAME if name else common.BigValueTextMode.VALUE
     ).no_value("unknown")

@@ -1,14 +1,14 @@
 """Tables: several queries by the same labels, joined into rows; every column with its unit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders.common import TableFooterOptions, TableSortByFieldState
 from grafana_foundation_sdk.builders.table import Panel as Table
-from grafana_foundation_sdk.models.common import TableCellDisplayMode, TableColorTextCellOptions
+from grafana_foundation_sdk.models.common import TableColorTextCellOptions
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
 
-from grafana.source.panels import COUNT, Steps, asking, described, rows, thresholds
+from grafana.source.panels import COUNT, Steps, asking, described, meaning, rows, thresholds
 
 LABELS = {
     "vm_name": "VM",
@@ -28,12 +28,13 @@ VM_PAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of numbers: its heading, query, unit, and the colours of its text."""
+    """A column of numbers: its heading, query, unit, the colours of its text, and words for numbers."""
 
     heading: str
     query: str
     unit: str
     steps: Steps = ()
+    words: Mapping[int, str] | None = None
 
 
 def table(
@@ -82,14 +83,15 @@ def _joined(labels: Sequence[str], columns: Sequence[Column]) -> list[DataTransf
 
 
 def _properties(column: Column) -> list[DynamicConfigValue]:
-    unit = DynamicConfigValue("unit", column.unit)
+    shown = [DynamicConfigValue("unit", column.unit)]
+    if column.words:
+        shown.append(DynamicConfigValue("mappings", [meaning(column.words)]))
     if not column.steps:
-        return [unit]
+        return shown
     cell = TableColorTextCellOptions()
-    assert cell.type_val == TableCellDisplayMode.COLOR_TEXT
     steps = thresholds(column.steps).build()
     return [
-        unit,
+        *shown,
         DynamicConfigValue("custom.cellOptions", cell),
         DynamicConfigValue("thresholds", steps),
     ]

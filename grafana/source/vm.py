@@ -47,7 +47,13 @@ def _annotate(made: Builder) -> None:
     alerts = 'sum by (account, rule, severity) (fluence_watch_alerts{%s, state="firing"}) > 0'
     for name, colour, expression in (
         ("Charges", "blue", boundary % 'account=~"$account", vm_id=~"$vm"'),
-        ("Alerts of the account", "red", alerts % 'account=~"$account"'),
+        ("Alerts of the account", "orange", alerts % 'account=~"$account"'),
+        # per VM there are only those of the rules for Prometheus
+        (
+            "Alerts of the VM, by Prometheus",
+            "red",
+            'ALERTS{alertname=~"Fluence.+", alertstate="firing", account=~"$account", vm_id=~"$vm"}',
+        ),
     ):
         query = AnnotationQuery().name(name).enable(True).icon_color(colour).expr(expression)
         made.annotation(query.datasource(DATASOURCE))

@@ -64,18 +64,20 @@ def _now() -> list[AnyPanel]:
         ),
         stat(
             "Store",
-            "Whether the last poll could be committed: 1, else 0.",
+            "Whether the last poll could be committed.",
             COUNT,
             "min(fluence_watch_store_up)",
             steps=_GOOD_IS_ONE,
+            words={0: "fails", 1: "works"},
         ),
         stat(
             "Configuration",
-            "It is 1 when the configuration that was last read is in use, 0 when it has mistakes and the"
-            " one before goes on.",
+            "Whether the configuration that was last read is in use; when it has mistakes, the one"
+            " before goes on.",
             COUNT,
             "min(fluence_watch_config_last_reload_successful)",
             steps=_GOOD_IS_ONE,
+            words={0: "has mistakes", 1: "in use"},
         ),
         stat(
             "Last reload",
