@@ -4,8 +4,12 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
+BRIEF = timedelta(minutes=5)
+"""Where less time than this lies between two moments, seconds are shown."""
+
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _SHORTEST = {"d": 172_800, "h": 3_600, "m": 120, "s": 0}
+_ROUGH = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _TICK = timedelta(microseconds=1)
 _TICKS = {"ms": 1_000} | {unit: seconds * 1_000_000 for unit, seconds in _UNITS.items()}
 _DURATION = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)\s*(ms|[smhd])", re.ASCII)
@@ -38,13 +42,15 @@ def short(duration: timedelta) -> str:
 
 
 def rough(duration: timedelta) -> str:
-    """The duration for display, in its two largest units: `42 min`, `3 h 12 min`, `2 d 4 h`."""
+    """The duration for display, in its two largest units: `3 h 12 min`, `42 min`, `1 min 12 s`.
+
+    Seconds are left out unless it is shorter than `BRIEF`.
+    """
     seconds = int(abs(duration).total_seconds())
-    if seconds < _UNITS["m"]:
-        return f"{seconds} s"
+    units = _ROUGH if seconds < BRIEF.total_seconds() else _ROUGH[:-1]
     parts = []
-    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+    for name, size in units:
         count, seconds = divmod(seconds, size)
         parts.append((count, name))
-    first = next(i for i, (count, _) in enumerate(parts) if count)
-    return " ".join(f"{count} {name}" for count, name in parts[first : first + 2] if count)
+    first = next((i for i, (count, _) in enumerate(parts) if count), 0)
+    return " ".join(f"{count} {name}" for count, name in parts[first : first + 2] if count) or "0 s"

@@ -55,6 +55,7 @@ def words(fmt: BodyFormat) -> Environment:
         "section": markup.section,
         "short": short_id,
         "shown_account": shown_account,
+        "span": span,
         "strong": markup.strong,
         "to_pay": to_pay,
         "usdc": usdc,
@@ -99,17 +100,23 @@ def clock(context: Context, moment: datetime) -> str:
 
 
 @pass_context
+def span(context: Context, first: datetime, last: datetime) -> str:
+    """From one time to another, in UTC: `15:02 to 16:17 UTC`."""
+    return moments.span(first, last, context["now"])
+
+
+@pass_context
 def when(context: Context, moment: datetime) -> str:
     """The time with its distance: `17:59 UTC, in 42 min`; `16:02 UTC, 1 h 15 min ago`."""
     now = context["now"]
-    return f"{moments.clock(moment, now)}, {moments.distance(moment, now)}"
+    return f"{moments.exact(moment, now)}, {moments.distance(moment, now)}"
 
 
 @pass_context
 def at(context: Context, moment: datetime) -> str:
     """The time with its distance, for a title: `17:59 UTC (in 42 min)`."""
     now = context["now"]
-    return f"{moments.clock(moment, now)} ({moments.distance(moment, now)})"
+    return f"{moments.exact(moment, now)} ({moments.distance(moment, now)})"
 
 
 def by_vm(items: Iterable[ItemView]) -> list[list[ItemView]]:

@@ -97,6 +97,9 @@ def test_short_text_is_what_people_write(seconds: float, text: str) -> None:
         (timedelta(0), "0 s"),
         (timedelta(seconds=59.9), "59 s"),
         (timedelta(seconds=60), "1 min"),
+        (timedelta(seconds=72), "1 min 12 s"),
+        (timedelta(minutes=4, seconds=59.9), "4 min 59 s"),
+        (timedelta(minutes=5, seconds=1), "5 min"),
         (timedelta(minutes=42, seconds=30), "42 min"),
         (timedelta(hours=3, minutes=12), "3 h 12 min"),
         (timedelta(hours=3), "3 h"),
@@ -106,5 +109,5 @@ def test_short_text_is_what_people_write(seconds: float, text: str) -> None:
     ],
 )
 def test_rough_text(duration: timedelta, text: str) -> None:
-    """People read the two largest units, and nothing that is zero."""
+    """People read the two largest units, and nothing that is zero; seconds are for what is brief."""
     assert text == rough(duration)

@@ -405,15 +405,22 @@ def test_facts_that_lack_what_the_words_need_are_an_error_of_delivery() -> None:
 @pytest.mark.parametrize(
     ("later", "expected"),
     [
-        (timedelta(0), "Since 16:20 UTC, just now."),
+        (timedelta(0), "Since 16:20:00 UTC, just now."),
         (timedelta(minutes=75), "Since 16:20 UTC, 1 h 15 min ago."),
         (timedelta(hours=8), "Since 2026-04-16 16:20 UTC, 8 h ago."),
-        (timedelta(seconds=-30), "Since 16:20 UTC, in 30 s."),
+        (timedelta(seconds=-30), "Since 16:20:00 UTC, in 30 s."),
     ],
 )
 def test_times_have_their_distance_from_now(later: timedelta, expected: str) -> None:
     """The date is there when it is not today's."""
     assert expected in render(message(low()), BodyFormat.TEXT, FIRED + later).body
+
+
+def test_a_problem_of_seconds_lasted_seconds() -> None:
+    """Its beginning and end are told apart, however long ago it was."""
+    brief = replace(low(), state=State.RESOLVED, ends_at=FIRED + timedelta(seconds=5))
+    body = render(message(brief), BodyFormat.TEXT, NOW).body
+    assert "It was low for 5 s (16:20:00 to 16:20:05 UTC)." in " ".join(body.split())
 
 
 @pytest.mark.parametrize("fmt", BodyFormat)
