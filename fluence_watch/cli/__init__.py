@@ -25,13 +25,13 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has enough; Python must not complain when it flushes.
+        # The reader has closed the pipe; Python must not complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 
 def _run(arguments: Sequence[str]) -> None:
-    """Run a command; the daemon without a library for command lines, which costs it 6 MB."""
+    """Run a command; `run` without a library for command lines, which costs 6 MB."""
     match arguments:
         case ["run"]:
             _watch(None)

@@ -13,7 +13,7 @@ from fluence_watch.cli.service import daemon, demo, simulate
 
 
 class Commands(TyperGroup):
-    """The commands; what is wrong with an argument is said in plain words."""
+    """The commands; errors about arguments are in plain words."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # as Typer's own type
         """Run a command; Typer's errors come without the prefix of its library."""

@@ -7,9 +7,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,22 @@ def eventually() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    """A port of 127.0.0.1 on which nobody listens."""
+def free_port(worker_id: str) -> Callable[[], int]:
+    """A port of 127.0.0.1 on which nobody listens.
+
+    Each test worker has a range of its own, below those that the system gives to connections: no
+    other takes the port before it is used.
+    """
+    number = int(worker_id.removeprefix("gw")) if worker_id != "master" else 9
+    tries = count(os.getpid())
 
     def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
+        for _ in range(1000):
+            port = 20_000 + number * 1000 + next(tries) % 1000
+            with socket.socket() as probe, suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+        pytest.fail("no port is free")
 
     return find
 

@@ -15,7 +15,7 @@ from fluence_watch.model.snapshot import Outcome
 
 
 def prepared(config: Path | None, account: str | None = None) -> Setup:
-    """What the settings ask for, of one account alone where one is named; raises `ConfigError`."""
+    """The setup of the settings, of one account where one is named; raises `ConfigError`."""
     whole = prepare(settings_from(config))
     if account is None:
         return whole
@@ -30,7 +30,7 @@ def prepared(config: Path | None, account: str | None = None) -> Setup:
 
 
 def poll_all(setup: Setup) -> Mapping[str, Outcome]:
-    """What each account's API says now, all asked at once."""
+    """One poll of each account, all at once."""
     return eventloop.run(_poll_all(setup))
 
 

@@ -1,6 +1,6 @@
 """What the shell completes: VMs, from what the daemon on this machine remembers.
 
-Nothing here asks the network, or prints: where nothing is known there is nothing to offer.
+It neither uses the network nor prints: where nothing is known, nothing is offered.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def complete_vm(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """The VMs whose name or id begins so, each with what tells it from others."""
+    """The VMs whose name or id begins so, each with a description."""
     from fluence_watch.errors import FluenceWatchError
 
     config, account = ctx.params.get("config"), ctx.params.get("account")
@@ -42,10 +42,10 @@ def _remembered(config: Path | None) -> "list[tuple[str, Vm]]":
 
 
 def _words(vm: "Vm", incomplete: str) -> Iterable[str]:
-    """A name that a shell can take as it is, else the id; the id too where it is begun."""
+    """A name that needs no quoting, else the id; also the id where its beginning was typed."""
     name = vm.name or ""
     plain = bool(name) and inert(name) == name and not set(" *?[]\"'`$\\:;&|<>(){}!#~") & set(name)
     if plain and name.startswith(incomplete):
         yield name
     elif vm.id.lower().startswith(incomplete.lower()) and (incomplete or not plain):
-        yield incomplete + vm.id[len(incomplete) :]  # in the case of the beginning: both mean it
+        yield incomplete + vm.id[len(incomplete) :]  # keeps the case that was typed

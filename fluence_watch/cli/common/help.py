@@ -13,7 +13,7 @@ class Command(TyperCommand):
     """A command whose arguments are named in help by their metavariables alone."""
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override] # as Typer's own type
-        """What follows the command in its usage; `{VM}` is how Typer writes a required VM."""
+        """What follows the command in its usage; Typer writes a required VM as `{VM}`."""
         return [piece.strip("{").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override] # noqa: ANN401 - Typer keeps the type to itself

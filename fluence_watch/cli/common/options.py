@@ -32,8 +32,7 @@ FormatOption = Annotated[
 def settings_from(config: Path | None) -> "WatchSettings":
     """The settings that a command was pointed to; raises `ConfigError`.
 
-    From then on what is logged goes to standard error, and only what is wrong: a command says
-    itself what happened.
+    Log errors alone from now on, to standard error: a command prints its results itself.
     """
     from fluence_watch.app.logs import configure_logs
     from fluence_watch.settings import LogSettings, find_file, load_settings

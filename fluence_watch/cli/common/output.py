@@ -26,7 +26,7 @@ _FEWEST_DECIMALS, _MOST_DECIMALS = 2, 6
 
 
 class OutputFormat(StrEnum):
-    """What `--format` takes; `wide` is the table with every column, however narrow the terminal."""
+    """What `--format` takes; `wide` is the table with every column, whatever the width."""
 
     TABLE = "table"
     WIDE = "wide"
@@ -38,8 +38,8 @@ class Column:
     """A column: `key` names an attribute or a key of a row, `title` stands above it.
 
     Where a terminal is too narrow, columns are left out: the one with the highest `drop` first.
-    One with 0 stays, unless all of its cells are unknown: such columns go first. Text is never broken, but in a column that `wraps`: there it
-    breaks at words, where the column would else be wider than so many characters.
+    One with 0 stays, unless all of its cells are unknown: such columns go first. Text is not broken, except in a column that `wraps`: there it
+    breaks at words when the column is wider than so many characters.
     """
 
     key: str
@@ -98,7 +98,7 @@ def _decimals(value: Decimal) -> int:
 
 
 def _widths(cells: Mapping[Column, Sequence[str]], width: int) -> dict[Column, int]:
-    """The columns that fit and how wide each is; those that wrap share what the others leave."""
+    """The columns that fit and their widths; those that wrap share the remaining width."""
     from rich.cells import cell_len
 
     full = {column: max(map(cell_len, [column.title, *texts])) for column, texts in cells.items()}
@@ -128,7 +128,7 @@ def _total(widths: Collection[int]) -> int:
 
 
 def identity_columns(accounts: Collection[str]) -> list[Column]:
-    """How alerts and findings begin; of one account alone, its name is the first left out."""
+    """The first columns of alerts and findings; the name of a single account is left out first."""
     return [
         Column("severity", "SEVERITY", drop=1),
         Column("rule", "RULE"),
@@ -140,7 +140,7 @@ def identity_columns(accounts: Collection[str]) -> list[Column]:
 def console(width: int | None = None) -> "Console":
     """Standard output; Rich honours NO_COLOR and COLUMNS, and keeps colour out of a pipe.
 
-    In a pipe no line is folded, unless COLUMNS asks for it.
+    In a pipe no line is folded, unless COLUMNS is set.
     """
     from rich.console import Console
 
@@ -155,7 +155,7 @@ def print_json(value: object) -> None:
 
 
 def cell(value: object) -> str:
-    """A value as a cell of a table; what is not known says so."""
+    """A value as a cell of a table; `None` is `unknown`."""
     match value:
         case None:
             return UNKNOWN
@@ -168,7 +168,7 @@ def cell(value: object) -> str:
 
 
 def lasting(moment: datetime | None, now: datetime) -> str:
-    """How far away a time is that may be unknown or never come: `in 42 min`, `forever`."""
+    """The distance of a time that may be unknown or never come: `in 42 min`, `forever`."""
     if moment is None:
         return UNKNOWN
     return "forever" if moment == FOREVER else distance(moment, now)

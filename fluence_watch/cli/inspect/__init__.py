@@ -1,1 +1,1 @@
-"""Commands that look and change nothing: check, alerts, forecast, config, notify test."""
+"""Commands that change nothing: check, alerts, forecast, config, notify test."""

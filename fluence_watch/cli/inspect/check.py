@@ -67,7 +67,7 @@ def _exit_code(severities: Iterable[Severity], *, unknown: bool) -> int:
 
 
 def _states(setup: "Setup") -> "Mapping[str, AccountState]":
-    """What the daemon on this machine remembers; nothing where none ever ran."""
+    """What the daemon on this machine remembers; empty where none ever ran."""
     from fluence_watch.alerting.state import AccountState
     from fluence_watch.errors import StoreError
     from fluence_watch.store import Store

@@ -129,7 +129,7 @@ def _vm_row(vm: "VmView", now: datetime) -> Row:
 
 
 def _end(outcomes: Mapping[str, Outcome]) -> None:
-    """Say on stderr what is not in the sums; exit 3 when it is an account."""
+    """Print on stderr what is not in the sums; exit with 3 when it is an account."""
     failures = [each for each in outcomes.values() if isinstance(each, PollFailure)]
     for failure in failures:
         typer.echo(f"fluence-watch: account {failure.account}: {failure.message}", err=True)

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _group() -> None:
-    """Keep `test` a command of its own, though it is the only one."""
+    """Keep `test` a subcommand, though it is the only one."""
 
 
 def send_test(
@@ -60,7 +60,7 @@ async def _send_all(receivers: "Sequence[Channel]") -> int:
 
 
 async def _send(receiver: "Channel") -> bool:
-    """Send to one and say how it went; whether it failed."""
+    """Send to one and print the result; whether it failed."""
     from fluence_watch.app.clock import utc_now
     from fluence_watch.notify.render import render_test
 

@@ -1,4 +1,4 @@
-"""What a poll leaves unknown, and so no rule judges."""
+"""What a poll leaves unknown, so that no rule judges it."""
 
 from collections.abc import Container, Iterator
 
@@ -21,7 +21,7 @@ def left_unknown(outcome: Outcome, policy: Policy) -> bool:
 def unjudged(
     outcome: Outcome, policy: Policy, found: Container[Fingerprint | None]
 ) -> Iterator[str]:
-    """What the poll of an account left unknown, and why, unless a finding says so; a line each."""
+    """What the poll of an account left unknown, and why, a line each; without what a finding reports."""
     failing = Fingerprint(outcome.account, poll_failing.NAME)
     if not isinstance(outcome, Snapshot):
         if failing not in found:
@@ -41,7 +41,7 @@ def unjudged(
 
 
 def _finding_on(element: Rejected, snapshot: Snapshot) -> Fingerprint | None:
-    """The finding that says that the element cannot be read, where its rule is enabled."""
+    """The finding about an unreadable element, where its rule is enabled."""
     if element.vm_id and not snapshot.unreadable:
         return Fingerprint(snapshot.account, vm_unreadable.NAME, element.vm_id.lower())
     nameless = next((each for each in snapshot.rejected if not each.vm_id), None)
@@ -52,11 +52,11 @@ def _finding_on(element: Rejected, snapshot: Snapshot) -> Fingerprint | None:
 
 
 def _rule_on(what: str, policy: Policy) -> str | None:
-    """The enabled rule that judges it, if there is one."""
+    """The enabled rule that judges it, if any."""
     rule = {"balance": account_low.NAME, "SSH keys": ssh_key_drift.NAME}[what]
     return rule if policy.rules[rule].enabled else None
 
 
 def is_of_vms(fingerprint: Fingerprint) -> bool:
-    """Whether the finding says something of VMs, and not that nothing is known of them."""
+    """Whether the finding is about VMs, and not about what is unknown of them."""
     return fingerprint.rule not in {poll_failing.NAME, vm_unreadable.NAME}

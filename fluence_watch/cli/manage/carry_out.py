@@ -1,4 +1,4 @@
-"""Writes that were agreed to, one after the other: read again, write, read back, report."""
+"""Confirmed writes, one after the other: read again, write, read back, report."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,8 +35,8 @@ class End(Enum):
 class Job:
     """One write. `done` says in the past tense what it does.
 
-    `stale` tells why the VM, read again, is no longer what was agreed to; `differs` how the VM that
-    was read back is not what was asked for.
+    `stale` says why the VM, read again, is no longer what was confirmed; `differs` how the VM that
+    was read back differs from what was requested.
     """
 
     target: Target
@@ -56,7 +56,7 @@ class Result:
 
 
 class Work:
-    """The jobs of one command and what became of them, also when it was interrupted."""
+    """The jobs of one command and their outcomes, also when it was interrupted."""
 
     def __init__(
         self, setup: Setup, jobs: Sequence[Job], pause: Callable[[float], Awaitable[None]]
@@ -68,7 +68,7 @@ class Work:
         self.running: Job | None = None
 
     async def run(self, advance: Callable[[], None]) -> None:
-        """Do all of them; one that fails does not hinder the next."""
+        """Do all of them; a failure does not stop the next."""
         for account, jobs in groupby(self._jobs, lambda job: job.target.account):
             async with connect(account, self._todo.clients[account], utc_now) as client:
                 await self._run_account(client, list(jobs), advance)
@@ -90,7 +90,7 @@ class Work:
         self.results[before:] = await self._checked(client, self.results[before:])
 
     async def _checked(self, client: FluenceClient, results: list[Result]) -> list[Result]:
-        """What became of the writes when read back; the API may take a moment to show them."""
+        """The outcomes of the writes when read back; the API may take a moment to show them."""
         checked = results
         for look in range(LOOKS):
             if look:
@@ -150,7 +150,7 @@ def carry_out(
     *,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> NoReturn:
-    """Do all of the jobs, print what became of them and end with the exit code."""
+    """Do all of the jobs, print their outcomes and exit."""
     raise typer.Exit(do_all(setup, jobs, pause=pause))
 
 
@@ -160,7 +160,7 @@ def do_all(
     *,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> int:
-    """Do all of the jobs and print what became of them; the exit code."""
+    """Do all of the jobs and print their outcomes; returns the exit code."""
     work = Work(setup, jobs, pause)
     out = console()
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -20,7 +20,7 @@ _MOST_NEAREST = 3
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A VM and the account that it belongs to; `epoch` is what its price is for."""
+    """A VM and its account; `epoch` is the period of its price."""
 
     account: str
     vm: Vm
@@ -28,7 +28,7 @@ class Target:
 
     @property
     def title(self) -> str:
-        """The VM as a person names it: its name with the first characters of its id, inert."""
+        """The VM for people: its name with the first characters of its id, inert."""
         return vm_title(self.vm.id, self.vm.name)
 
     def view(self, now: datetime) -> VmView:
@@ -44,8 +44,8 @@ def is_glob(reference: str) -> bool:
 def meant(reference: str, targets: Iterable[Target]) -> tuple[Target, ...]:
     """The VMs that the reference may mean; one, when it is clear.
 
-    An id in full, in any case, leaves no doubt; of the rest a name counts like the beginning of
-    an id, so that no name can hide another VM.
+    A whole id, in any case, is unambiguous. Otherwise a name counts like the beginning of an id, so
+    that no name can hide another VM.
     """
     key, listed = reference.lower(), tuple(targets)
     if not key:
@@ -69,9 +69,9 @@ def can_rename(pattern: str, name: str) -> bool:
 
 
 def new_names(pattern: str, name: str, targets: Iterable[Target]) -> dict[Target, str]:
-    """The new name of each VM that matches: what `*` stands for in its name, put into the new one.
+    """The new name of each VM that matches: what `*` stands for in its name is put into the new one.
 
-    Both must be as `can_rename` wants them. A name may come out as it was.
+    Both must satisfy `can_rename`. A name may stay as it was.
     """
     (before, after), (head, tail) = pattern.split("*"), name.split("*")
     return {
@@ -81,7 +81,7 @@ def new_names(pattern: str, name: str, targets: Iterable[Target]) -> dict[Target
 
 
 def namesakes(names: Mapping[Target, str]) -> list[Target]:
-    """The VMs that would share their new name with another one of their account."""
+    """The VMs whose new name is that of another VM of their account."""
     often = Counter((target.account, name) for target, name in names.items())
     return [target for target, name in names.items() if often[target.account, name] > 1]
 
@@ -97,7 +97,7 @@ def taken(names: Mapping[Target, str], targets: Iterable[Target]) -> list[tuple[
 
 
 def nearest(reference: str, targets: Iterable[Target]) -> list[str]:
-    """A few names that the reference may be meant for: those that begin so, then those alike."""
+    """A few names that the reference may mean: those that begin so, then similar ones."""
     wanted = reference.lower()
     names = sorted({inert(t.vm.name, _LONGEST_NAME) for t in targets if t.vm.name})
     begin = [name for name in names if wanted and name.lower().startswith(wanted)]

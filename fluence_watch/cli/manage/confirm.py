@@ -1,4 +1,4 @@
-"""Before a write: the difference, the question; and how a command says no."""
+"""Before a write: the difference and the question; and how a command ends with an error."""
 
 import sys
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def stop(text: str, code: int) -> NoReturn:
 
 
 def difference(title: str, *, removed: Sequence[str] = (), added: Sequence[str] = ()) -> None:
-    """Show what goes, in red, and what comes, in green."""
+    """Show what is removed, in red, and what is added, in green."""
     from rich.text import Text
 
     out = console()
@@ -34,7 +34,7 @@ def difference(title: str, *, removed: Sequence[str] = (), added: Sequence[str] 
 
 
 def facts(title: str, pairs: Sequence[tuple[str, str]]) -> None:
-    """Show what is known of a thing, a line each; a long value goes on below itself."""
+    """Show facts, a line each; a long value continues below itself."""
     from rich.text import Text
 
     out = console()
@@ -47,7 +47,7 @@ def facts(title: str, pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def ask(question: str, *, yes: bool, dry_run: bool) -> None:
-    """Go on only when the user wants it; otherwise the command ends here."""
+    """Continue only when the user confirms; otherwise the command ends here."""
     if dry_run:
         typer.echo("nothing was changed: this is a dry run")
         raise typer.Exit

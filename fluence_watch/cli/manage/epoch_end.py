@@ -1,4 +1,4 @@
-"""Waiting in the foreground for the ends of epochs that are paid already."""
+"""Waits in the foreground for the ends of paid epochs."""
 
 import signal
 import time
@@ -20,10 +20,10 @@ Sleep = Callable[[float], None]
 def grouped(
     targets: Iterable[Target], margin_of: Callable[[Target], timedelta]
 ) -> list[tuple[Target, ...]]:
-    """The VMs in groups that are waited for together, the one that is charged first in front.
+    """The VMs in groups that are waited for together, ordered by their charge.
 
-    A group has the VMs whose charge is at most a margin, that of its first VM, after the first
-    one: while one is deleted, the time of the next does not pass. Every VM must have a charge.
+    A group has the VMs that are charged at most a margin (that of its first VM) after the first: the
+    next deadline does not pass while one is deleted. Every VM must have a charge.
     """
     groups: list[list[Target]] = []
     for target in sorted(targets, key=boundary_of):
@@ -36,7 +36,7 @@ def grouped(
 
 
 def boundary_of(target: Target) -> datetime:
-    """When the VM is charged next, which must be known."""
+    """The next charge of the VM, which must be known."""
     boundary = target.vm.next_billing_at
     assert boundary is not None
     return boundary
@@ -49,9 +49,9 @@ def wait_until(
     clock: Clock = utc_now,
     sleep: Sleep = time.sleep,
 ) -> None:
-    """Return at that time, by the clock on the wall; a progress bar shows the way on a terminal.
+    """Return at that wall-clock time; a terminal shows a progress bar.
 
-    The steps are short, so that a machine that slept meanwhile does not oversleep.
+    The steps are short, so that a machine that was suspended wakes in time.
 
     Raises:
         KeyboardInterrupt: by Ctrl-C, or by SIGTERM.

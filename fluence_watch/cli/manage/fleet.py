@@ -25,7 +25,7 @@ from fluence_watch.model.text import inert
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What the accounts have now; `failures` are the accounts that did not say."""
+    """The VMs of the accounts; `failures` are the accounts that did not answer."""
 
     targets: tuple[Target, ...]
     failures: tuple[PollFailure, ...]
@@ -43,9 +43,9 @@ class Fleet:
         return found or (matching(reference, self.targets) if is_glob(reference) else ())
 
     def end(self, references: Sequence[str] = ()) -> None:
-        """Say on stderr what is not listed: accounts, VMs, references that mean no VM.
+        """Print on stderr what is not listed: accounts, VMs, references that match no VM.
 
-        Exit 3 when it is an account, 2 when it is a reference.
+        Exit with 3 for an account, 2 for a reference.
         """
         for failure in self.failures:
             text = f"account {failure.account}: {failure.message}"
@@ -60,19 +60,19 @@ class Fleet:
             raise typer.Exit(USAGE)
 
     def note_unread(self) -> None:
-        """Tell on stderr which VMs could not be read: they may be the ones that are looked for."""
+        """Print on stderr which VMs could not be read: one of them may be meant."""
         for element in self.unread:
             text = f"{_name_of(element)} cannot be read: {element.why}"
             typer.echo(f"fluence-watch: note: {text}", err=True)
 
 
 def load(setup: Setup) -> Fleet:
-    """Ask every account of the setup for its VMs, all at once."""
+    """List the VMs of every account of the setup, all at once."""
     return gathered(poll_all(setup), {name: p.epoch for name, p in setup.policies.items()})
 
 
 def gathered(outcomes: Mapping[str, Outcome], epochs: Mapping[str, timedelta]) -> Fleet:
-    """The fleet of what the accounts answered; `epochs` are by account, from the settings."""
+    """The fleet of these answers; `epochs` are by account, from the settings."""
     lists = [outcome for outcome in outcomes.values() if isinstance(outcome, Snapshot)]
     return Fleet(
         targets=tuple(
@@ -96,7 +96,7 @@ def pick(setup: Setup, references: Sequence[str], *, several: bool = False) -> t
 def whole(setup: Setup) -> Fleet:
     """The VMs of all accounts; ends the command when an account does not answer.
 
-    Such an account may have a VM of the name that is looked for: then nothing is clear.
+    Such an account may have a VM of the same name, so the reference is ambiguous.
     """
     fleet = load(setup)
     for failure in fleet.failures:
@@ -106,7 +106,7 @@ def whole(setup: Setup) -> Fleet:
 
 
 def among(fleet: Fleet, references: Sequence[str], *, several: bool = False) -> tuple[Target, ...]:
-    """The same of a fleet that is known."""
+    """The same for a fleet that is loaded."""
     chosen = [target for reference in references for target in _resolved(reference, fleet, several)]
     return tuple(dict.fromkeys(chosen))
 

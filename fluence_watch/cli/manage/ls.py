@@ -48,7 +48,7 @@ _SORTED_BY: dict[SortKey, Callable[[VmView], object]] = {
 }
 _HOUR = HOUR // timedelta(seconds=1)
 
-# The price goes in between. Of one account alone, its name is the first to be left out.
+# The price goes in between. The name of a single account is left out first.
 _IDENTITY = (
     Column("account", "ACCOUNT", drop=7),
     Column("title", "VM", wraps=30),
@@ -93,7 +93,7 @@ def ls(
 
     On a narrow terminal these are left out, in this order: the account if it is the only one,
     until when a VM is funded as a date, its ports, its datacenter, its reserve, its public IP.
-    Before these go columns in which all is unknown.
+    Columns without any known value are left out before these.
     """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.common.accounts import prepared
@@ -124,7 +124,7 @@ def _order(sort: SortKey) -> Callable[[VmView], tuple[object, ...]]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Numbers in a name count as such: `web-9` comes before `web-10`."""
+    """Numbers in a name sort as numbers: `web-9` comes before `web-10`."""
     pieces = re.findall(r"[0-9]{1,18}|[^0-9]+", name)
     return [
         (int(piece), "") if piece[0].isdigit() and piece.isascii() else (-1, piece)
@@ -133,7 +133,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _columns(views: Sequence[VmView]) -> list[Column]:
-    """The price is a day's where some VMs are charged by the hour and others by the epoch."""
+    """The price is per day where some VMs are charged by the hour and others by the epoch."""
     hourly = {view.epoch_seconds == _HOUR for view in views}
     title = "PRICE/DAY" if len(hourly) > 1 else "PRICE/HOUR" if True in hourly else "PRICE"
     price = Column("burn_per_day" if len(hourly) > 1 else "price_per_epoch", title, right=True)

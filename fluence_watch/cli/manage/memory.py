@@ -1,4 +1,4 @@
-"""What the watcher on this machine knows, and notes for it of changes made here."""
+"""What the watcher on this machine knows, and notes to it about changes made here."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Expected:
 
     @property
     def source(self) -> str:
-        """Who says so, for people."""
+        """Where the expectation comes from, for people."""
         if self.entry is not None:
             return f"[[expect]] entry {self.entry}"
         return "unknown" if self.ports is None else "first seen or accepted"
@@ -38,7 +38,7 @@ def has_store(setup: Setup) -> bool:
     """Whether a watcher ever ran with these settings.
 
     Raises:
-        StoreError: the settings name no store that could be.
+        StoreError: the store URL is not valid.
     """
     from fluence_watch.store.location import database_path
 
@@ -46,7 +46,7 @@ def has_store(setup: Setup) -> bool:
 
 
 def recall(setup: Setup, accounts: Iterable[str]) -> Memory:
-    """What the store has of the accounts, with what users accepted since the last poll.
+    """The stored state of the accounts, with what users accepted since the last poll.
 
     Nothing where no watcher ever ran.
 
@@ -69,7 +69,7 @@ def recall(setup: Setup, accounts: Iterable[str]) -> Memory:
 
 
 def recall_or_note(setup: Setup, accounts: Iterable[str]) -> Memory:
-    """The same for who can do without: a store that cannot be read is a note on stderr."""
+    """The same where it is optional: a store that cannot be read is a note on stderr."""
     try:
         return recall(setup, accounts)
     except StoreError as error:
@@ -94,7 +94,7 @@ def expected_of(
 def leave_note(
     setup: Setup, account: str, action: NoteAction, subject: str, *, at: datetime
 ) -> None:
-    """Leave a note for the watcher, where there is one; a failure to do so is not an error."""
+    """Leave a note for the watcher, where there is one; a failure is no error."""
     try:
         if has_store(setup):
             write_note(setup, account, action, subject, at=at)

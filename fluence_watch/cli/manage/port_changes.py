@@ -1,4 +1,4 @@
-"""A change to the open ports of VMs: worked out, refused, shown, asked for, made."""
+"""A change to the open ports of VMs: computed, checked, shown, confirmed, made."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def words(ports: Ports | None) -> str:
 
 
 def chosen(setup: "Setup", reference: str) -> tuple[Target, ...]:
-    """The VMs to change; of those that a glob names, VMs that have ended are left out."""
+    """The VMs to change; ended VMs that match a glob are left out."""
     from fluence_watch.cli.manage.fleet import pick
 
     targets = pick(setup, [reference], several=True)
@@ -62,7 +62,7 @@ def chosen(setup: "Setup", reference: str) -> tuple[Target, ...]:
 def expected_by_target(
     setup: "Setup", targets: Sequence[Target], now: datetime
 ) -> "Mapping[Target, Expected]":
-    """What each should have, by the settings and by what the watcher remembers."""
+    """The expected ports of each, by the settings and the store."""
     from fluence_watch.cli.manage.memory import expected_of, recall_or_note
 
     memory = recall_or_note(setup, (target.account for target in targets))
@@ -71,7 +71,7 @@ def expected_by_target(
 
 
 def changes_of(targets: Iterable[Target], wanted: Callable[[Target, Ports], Ports]) -> list[Change]:
-    """The changes to all of them; ends the command when one of them cannot be."""
+    """The changes to all of them; ends the command when one is impossible."""
     changes, refusals = [], []
     for target in targets:
         before = target.vm.ports
@@ -90,7 +90,7 @@ def changes_of(targets: Iterable[Target], wanted: Callable[[Target, Ports], Port
 
 
 def to_do(changes: Iterable[Change], already: str) -> list[Change]:
-    """Those that change something; when none does, the command ends well."""
+    """Those that change something; when none does, the command ends with success."""
     left = []
     for change in changes:
         if change.is_empty:
@@ -105,7 +105,7 @@ def to_do(changes: Iterable[Change], already: str) -> list[Change]:
 def apply(
     setup: "Setup", changes: Iterable[Change], *, allow_lockout: bool, yes: bool, dry_run: bool
 ) -> None:
-    """Refuse what locks out, show the changes, ask, make them; the command ends here."""
+    """Refuse a lock-out, show the changes, ask, make them; the command ends here."""
     from fluence_watch.cli.manage.carry_out import carry_out
 
     left = to_do(changes, "open are")

@@ -162,7 +162,7 @@ def open_ports(
 
 
 def _closing(wanted: Callable[[Ports, Ports], Ports]) -> Callable[..., None]:
-    """A command that may close ports; what is `wanted` follows from those that are open and PORTs."""
+    """A command that may close ports; `wanted` gives the new set from the open ports and PORTs."""
 
     def change(
         vm: VmArgument,
@@ -235,7 +235,7 @@ def accept(
     targets = chosen(setup, vm)
     expected = expected_by_target(setup, targets, now)
     changes = changes_of(targets, lambda target, before: _acceptable(expected[target], before))
-    # what is expected changes here, to what is
+    # here the expected ports change, to the open ones
     changes = [Change(c.target, expected[c.target].ports or (), c.before) for c in changes]
     changes = to_do(changes, "expected already")
     for change in changes:

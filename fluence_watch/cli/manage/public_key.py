@@ -1,4 +1,4 @@
-"""A public key as a user gives it: read, checked and fingerprinted before anything is sent. Pure.
+"""A public key from a user: read, checked and fingerprinted before anything is sent. Pure.
 
 Source: RFC 4253, section 6.6: the blob begins with its algorithm, as a length-prefixed string.
 """

@@ -1,4 +1,4 @@
-"""What is lost when a VM is deleted, and what that costs or frees. Pure."""
+"""What a deletion loses, costs and releases. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ _MARGINS_AN_EPOCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a deletion means for money, in micro-USDC.
+    """The effect of a deletion on money, in micro-USDC.
 
-    `paid_until` is the end of the epoch that is paid already, where one runs; `released` is the
-    reserve that returns to the account. What the API does not tell is `None`.
+    `paid_until` is the end of the running epoch, which is paid; `released` is the reserve that
+    returns to the account. What the API does not report is `None`.
     """
 
     paid_until: datetime | None
@@ -26,13 +26,13 @@ class Removal:
 
 
 def removal(vm: Vm, now: datetime) -> Removal:
-    """What deleting the VM now means."""
+    """The effect of deleting the VM now."""
     runs = vm.is_billed and vm.next_billing_at is not None and vm.next_billing_at > now
     return Removal(vm.next_billing_at if runs else None, vm.reserved, ended=not vm.is_billed)
 
 
 def released(vms: Iterable[Vm]) -> tuple[MicroUsdc, int]:
-    """What deleting all of them releases, and of how many that is not known."""
+    """What deleting all of them releases, and for how many it is unknown."""
     reserves = [vm.reserved for vm in vms]
     return MicroUsdc(sum(each or 0 for each in reserves)), reserves.count(None)
 
@@ -55,12 +55,12 @@ def about_money(vm: Vm, now: datetime) -> list[str]:
 
 
 def default_margin(epoch: timedelta) -> timedelta:
-    """How long before its boundary a VM is deleted: time for a retry, little of what is paid."""
+    """How long before its boundary a VM is deleted: enough for a retry, and little of a paid epoch."""
     return min(_LONGEST_MARGIN, epoch / _MARGINS_AN_EPOCH)
 
 
 def changed(shown: Vm, seen: Vm, now: datetime) -> str | None:
-    """Why a VM is not to be deleted at the end of the epoch that was shown; `None` when it is."""
+    """Why a VM must not be deleted at the end of its epoch as confirmed; `None` when it may."""
     if (shown.name or "") != (seen.name or ""):
         return "it was renamed meanwhile"
     if shown.next_billing_at != seen.next_billing_at:

@@ -116,9 +116,9 @@ def rm(
 def _with_an_end(
     targets: Iterable[Target], now: datetime, margin: timedelta | None
 ) -> tuple[Target, ...]:
-    """The VMs in the order in which their epochs end; each must have one that is still to come.
+    """The VMs in the order of the ends of their epochs; each must have one in the future.
 
-    A margin that reaches back to now would delete at once, and waste what is paid.
+    A margin longer than the rest of the epoch would delete at once, and waste what is paid.
     """
     ends = {target: removal(target.vm, now).paid_until for target in targets}
     refused = [
@@ -209,7 +209,7 @@ def _job(setup: "Setup", target: Target, stale: Callable[[Vm], str | None]) -> "
         leave_note(setup, target.account, action, vm.key, at=utc_now())
 
     async def write(client: "FluenceClient") -> None:
-        # before the request: a poll that comes in between must not find the VM vanished
+        # before the request: a poll in between must not report the VM as vanished
         tell_the_watcher(NoteAction.REMOVED)
         try:
             await client.delete_vm(vm.id)

@@ -57,7 +57,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = CommandGroup(no_args_is_help=True, help="See and manage the SSH keys of new VMs.")
     group.command("ls")(ls)
-    # a private key begins with dashes too, and must be refused by what it is
+    # a private key begins with dashes too, and must be refused as a key, not as an option
     group.command("add", context_settings={"ignore_unknown_options": True})(add)
     group.command("rm")(rm)
     app.add_typer(group, name="ssh-key")
@@ -227,7 +227,7 @@ def _tell_the_watcher(setup: "Setup", account: str, action: NoteAction, fingerpr
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.manage.memory import leave_note
 
-    # before the request: a poll that comes in between must not be surprised
+    # before the request: a poll in between must not report drift
     leave_note(setup, account, action, fingerprint, at=utc_now())
 
 

@@ -94,7 +94,7 @@ def _check_name(name: str, of: str = "") -> None:
 
 
 def _changes(names: dict[Target, str]) -> dict[Target, str]:
-    """Those that change; the command ends here when none does, or one cannot."""
+    """Those that change; the command ends here when none does, or one is impossible."""
     changes = {target: name for target, name in names.items() if name != target.vm.name}
     if not changes:
         one = f"{next(iter(names)).title}: nothing to do, that is its name"

@@ -49,7 +49,7 @@ def healthcheck(config: ConfigOption = None) -> None:
 
 
 def _listen(config: Path | None) -> str:
-    """Where the daemon listens: a settings file that cannot be read must not hide a live one."""
+    """Where the daemon listens; an unreadable settings file must not hide a live daemon."""
     if listen := os.environ.get("FLUENCE_WATCH_SERVER__LISTEN"):
         return listen
     from fluence_watch.settings import ServerSettings
@@ -62,6 +62,6 @@ def _listen(config: Path | None) -> str:
 
 
 def _local(listen: str) -> str:
-    """The address to ask where one listens on all."""
+    """The address to connect to where the daemon listens on all."""
     host, _, port = listen.rpartition(":")
     return {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host) + f":{port}"  # noqa: S104 - it is the one that is replaced

@@ -42,7 +42,7 @@ def demo() -> None:
     It needs no key, no settings and no network.
     """
     for name in [name for name in os.environ if name.startswith("FLUENCE_WATCH_")]:
-        del os.environ[name]  # the demo is the same for everybody
+        del os.environ[name]  # the demo ignores settings of the user
     with TemporaryDirectory(prefix="fluence-watch-demo-") as folder:
         eventloop.run(_demo(Path(folder)))
     typer.echo("The demo is over; nothing of it is left.")
@@ -129,7 +129,7 @@ def _setup(path: Path) -> "Setup":
 
 
 def _listener() -> "socket.socket":
-    """The usual port, or any other where that is busy."""
+    """The usual port, or a free one where that is taken."""
     from fluence_watch.app.server import bind
     from fluence_watch.errors import ListenError
     from fluence_watch.settings import ServerSettings
@@ -154,7 +154,7 @@ The commands in them work in another terminal, after:
 
 
 def _exports(settings: Path) -> str:
-    """What a shell needs so that `fluence-watch` is found, and finds the demo."""
+    """The exports that let a shell find `fluence-watch`, and let that find the demo."""
     lines = [f"  export FLUENCE_WATCH_CONFIG={quote(str(settings))}"]
     if which("fluence-watch") is None:
         programs = Path(sys.executable).absolute().parent

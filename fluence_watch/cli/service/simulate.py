@@ -36,11 +36,11 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def exports(url: str, dialect: str, epoch: timedelta) -> str:
-    """What a shell needs so that `fluence-watch` works on this API; `all` is used as v2."""
+    """The exports that make `fluence-watch` use this API; `all` is used as v2."""
     spoken = "v2" if dialect == "all" else dialect
     account = {"BASE_URL": url, "DIALECT": spoken, "EPOCH": short(epoch)}
     if spoken == "cloud":
-        del account["EPOCH"]  # there it is always 1h
+        del account["EPOCH"]  # it is always 1h there
     variables = {"API_KEY": KEY} | {f"ACCOUNTS__MAIN__{k}": v for k, v in account.items()}
     return "\n".join(f"  export FLUENCE_WATCH_{k}={quote(v)}" for k, v in variables.items())
 
