@@ -7,18 +7,18 @@ leading underscore are for the message as a whole, and for what several template
 """
 
 import re
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message, in_full
+from fluence_watch.alerting.grouping import Count, Item, Message
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.text import inert
+from fluence_watch.notify.fitting import Shown, fitted, of_body, of_title
 from fluence_watch.notify.item_view import ItemView
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
 from fluence_watch.notify.plain import plain_body, plain_title
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 Kind = Literal["failure", "warning", "info", "success"]
 FiringSince = Mapping[Fingerprint, datetime] | None
 
-_TITLE = 150
 _BRIEF = 300
-_SEAM = 16  # characters that a service may put between a title and a body that it joins
 _KINDS: dict[Severity, Kind] = {
     Severity.CRITICAL: "failure",
     Severity.WARNING: "warning",
@@ -80,11 +78,12 @@ def render(
         NotifyError: no template fits these facts.
     """
     message, worst = _wordable(message), message.counts[0]
-    title = _message_title(message, fmt, now, firing)
-    body = _fitting(
+    title = _message_title(message, fmt, now, firing, of_title(longest))
+    body = fitted(
         message.items,
-        None if longest is None else longest - len(title) - _SEAM,
+        of_body(longest, title),
         lambda shown: _page(_body(message, shown, fmt, now, firing), fmt, title),
+        _number([message]),
     )
     return Rendered(title, body, _KINDS[worst.severity] if worst.firing else "success")
 
@@ -106,17 +105,19 @@ def render_summary(
         "_summary_title",
         fmt,
         now,
-        number=sum(count.number for message in messages for count in message.counts),
+        of_title(longest),
+        number=_number(messages),
         receiver=messages[0].receiver,
         accounts=list(dict.fromkeys(message.account for message in messages)),
     )
     told = {
         id(item): _told(item, message, firing) for message in messages for item in message.items
     }
-    body = _fitting(
+    body = fitted(
         [item for message in messages for item in message.items],
-        None if longest is None else longest - len(title) - _SEAM,
+        of_body(longest, title),
         lambda shown: _page(_summary_body(messages, shown, told, fmt, now), fmt, title),
+        _number(messages),
     )
     return Rendered(title, body, "info")
 
@@ -125,20 +126,25 @@ def render_plainly(
     messages: Sequence[Message], fmt: BodyFormat, longest: int | None = None
 ) -> Rendered:
     """Render messages whose facts no template fits: they name the alerts."""
-    title = inert(plain_title(messages), _TITLE)
+    title = inert(plain_title(messages), of_title(longest))
     worst = max((c for m in messages for c in m.counts), key=lambda c: (c.firing, c.severity.rank))
-    body = _fitting(
+    body = fitted(
         [item for message in messages for item in message.items],
-        None if longest is None else longest - len(title) - _SEAM,
+        of_body(longest, title),
         lambda shown: _page(plain_body(messages, [*shown.full, *shown.brief], fmt), fmt, title),
+        _number(messages),
     )
     return Rendered(title, body, _KINDS[worst.severity] if worst.firing else "success")
 
 
-def render_test(receiver: str, fmt: BodyFormat, now: datetime) -> Rendered:
+def render_test(
+    receiver: str, fmt: BodyFormat, now: datetime, longest: int | None = None
+) -> Rendered:
     """Render the message of `notify test`."""
-    title = _title("_test_title", fmt, now, receiver=receiver)
-    return Rendered(title, _page(_text("_test", fmt, now, receiver=receiver), fmt, title), "info")
+    title = _title("_test_title", fmt, now, of_title(longest), receiver=receiver)
+    body = _page(_text("_test", fmt, now, receiver=receiver), fmt, title)
+    room = of_body(longest, title)
+    return Rendered(title, body if len(body) <= room else "a test"[:room], "info")
 
 
 def brief(facts: object, now: datetime) -> str:
@@ -151,28 +157,6 @@ def brief(facts: object, now: datetime) -> str:
     return inert(str(module.brief(facts)), _BRIEF)  # type: ignore[attr-defined] # macros are attributes
 
 
-class _Shown(NamedTuple):
-    """The items shown in full and in brief; the rest is counted."""
-
-    full: Sequence[Item]
-    brief: Sequence[Item]
-
-
-def _fitting(items: Sequence[Item], longest: int | None, body_of: Callable[[_Shown], str]) -> str:
-    """The body with as much as fits: first fewer in full, then fewer in brief."""
-    number = min(len(items), SHOWN)
-    body = body_of(shown := _shown(items, number))
-    if longest is not None and len(body) > longest:
-        fewer = range(2, number)  # halving, for each try renders all of it
-        most = bisect_left(fewer, True, key=lambda n: len(body_of(_shown(items, n))) > longest)  # noqa: FBT003 - what is looked for
-        body = body_of(shown := _shown(items, most + 1))
-    if longest is not None and len(body) > longest and shown.brief:
-        fits = range(len(shown.brief))  # halving: they may be many
-        most = bisect_left(fits, True, key=lambda n: len(body_of(_cut(shown, n))) > longest)  # noqa: FBT003 - what is looked for
-        body = body_of(_cut(shown, max(most - 1, 0)))
-    return body
-
-
 def _wordable(message: Message) -> Message:
     """The message without the items whose facts this version does not know: they are counted."""
     known = tuple(item for item in message.items if item.facts is not None)
@@ -181,28 +165,9 @@ def _wordable(message: Message) -> Message:
     return replace(message, items=known)
 
 
-def _shown(items: Sequence[Item], number: int) -> _Shown:
-    """So many in full; in brief the other events, and one of each rule that has none in full."""
-    full = in_full(items, number)
-    told = set(map(id, full))
-    first = set(map(id, in_full(items, len({item.fingerprint.rule for item in items}))))
-    rules = {item.fingerprint.rule for item in full}
-    return _Shown(
-        full,
-        [
-            item
-            for item in items
-            if id(item) not in told
-            and (item.event or (id(item) in first and item.fingerprint.rule not in rules))
-        ],
-    )
-
-
-def _cut(shown: _Shown, number: int) -> _Shown:
-    return _Shown(shown.full, in_full(shown.brief, number))
-
-
-def _message_title(message: Message, fmt: BodyFormat, now: datetime, firing: FiringSince) -> str:
+def _message_title(
+    message: Message, fmt: BodyFormat, now: datetime, firing: FiringSince, longest: int
+) -> str:
     """The worst alert in words where it is the only one, else rules and count."""
     first, fires = message.items[0], message.counts[0].firing
     rules = dict.fromkeys(count.rule for count in message.counts if count.firing == fires)
@@ -211,11 +176,11 @@ def _message_title(message: Message, fmt: BodyFormat, now: datetime, firing: Fir
     if alone:
         values["words"] = _words_of(first.facts, fmt.of_title, now)
         values["item"] = _told(first, message, firing)
-    return _title("_title", fmt, now, **values)
+    return _title("_title", fmt, now, longest, **values)
 
 
 def _body(
-    message: Message, shown: _Shown, fmt: BodyFormat, now: datetime, firing: FiringSince
+    message: Message, shown: Shown, fmt: BodyFormat, now: datetime, firing: FiringSince
 ) -> str:
     sections = [
         Section(rule, severity, fires, _parts([_told(i, message, firing) for i in items], fmt, now))
@@ -230,7 +195,7 @@ def _body(
 
 def _summary_body(
     messages: Sequence[Message],
-    shown: _Shown,
+    shown: Shown,
     told: Mapping[int, ItemView],
     fmt: BodyFormat,
     now: datetime,
@@ -238,9 +203,13 @@ def _summary_body(
     chosen = {id(item) for item in (*shown.full, *shown.brief)}
     views = [view for key, view in told.items() if key in chosen]
     lines = [(_words_of(view.facts, fmt, now), view) for view in views]
-    total = sum(count.number for message in messages for count in message.counts)
-    receiver, more = messages[0].receiver, total - len(lines)
+    receiver, more = messages[0].receiver, _number(messages) - len(lines)
     return _text("_summary", fmt, now, receiver=receiver, lines=lines, more=more)
+
+
+def _number(messages: Sequence[Message]) -> int:
+    """How many alerts the messages are about."""
+    return sum(count.number for message in messages for count in message.counts)
 
 
 def _kind(item: Item) -> tuple[bool, Severity, str]:
@@ -296,7 +265,7 @@ def _page(body: str, fmt: BodyFormat, title: str) -> str:
     return str(MARKUPS[fmt].page(body, title))
 
 
-def _title(template: str, fmt: BodyFormat, now: datetime, **values: object) -> str:
+def _title(template: str, fmt: BodyFormat, now: datetime, longest: int, **values: object) -> str:
     """A title is text in every format: services show it as such, or put it into a body."""
     text = _text(template, fmt.of_title, now, **values)
-    return str(MARKUPS[fmt.of_title].text(text, _TITLE))
+    return str(MARKUPS[fmt.of_title].text(text, longest))

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from apprise import Apprise, NotifyBase
 
 _OURSELVES = "fluence-watch"
-_MOST_MEMORY = 512 * 2**20  # bytes: a service may answer without end
+# Bytes. A service may answer without end, and Apprise reads whole answers: then a send fails here, or the parent
+# kills this process after `TIMEOUT` (see `notify/receiver.py`), whichever comes first.
+_MOST_MEMORY = 512 * 2**20
 _SECRET = 4  # shorter pieces of a URL are no secrets, and would blank out ordinary words
 
 

@@ -65,7 +65,9 @@ async def _send(receiver: "Channel") -> bool:
     from fluence_watch.notify.render import render_test
 
     try:
-        await receiver.send(render_test(receiver.name, receiver.format, utc_now()))
+        await receiver.send(
+            render_test(receiver.name, receiver.format, utc_now(), receiver.longest)
+        )
     except NotifyError as error:
         typer.echo(f"{receiver.name}: failed: {error}", err=True)
         return True

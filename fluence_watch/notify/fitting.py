@@ -1,0 +1,85 @@
+"""As much of a message as a receiver takes: the worst stays longest, what is left out is counted."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from sys import maxsize
+from typing import NamedTuple
+
+from fluence_watch.alerting.grouping import SHOWN, Item, in_full
+
+_TITLE = 150
+_SEAM = 16  # characters that a service may put between a title and a body that it joins
+
+
+class Shown(NamedTuple):
+    """The items shown in full and in brief; the rest is counted."""
+
+    full: Sequence[Item]
+    brief: Sequence[Item]
+
+
+BodyOf = Callable[[Shown], str]
+
+
+def of_title(longest: int | None) -> int:
+    """How many characters a title may have where it and the body may have so many together."""
+    return _TITLE if longest is None else min(_TITLE, longest // 2)
+
+
+def of_body(longest: int | None, title: str) -> int:
+    """How many characters are left for the body."""
+    return maxsize if longest is None else max(longest - len(title) - _SEAM, 0)
+
+
+def fitted(items: Sequence[Item], room: int, body_of: BodyOf, number: int) -> str:
+    """The fullest body that fits; `number` counts the alerts of the message.
+
+    First fewer items are in full, then fewer in brief, then none in full; at the least it is the number.
+    """
+    most = min(len(items), SHOWN)
+    worst = _shown(items, 1)
+    stages: tuple[tuple[int, Callable[[int], Shown]], ...] = (
+        (most, lambda fewer: _shown(items, most - fewer)),
+        (len(worst.brief) + 1, lambda fewer: _briefer(worst, fewer)),
+        (most + 1, lambda fewer: Shown((), in_full(items, most - fewer))),
+    )
+    for steps, shown_of in stages:
+        if body := _fullest(steps, shown_of, body_of, room):
+            return body
+    return f"{number} alert{'' if number == 1 else 's'}"[:room]
+
+
+def _fullest(
+    steps: int, shown_of: Callable[[int], Shown], body_of: BodyOf, room: int
+) -> str | None:
+    """The first body that fits; each step is shorter than the one before, so halving finds it."""
+    bodies: dict[int, str] = {}
+
+    def fits(step: int) -> bool:
+        bodies[step] = body_of(shown_of(step))
+        return len(bodies[step]) <= room
+
+    first = 0 if fits(0) else bisect_left(range(steps), True, lo=1, key=fits)  # noqa: FBT003 - what is looked for
+    return bodies[first] if first < steps else None
+
+
+def _shown(items: Sequence[Item], number: int) -> Shown:
+    """So many in full; in brief the other events, and one of each rule that has none in full."""
+    full = in_full(items, number)
+    told = set(map(id, full))
+    first = set(map(id, in_full(items, len({item.fingerprint.rule for item in items}))))
+    rules = {item.fingerprint.rule for item in full}
+    return Shown(
+        full,
+        [
+            item
+            for item in items
+            if id(item) not in told
+            and (item.event or (id(item) in first and item.fingerprint.rule not in rules))
+        ],
+    )
+
+
+def _briefer(shown: Shown, number: int) -> Shown:
+    """The same without so many of those in brief."""
+    return Shown(shown.full, in_full(shown.brief, len(shown.brief) - number))
