@@ -68,6 +68,12 @@ format: $(DEV) ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+ENGINE ?= $(shell command -v docker || command -v podman)
+image: ## Build the container image, with docker or podman; print its size and what is in it
+	@$(ENGINE) build --tag fluence-watch --build-arg REVISION=$$(git rev-parse HEAD) .
+	@$(ENGINE) image inspect --format 'size: {{.Size}} bytes' fluence-watch
+	@$(ENGINE) run --rm --entrypoint cat fluence-watch /usr/share/doc/fluence-watch/sbom.cdx.json | grep -c '"type": "library"' | sed 's/$$/ components in \/usr\/share\/doc\/fluence-watch\/sbom.cdx.json/'
+
 bench: $(DEV) ## Measure decode, evaluate, commit and render
 	$(BIN)/python -m tests.bench
 

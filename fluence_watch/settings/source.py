@@ -41,7 +41,15 @@ def find_file(given: Path | None = None) -> Path | None:
         return given
     if named := os.environ.get(f"{PREFIX}CONFIG"):
         return Path(named)
-    return next((place for place in PLACES if place.exists()), None)
+    return next((place for place in PLACES if _may_be_there(place)), None)
+
+
+def _may_be_there(place: Path) -> bool:
+    """Whether a file is there, or is where we may not look: reading it then says so."""
+    try:
+        return place.exists()
+    except PermissionError:
+        return True
 
 
 def load_settings(file: Path | None = None) -> WatchSettings:

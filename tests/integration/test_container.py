@@ -1,255 +1,293 @@
-"""What the Dockerfile promises, without an engine: its wheel, its user, its environment, its signals."""
+"""The image, built by a real engine and run by it: as users do, with all that they may take from it."""
 
+import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from email.parser import Parser
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import fluence_watch
 
-pytestmark = pytest.mark.xdist_group("container")  # they share the wheel
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("container")]  # they share the image
 
 ROOT = Path(__file__).parents[2]
-DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-PACKAGE = Path(fluence_watch.__file__).parent
-STATE = "/var/lib/fluence-watch"
-PORT = "9824"
-
-
-def stated(pattern: str) -> str:
-    """What the Dockerfile says there."""
-    found = re.search(pattern, DOCKERFILE, re.MULTILINE)
-    assert found, pattern
-    return found[1]
-
-
-USER = int(stated(r"^USER (\d+)$"))
-# A user who is nobody, without a capability: as the engine starts it.
-AS_USER = [
-    "setpriv",
-    f"--reuid={USER}",
-    f"--regid={USER}",
-    "--clear-groups",
-    "--bounding-set=-all",
-    "--inh-caps=-all",
-    "--no-new-privs",
+BASE, IMAGE, REVISION = "localhost/base", "localhost/fluence-watch", "the-revision"
+# As small as Debian's image for Docker, and Python with its venv module.
+DEBIAN = [
+    *("--variant=essential", "--include=python3,python3-venv,ca-certificates"),
+    *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "locale", "man")),
+    *("--dpkgopt=force-unsafe-io", "bookworm"),
 ]
-# The whole file system read-only but for one folder, as `docker run --read-only` with a volume.
-READ_ONLY = [
-    "unshare",
-    "--mount",
-    "sh",
-    "-c",
-    'mount --bind "$0" "$0" && mount -o remount,bind,ro / && ! touch /.probe 2>&- && exec "$@"',
-]
+STATE, PORT, USER = "/var/lib/fluence-watch", 9824, "10001"
+SBOM = "/usr/share/doc/fluence-watch/sbom.cdx.json"
+# As locked as an engine can: docs/operations.md and grafana/compose.yaml ask no less.
+LOCKED = ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges"]
+# Within what this process may have itself: a nested engine cannot ask for more.
+LIMITS = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=512:512"]
+START_SECONDS = 1.5
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from nothing but what the Dockerfile copies."""
-    source, dist = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
-    for name in stated(r"^COPY (pyproject.toml .*) \./$").split():
-        shutil.copy(ROOT / name, source)
-    package = stated(r"^COPY (fluence_watch) fluence_watch$")
-    shutil.copytree(PACKAGE, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(dist)]
-    subprocess.run(build, cwd=source, check=True, capture_output=True, timeout=60)
-    (built,) = dist.glob("*.whl")
-    return built
+@dataclass(frozen=True)
+class Engine:
+    """podman, with a store of its own."""
 
+    podman: Sequence[str]
 
-def test_the_wheel_holds_the_whole_package(wheel: Path) -> None:
-    """Every file of the package, templates and migrations among them, and nothing beside it."""
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-    info = f"fluence_watch-{fluence_watch.__version__}.dist-info/"
-    packed = {name for name in names if not name.startswith(info)}
-    source = {
-        str(path.relative_to(PACKAGE.parent))
-        for path in PACKAGE.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    def __call__(self, *args: str, check: bool = True) -> str:
+        """What a command prints, both streams together where it fails."""
+        done = subprocess.run(
+            [*self.podman, *args], check=False, capture_output=True, text=True, timeout=280
+        )
+        assert not check or 0 == done.returncode, done.stdout + done.stderr
+        return done.stdout.strip() if check else done.stdout + done.stderr
 
-    assert source == packed
-    assert {"fluence_watch/py.typed", "fluence_watch/store/migrations/env.py"} <= packed
-    assert {".jinja", ".html", ".css", ".py", ".typed"} == {
-        Path(name).suffix or Path(name).name for name in packed
-    }
-    assert {f"{info}METADATA", f"{info}entry_points.txt", f"{info}licenses/LICENSE"} <= names
+    def run(self, *args: str, options: Sequence[str] = (), check: bool = True) -> str:
+        """What the image prints when it is run, locked, with these arguments."""
+        command = ["run", "--rm", "--network=host", *LIMITS, *LOCKED, *options, IMAGE, *args]
+        return self(*command, check=check)
 
-
-def test_the_wheel_says_what_it_is(wheel: Path) -> None:
-    """Its version is the package's; what it needs is pinned in the file that the image installs."""
-    with zipfile.ZipFile(wheel) as archive:
-        info = f"fluence_watch-{fluence_watch.__version__}.dist-info"
-        metadata = Parser().parsestr(archive.read(f"{info}/METADATA").decode())
-        entry_points = archive.read(f"{info}/entry_points.txt").decode()
-    needed = {
-        re.split(r"[^\w-]", line)[0].lower() for line in metadata.get_all("Requires-Dist", [])
-    }
-    pinned = set(
-        re.findall(r"^([\w.-]+)==", (ROOT / "requirements/run.txt").read_text(), re.MULTILINE)
-    )
-
-    assert (fluence_watch.__version__, "Apache-2.0") == (
-        metadata["Version"],
-        metadata["License-Expression"],
-    )
-    assert "fluence-watch = fluence_watch.cli:main" in entry_points
-    assert needed <= pinned
+    @contextmanager
+    def running(self, *args: str, options: Sequence[str]) -> Iterator["Container"]:
+        """A container that runs until it is left."""
+        command = ["run", "--detach", "--network=host", *LIMITS, *LOCKED, *options, IMAGE, *args]
+        began = time.monotonic()
+        made = Container(self, self(*command), began)
+        try:
+            yield made
+        finally:
+            self("rm", "--force", "--time=1", made.id)
 
 
 @dataclass(frozen=True)
 class Container:
-    """The program from its wheel, in the environment of the image; only `state` can be written."""
+    """One that runs, and when it was asked for, on the monotonic clock."""
 
-    prefix: Sequence[str]
-    env: dict[str, str]
-    folder: Path
-    port: int
+    engine: Engine
+    id: str
+    began: float
+
+    def inspect(self, template: str) -> str:
+        """A property of it."""
+        return self.engine("inspect", "--format", template, self.id)
+
+    @cached_property
+    def process(self) -> Path:
+        """Its first process, in /proc of this machine."""
+        return Path("/proc", self.inspect("{{.State.Pid}}"))
+
+    def cpu_seconds(self) -> float:
+        """What it has computed until now."""
+        ticks = (self.process / "stat").read_text().rpartition(")")[2].split()[11:15]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
     @property
-    def state(self) -> Path:
-        """What the volume holds."""
-        return self.folder / "state"
+    def log(self) -> str:
+        """What it said, on both streams."""
+        return self.engine("logs", self.id, check=False)
 
-    def command(self, *args: str) -> list[str]:
-        """The console script, as the entry point of the wheel has it."""
-        script = (
-            "import sys; from fluence_watch.cli import main; sys.argv[0] = 'fluence-watch'; main()"
+
+@pytest.fixture(scope="module")
+def engine(tool: Callable[..., str]) -> Iterator[Engine]:
+    """With a store for this run alone, below a short path: sockets are in there."""
+    runtime = shutil.which("runc") or tool("crun", "crun")
+    with tempfile.TemporaryDirectory(prefix="fw-", ignore_cleanup_errors=True) as folder:
+        where = [f"--root={folder}/root", f"--runroot={folder}/run", f"--runtime={runtime}"]
+        yield Engine([tool("podman", "podman"), *where])
+
+
+@pytest.fixture(scope="module")
+def debian(tool: Callable[..., str], pytestconfig: pytest.Config) -> Path:
+    """A Debian to build over, made without a registry; it stays in pytest's cache."""
+    made = pytestconfig.cache.mkdir("debian") / "root.tar"  # type: ignore[union-attr]
+    if not made.exists():
+        new = made.with_suffix(".new.tar")
+        mmdebstrap = tool("mmdebstrap", "mmdebstrap")
+        done = subprocess.run(
+            [mmdebstrap, *DEBIAN, new], check=False, capture_output=True, text=True
         )
-        return [*self.prefix, sys.executable, "-c", script, *args]
-
-    def run(self, *args: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command in it, and wait for its end."""
-        return subprocess.run(
-            self.command(*args), env=self.env, cwd=self.state, capture_output=True, text=True,
-            check=False, timeout=30,
-        )  # fmt: skip
+        assert 0 == done.returncode, done.stderr
+        new.rename(made)
+    return made
 
 
-def possible(prefix: Sequence[str]) -> bool:
-    done = subprocess.run(
-        [*prefix, sys.executable, "-c", ""], check=False, capture_output=True, timeout=20
+@pytest.fixture(scope="module")
+def image(engine: Engine, debian: Path) -> Any:  # noqa: ANN401 - JSON
+    """What the engine says of the image."""
+    engine("import", "--quiet", str(debian), BASE)
+    network = ["/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"]  # how pip reaches its index
+    engine(
+        *("build", "--quiet", "--format=docker", "--layers=false"),
+        *("--isolation=chroot", "--network=host"),
+        *(f"--volume={file}:{file}:ro" for file in network if Path(file).exists()),
+        *(f"--build-arg=PYTHON_IMAGE={BASE}", f"--build-arg=REVISION={REVISION}"),
+        *(f"--tag={IMAGE}", str(ROOT)),
     )
-    return done.returncode == 0
+    (found,) = json.loads(engine("image", "inspect", IMAGE))
+    return found
 
 
-@pytest.fixture(params=["writable", "read-only"])
-def container(
-    request: pytest.FixtureRequest, wheel: Path, free_port: Callable[[], int]
-) -> Iterator[Container]:
-    """Not below pytest's own folders, which are closed to other users."""
-    folder = Path(tempfile.mkdtemp(prefix="fluence-watch-container-"))
-    folder.chmod(0o755)
-    state, port = folder / "state", free_port()
-    state.mkdir(mode=0o750)
-    prefix: list[str] = []
-    if os.getuid() == 0:
-        os.chown(state, USER, USER)
-        prefix = AS_USER
-    if request.param == "read-only":
-        prefix = [*READ_ONLY, str(state), *prefix]
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
-    variables = dict(re.findall(r"\b((?:FLUENCE_WATCH|PYTHON)\w+)=(\S+)", DOCKERFILE))
-    env = {
-        name: value.replace(STATE, str(state)).replace(PORT, str(port))
-        for name, value in variables.items()
-        if name != "PYTHON_IMAGE"
+def pinned() -> set[tuple[str, str]]:
+    """Name and version of what the lock has for this machine."""
+    lines = (ROOT / "requirements/run.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line.removesuffix("\\")) for line in lines if "==" in line]
+    return {
+        (canonicalize_name(pin.name), each.version)
+        for pin in pins
+        for each in pin.specifier
+        if not pin.marker or pin.marker.evaluate()
     }
-    env |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder / "site")}
-    env |= {
-        "FLUENCE_WATCH_API_KEY": "k",
-        "FLUENCE_WATCH_POLL__TIMEOUT": "1s",
-        "FLUENCE_WATCH_ACCOUNTS__MAIN__BASE_URL": "http://127.0.0.1:9",
+
+
+def test_it_says_how_it_is_run(image: Any) -> None:  # noqa: ANN401 - JSON
+    """Its user, command, volume, port, signal and health check; a release has its labels."""
+    config = image["Config"]
+    environment = dict(entry.split("=", 1) for entry in config["Env"])
+    labels = {
+        name.removeprefix("org.opencontainers.image."): text
+        for name, text in config["Labels"].items()
+        if name.startswith("org.opencontainers.image.")
     }
-    try:
-        if not possible(prefix):
-            pytest.skip(f"this machine does not let us do: {' '.join(prefix[:5])} …")
-        yield Container(prefix, env, folder, port)
-    finally:
-        shutil.rmtree(folder)
 
-
-def test_the_image_says_how_it_is_run() -> None:
-    """Its variables, its user, its signal and its health check are what the rest of this file tries."""
-    variables = dict(re.findall(r"(FLUENCE_WATCH_\w+)=(\S+)", DOCKERFILE))
-
-    assert {
-        "FLUENCE_WATCH_SERVER__LISTEN": f"0.0.0.0:{PORT}",
-        "FLUENCE_WATCH_STORE__URL": f"sqlite:///{STATE}/fluence-watch.db",
-    } == variables
-    assert ('["fluence-watch"]', '["run"]') == (stated("^ENTRYPOINT (.*)$"), stated("^CMD (.*)$"))
-    assert '["fluence-watch", "healthcheck"]' == stated("^HEALTHCHECK .* CMD (.*)$")
-    assert ("SIGTERM", STATE, PORT) == (
-        stated(r"^STOPSIGNAL (\w+)$"),
-        stated("^VOLUME (.*)$"),
-        stated(r"^EXPOSE (\d+)$"),
+    assert (USER, STATE, "SIGTERM") == (config["User"], config["WorkingDir"], config["StopSignal"])
+    assert (["fluence-watch"], ["run"]) == (config["Entrypoint"], config["Cmd"])
+    assert ([STATE], [f"{PORT}/tcp"]) == (list(config["Volumes"]), list(config["ExposedPorts"]))
+    assert ["CMD", "fluence-watch", "healthcheck"] == image["Healthcheck"]["Test"]
+    assert f"0.0.0.0:{PORT}" == environment["FLUENCE_WATCH_SERVER__LISTEN"]
+    assert f"sqlite:///{STATE}/fluence-watch.db" == environment["FLUENCE_WATCH_STORE__URL"]
+    assert {"title", "description", "version", "revision", "licenses", "base.name"} == labels.keys()
+    assert (fluence_watch.__version__, REVISION, "Apache-2.0", BASE) == (
+        labels["version"],
+        labels["revision"],
+        labels["licenses"],
+        labels["base.name"],
     )
-    assert USER > 0
 
 
-def test_it_lives_and_dies_as_a_container(
-    container: Container, start: Callable[..., Any], eventually: Callable[..., Any], tmp_path: Path
+SUPERFLUOUS = "pip pip3 easy_install gcc cc make ld as hatchling uv"
+MODULES = "pip setuptools ensurepip hatchling wheel idlelib venv"
+
+
+def test_it_holds_nothing_else(image: Any, engine: Engine) -> None:  # noqa: ANN401 - JSON
+    """No installer, no compiler, no program that gives rights; the simulator is there for the demo."""
+    found = engine.run(
+        "-c",
+        f"command -v {SUPERFLUOUS.replace(' ', '; command -v ')}; ls /opt /opt/fluence-watch/bin;"
+        " find / -xdev -type f -perm /6000; grep --max-count=1 Apache /usr/share/doc/fluence-watch/LICENSE",
+        options=["--entrypoint=sh"],
+    )
+    look = f"import importlib.util as u; print([n for n in '{MODULES}'.split() if u.find_spec(n)])"
+    importable = engine.run("-c", look, options=["--entrypoint=python"])
+
+    lines = found.split("\n")
+    assert ["/opt:", "fluence-watch", "", "/opt/fluence-watch/bin:", "fluence-watch"] == lines[:5]
+    assert "Apache License" == lines[-1].strip()
+    assert all(line.startswith("python") for line in lines[5:-1]), found
+    assert "[]" == importable
+    assert "--story" in engine.run("simulate", "--help")
+
+
+def test_it_says_what_is_in_it(
+    image: Any,  # noqa: ANN401 - JSON
+    engine: Engine,
+    library: Callable[[str], Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As nobody, without a home, on its volume alone: healthy while it lives, gone in ten seconds."""
-    log = tmp_path / "log"
-    before = files(container.folder)
-    daemon = start(container.command("run"), log, container.env, cwd=container.state)
-    eventually(
-        lambda: daemon.poll() is not None or container.run("healthcheck").returncode == 0,
-        "the container is healthy",
-    )
-    said = log.read_text(encoding="utf-8")
-    assert daemon.poll() is None, said
-    database = container.state / "fluence-watch.db"
-    eventually(database.exists, "the state is on the volume")
-    if os.getuid() == 0:
-        assert USER == database.stat().st_uid
-        assert re.search(rf"^Uid:\s+{USER}\s", status(daemon.pid), re.MULTILINE)
-        assert re.search(r"^CapEff:\s+0+$", status(daemon.pid), re.MULTILINE)
+    """Its bill of materials is valid CycloneDX, and is the lock: each pin, with licence and hashes."""
+    text = engine.run(SBOM, options=["--entrypoint=cat"])
+    library("cyclonedx")
+    from cyclonedx.schema import SchemaVersion  # noqa: PLC0415 - where it is installed
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415 - as above
 
-    asked = time.monotonic()
-    daemon.send_signal(signal.SIGTERM)
-    assert 0 == daemon.wait(10), log.read_text(encoding="utf-8")
-    assert 10 > time.monotonic() - asked
-    stopped = container.run("healthcheck")
-    assert 1 == stopped.returncode
-    assert "no answer" in stopped.stderr
-    new = {path for path in files(container.folder) - before if container.state not in path.parents}
-    assert set() == new
-    assert "Traceback" not in log.read_text(encoding="utf-8")
+    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    bom = json.loads(text)
+    own = int(engine.run("-sm", "/opt/fluence-watch", options=["--entrypoint=du"]).split()[0])
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nimage: {image['Size'] / 1e6:.0f} MB, {own} MiB of it beside the system;"
+            f" {len(bom['components'])} components in its bill of materials\n"
+        )
+
+    assert problem is None
+    assert pinned() == {(each["name"], each["version"]) for each in bom["components"]}
+    assert [] == [each["name"] for each in bom["components"] if not each.get("licenses")]
+    assert [] == [each["name"] for each in bom["components"] if not each.get("hashes")]
+    assert fluence_watch.__version__ == bom["metadata"]["component"]["version"]
+    assert own < 120
 
 
-def test_commands_beside_it(container: Container) -> None:
-    """`docker run … config show` and `docker exec … alerts` work as nobody too."""
+@pytest.mark.parametrize("user", ["", "12345:54321", "54321:0"])
+def test_it_lives_and_dies(
+    user: str,
+    image: Any,  # noqa: ANN401 - JSON
+    engine: Engine,
+    free_port: Callable[[], int],
+    eventually: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    """As any user, on a volume of root's that all may write: soon ready, stopped in ten seconds."""
+    tmp_path.chmod(0o1777)
+    port = free_port()
+    options = [
+        *([f"--user={user}"] if user else []),
+        f"--volume={tmp_path}:{STATE}",
+        f"--env=FLUENCE_WATCH_SERVER__LISTEN=0.0.0.0:{port}",
+        "--env=FLUENCE_WATCH_API_KEY=k",
+        "--env=FLUENCE_WATCH_POLL__TIMEOUT=1s",
+        "--env=FLUENCE_WATCH_ACCOUNTS__MAIN__BASE_URL=http://127.0.0.1:9",
+    ]
+    uid = int((user or USER).split(":")[0])
+    with engine.running(options=options) as container:
+        eventually(lambda: alive(port), "it is alive")
+        seconds, computed = time.monotonic() - container.began, container.cpu_seconds()
+        status = (container.process / "status").read_text(encoding="utf-8")
+        healthy = engine("exec", container.id, "fluence-watch", "healthcheck", check=False)
+        changed = engine("diff", container.id)
+        asked = time.monotonic()
+        engine("stop", "--time=12", container.id)
+        stopped = time.monotonic() - asked
+        log, code = container.log, container.inspect("{{.State.ExitCode}}")
+
+    sys.stdout.write(f"alive after {seconds:.2f} s, {computed:.2f} s of it computing\n")
+    assert computed < START_SECONDS  # a machine that is busy makes it wait, not compute
+    assert "" == healthy
+    assert re.search(rf"^Uid:\s+{uid}\s", status, re.MULTILINE)
+    assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
+    assert uid == (tmp_path / "fluence-watch.db").stat().st_uid
+    assert ("0", True) == (code, stopped < 10), log
+    assert "Traceback" not in log
+    # the engine's own mount points, and nothing of ours
+    assert [] == [line for line in changed.splitlines() if "fluence" in line]
+
+
+def alive(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/-/healthy", timeout=2, verify=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def test_commands_beside_it(image: Any, engine: Engine) -> None:  # noqa: ANN401 - JSON
+    """`docker run … config show` and `… alerts` work as anybody too."""
+    anybody = ["--user=12345", "--env=FLUENCE_WATCH_API_KEY=k"]
     version, shown, alerts = (
-        container.run(*args) for args in (["--version"], ["config", "show"], ["alerts"])
+        engine.run(*args, options=anybody, check=args != ["alerts"])
+        for args in (["--version"], ["config", "show"], ["alerts"])
     )
 
-    assert (0, fluence_watch.__version__) == (version.returncode, version.stdout.strip())
-    assert 0 == shown.returncode, shown.stderr
-    assert f'listen = "0.0.0.0:{container.port}"' in shown.stdout
-    assert 2 == alerts.returncode
-    assert "Traceback" not in alerts.stderr
-
-
-def files(folder: Path) -> set[Path]:
-    return set(folder.rglob("*"))
-
-
-def status(pid: int) -> str:
-    return Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    assert fluence_watch.__version__ == version
+    assert f'listen = "0.0.0.0:{PORT}"' in shown
+    assert "Traceback" not in alerts

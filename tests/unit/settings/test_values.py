@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fluence_watch.errors import ConfigError
 from fluence_watch.rules.low_balance import LowBalanceSettings
-from fluence_watch.settings import ServerSettings, WatchSettings, find_file
+from fluence_watch.settings import ServerSettings, WatchSettings, find_file, load_settings
 
 Load = Callable[..., WatchSettings]
 
@@ -102,3 +103,20 @@ def test_the_usual_places() -> None:
     from fluence_watch.settings.source import PLACES  # noqa: PLC0415 - the constant is what is tested
 
     assert (Path("config.toml"), Path("/etc/fluence-watch/config.toml")) == PLACES
+
+
+def test_a_place_that_may_not_be_searched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What might be in there is not passed over: the file is named with the reason."""
+    closed = tmp_path / "closed" / "config.toml"
+
+    def refuse(self: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("fluence_watch.settings.source.PLACES", (closed,))
+    monkeypatch.setattr(Path, "stat", refuse)  # root may look everywhere
+    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
+
+    with pytest.raises(ConfigError, match="Permission denied"):
+        load_settings(find_file())
