@@ -173,6 +173,12 @@ class Daemon:
         except StoreError as error:
             _log.error("old alerts and accounts cannot be removed", error=str(error))
             return
-        for account in gone:
-            _log.warning("account was missing for long, its state is forgotten", account=account)
+        for account, dropped in gone.items():
+            _log.warning(
+                "account was missing for long, its state is forgotten",
+                account=account,
+                undelivered=dropped,
+            )
+        if any(gone.values()):
+            self._couriers.wake()  # they count what waits
         self.board.forgotten(gone)

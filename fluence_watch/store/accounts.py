@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
-from fluence_watch.store import notes
+from fluence_watch.store import notes, outbox
 from fluence_watch.store.schema import accounts
 
 
@@ -58,10 +58,12 @@ def mark_absent(connection: Connection, watched: Collection[str], now: datetime)
             connection.execute(this.values(absent_since=since))
 
 
-def forget_absent(connection: Connection, before: datetime) -> list[str]:
-    """Remove the state of accounts that became absent before that time. Returns their names.
+def forget_absent(connection: Connection, before: datetime) -> dict[str, int]:
+    """Remove all that is stored of accounts that became absent before that time.
 
     An account that was polled later is kept, because the time of its absence may be wrong.
+    Notes from before that time for accounts that have no state go too.
+    Returns the names, and how many undelivered messages about each were removed.
     """
     polled_at = accounts.c.last_poll_at
     query = select(accounts.c.name).where(
@@ -71,4 +73,6 @@ def forget_absent(connection: Connection, before: datetime) -> list[str]:
     for name in names:
         connection.execute(delete(accounts).where(accounts.c.name == name))
         notes.forget(connection, name)
-    return names
+    notes.forget_strays(connection, before)
+    dropped = outbox.forget(connection, names) if names else {}
+    return {name: dropped.get(name, 0) for name in names}

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, delete, insert, select, update
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.store.codec import dump, load_ports
-from fluence_watch.store.schema import notes
+from fluence_watch.store.schema import accounts, notes
 
 _log = structlog.get_logger(__name__)
 
@@ -60,3 +60,10 @@ def rename(connection: Connection, names: Mapping[str, str]) -> None:
 def forget(connection: Connection, account: str) -> None:
     """Remove all notes of the account."""
     connection.execute(delete(notes).where(notes.c.account == account))
+
+
+def forget_strays(connection: Connection, before: datetime) -> None:
+    """Remove notes from before that time for accounts that have no state."""
+    known = select(accounts.c.name)
+    stray = notes.c.account.not_in(known) & (notes.c.at < before)
+    connection.execute(delete(notes).where(stray))

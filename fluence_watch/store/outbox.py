@@ -1,6 +1,8 @@
 """The queued messages of each receiver, in order of creation."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -110,6 +112,25 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
 def remove_all(connection: Connection, receiver: str) -> int:
     """Empty the queue of a receiver. Returns the number of removed messages."""
     return connection.execute(delete(outbox).where(outbox.c.receiver == receiver)).rowcount
+
+
+def forget(connection: Connection, names: Collection[str]) -> Counter[str]:
+    """Remove the messages about these accounts. Returns how many each of them had."""
+    dropped: Counter[str] = Counter()
+    ids = []
+    for row in connection.execute(select(outbox.c.id, outbox.c.message)).all():
+        account = _account_of(row.message)
+        if account is not None and account in names:
+            dropped[account] += 1
+            ids.append(row.id)
+    remove(connection, ids)
+    return dropped
+
+
+def _account_of(message: str) -> str | None:
+    with suppress(ValueError):
+        return load_message(message).account
+    return None
 
 
 def rename(connection: Connection, names: Mapping[str, str]) -> None:

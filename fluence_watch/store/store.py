@@ -113,8 +113,11 @@ class Store:
             mark_absent(connection, watched, now)
             return load_absent(connection)
 
-    def forget_absent(self, before: datetime) -> list[str]:
-        """Forget the accounts that became absent before that time. Returns their names."""
+    def forget_absent(self, before: datetime) -> dict[str, int]:
+        """Forget the accounts that became absent before that time.
+
+        Returns their names, and how many undelivered messages about each went with it.
+        """
         with self._write() as connection:
             return forget_absent(connection, before)
 

@@ -66,19 +66,32 @@ def test_an_account_that_was_missing_is_there_again(
 
 
 def test_an_account_that_is_missing_for_long_is_forgotten(
-    fluence: Any, daemon: Any, configure: Callable[..., Path], eventually: Callable[..., Any]
-) -> None:
-    """After `store.forget_accounts_after`, and the log says so."""
+    fluence: Any, receiver: Any, daemon: Any, configure: Callable[..., Path],
+    eventually: Callable[..., Any],
+) -> None:  # fmt: skip
+    """After `store.forget_accounts_after`, with what waits to be said of it, and the log says so."""
     main, other = entry(fluence, "main"), entry(fluence, "other")
     configure({"accounts": [main, other]})
+    receiver.status = 503
     daemon.start().ready()
+    eventually(lambda: daemon.metric("fluence_up", account="main") == 1, "it is polled")
+    eventually(lambda: daemon.metric("fluence_up", account="other") == 1, "it is polled")
+    fluence.do("open-port", vm="web-1", port="8001/tcp")
+    waiting = "fluence_watch_outbox_messages"
+    eventually(lambda: daemon.metric(waiting, receiver="ops") == 2, "a message about each waits")
     configure({"accounts": [other], "store": {"forget_accounts_after": "100ms"}})
     restart(daemon, eventually, by_reload=False)
     restart(daemon, eventually, by_reload=False)
 
-    def forgotten() -> list[str]:
+    def forgotten() -> list[tuple[str, int]]:
         """Of all its lives: on a busy machine the first of them may last long enough."""
-        return [line["account"] for line in daemon.lines if line.get("event") == FORGOTTEN]
+        lines = [line for line in daemon.lines if line.get("event") == FORGOTTEN]
+        return [(line["account"], line["undelivered"]) for line in lines]
 
-    assert ["main"] == eventually(forgotten, "it is forgotten")
+    assert [("main", 1)] == eventually(forgotten, "it is forgotten")
+    eventually(lambda: daemon.metric(waiting, receiver="ops") == 1, "one message waits")
+    receiver.status = 200
+    eventually(lambda: receiver.titles, "what waits is delivered")
+    assert all("--account other" in post.body for post in receiver.accepted)
+    assert all("--account main" not in post.body for post in receiver.accepted)
     eventually(lambda: "missing from the settings" not in daemon.get("/").text, "gone")

@@ -206,7 +206,7 @@ def test_firing_counts_no_other_state(store: Store) -> None:
 def forget(store: Store, account: str) -> None:
     """Let the account be absent for long enough."""
     store.watch_only(set(store.accounts()) - {account}, NOW)
-    assert [account] == store.forget_absent(NOW + DAY)
+    assert [account] == list(store.forget_absent(NOW + DAY))
 
 
 def test_an_absent_account_keeps_all(store: Store) -> None:
@@ -219,12 +219,12 @@ def test_an_absent_account_keeps_all(store: Store) -> None:
     assert {"main": NOW} == store.watch_only(["other"], NOW)
     assert {"main": NOW} == store.watch_only(["other"], NOW + DAY)
     assert ["other"] == store.accounts()
-    assert [] == store.forget_absent(NOW)
+    assert {} == store.forget_absent(NOW)
     assert {} == store.watch_only(["main", "other"], NOW + DAY)
     assert ["main", "other"] == store.accounts()
     assert kept == store.load("main")
     assert ["0x1"] == [each.subject for each in store.notes("main")]
-    assert [] == store.forget_absent(NOW + 100 * DAY)
+    assert {} == store.forget_absent(NOW + 100 * DAY)
 
 
 def test_the_watcher_itself_is_never_absent(store: Store) -> None:
@@ -240,20 +240,26 @@ def test_an_absence_that_a_wrong_clock_noted(store: Store) -> None:
     store.commit("main", EMPTY, replace(state(alert("a")), last_poll_at=NOW))
     store.watch_only([], NOW - 20_000 * DAY)
 
-    assert [] == store.forget_absent(NOW)
-    assert ["main"] == store.forget_absent(NOW + DAY)
+    assert {} == store.forget_absent(NOW)
+    assert {"main": 0} == store.forget_absent(NOW + DAY)
 
 
-def test_a_forgotten_account_leaves_only_its_messages(store: Store) -> None:
-    """State, alerts and history go without a message; what waits is still delivered."""
+def test_a_forgotten_account_leaves_nothing(store: Store) -> None:
+    """State, alerts, history, and messages, which are counted; those of other accounts wait on."""
     before = state(alert("a"), alert("b"))
-    store.commit("main", EMPTY, before, [], [Message("ops", "main", NOW, (), ())])
+    made = [Message(name, "main", NOW, (), ()) for name in ("ops", "chat")]
+    store.commit("main", EMPTY, before, [], made)
     store.commit("main", before, state(alert("a")), [resolved(alert("b"), NOW)])
-    forget(store, "main")
+    store.commit("other", EMPTY, EMPTY, [], [Message("ops", "other", NOW, (), ())])
+    execute(store, "INSERT INTO outbox (receiver, created_at, message, attempts, in_flight) "
+            "SELECT receiver, created_at, '{', 0, 0 FROM outbox LIMIT 1")  # fmt: skip
+    store.watch_only(["other"], NOW)
+    assert {"main": 2} == store.forget_absent(NOW + DAY)
     assert EMPTY == store.load("main")
-    assert ([], [], {}) == (store.accounts(), store.history(), store.firing())
+    assert (["other"], [], {}) == (store.accounts(), store.history(), store.firing())
     assert [] == rows(store, "vms") + rows(store, "alerts")
-    assert 1 == len(store.queued("ops"))
+    assert ["other"] == [queued.message.account for queued in store.queued("ops")]
+    assert [] == store.queued("chat")
 
 
 def note(store: Store, account: str, subject: str) -> None:
@@ -266,8 +272,18 @@ def test_the_notes_of_a_forgotten_account_go_too(store: Store) -> None:
     note(store, "main", "0x1")
     note(store, "other", "0x2")
     store.commit("main", EMPTY, EMPTY)
+    store.commit("other", EMPTY, EMPTY)
     forget(store, "main")
     assert ([], ["0x2"]) == (store.notes("main"), [each.subject for each in store.notes("other")])
+
+
+def test_old_notes_of_an_account_that_never_was_polled_go_too(store: Store) -> None:
+    """Younger ones wait for its first poll."""
+    note(store, "new", "0x1")
+    assert {} == store.forget_absent(NOW)
+    assert ["0x1"] == [each.subject for each in store.notes("new")]
+    assert {} == store.forget_absent(NOW + DAY)
+    assert [] == store.notes("new")
 
 
 def test_a_renamed_account_keeps_all(store: Store) -> None:
