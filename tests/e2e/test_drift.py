@@ -58,11 +58,11 @@ def fluence(request: pytest.FixtureRequest) -> Iterator[Fluence]:
 def expecting(configure: Callable[..., Path], daemon: Any, fluence: Fluence) -> Callable[..., Any]:
     """Start a daemon that expects these ports; a function that runs commands beside it."""
 
-    def start(*ports: str) -> Any:
+    def start(*ports: str, **tables: Any) -> Any:
         account = {"name": "main", "api_key": KEY, "base_url": fluence.url}
         account["dialect"] = fluence.dialect
         expect = [{"vm": VM, "ports": ports}]
-        daemon.config = configure({"accounts": [account], "expect": expect})
+        daemon.config = configure({"accounts": [account], "expect": expect, **tables})
         return daemon.start().ready()
 
     return start
@@ -118,6 +118,39 @@ def test_a_part_of_a_range_is_closed(
     eventually(lambda: len(receiver.accepted) > 1, "it is over")
     firing, resolved = receiver.titles
     assert (firing.split()[0], resolved.split()[0]) == ("WARNING", "RESOLVED")
+
+
+@pytest.mark.parametrize("fluence", ["v2"], indirect=True)
+def test_what_differs_now_is_shown_while_an_alert_is_open(
+    fluence: Fluence, expecting: Any, receiver: Any, cli: Any, eventually: Any
+) -> None:
+    """Better, then locked out again with another port open: page, `alerts` and repeats say all of it."""
+    ops = {"name": "ops", "url": receiver.url, "repeat_interval": "500ms"}
+    fluence.set_ports("9/udp")
+    daemon = expecting("20-30/tcp", receivers=[ops])
+
+    def told(*parts: str) -> bool:
+        """Whether the last message says all that, the page and `alerts` too."""
+        ran = cli("alerts", "--format", "json", "--config", daemon.config)
+        places = (receiver.accepted[-1].body, daemon.get("/").text, ran.stdout)
+        return all(part in place for part in parts for place in places)
+
+    whole, rest = "20-30/tcp is closed and should", "20-21/tcp, 23-30/tcp is closed and should"
+    eventually(lambda: receiver.accepted and told(whole), "all of the range is closed")
+    assert "you may be locked out" in receiver.accepted[-1].body
+    fluence.set_ports("22/tcp")
+    eventually(lambda: told(rest), "what is left of it")
+    assert "locked out" not in receiver.accepted[-1].body
+    fluence.set_ports("8080/tcp")
+    eventually(lambda: told(whole), "locked out again, in the same alert")
+    eventually(lambda: told(whole, "8080/tcp is open and should not be"), "another port is open")
+    assert "you may be locked out" in receiver.accepted[-1].body
+    (worst,) = [
+        alert
+        for alert in json.loads(cli("alerts", "--format", "json", "--config", daemon.config).stdout)
+        if alert["what"].startswith(whole)
+    ]
+    assert "critical" == worst["severity"]
 
 
 @pytest.mark.parametrize("fluence", ["v2"], indirect=True)
