@@ -1,9 +1,9 @@
-"""The Fluence API, whole: HTTP, retries, error mapping, and the dialects it speaks.
+"""The Fluence API: HTTP, retries, error mapping, and the dialects.
 
-client.py        what there is to call
-dialects/        one generation of the API each: what is asked, and what the answers mean
-transport.py     requests: the key, the time budget, retries, errors
-settling.py      the outcome of a change whose answer is missing
+client.py   the calls
+dialects/   one generation of the API each: its requests, and what its responses mean
+http/       requests: the key, the time budget, retries, errors
+writes/     changes, and the outcome of one whose response is missing
 """
 
 from fluence_watch.fluence.client import FluenceClient

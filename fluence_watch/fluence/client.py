@@ -1,13 +1,13 @@
-"""The Fluence API as the rest of fluence-watch sees it, and a library by itself.
+"""The client of the Fluence API, usable as a library by itself.
 
     async with FluenceClient(ClientConfig(api_key="…", dialect="auto")) as client:
         listing = await client.list_vms()
         if listing.complete:
             ...
 
-Every call has a budget of `ClientConfig.timeout` seconds. A GET is retried within it. A change is
-retried only where the API cannot have received it. Where its answer leaves the outcome open, the
-client reads the VM back, within a budget of its own.
+Every call has a budget of `ClientConfig.timeout` seconds. A GET is retried within it.
+A change is retried only if the API cannot have received it.
+If the response leaves the outcome open, the client reads the VM back, with a separate budget.
 """
 
 import asyncio
@@ -52,15 +52,15 @@ def _utc_now() -> datetime:
 
 
 class FluenceClient:
-    """The API with the key of one account; an async context manager, or closed with `aclose`.
+    """A client for one account. Use it as an async context manager, or close it with `aclose`.
 
-    `on_request` is called for every HTTP request, retries included. `now` is the clock for
-    `Retry-After` dates. `transport` replaces the network connection.
+    `on_request` is called for every HTTP request, retries included.
+    `now` is the clock for `Retry-After` dates. `transport` replaces the network connection.
 
-    All methods raise `ApiError` and nothing else of their own.
+    All methods raise `ApiError` and its subclasses only.
 
     Raises:
-        ValueError: the dialect is not known.
+        ValueError: the dialect is unknown.
     """
 
     def __init__(
@@ -96,22 +96,22 @@ class FluenceClient:
 
     @property
     def dialect(self) -> str:
-        """The dialect that is spoken; `auto` until the first call has found it."""
+        """The dialect in use; `auto` until the first call has detected it."""
         return self._dialect.name if self._dialect else AUTO
 
     @property
     def billing_period(self) -> timedelta | None:
-        """What `Vm.price` is the price of: an hour in `cloud`.
+        """The period that `Vm.price` pays for: an hour in `cloud`.
 
         `None` means an epoch, whose length the API does not report (24 hours), or that the dialect
-        is not known yet.
+        is not detected yet.
         """
         return self._dialect.billing_period if self._dialect else None
 
     async def list_vms(self) -> Listing:
-        """All VMs of the account; one that did not change since the last call is the same object.
+        """List all VMs of the account. An unchanged VM is the same object as in the last call.
 
-        An incomplete listing does not show that a VM has vanished.
+        A VM that is missing from an incomplete listing has not necessarily vanished.
 
         Raises:
             MaintenanceError: the API is in maintenance.
@@ -123,8 +123,8 @@ class FluenceClient:
         except RefusedError as error:
             raise self._explained(error) from None
         memo = self._memo if elements.decode == self._decode else {}
-        # In a thread, so that 10,000 VMs do not hold up the event loop. The memo is replaced,
-        # never changed: a call that was cancelled may still be decoding.
+        # In a thread, so that 10,000 VMs do not block the event loop. The memo is replaced,
+        # never changed, because a cancelled call may still be decoding.
         listing, self._memo = await DECODING.run(read_elements, elements.raw, elements.decode, memo)
         self._decode = elements.decode
         return replace(listing, incomplete_because=elements.incomplete_because)
@@ -132,16 +132,17 @@ class FluenceClient:
     async def update_vm(
         self, vm_id: str, *, name: str | None = None, ports: Sequence[Port] | None = None
     ) -> None:
-        """Rename a VM, or set its open ports, or both; `None` leaves it as it is.
+        """Rename a VM, set its open ports, or both; `None` leaves a value unchanged.
 
-        `ports` is all of them: what is left out is closed, 22/tcp too. With neither, nothing is
-        asked. In `cloud` the ports are those of the VM's security group, which is not changed
-        when other VMs use it too.
+        `ports` is the whole set: ports that are left out are closed, 22/tcp included.
+        With neither, no request is sent.
+        In `cloud` the ports belong to the VM's security group, which is not changed if other VMs
+        use it too.
 
         Raises:
-            RefusedError: the API, or the dialect, cannot do it.
+            RefusedError: the API or the dialect refuses the change.
             OutcomeUnknownError: the VM may have been changed.
-            ApiError: it was not changed, unless the text says otherwise.
+            ApiError: the VM was not changed, unless the text says otherwise.
         """
         change = VmChange(vm_id, name, None if ports is None else tuple(ports))
         if change.is_empty:
@@ -155,12 +156,12 @@ class FluenceClient:
         )
 
     async def delete_vm(self, vm_id: str) -> None:
-        """Delete a VM, and all that is on its disk.
+        """Delete a VM and everything on its disk.
 
         Raises:
             RefusedError: the API refuses.
             OutcomeUnknownError: the VM may have been deleted.
-            ApiError: it was not deleted.
+            ApiError: the VM was not deleted.
         """
         dialect = await self._chosen()
         stays = dialect.lists_deleted
@@ -175,18 +176,18 @@ class FluenceClient:
         """The SSH keys of the account, in the order of the API.
 
         Raises:
-            ApiError: not all of them could be read.
+            ApiError: the list could not be read in full.
         """
         dialect = await self._chosen()
         return await dialect.ssh_keys(self._call(dialect))
 
     async def add_ssh_key(self, name: str, public_key: str) -> AddedKey:
-        """Add a key; one that is there already, under whatever name, is left as it is.
+        """Add a key. A key that the account already has, under any name, is left unchanged.
 
         Raises:
-            RefusedError: the API refuses it.
+            RefusedError: the API refuses the key.
             OutcomeUnknownError: the key may have been added.
-            ApiError: it was not added.
+            ApiError: the key was not added.
         """
         there = reading_back.with_material(await self.list_ssh_keys(), public_key)
         if there is not None:
@@ -200,12 +201,12 @@ class FluenceClient:
         )
 
     async def delete_ssh_key(self, key: SshKey | str) -> None:
-        """Remove a key, given itself or its fingerprint; VMs that have it keep it.
+        """Remove a key, given as a key or a fingerprint. VMs that have the key keep it.
 
         Raises:
             RefusedError: the API refuses, or the account has no such key.
             OutcomeUnknownError: the key may have been removed.
-            ApiError: it was not removed.
+            ApiError: the key was not removed.
         """
         chosen = SshKey("", key, "") if isinstance(key, str) else key
         dialect = await self._chosen()
@@ -217,25 +218,25 @@ class FluenceClient:
         )
 
     async def account_balance(self) -> AccountBalance | NotReported:
-        """The balance of the account, where the dialect has one.
+        """The balance of the account, if the dialect reports it.
 
         Raises:
-            ApiError: it could not be read.
+            ApiError: the balance could not be read.
         """
         dialect = await self._chosen()
         return await dialect.balance(self._call(dialect))
 
     async def service_status(self) -> ServiceStatus | NotReported:
-        """Whether the API is in maintenance, where the dialect says so; the key is not sent.
+        """Whether the API is in maintenance, if the dialect reports it. The key is not sent.
 
         Raises:
-            ApiError: it could not be read.
+            ApiError: the status could not be read.
         """
         dialect = await self._chosen()
         return await dialect.service_status(self._call(dialect))
 
     def _explained(self, error: RefusedError) -> RefusedError:
-        """The error, with what to do where the API does not know the list of the dialect."""
+        """The error, with a hint if the API does not know the dialect's list."""
         if self._config.dialect == AUTO or error.status not in _OF_ANOTHER_DIALECT:
             return error
         hint = f'this API may not speak {self.dialect}: try dialect = "{AUTO}" for the account'

@@ -12,11 +12,11 @@ from fluence_watch.model.text import fits_header
 class ClientConfig:
     """Address, key and limits of a client.
 
-    `dialect` is `v2`, `v3`, `cloud`, or `auto`: the newest of them that the key works with.
-    `auth` says which header carries the key: `Authorization: Bearer`, `X-API-KEY` or both;
-    in `cloud` both means `X-API-KEY`, because a bearer token is a login there. `timeout` is the budget of
-    one whole call in seconds, retries included. `max_body_bytes` bounds a response body, counted
-    after decompression, and all pages of a list together.
+    `dialect` is `v2`, `v3`, `cloud`, or `auto`: the newest one that the key works with.
+    `auth` says which header carries the key: `Authorization: Bearer`, `X-API-KEY` or both.
+    In `cloud`, both means `X-API-KEY`, because a bearer token is a login there.
+    `timeout` is the budget of one whole call in seconds, retries included.
+    `max_body_bytes` bounds a decompressed response body, and all pages of a list together.
 
     Raises:
         ValueError: a header cannot carry the key, the base URL is not plain HTTP(S), or a
@@ -46,6 +46,6 @@ def _check_base_url(text: str) -> None:
         url = httpx.URL(text)
     except httpx.InvalidURL:
         raise ValueError("the base URL is not a URL") from None
-    # A user name or password in the URL would take the place of the key, and end up in logs.
+    # A user name or password in the URL would replace the key, and appear in logs.
     if url.scheme not in {"http", "https"} or not url.host or url.userinfo:
         raise ValueError("the base URL must be http(s)://HOST[:PORT][/PATH], without a user name")

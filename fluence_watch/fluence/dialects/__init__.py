@@ -1,4 +1,4 @@
-"""The generations of the Fluence API. A new one is one module, and one line in `DIALECTS`."""
+"""The generations of the Fluence API. A new one needs one module and one line in `DIALECTS`."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,13 +18,14 @@ from fluence_watch.model.ssh_key import AddedKey, SshKey
 class Dialect(Protocol):
     """A generation of the API, for one client.
 
-    Requests raise `ApiError`. Changes also raise `DoubtfulError`, when the change was sent and its
-    outcome is unknown; the client then reads it back.
+    Requests raise `ApiError`.
+    Changes also raise `DoubtfulError` if the change was sent and its outcome is unknown.
+    The client then reads it back.
     """
 
     @property
     def name(self) -> str:
-        """As in the settings: `v2`."""
+        """The name in the settings: `v2`."""
 
     @property
     def signing(self) -> Signing:
@@ -32,20 +33,20 @@ class Dialect(Protocol):
 
     @property
     def billing_period(self) -> timedelta | None:
-        """What `Vm.price` is the price of.
+        """The period that `Vm.price` pays for.
 
         `None` means an epoch, whose length the API does not report: 24 hours.
         """
 
     @property
     def lists_deleted(self) -> bool:
-        """Whether a VM that its user deleted stays in the list, as terminated."""
+        """Whether a VM that its user deleted stays in the list as terminated."""
 
     async def probe(self, call: Call) -> None:
-        """Ask for the smallest part of the list; success means that the key works here."""
+        """Request the smallest part of the list. Success means that the key works here."""
 
     async def list_vms(self, call: Call) -> Elements:
-        """The elements of the list."""
+        """Request the list, without decoding its elements."""
 
     async def update_vm(self, call: Call, change: VmChange) -> None:
         """Change a VM; `change.ports` replaces the whole set."""
@@ -63,14 +64,14 @@ class Dialect(Protocol):
         """Remove a key."""
 
     async def balance(self, call: Call) -> AccountBalance | NotReported:
-        """The money of the account."""
+        """The account's balance."""
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
-        """What the API reports of itself; it takes no key."""
+        """The status that the API reports of itself. The key is not sent."""
 
 
 def _cloud() -> Dialect:
-    """Loaded on demand: it reads five kinds of lists, and takes a megabyte."""
+    """Load the dialect on demand: it takes a megabyte."""
     from fluence_watch.fluence.dialects.cloud import Cloud  # noqa: PLC0415 - see above
 
     return Cloud()
@@ -81,13 +82,13 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
     "v3": partial(Marketplace, v3),
     "v2": partial(Marketplace, v2),
 }
-"""By name, the newest first: in this order `auto` tries them. A client makes one of its own."""
+"""Dialects by name, newest first; `auto` tries them in this order. Each client makes its own."""
 
 AUTO = "auto"
 
 
 def check_dialect(name: str) -> None:
-    """Accept the name of a dialect, or `auto`.
+    """Check that this is the name of a dialect, or `auto`.
 
     Raises:
         ValueError: it is something else.

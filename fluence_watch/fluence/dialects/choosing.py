@@ -1,4 +1,4 @@
-"""Which dialect a key works with, the newest first."""
+"""Detects the newest dialect that a key works with."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,8 +6,8 @@ from fluence_watch.errors import ApiError, RefusedError, UnauthorizedError
 from fluence_watch.fluence.dialects import Dialect
 from fluence_watch.fluence.http.calls import Call
 
-# What an API answers that does not know the path, or the method there; or not with this key, or
-# in this form.
+# The statuses of an API that does not know the path or the method, or rejects this kind of key
+# or this form of request.
 _NOT_THIS_ONE = frozenset({400, 401, 403, 404, 405})
 
 
@@ -17,8 +17,8 @@ async def choose(
     """The first dialect whose list the key may read.
 
     Raises:
-        ApiError: it could not be decided: no answer, a failure of the server, another payload.
-        UnauthorizedError, RefusedError: none of them works; the text has the answer of each.
+        ApiError: the choice is open: no response, a server error or an unexpected payload.
+        UnauthorizedError, RefusedError: no dialect works; the text has the error of each.
     """
     refused: list[tuple[str, ApiError]] = []
     for name, make in dialects.items():
@@ -35,8 +35,8 @@ async def choose(
 
 
 def _none_of(refused: list[tuple[str, ApiError]]) -> ApiError:
-    told = "; ".join(f"{name}: {error}" for name, error in refused)
-    text = f"the API speaks no known dialect with this key: {told}"
+    reasons = "; ".join(f"{name}: {error}" for name, error in refused)
+    text = f"the API speaks no known dialect with this key: {reasons}"
     unauthorized = [error for _, error in refused if isinstance(error, UnauthorizedError)]
     if unauthorized:
         return UnauthorizedError(text, status=unauthorized[0].status)

@@ -1,4 +1,4 @@
-"""Decodes the elements of a list one by one, so that a bad one spoils no other."""
+"""Decodes the elements of a list one by one, so that a bad element does not affect the others."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 
 Memo = Mapping[int, Vm]
-"""The VMs of the last list by the hash of their bytes: 8 bytes stand for 1.3 kB.
+"""The VMs of the last list by the hash of their bytes: 8 bytes in place of 1.3 kB.
 
-Python's is a SipHash of 64 bits under a secret key, and much faster than a digest. That a changed
-VM has the hash of one of 10,000 others happens once in 10**15 changes.
+Python's hash is a 64-bit SipHash with a secret key, and much faster than a digest.
+A changed VM collides with one of 10,000 others once in 10**15 changes.
 """
 
 
@@ -24,8 +24,8 @@ VM has the hash of one of 10,000 others happens once in 10**15 changes.
 class Listing:
     """The list of VMs in the order of the API, and the elements that could not be read.
 
-    `incomplete_because` says why VMs may be missing from it: the pages changed while they were
-    read, or the API is in maintenance.
+    `incomplete_because` says why VMs may be missing: the pages changed while they were read, or
+    the API is in maintenance.
     """
 
     vms: tuple[Vm, ...]
@@ -34,7 +34,7 @@ class Listing:
 
     @property
     def complete(self) -> bool:
-        """Whether every VM of the account is in it by id, so that a missing one has vanished."""
+        """Whether it has every VM of the account by id, so that a missing VM has vanished."""
         return self.incomplete_because is None and all(each.vm_id for each in self.rejected)
 
 
@@ -52,9 +52,9 @@ class _OnlyId(msgspec.Struct):
 def read_elements(
     elements: Iterable[msgspec.Raw], decode: Callable[[msgspec.Raw], Vm], memo: Memo
 ) -> Reading:
-    """Decode what is not in the memo; bytes that are the same as in the last list give the same object.
+    """Decode the elements that are not in the memo. Unchanged bytes give the same object.
 
-    The new memo holds this list alone.
+    The new memo holds this list only.
     """
     vms: list[Vm] = []
     rejected: list[Rejected] = []

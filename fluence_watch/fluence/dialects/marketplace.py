@@ -1,6 +1,6 @@
-"""What `v2` and `v3` have in common: one list of all VMs, changes to it, and `/ssh_keys`.
+"""What `v2` and `v3` have in common: one list of all VMs, its changes, and `/ssh_keys`.
 
-Source: Fluence guide, "Managing your Virtual Machines". Neither reports the balance of an account.
+Source: Fluence guide, "Managing your Virtual Machines". Neither reports the account's balance.
 """
 
 from collections.abc import Iterable
@@ -26,31 +26,31 @@ _UNWRITABLE: Final = frozenset({"any", "icmp"})
 
 
 class Generation(Protocol):
-    """What differs between generations; a module implements it with pure functions.
+    """The differences between generations, implemented by a module with pure functions.
 
-    `split` and `decode_vm` raise `ValueError` (as msgspec does) or `RecursionError` on what they
-    cannot read.
+    `split` and `decode_vm` raise `ValueError` (as msgspec does) or `RecursionError` on unreadable
+    input.
     """
 
     @property
     def name(self) -> str:
-        """As in the settings."""
+        """The name in the settings."""
 
     @property
     def list_path(self) -> str:
         """The path of the list, and of updates."""
 
     def split(self, body: bytes, /) -> Page:
-        """The elements of the list, not decoded yet."""
+        """Split the list into elements, which are not decoded yet."""
 
     def decode_vm(self, raw: msgspec.Raw, /) -> Vm:
-        """One element of the list."""
+        """Decode one element of the list."""
 
     def update_body(self, update: dict[str, object], /) -> object:
-        """The body of the update of one VM."""
+        """The body of an update of one VM."""
 
     def delete_body(self, vm_id: str, /) -> object:
-        """The body of the deletion of one VM."""
+        """The body of a deletion of one VM."""
 
 
 class _Removed(msgspec.Struct):
@@ -69,15 +69,15 @@ class Marketplace:
 
     @property
     def name(self) -> str:
-        """As in the settings."""
+        """The name in the settings."""
         return self._generation.name
 
     async def probe(self, call: Call) -> None:
-        """The list has no pages, so it is read whole."""
+        """Request the whole list, because it has no pages."""
         await self._elements(call, "probe")
 
     async def list_vms(self, call: Call) -> Elements:
-        """The whole list, in one answer."""
+        """Request the whole list, in one response."""
         page = await self._elements(call, "list_vms")
         return Elements(page.elements, self._generation.decode_vm)
 
@@ -86,7 +86,7 @@ class Marketplace:
         return expected("a list of VMs", self._generation.split, body)
 
     async def update_vm(self, call: Call, change: VmChange) -> None:
-        """One request for the name and the ports."""
+        """Set the name and the ports in one request."""
         update: dict[str, object] = {"id": change.vm_id}
         if change.name is not None:
             update["vmName"] = change.name
@@ -96,12 +96,12 @@ class Marketplace:
         await call.send("update_vm", "PATCH", self._generation.list_path, body)
 
     async def delete_vm(self, call: Call, vm_id: str) -> None:
-        """`v2` deletes at the path of `v3` too, with a body of its own."""
+        """Delete a VM. `v2` uses the path of `v3` with its own body."""
         body = self._generation.delete_body(vm_id)
         answer = await call.send("delete_vm", "DELETE", "/vms/v3", body)
         removed = _removed_ids(answer.body)
         if removed is not None and vm_id.lower() not in map(str.lower, removed):
-            text = "the API does not say that it removed the VM"
+            text = "the API did not confirm that it removed the VM"
             raise DoubtfulError(UnexpectedPayloadError(text, where="removed_ids"))
 
     async def ssh_keys(self, call: Call) -> tuple[SshKey, ...]:
@@ -110,7 +110,7 @@ class Marketplace:
         return expected("a list of SSH keys", _read_keys, body)
 
     async def add_ssh_key(self, call: Call, name: str, public_key: str) -> AddedKey:
-        """The status distinguishes a new key from an existing one; the field is `public_key` here."""
+        """Add a key. The status tells a new key from an existing one; the field is `public_key`."""
         body = {"name": name, "publicKey": public_key}
         answer = await call.send("add_ssh_key", "POST", "/ssh_keys", body)
         try:
@@ -120,7 +120,7 @@ class Marketplace:
         return AddedKey(key, answer.status == _CREATED)
 
     async def delete_ssh_key(self, call: Call, key: SshKey) -> None:
-        """By its fingerprint."""
+        """Remove a key by its fingerprint."""
         body = {"fingerprint": key.fingerprint}
         await call.send("delete_ssh_key", "DELETE", "/ssh_keys", body)
 
@@ -134,12 +134,12 @@ class Marketplace:
 
 
 def _ports_json(ports: Iterable[Port]) -> list[dict[str, object]]:
-    """Ports one by one, because these dialects have no ranges.
+    """Single ports, because these dialects have no ranges.
 
     An unknown protocol is written as it was read; the API decides whether it is valid.
 
     Raises:
-        RefusedError: they cannot be written that way.
+        RefusedError: a port cannot be written in this form.
     """
     wanted = tuple(ports)
     if odd := [each for each in wanted if each.protocol in _UNWRITABLE]:

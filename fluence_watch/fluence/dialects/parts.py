@@ -16,7 +16,7 @@ from fluence_watch.model.ports import ALL_PORTS, Port, Ports, port, protocol_of
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Datacenter, status_of
 
-MOST: Final = 2**63 - 1  # what a database keeps
+MOST: Final = 2**63 - 1  # what a database stores
 
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Small = Annotated[int, Meta(ge=0, le=2**31)]
@@ -30,7 +30,7 @@ _MICRO = Decimal(1_000_000)
 
 
 class Sizes(NamedTuple):
-    """What a VM has of each resource; `None` where the API does not report it."""
+    """The size of each resource of a VM; `None` if the API does not report it."""
 
     vcpus: int | None
     memory_bytes: int | None
@@ -63,7 +63,7 @@ class _WireKey(msgspec.Struct, rename="camel"):
     id: str | None = None
 
     def model(self, path: str) -> SshKey:
-        """The key; `path` is where it stands, for errors."""
+        """The key; `path` is its place in the body, for errors."""
         return SshKey(
             name=self.name or "",
             fingerprint=self.fingerprint,
@@ -77,7 +77,7 @@ class _WireKey(msgspec.Struct, rename="camel"):
 
 
 def optional_time(text: str | None, path: str) -> datetime | None:
-    """The time, `None` where there is none.
+    """The time, or `None` if there is none.
 
     Raises:
         FieldError: it cannot be read.
@@ -113,7 +113,7 @@ def not_negative(price: MicroUsdc, path: str) -> MicroUsdc:
 
 
 def _build_datacenter(wire: _WireDatacenter | None) -> Datacenter | None:
-    """`None` unless all parts of its name (`FR-PAR-1`) are known."""
+    """The datacenter; `None` unless all parts of its name (`FR-PAR-1`) are known."""
     if wire is None or not wire.country_code or not wire.city_code or wire.city_index is None:
         return None
     return Datacenter(wire.country_code, wire.city_code, wire.city_index, wire.tier)
@@ -126,12 +126,12 @@ def _build_ports(wire: Sequence[_WirePort] | None) -> Ports | None:
 
 
 def _build_port(index: int, wire: _WirePort) -> Port:
-    """For a protocol other than tcp and udp, a missing or invalid number means all of it."""
+    """The port. For a protocol other than tcp and udp, a missing or invalid number means all."""
     protocol, number = protocol_of(wire.protocol), wire.port
     if protocol not in _NUMBERED and (number is None or not 0 < number <= ALL_PORTS[1]):
         return Port(*ALL_PORTS, protocol)
     if number is None:
-        raise FieldError(f"[{index}].port", f"{protocol} has port numbers, and it is missing")
+        raise FieldError(f"[{index}].port", f"{protocol} needs a port number")
     return port(number, protocol)
 
 

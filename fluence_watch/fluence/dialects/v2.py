@@ -1,8 +1,9 @@
 """The dialect of the guide "Managing your Virtual Machines": `GET /vms/v2`, a JSON array.
 
-Only what the model needs is read; `details`, `metadata` and `certifications` are not. Amounts
-are micro-USDC, integers or strings of one. RAM and STORAGE are in MB, of which the guide has
-4096 to 4 GB: 2**20 bytes. Everything but the id can be absent or null.
+Only the fields that the model needs are read; `details`, `metadata` and `certifications` are not.
+Amounts are micro-USDC, as integers or strings of integers.
+RAM and STORAGE are in MB of 2**20 bytes: the guide has 4096 for 4 GB.
+Every field but the id can be absent or null.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from fluence_watch.model.vm import Vm
 name: Final = "v2"
 list_path: Final = "/vms/v2"
 
-_SURE_DIGITS = 19  # fewer are under MOST: the usual case, and a quick one
+_SURE_DIGITS = 19  # fewer digits are always below MOST: the usual case, and the fast one
 _MIB = 2**20
 _UNITS = {"VCPU": 1, "RAM": _MIB, "STORAGE": _MIB}
 
@@ -62,7 +63,7 @@ _Resources = Annotated[list[_WireResource], Meta(max_length=1000)]
 
 
 def split(body: bytes) -> Page:
-    """The elements of the list, which is one page.
+    """Split the list into elements, in one page.
 
     Raises:
         ValueError, RecursionError: the body is not a JSON array.
@@ -71,7 +72,7 @@ def split(body: bytes) -> Page:
 
 
 def decode_vm(raw: msgspec.Raw) -> Vm:
-    """One element of the list.
+    """Decode one element of the list.
 
     Raises:
         ValueError, RecursionError: it cannot be read.
@@ -99,12 +100,12 @@ def decode_vm(raw: msgspec.Raw) -> Vm:
 
 
 def update_body(update: dict[str, object]) -> object:
-    """The body is the update of one VM."""
+    """The update of one VM."""
     return update
 
 
 def delete_body(vm_id: str) -> object:
-    """The deletion of one VM, at the path of `v3`."""
+    """The deletion of one VM, for the path of `v3`."""
     return {"vmId": vm_id}
 
 
@@ -127,7 +128,7 @@ def _amount(value: int | str | None, path: str) -> MicroUsdc | None:
 
 
 def _build_sizes(resources: Sequence[_WireResource] | None) -> Sizes:
-    """Sums by type; unknown where the type is missing, or one of its quantities is."""
+    """Sums by type; unknown if the type is missing or one of its quantities is unknown."""
     totals: dict[str, int | None] = {}
     for index, resource in enumerate(resources or ()):
         kind = resource.type or ""

@@ -1,8 +1,9 @@
 """The generation after the guide's: `GET /vms/v3`, a JSON array like that of `v2`.
 
-Amounts are decimal strings of USDC (`"2.4352"`, `".30697"`), exact to the micro-USDC. RAM and
-STORAGE have `supply` in `units`, other resources `quantity`. A VM that its provider ended stays in
-the list until its user deletes it, with `publicIp` and `datacenter` null and no `nextBillingAt`.
+Amounts are decimal strings of USDC (`"2.4352"`, `".30697"`), exact to the micro-USDC.
+RAM and STORAGE have `supply` in `units`, other resources `quantity`.
+A VM that its provider ended stays in the list until its user deletes it, with `publicIp` and
+`datacenter` null and no `nextBillingAt`.
 """
 
 from collections.abc import Sequence
@@ -73,7 +74,7 @@ _Resources = Annotated[list[_WireResource], Meta(max_length=1000)]
 
 
 def split(body: bytes) -> Page:
-    """The elements of the list, which is one page.
+    """Split the list into elements, in one page.
 
     Raises:
         ValueError, RecursionError: the body is not a JSON array.
@@ -82,7 +83,7 @@ def split(body: bytes) -> Page:
 
 
 def decode_vm(raw: msgspec.Raw) -> Vm:
-    """One element of the list.
+    """Decode one element of the list.
 
     Raises:
         ValueError, RecursionError: it cannot be read.
@@ -134,7 +135,7 @@ def _amount(text: str | None, path: str) -> MicroUsdc | None:
 
 
 def _build_sizes(resources: Sequence[_WireResource] | None) -> Sizes:
-    """Sums by type; unknown where the type is missing, or one of its amounts is."""
+    """Sums by type; unknown if the type is missing or one of its amounts is unknown."""
     totals: dict[str, int | None] = {}
     for index, resource in enumerate(resources or ()):
         kind = resource.type or ""
@@ -143,7 +144,7 @@ def _build_sizes(resources: Sequence[_WireResource] | None) -> Sizes:
         amount, before = _size(resource, kind, f"[{index}]"), totals.get(kind, 0)
         totals[kind] = None if amount is None or before is None else before + amount
         if (totals[kind] or 0) > _LARGEST:
-            raise FieldError(f"[{index}]", "that is more than any machine has")
+            raise FieldError(f"[{index}]", "implausibly large")
     return Sizes(totals.get("VCPU"), totals.get("RAM"), totals.get("STORAGE"))
 
 
@@ -163,7 +164,7 @@ def _number(raw: msgspec.Raw, path: str) -> Decimal | None:
     except ValueError as error:
         raise FieldError(path, locate(error)[1]) from None
     if amount is not None and not (amount.is_finite() and 0 <= amount <= _MOST_SUPPLY):
-        raise FieldError(path, "not an amount that any machine has")
+        raise FieldError(path, "not a plausible amount")
     return amount
 
 
@@ -172,7 +173,7 @@ def _unit(raw: msgspec.Raw, path: str) -> int:
         units = _TEXT.decode(raw)
         return _MIB if units is None else _UNITS[units.strip().upper()]
     except (ValueError, KeyError):
-        raise FieldError(path, "it is no unit that is known") from None
+        raise FieldError(path, "unknown unit") from None
 
 
 _VM = msgspec.json.Decoder(_WireVm)

@@ -1,4 +1,4 @@
-"""What the dialects share for reading JSON: pages, the place of an error, times, repeated parts."""
+"""Helpers to read JSON that dialects share: pages, places of errors, times, repeated parts."""
 
 import re
 from collections.abc import Callable
@@ -31,16 +31,16 @@ _LARGEST_CACHED = 4096  # bytes
 
 
 class Page(NamedTuple):
-    """One answer to "list VMs": its elements, not decoded yet."""
+    """One response to "list VMs": its elements, not decoded yet."""
 
     elements: list[msgspec.Raw]
 
 
 class Elements(NamedTuple):
-    """The list as a dialect reads it: its elements, and how each is decoded.
+    """The list as a dialect reads it: its elements, and their decoder.
 
-    While `decode` is equal, the same bytes mean the same VM. `incomplete_because` says why VMs may
-    be missing from the elements.
+    While `decode` is equal, the same bytes mean the same VM.
+    `incomplete_because` says why VMs may be missing from the elements.
     """
 
     raw: list[msgspec.Raw]
@@ -49,7 +49,7 @@ class Elements(NamedTuple):
 
 
 class FieldError(ValueError):
-    """A value that makes its element unreadable; `path` is its place in the element: `.ports[0]`."""
+    """A value that makes its element unreadable; `path` is its place there: `.ports[0]`."""
 
     def __init__(self, path: str, why: str) -> None:
         self.path, self.why = path, why
@@ -61,7 +61,7 @@ def locate(error: Exception) -> tuple[str, str]:
     if isinstance(error, FieldError):
         return error.path, error.why
     if isinstance(error, RecursionError):
-        return "", "it is nested too deeply"
+        return "", "nested too deeply"
     why, _, path = str(error).partition(" - at `$")
     return path.removesuffix("`"), why
 
@@ -78,8 +78,8 @@ def array_page(body: bytes) -> Page:
 def decoded(decoder: msgspec.json.Decoder[W], body: bytes) -> W:
     """Decode a body.
 
-    An escaped lone surrogate, which JSON allows and msgspec does not, is read as U+FFFD. Otherwise
-    one odd VM name would cost the whole list.
+    An escaped lone surrogate, which JSON allows and msgspec does not, is read as U+FFFD.
+    Otherwise one odd VM name would make the whole list unreadable.
 
     Raises:
         ValueError, RecursionError: it cannot be read.
@@ -91,7 +91,7 @@ def decoded(decoder: msgspec.json.Decoder[W], body: bytes) -> W:
 
 
 def tolerant(read: Callable[[msgspec.Raw], T], raw: msgspec.Raw) -> T:
-    """The result of `read` for a value whose integers may be written with a zero fraction.
+    """The result of `read`, where integers may have a zero fraction.
 
     Such numbers (`2.0`, `1e6`) are rewritten only after a first attempt has failed.
 
@@ -141,7 +141,7 @@ def _whole_number(match: re.Match[bytes]) -> bytes:
 
 
 def utc_time(text: str, path: str) -> datetime:
-    """Read `+002025-04-16T17:59:55.000000000Z`, or RFC 3339; digits after microseconds are cut.
+    """Read `+002025-04-16T17:59:55.000000000Z`, or RFC 3339. Digits after microseconds are cut.
 
     Raises:
         FieldError: it is something else, or the year is not from 1 to 9999.
@@ -150,10 +150,10 @@ def utc_time(text: str, path: str) -> datetime:
         moment = datetime.fromisoformat(text.removeprefix("+00"))
         if moment.tzinfo is UTC:
             return moment
-        # Without a zone it would be read as local time.
+        # A time without a zone would be read as local time.
         return _aware(moment).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise FieldError(path, f"{text!r:.40} is not a time that can be read") from None
+        raise FieldError(path, f"{text!r:.40} is not a readable time") from None
 
 
 def _aware(moment: datetime) -> datetime:
@@ -165,10 +165,10 @@ def _aware(moment: datetime) -> datetime:
 def shared(
     path: str, decoder: msgspec.json.Decoder[W], build: Callable[[W], T]
 ) -> Callable[[msgspec.Raw], T]:
-    """A reader of a part that many VMs share, such as the datacenter or the ports.
+    """A reader for a part that many VMs share, such as the datacenter or the ports.
 
-    The same bytes give the same object and are decoded once. `decoder` reads the JSON, `build`
-    makes the model's value.
+    The same bytes are decoded once and give the same object.
+    `decoder` reads the JSON, `build` makes the model's value.
     """
 
     def read(raw: bytes) -> T:

@@ -1,1 +1,1 @@
-"""HTTP: the session, a request with its retries, its body, the meaning of its status."""
+"""HTTP: the session, requests with retries, bodies, and the meaning of statuses."""

@@ -33,9 +33,9 @@ def error_text(body: bytes) -> str:
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """The seconds that a `Retry-After` header asks to wait: a number, or an HTTP date.
+    """The wait that a `Retry-After` header requests, in seconds: a number, or an HTTP date.
 
-    `None` when there is no such header or it cannot be read. Source: RFC 9110, 10.2.3.
+    `None` if there is no such header or it cannot be read. Source: RFC 9110, 10.2.3.
     """
     text = (value or "").strip()
     if text.isascii() and text.isdigit() and len(text) <= _LONGEST_SECONDS:
@@ -44,7 +44,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:  # "-0000": in UTC, from nowhere in particular
+    if moment.tzinfo is None:  # "-0000": in UTC, with an unknown local zone
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - now).total_seconds())
 
@@ -54,9 +54,9 @@ def failure_of(
 ) -> ApiError:
     """The error for a status that is not 2xx.
 
-    `detail` is the text of the API, `location` the target of a redirect, both cleaned. `wait` is in
-    seconds, from `Retry-After`. `writing` means that a change was requested, for which a read-only
-    key is refused too.
+    `detail` is the text of the API, `location` the target of a redirect, both cleaned.
+    `wait` is in seconds, from `Retry-After`.
+    `writing` means that a change was requested, which a read-only key may not do.
     """
     said = f": {detail}" if detail else ""
     asks = "" if wait is None else f"; the API asks to wait {math.ceil(wait)} s"

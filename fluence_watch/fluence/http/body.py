@@ -1,4 +1,4 @@
-"""Reading a response body within a bound."""
+"""Reads a response body up to a bound."""
 
 import zlib
 from io import BytesIO
@@ -16,16 +16,16 @@ _GZIP = zlib.MAX_WBITS | 16
 async def read_body(response: "httpx.Response", limit: int) -> bytes:
     """The body of a streamed response, decompressed.
 
-    httpx would inflate each chunk whole, even a gzip bomb. Here at most `limit` + 1 bytes are
-    inflated.
+    httpx would inflate each chunk as a whole, even a gzip bomb. This inflates at most `limit` + 1
+    bytes.
 
     Raises:
         BodyTooLargeError: it is larger than `limit` bytes.
-        UnexpectedPayloadError: its compression is damaged, or not one that was asked for.
-        httpx.HTTPError: it did not arrive whole.
+        UnexpectedPayloadError: its compression is damaged or was not requested.
+        httpx.HTTPError: it did not arrive in full.
     """
     gunzip = _gunzip_for(response.headers.get("Content-Encoding", ""))
-    body = BytesIO()  # unlike a bytearray, it gives its bytes without a copy
+    body = BytesIO()  # unlike a bytearray, it returns its bytes without a copy
     async for chunk in response.aiter_raw():
         body.write(_inflate(gunzip, chunk, limit + 1 - body.tell()) if gunzip else chunk)
         if body.tell() > limit:
@@ -45,7 +45,7 @@ def _gunzip_for(encoding: str) -> "zlib._Decompress | None":
             return zlib.decompressobj(_GZIP)
         case _:
             raise UnexpectedPayloadError(
-                f"its content encoding was not asked for: {inert(encoding)}", where="body"
+                f"its content encoding was not requested: {inert(encoding)}", where="body"
             )
 
 

@@ -1,4 +1,4 @@
-"""One call of the client; its requests share a deadline."""
+"""One call of the client. Its requests share a deadline."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from fluence_watch.fluence.http.transport import Answer, Request, Transport
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a dialect sends requests with. `endpoint` names a request in `RequestRecord`s.
+    """Sends a dialect's requests. `endpoint` names a request in `RequestRecord`s.
 
-    `deadline` is in the time of the event loop, `max_bytes` bounds all pages of one list.
+    `deadline` is in the time of the event loop. `max_bytes` bounds all pages of one list.
     """
 
     transport: Transport
@@ -21,17 +21,17 @@ class Call:
     signing: Signing = Signing.CONFIGURED
 
     async def get(self, endpoint: str, path: str, *, signed: bool = True) -> bytes:
-        """The body of a GET; without `signed` the key is not sent.
+        """The body of a GET. Without `signed` the key is not sent.
 
         Raises:
-            ApiError: there was none.
+            ApiError: there is no body to read.
         """
         signing = self.signing if signed else Signing.NONE
         request = Request(endpoint, "GET", path, signing=signing)
         return await self.transport.get(request, self.deadline)
 
     async def send(self, endpoint: str, method: str, path: str, body: object = None) -> Answer:
-        """Request a change; `body` is sent as JSON, if there is one.
+        """Request a change; `body`, if given, is sent as JSON.
 
         Raises:
             ApiError: it was not made.

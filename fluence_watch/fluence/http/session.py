@@ -25,7 +25,7 @@ class Signing(Enum):
 def signer(
     config: ClientConfig, signing: Signing
 ) -> Callable[[httpx.Request], httpx.Request] | None:
-    """The function that puts the key into a request; `None` when it carries none."""
+    """The function that adds the key to a request; `None` if the request carries no key."""
     if signing is Signing.NONE:
         return None
     both = config.auth == "both"
@@ -43,7 +43,7 @@ def signer(
 def http_client(
     config: ClientConfig, transport: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient:
-    """A client that follows no redirects: the key would travel along."""
+    """A client that follows no redirects, because they would take the key to another host."""
     return httpx.AsyncClient(
         base_url=config.base_url,
         headers={
@@ -59,13 +59,13 @@ def http_client(
 
 
 def timeout(budget: float, *, tries: int) -> httpx.Timeout:
-    """The timeout of one of so many attempts within the budget."""
+    """The timeout of one attempt, if `tries` attempts share the budget."""
     return httpx.Timeout(budget / tries, connect=min(_LONGEST_CONNECT, budget / 2))
 
 
 @cache
 def _tls(*, trusting: bool) -> ssl.SSLContext:
-    """One context for all clients: each takes 20 ms and 2 MB, and a company has 200 accounts.
+    """One context for all clients: each takes 20 ms and 2 MB, and a company may have 200 accounts.
 
     Plain HTTP needs no certificates, so none are loaded.
     """

@@ -29,10 +29,10 @@ _LARGEST_ERROR_BODY = 64 * 2**10
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One HTTP request; each retry is one of its own.
+    """One HTTP request; each retry has its own record.
 
-    `failure` is `ApiError.reason`, `None` when the request succeeded. A request that was cut off, by
-    the budget of its call or at shutdown, is `unreachable`.
+    `failure` is `ApiError.reason`, or `None` on success.
+    It is `unreachable` if the budget of the call or a shutdown cut the request off.
     """
 
     endpoint: str
@@ -41,7 +41,7 @@ class RequestRecord:
 
 
 class Answer(NamedTuple):
-    """The successful answer to a change; `status` is its 2xx."""
+    """The successful response to a change; `status` is its 2xx."""
 
     status: int
     body: bytes
@@ -52,7 +52,7 @@ class NotSentError(UnreachableError):
 
 
 class DoubtfulError(Exception):
-    """A change was sent, and its outcome is unknown; `cause` says why.
+    """A change was sent and its outcome is unknown; `cause` says why.
 
     It does not leave this package: `settling` reads the change back.
     """
@@ -64,7 +64,7 @@ class DoubtfulError(Exception):
 
 @dataclass(slots=True)
 class Request:
-    """One request; it is `in_flight` while the API may have it and has not answered.
+    """One request. It is `in_flight` while the API may have it and has not responded.
 
     `endpoint` names it in `RequestRecord`s; `content` is JSON.
     """
@@ -78,15 +78,15 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes something."""
+        """Whether it is a change."""
         return self.method != "GET"
 
 
 class Transport:
-    """Requests with the key of one account; closed with `aclose`.
+    """Sends requests with the key of one account; close it with `aclose`.
 
-    `on_request` is called for every request. `now` is the clock for `Retry-After` dates. `transport`
-    replaces the network connection, and the proxies of the environment.
+    `on_request` is called for every request. `now` is the clock for `Retry-After` dates.
+    `transport` replaces the network connection, and the environment's proxies.
     """
 
     def __init__(
@@ -101,11 +101,11 @@ class Transport:
         self._on_request = on_request
         self._now = now
         self._client = http_client(config, transport)
-        # All in proportion to the budget: at 10 s the waits are about 0.2, 0.4, 0.8 and 1.6 s.
+        # In proportion to the budget: at 10 s the waits are about 0.2, 0.4, 0.8 and 1.6 s.
         budget = config.timeout
         self._retrying = stamina.AsyncRetryingCaller(
             attempts=_TRIES,
-            timeout=None,  # the deadline of the call is the limit
+            timeout=None,  # the deadline of the call limits retries
             wait_initial=budget / 50,
             wait_max=budget / 5,
             wait_jitter=budget / 20,
@@ -116,14 +116,14 @@ class Transport:
         await self._client.aclose()
 
     def deadline(self) -> float:
-        """When a call that starts now must end, in the time of the event loop."""
+        """The end of a call that starts now, in the time of the event loop."""
         return asyncio.get_running_loop().time() + self._config.timeout
 
     async def get(self, request: Request, deadline: float) -> bytes:
         """The body of a successful GET, with retries until the deadline.
 
         Raises:
-            ApiError: there was none.
+            ApiError: no request succeeded.
         """
         retry = _Retry(deadline)
         try:
@@ -132,7 +132,7 @@ class Transport:
             raise self._out_of_time(retry.failure) from None
 
     async def send(self, request: Request, deadline: float) -> Answer:
-        """Request a change; it is retried only where it cannot have been made.
+        """Request a change. It is retried only if it cannot have been made.
 
         Raises:
             ApiError: it was not made.
@@ -192,7 +192,7 @@ class Transport:
             content=request.content,
             headers={"Content-Type": "application/json"} if request.content else None,
             auth=signer(self._config, request.signing),
-            # An attempt that hangs leaves half of the budget to the next one; a change has only one.
+            # A hanging attempt leaves half of the budget to the next one; a change has one attempt.
             timeout=timeout(self._config.timeout, tries=1 if request.writes else 2),
         )
 
@@ -212,7 +212,7 @@ class Transport:
 
     def _out_of_time(self, failure: ApiError | None) -> ApiError:
         if failure is not None and failure.status is not None:
-            return failure  # the API did answer, with this
+            return failure  # the API did respond, with this error
         earlier = f" (an earlier try: {failure})" if failure else ""
         text = f"no answer from {self._address} within {self._config.timeout:g} s{earlier}"
         return UnreachableError(text)
@@ -229,14 +229,14 @@ class Transport:
 
 
 _TRANSIENT = (UnreachableError, RateLimitedError, ServerError)
-_SAFE = (NotSentError, RateLimitedError)  # after which a change cannot have been made
+_SAFE = (NotSentError, RateLimitedError)  # errors after which a change cannot have been made
 
 
 @dataclass(slots=True)
 class _Retry:
     """stamina's hook: whether to retry after a failure, and after how many seconds.
 
-    A wait that the API asks for is kept. One that does not fit before the deadline is not started.
+    A wait that the API asks for is kept. If it does not fit before the deadline, there is no retry.
     `True` leaves the wait to the back-off.
     """
 
@@ -249,7 +249,7 @@ class _Retry:
         if not isinstance(error, transient):
             return False
         if self.failure is None or error.status is not None:
-            self.failure = error  # an answer of the API says more than a time-out after it
+            self.failure = error  # a response says more than a later timeout
         wait = error.retry_after if isinstance(error, RateLimitedError | ServerError) else None
         if not wait:
             return True

@@ -8,7 +8,7 @@ from fluence_watch.model.vm import Vm
 
 @dataclass(frozen=True, slots=True)
 class VmChange:
-    """A new name, a new set of open ports, or both; `None` leaves it as it is."""
+    """A new name, a new set of open ports, or both; `None` leaves a value unchanged."""
 
     vm_id: str
     name: str | None = None
@@ -16,12 +16,12 @@ class VmChange:
 
     @property
     def key(self) -> str:
-        """The id without case, as `Vm.key`."""
+        """The id in lower case, as `Vm.key`."""
         return self.vm_id.lower()
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is to change."""
+        """Whether it changes nothing."""
         return self.name is None and self.ports is None
 
 

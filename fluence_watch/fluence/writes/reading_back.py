@@ -1,4 +1,4 @@
-"""Whether a change was made, judged by what the API lists now."""
+"""Whether a change was made, according to the current list."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,7 +11,7 @@ from fluence_watch.model.vm import ENDED, Status, Vm
 
 
 async def updated(list_vms: Callable[[], Awaitable[Listing]], change: VmChange) -> NotDone | None:
-    """Whether the VM is as it should be.
+    """Whether the VM shows the change.
 
     Raises:
         ApiError: the list could not be read.
@@ -22,13 +22,15 @@ async def updated(list_vms: Callable[[], Awaitable[Listing]], change: VmChange) 
     missing = still_missing(change, vm)
     if not missing:
         return None
-    return NotDone(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not as asked")
+    return NotDone(
+        f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not as requested"
+    )
 
 
 async def deleted(
     list_vms: Callable[[], Awaitable[Listing]], vm_id: str, *, stays: bool
 ) -> NotDone | None:
-    """Whether the VM has left the list, is about to, or ended where deleted VMs stay in it.
+    """Whether the VM left the list, is terminating, or has ended if deleted VMs stay in the list.
 
     Raises:
         ApiError: the list could not be read.
@@ -42,7 +44,7 @@ async def deleted(
 async def key_added(
     list_keys: Callable[[], Awaitable[tuple[SshKey, ...]]], public_key: str
 ) -> AddedKey | NotDone:
-    """The key, which was not there before it was added.
+    """The added key, which was not in the list before.
 
     Raises:
         ApiError: the list could not be read.
@@ -65,7 +67,7 @@ async def key_deleted(
 
 
 def with_material(keys: tuple[SshKey, ...], public_key: str) -> SshKey | None:
-    """The key that is this one, whatever its name and comment are."""
+    """The key with the same key material, whatever its name and comment."""
     wanted = key_material(public_key)
     return next((key for key in keys if key.material == wanted), None)
 
@@ -75,5 +77,5 @@ def _found(listing: Listing, key: str) -> Vm | None:
     unread = any((each.vm_id or key).lower() == key for each in listing.rejected)
     if found is None and (unread or not listing.complete):
         because = listing.incomplete_because or "its element cannot be read"
-        raise UnexpectedPayloadError(f"the VM cannot be found for sure: {because}")
+        raise UnexpectedPayloadError(f"cannot be sure to find the VM: {because}")
     return found

@@ -1,10 +1,10 @@
-"""The outcome of a change whose answer is missing: read back, and reported as far as it is known.
+"""Settles a change whose response is missing, by reading it back.
 
-answer 2xx                                   made
+response 2xx                                 made
 no connection, 429, any other 4xx            not made
-timeout, cut connection, 5xx, odd body       read back, and once more a moment later:
+timeout, cut connection, 5xx, odd body       read back, and again a moment later:
     found                                    made
-    not found                                the error of the change, saying so
+    not found                                the error of the change, with what was found
     could not be read                        OutcomeUnknownError
 """
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ChangeWords:
-    """The words for a change: `done` and `undone` are sentences, `check` is a command."""
+    """The words for a change: `done` and `undone` are clauses, `check` is a command."""
 
     done: str
     undone: str
@@ -30,7 +30,7 @@ class ChangeWords:
 
 @dataclass(frozen=True, slots=True)
 class NotDone:
-    """The change is not there; `why` says what is there instead."""
+    """The change was not made; `why` says what was found instead."""
 
     why: str
 
@@ -41,7 +41,7 @@ async def settle(
     words: ChangeWords,
     pause: float,
 ) -> T:
-    """The result of a change; a doubtful one is read back twice, `pause` seconds apart.
+    """The result of a change. A doubtful one is read back twice, `pause` seconds apart.
 
     Raises:
         ApiError: it was not made.
@@ -62,12 +62,12 @@ async def settle(
             status=cause.status,
         )
     if isinstance(found, NotDone):
-        raise retold(cause, f"{words.undone}: {cause}; {found.why} when read back")
+        raise reworded(cause, f"{words.undone}: {cause}; {found.why} when read back")
     return found
 
 
-def retold(error: ApiError, text: str) -> ApiError:
-    """The same kind of error with other words."""
+def reworded(error: ApiError, text: str) -> ApiError:
+    """The same kind of error with another text."""
     return type(error)(text, status=error.status)
 
 

@@ -142,7 +142,7 @@ async def test_a_protocol_that_is_not_known(cloud: FakeCloud) -> None:
         await client.update_vm(VM["id"], ports=[SSH, Port(1, 65_535, "quic")])
         body = json.loads(cloud.asked[-1].content)
         assert [quic, rule(tcp(22))] == body["ingressRules"]["rules"]
-        with pytest.raises(RefusedError, match=r"80/quic: a rule is for ports of tcp or udp"):
+        with pytest.raises(RefusedError, match=r"80/quic: a rule can open ports of tcp or udp"):
             await client.update_vm(VM["id"], ports=[Port(80, 80, "quic")])
 
 
@@ -161,7 +161,7 @@ async def test_doubtful_ports(cloud: FakeCloud) -> None:
 
     async with cloud.client(timeout=0.3) as client:
         await client.update_vm(VM["id"], ports=there)
-        with pytest.raises(ServerError, match="ports is not as asked"):
+        with pytest.raises(ServerError, match="ports is not as requested"):
             await client.update_vm(VM["id"], ports=[SSH])
 
 
@@ -217,5 +217,5 @@ async def test_keys_that_change_under_the_reader(cloud: FakeCloud) -> None:
     """A list of keys is given whole or not at all."""
     cloud.answers["/v1/ssh_keys"] = page([], 1)
 
-    with pytest.raises(UnexpectedPayloadError, match="no whole list of SSH keys"):
+    with pytest.raises(UnexpectedPayloadError, match="the list of SSH keys is incomplete"):
         await cloud.client().list_ssh_keys()

@@ -266,7 +266,7 @@ async def test_id_that_leads_elsewhere(
     _, client = await simulated("cloud")
     rest = {"name": "x"} if method == "update_vm" else {}
 
-    with pytest.raises(RefusedError, match="no id of this dialect"):
+    with pytest.raises(RefusedError, match="not an id of this dialect"):
         await getattr(client, method)(vm_id, **rest)
 
     assert [] == records

@@ -395,8 +395,8 @@ async def test_gzip_bomb(api: ScriptedApi, connect: Connect, records: list[Reque
         ("gzip", b"[]", "damaged"),
         ("gzip", gzip.compress(b"[]", mtime=0)[:-9], "ends early"),
         ("gzip", gzip.compress(b"[]", mtime=0) + b"more", "goes on"),
-        ("br", b"[]", "not asked for: br"),
-        ("gzip, gzip", b"[]", "not asked for: gzip, gzip"),
+        ("br", b"[]", "not requested: br"),
+        ("gzip, gzip", b"[]", "not requested: gzip, gzip"),
     ],
 )
 async def test_bad_compression(

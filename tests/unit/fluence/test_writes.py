@@ -79,7 +79,9 @@ async def test_not_found_when_read_back(
     api.says(**answer)
     api.says(BEFORE)
 
-    with pytest.raises(error, match=r"^the VM 0xab was not changed: .*; name is not as asked when"):
+    with pytest.raises(
+        error, match=r"^the VM 0xab was not changed: .*; name is not as requested when"
+    ):
         await rename(connect(timeout=1.5))
 
     assert ["PATCH", "GET", "GET"] == methods(api)
@@ -225,7 +227,7 @@ async def test_removed_ids(api: ScriptedApi, connect: Connect) -> None:
     api.says(BEFORE)
     client = connect(dialect="v3", timeout=1.5)
 
-    with pytest.raises(UnexpectedPayloadError, match="does not say that it removed the VM"):
+    with pytest.raises(UnexpectedPayloadError, match="did not confirm that it removed the VM"):
         await client.delete_vm("0xab")
 
     assert ["DELETE", "GET", "GET"] == methods(api)

@@ -6,9 +6,9 @@
     groups.py   the groups of an account, and the change of one
     account.py  places, balance, SSH keys, status
 
-What a VM refers to is requested beside the list: security groups at each poll, clusters and
-datacenters once an hour. Where that fails, ports and datacenter are unknown, and the list is
-still good.
+Related objects are requested beside the list: security groups at each poll, clusters and
+datacenters once an hour.
+If such a request fails, ports and datacenter are unknown, and the list remains valid.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.http.transport import DoubtfulError
 from fluence_watch.fluence.writes.changes import VmChange
-from fluence_watch.fluence.writes.settling import retold
+from fluence_watch.fluence.writes.settling import reworded
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 _EXPAND = "".join(f"&expand%5B{index}%5D={name}" for index, name in enumerate(EXPANDED))
 # In the order of creation, so that a new VM moves no other to another page.
-# Ended VMs hold no money here and stay in the list for ever, so they are left out.
+# Ended VMs hold no money in this dialect and stay in the list forever, so they are left out.
 _LIST: Final = f"/v2/vms?excludeStatus%5B0%5D=terminated&sort=createdAt&order=asc{_EXPAND}"
 _KEEP_PLACES: Final = 3600.0  # seconds
 _MAINTENANCE: Final = "the API is in maintenance"
@@ -68,7 +68,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Cloud:
-    """The dialect for one client: it remembers where clusters stand."""
+    """The dialect for one client. It remembers the datacenter of each cluster."""
 
     name = "cloud"
     billing_period: timedelta | None = timedelta(hours=1)
@@ -81,16 +81,16 @@ class Cloud:
         self._missing: set[str] = set()
 
     async def probe(self, call: Call) -> None:
-        """A page of one VM."""
+        """Request a page of one VM."""
         body = await call.get("probe", "/v2/vms?perPage=1")
         expected("a page of a list", read_page, body)
 
     async def list_vms(self, call: Call) -> Elements:
-        """All pages, with security groups and places; in maintenance the list is not complete.
+        """All pages, with security groups and places. During maintenance the list is incomplete.
 
         Raises:
-            MaintenanceError: there is no list, and the API is in maintenance.
-            ApiError: there is none for another reason.
+            MaintenanceError: the API is in maintenance and returns no list.
+            ApiError: the list could not be read for another reason.
         """
         async with asyncio.TaskGroup() as group:
             pages = group.create_task(_attempt(read_pages(call, "list_vms", _LIST)))
@@ -111,12 +111,12 @@ class Cloud:
         return Elements(listed.items, around, flaw)
 
     def _or_else(self, result: T | ApiError, otherwise: T, what: str) -> T:
-        """The result, or a default after a failure, which is logged when it begins."""
+        """The result, or the default after a failure. The first failure in a row is logged."""
         if not isinstance(result, ApiError):
             self._missing.discard(what)
             return result
         if what not in self._missing:
-            _log.warning("not known for now", what=what, why=str(result))
+            _log.warning("unknown for now", what=what, why=str(result))
             self._missing.add(what)
         return otherwise
 
@@ -131,7 +131,7 @@ class Cloud:
         return self._places
 
     async def update_vm(self, call: Call, change: VmChange) -> None:
-        """A name and ports take two requests; what can be refused is checked before the first."""
+        """Set the name and the ports in two requests. All checks come before the first."""
         vm_path = _vm_path(change.vm_id)
         ports = None if change.ports is None else await port_change(call, vm_path, change.ports)
         if change.name is not None:
@@ -143,21 +143,21 @@ class Cloud:
         except ApiError as error:
             if change.name is None:
                 raise
-            raise retold(error, f"the name was changed, the ports were not: {error}") from None
+            raise reworded(error, f"the name was changed, the ports were not: {error}") from None
 
     async def delete_vm(self, call: Call, vm_id: str) -> None:
-        """It stays in the list, as terminated."""
+        """Delete a VM. It stays in the list as terminated."""
         await call.send("delete_vm", "POST", f"{_vm_path(vm_id)}/terminate")
 
     async def ssh_keys(self, call: Call) -> tuple[SshKey, ...]:
-        """All pages of them."""
+        """The keys of all pages."""
         pages = await read_pages(call, "list_ssh_keys", "/v1/ssh_keys")
         if pages.flaw is not None:
-            raise UnexpectedPayloadError(f"no whole list of SSH keys: {pages.flaw}")
+            raise UnexpectedPayloadError(f"the list of SSH keys is incomplete: {pages.flaw}")
         return expected("a list of SSH keys", read_keys, pages.items)
 
     async def add_ssh_key(self, call: Call, name: str, public_key: str) -> AddedKey:
-        """A key that is there already is a conflict here, so that a success is a new one."""
+        """Add a key. The API answers an existing key with a conflict, so success is a new key."""
         body = {"name": name, "publicKey": public_key}
         answer = await call.send("add_ssh_key", "POST", "/v1/ssh_keys", body)
         try:
@@ -166,7 +166,7 @@ class Cloud:
             raise DoubtfulError(error) from None
 
     async def delete_ssh_key(self, call: Call, key: SshKey) -> None:
-        """By its id, which is looked up by the fingerprint where it is not known."""
+        """Remove a key by its id. A missing id is looked up by the fingerprint."""
         known = [] if key.id else await self.ssh_keys(call)
         ids = [each.id for each in known if each.id and each.fingerprint == key.fingerprint]
         key_id = key.id or next(iter(ids), None)
@@ -175,18 +175,18 @@ class Cloud:
         await call.send("delete_ssh_key", "DELETE", f"/v1/ssh_keys/{_path_part(key_id)}")
 
     async def balance(self, call: Call) -> AccountBalance | NotReported:
-        """The entitlement that was paid for."""
+        """The paid entitlement."""
         body = await call.get("balance", "/v2/users/balances")
         return expected("a list of balances", read_balance, body)
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
-        """Sent without the key."""
+        """The status of the service. The key is not sent."""
         body = await call.get("service_status", "/v1/service/status", signed=False)
         return expected("a service status", read_status, body)
 
 
 async def _attempt(asked: Awaitable[T]) -> T | ApiError:
-    """The result or the error, so that a failed request beside the list does not fail the list."""
+    """The result or the error, so that one failed request does not fail the list."""
     try:
         return await asked
     except ApiError as error:
@@ -210,5 +210,5 @@ def _path_part(text: str) -> str:
         RefusedError: it is not an id, and would address something else.
     """
     if not _ID.fullmatch(text):
-        raise RefusedError(f"{inert(text, 60)!r} is no id of this dialect: those are UUIDs")
+        raise RefusedError(f"{inert(text, 60)!r} is not an id of this dialect: ids are UUIDs")
     return text

@@ -1,4 +1,4 @@
-"""What the API reports of the account and the service: places, balance, SSH keys, status. Pure."""
+"""Reads what the API reports of the account and the service. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -49,10 +49,10 @@ class _Status(msgspec.Struct, rename="camel"):
 
 
 def read_places(clusters: bytes, datacenters: bytes) -> Mapping[str, Datacenter]:
-    """The datacenter of each cluster, by the cluster's id; those that cannot be read are left out.
+    """The datacenter of each cluster, by the cluster's id. Unreadable ones are left out.
 
     Raises:
-        ValueError, RecursionError: one of the bodies is no list.
+        ValueError, RecursionError: one of the bodies is not a list.
     """
     known = {
         each.id.lower(): Datacenter(each.country_code, each.city_code, each.index, each.tier)
@@ -67,10 +67,10 @@ def read_places(clusters: bytes, datacenters: bytes) -> Mapping[str, Datacenter]
 
 
 def read_balance(body: bytes) -> AccountBalance | NotReported:
-    """The money of the account, which the API calls an entitlement.
+    """The account's balance, which the API calls an entitlement.
 
-    Of several, it is the one that was deposited for. Where none or several were, the balance is
-    unknown: entitlements of different kinds do not add up.
+    Of several entitlements, the one with a deposit counts. If none or several have a deposit, the
+    balance is unknown, because entitlements of different kinds do not add up.
 
     Raises:
         ValueError, RecursionError: it cannot be read.

@@ -1,4 +1,4 @@
-"""The security groups of an account, and the change that opens and closes a VM's ports."""
+"""The security groups of an account, and the change that sets a VM's open ports."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -29,30 +29,30 @@ class GroupChange(NamedTuple):
 
 
 async def read_groups(call: Call) -> list[Group]:
-    """The groups of the account; one that cannot be read is left out.
+    """The groups of the account; unreadable ones are left out.
 
     Raises:
-        ApiError: they could not be read.
+        ApiError: the list could not be read.
     """
     pages = await read_pages(call, "list_security_groups", "/v1/security_groups")
     return [group for group in map(_group_or_none, pages.items) if group is not None]
 
 
 def ports_by_group(groups: Iterable[Group]) -> Mapping[str, Ports | None]:
-    """The open ports of each, by its id; `None` where its rules cannot be read."""
+    """The open ports of each group, by its id; `None` if its rules cannot be read."""
     return {group.id: _ports_or_none(group) for group in groups}
 
 
 def group_by_interface(groups: Iterable[Group]) -> Mapping[str, str]:
-    """The group of each network interface, by ids."""
+    """The group id of each network interface, by the interface's id."""
     return {interface: group.id for group in groups for interface in group.interfaces}
 
 
 async def port_change(call: Call, vm_path: str, ports: Ports) -> GroupChange:
-    """The change that opens these ports of a VM and closes the others; nothing is sent yet.
+    """The request that opens exactly these ports of a VM. It is not sent yet.
 
     Raises:
-        RefusedError: it would change other VMs too, or there is no one group to change.
+        RefusedError: it would change other VMs too, or the VM has no single group to change.
         ApiError: the groups or interfaces could not be read.
     """
     body = await call.get("list_interfaces", f"{vm_path}/interfaces")

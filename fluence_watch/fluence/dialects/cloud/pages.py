@@ -1,7 +1,7 @@
-"""Lists in pages, `{items, pagination}`, read to the end and checked against what they announce.
+"""Lists in pages, `{items, pagination}`, read to the end and checked against their totals.
 
-The API documents neither the number of its first page nor its largest page size. The first page is
-the one that comes without a number, and the others follow its `currentPage`.
+The API documents neither the number of its first page nor its largest page size. The first page
+is requested without a number, and the others follow its `currentPage`.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class _Pagination(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Page(msgspec.Struct):
-    """A page of any list."""
+    """One page of any list."""
 
     items: list[msgspec.Raw]
     pagination: _Pagination
@@ -38,14 +38,14 @@ class _OnlyId(msgspec.Struct):
 
 
 class Pages(NamedTuple):
-    """The items of all pages; `flaw` says why some may be missing from them."""
+    """The items of all pages; `flaw` says why some may be missing."""
 
     items: list[msgspec.Raw]
     flaw: str | None
 
 
 async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
-    """All pages of a list.
+    """Read all pages of a list.
 
     Raises:
         ApiError: a page could not be read.
@@ -64,7 +64,7 @@ async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(later(number)) for number in numbers]
-    except ExceptionGroup as errors:  # Python before 3.11.4 wraps what `except*` raises
+    except ExceptionGroup as errors:  # Python before 3.11.4 wraps errors that `except*` raises
         raise errors.exceptions[0] from None
     pages = [first, *(task.result() for task in tasks)]
     items = [item for page in pages for item in page.items]
@@ -72,7 +72,7 @@ async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
 
 
 def read_page(body: bytes) -> Page:
-    """One page.
+    """Decode one page.
 
     Raises:
         ValueError, RecursionError: it cannot be read.
@@ -81,7 +81,7 @@ def read_page(body: bytes) -> Page:
 
 
 class _Bound:
-    """Counts the bytes of the pages as they come."""
+    """Counts the bytes of the pages as they arrive, up to a bound."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -97,7 +97,7 @@ class _Bound:
 
 
 async def _page(call: Call, endpoint: str, path: str, bound: _Bound) -> Page:
-    bound.check()  # a page that waited for its turn is not requested any more
+    bound.check()  # no request for a page whose turn comes after the bound is exceeded
     body = await call.get(endpoint, path)
     bound.add(len(body))
     return expected("a page of a list", read_page, body)
@@ -105,19 +105,19 @@ async def _page(call: Call, endpoint: str, path: str, bound: _Bound) -> Page:
 
 def _later(pagination: _Pagination) -> range:
     if pagination.total_pages > _MOST_PAGES:
-        text = f"{pagination.total_pages:.3g} pages are more than can be"
+        text = f"{pagination.total_pages:.3g} pages are implausible"
         raise UnexpectedPayloadError(text, where="body.pagination.totalPages")
     return range(pagination.current_page + 1, pagination.current_page + pagination.total_pages)
 
 
 def _flaw(pages: Sequence[Page], asked: range, items: Sequence[msgspec.Raw]) -> str | None:
-    told = pages[0].pagination
-    if any(_totals(page.pagination) != _totals(told) for page in pages):
+    announced = pages[0].pagination
+    if any(_totals(page.pagination) != _totals(announced) for page in pages):
         return "the list changed while its pages were read"
     if [page.pagination.current_page for page in pages[1:]] != list(asked):
-        return "the API gave other pages than those that were asked for"
-    if len(items) not in {told.filtered_records, told.total_records}:
-        return f"the list announces {told.filtered_records} records and has {len(items)}"
+        return "the API returned other pages than requested"
+    if len(items) not in {announced.filtered_records, announced.total_records}:
+        return f"the list announces {announced.filtered_records} records and has {len(items)}"
     if len(pages) > 1 and _repeats(items):
         return "an id is on two pages: the list changed while they were read"
     return None
@@ -136,7 +136,7 @@ def _id_of(item: msgspec.Raw) -> str | None:
     try:
         return _ID.decode(item).id.lower()
     except (ValueError, RecursionError):
-        return None  # it is rejected, by its place in the list
+        return None  # rejected later, by its position in the list
 
 
 _PAGE = msgspec.json.Decoder(Page)

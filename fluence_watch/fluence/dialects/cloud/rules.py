@@ -1,10 +1,11 @@
 """Security groups: their rules as open ports, and open ports as rules.
 
-An open port is an inbound rule that lets in everybody: its `remote` is the address `0.0.0.0/0` or
-`::/0`. Rules for narrower addresses and for other security groups open nothing to the public; they
-are not shown, and kept when ports are set. `allowAll` is every port of every protocol. A rule of
-another protocol is shown as it is, and kept while its ports are to stay open. Outgoing traffic
-(`egressRules`) is ignored.
+An open port is an inbound rule that admits everybody: its `remote` is `0.0.0.0/0` or `::/0`.
+Rules for narrower addresses and for other security groups open nothing to the public.
+They are not shown, and kept when ports are set.
+`allowAll` is every port of every protocol.
+A rule of another protocol is shown as it is, and kept while its ports stay open.
+Outbound traffic (`egressRules`) is ignored.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,7 +47,7 @@ class _WireGroup(msgspec.Struct, rename="camel"):
 
 
 class Group(NamedTuple):
-    """A security group: ids in small letters, the interfaces that it is on, its inbound rules."""
+    """A security group: its id in lower case, its interfaces, its inbound rules."""
 
     id: str
     name: str
@@ -109,12 +110,12 @@ def with_open_ports(ingress: msgspec.Raw, wanted: Iterable[Port]) -> dict[str, o
         if port is not None and (family == "ipv4" or not _is_writable(port)):
             missing.discard(port)
     if odd := sorted(port for port in missing if not _is_writable(port)):
-        raise RefusedError(f"{odd[0]}: a rule is for ports of tcp or udp, for icmp, or for all")
+        raise RefusedError(f"{odd[0]}: a rule can open ports of tcp or udp, icmp, or everything")
     return {"type": "allow", "rules": [*kept, *map(_rule_of, sorted(missing))]}
 
 
 def _is_writable(port: Port) -> bool:
-    """Whether a rule can open it: ports of tcp or udp, or all of icmp or of any protocol."""
+    """Whether a rule can open this port: tcp or udp, all of icmp, or all protocols."""
     return port.protocol in _WRITABLE or port in {_ANYTHING, _ICMP}
 
 
@@ -123,17 +124,17 @@ def _rules_of(ingress: msgspec.Raw) -> Sequence[msgspec.Raw]:
     if rules.type == "allowAll":
         return [_ALLOW_ALL]
     if rules.rules is None:
-        raise FieldError(".ingressRules.rules", "they are missing")
+        raise FieldError(".ingressRules.rules", "missing")
     return rules.rules
 
 
 def _public_port(raw: msgspec.Raw) -> tuple[str, Port | None]:
-    """The address family of a rule, and the port that it opens to everybody, if it does."""
+    """The address family of a rule, and the port that it opens to everybody, if any."""
     rule = _RULE.decode(raw)
     port = _port_of(rule.protocol_kind)
     if rule.remote.address is None:
         if rule.remote.security_group is None:
-            raise FieldError(".remote", "it says nobody")
+            raise FieldError(".remote", "names nobody")
         return rule.type, None
     return rule.type, port if _is_everybody(rule.remote.address) else None
 
@@ -150,9 +151,9 @@ def _port_of(kind: msgspec.Raw) -> Port:
 
 
 def _port_by_protocol(kinds: dict[str, msgspec.Raw]) -> Port:
-    """For an unknown protocol, ports that cannot be read mean all of it."""
+    """Read the port; for an unknown protocol, unreadable ports mean all of them."""
     if len(kinds) != 1:
-        raise FieldError(".protocolKind", "it is not for one protocol")
+        raise FieldError(".protocolKind", "names no single protocol")
     ((word, ports),) = kinds.items()
     protocol = protocol_of(word)
     try:
@@ -172,9 +173,9 @@ def _numbers(ports: Literal["all"] | _Numbers) -> tuple[int, int]:
         case _Numbers(exact=None, range=_Range(min=first, max=last)):
             pass
         case _:
-            raise FieldError(".ports", "they are neither all, exact nor a range")
+            raise FieldError(".ports", "neither all, exact nor a range")
     if not 0 < first <= last <= ALL_PORTS[1]:
-        raise FieldError(".ports", "the numbers are no ports")
+        raise FieldError(".ports", "not port numbers")
     return first, last
 
 

@@ -1,8 +1,9 @@
-"""An element of `GET /v2/vms`, with what `?expand=` adds and what other lists hold.
+"""An element of `GET /v2/vms`, with the parts of `?expand=` and of the other lists.
 
-`price` is the VM's own `priceHourlyUsd`, to the nearest micro-USDC. The API calls it a snapshot, not
-a bill, and prices disks and addresses separately. `paidUntil` is the next billing. There is no
-reserve and no total of what was spent. RAM and disks are in GB of 10**9 bytes.
+`price` is the VM's own `priceHourlyUsd`, to the nearest micro-USDC. The API calls it a snapshot,
+not a bill, and prices disks and addresses separately.
+`paidUntil` is the next billing. There is no reserve and no total spent.
+RAM and disks are in GB of 10**9 bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,9 +37,9 @@ _GB = 10**9
 class Surroundings:
     """What a VM refers to, by ids in lower case.
 
-    `groups` holds the open ports of each security group, `None` where its rules cannot be read;
-    `attached` the groups of network interfaces, `places` the datacenter of each cluster. What
-    could not be read is empty, so that it is unknown for the VMs.
+    `groups` holds the open ports of each security group, `None` if its rules cannot be read.
+    `attached` holds the groups of network interfaces, `places` the datacenter of each cluster.
+    A list that could not be read is empty, so its values are unknown for the VMs.
     """
 
     groups: Mapping[str, Ports | None]
@@ -46,7 +47,7 @@ class Surroundings:
     places: Mapping[str, Datacenter]
 
     def __call__(self, raw: msgspec.Raw) -> Vm:
-        """One element of the list.
+        """Decode one element of the list.
 
         Raises:
             ValueError, RecursionError: it cannot be read.
@@ -71,7 +72,7 @@ class Surroundings:
         )
 
     def _ports(self, wire: "_WireVm") -> Ports | None:
-        """The ports open to the public; unknown when the group of one interface is."""
+        """The ports open to the public; unknown if the group of one interface is unknown."""
         interfaces = self._interfaces(wire)
         sets = [self.groups.get(self._group(each)) for each in interfaces]
         if not sets or None in sets:
@@ -136,7 +137,7 @@ class _WireVm(msgspec.Struct, gc=False, rename="camel"):
 
 
 def outward(interfaces: Sequence[Interface]) -> Sequence[Interface]:
-    """The public interfaces; all of them where none is marked public."""
+    """The public interfaces, or all if none is marked public."""
     return [each for each in interfaces if "public" in (each.kind or ())] or interfaces
 
 
@@ -154,7 +155,7 @@ def _os_image(disk: _Disk | None) -> str | None:
 
 
 def _storage(wire: _WireVm, more: _Expanded) -> int | None:
-    """The size of all disks; unknown when one of them is, or when there is none."""
+    """The size of all disks; unknown if one size is unknown, or there are no disks."""
     disks = [more.boot_disk, *(more.data_disks or ())]
     if wire.boot_disk is None:
         disks = disks[1:]
@@ -163,7 +164,7 @@ def _storage(wire: _WireVm, more: _Expanded) -> int | None:
         return None
     total = sum(size or 0 for size in sizes) * _GB
     if total > MOST:
-        raise FieldError(".expanded", "the disks are larger than any machine has")
+        raise FieldError(".expanded", "implausibly large disks")
     return total
 
 
