@@ -1,10 +1,10 @@
-"""A Fluence API of our own, for the demo and the tests.
+"""A simulated Fluence API, for the demo and the tests.
 
     world.py        the engine: an account, its VMs, its money; pure and deterministic
     groups.py       open ports that several VMs may share
-    dialects/       views over it, one file or folder a generation of the API
-    faults.py       what goes wrong and when; spoil.py and inject.py carry it out
-    actions.py      what can be made to happen; control.py and scenario.py make it happen
+    dialects/       views of the world, one file or folder a generation of the API
+    faults.py       which faults occur, and when; spoil.py and inject.py apply them
+    actions.py      events as data; control.py and scenario.py trigger them
     server.py       all of it behind a real socket
 
 It shares no code with the client that it tests: the two meet on the wire.

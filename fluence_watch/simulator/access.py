@@ -1,10 +1,10 @@
-"""Which header may carry the API key."""
+"""The header that may carry the API key."""
 
 from enum import StrEnum
 
 
 class AcceptedAuth(StrEnum):
-    """Which header may carry the API key."""
+    """The header that may carry the API key."""
 
     BOTH = "both"
     X_API_KEY = "x-api-key"

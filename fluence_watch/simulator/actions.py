@@ -1,8 +1,8 @@
-"""Everything that can be made to happen, as data: the one vocabulary of control and scenario.
+"""Every event of a world, as data; control and scenario use the same actions.
 
-Each action is a JSON object (`{"vm": "web-1", "port": "8080/tcp"}`) and applies itself to a
-world. `vm` is an id or a name, amounts are micro-USDC. Applying one raises `UnknownError` or
-`RefusedError`, as the world does.
+Each action is a JSON object (`{"vm": "web-1", "port": "8080/tcp"}`) and applies itself to a world.
+`vm` is an id or a name, amounts are micro-USDC.
+Applying one raises `UnknownError` or `RefusedError`, as the world does.
 """
 
 from dataclasses import replace
@@ -20,10 +20,10 @@ from fluence_watch.simulator.world import World
 
 
 class Action(Protocol):
-    """Something that can happen to a world."""
+    """An event in a world."""
 
     def apply(self, world: World) -> None:
-        """Make it happen, at the world's present time."""
+        """Apply it at the world's current time."""
 
 
 class Deploy(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class Deploy(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Delete(Struct, frozen=True, forbid_unknown_fields=True):
-    """The user deletes a VM; every VM when `vm` is left out."""
+    """The user deletes a VM, or every VM without `vm`."""
 
     vm: str | None = None
 
@@ -51,7 +51,7 @@ class Delete(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rename(Struct, frozen=True, forbid_unknown_fields=True):
-    """A VM gets another name."""
+    """A VM gets a new name."""
 
     vm: str
     name: str
@@ -62,7 +62,7 @@ class Rename(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OpenPort(Struct, frozen=True, forbid_unknown_fields=True):
-    """One more port is open, `"8080/tcp"`."""
+    """A VM opens one more port, `"8080/tcp"`."""
 
     vm: str
     port: str
@@ -73,7 +73,7 @@ class OpenPort(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ClosePort(Struct, frozen=True, forbid_unknown_fields=True):
-    """One port less is open."""
+    """A VM closes one port."""
 
     vm: str
     port: str
@@ -84,7 +84,7 @@ class ClosePort(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SetPorts(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole set of open ports."""
+    """A VM's whole set of open ports is replaced."""
 
     vm: str
     ports: tuple[str, ...]
@@ -95,29 +95,29 @@ class SetPorts(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SharePorts(Struct, frozen=True, forbid_unknown_fields=True):
-    """`vm` has the open ports of `other` from now on, as members of one security group do."""
+    """`vm` shares the open ports of `other` from now on, like members of one security group."""
 
     vm: str
     other: str
 
     def apply(self, world: World) -> None:
-        """Join them."""
+        """Share them."""
         world.put(sharing_ports(world.find(self.vm), world.find(self.other)))
 
 
 class SetState(Struct, frozen=True, forbid_unknown_fields=True):
-    """A VM is `new`, `launching`, `active`, `stopped` or `terminated`."""
+    """A VM becomes `new`, `launching`, `active`, `stopped` or `terminated`."""
 
     vm: str
     state: State
 
     def apply(self, world: World) -> None:
-        """Bring it about."""
+        """Set the state."""
         world.put(in_state(world.find(self.vm), self.state, world.now))
 
 
 class Maintenance(Struct, frozen=True, forbid_unknown_fields=True):
-    """The service is under maintenance, or no longer."""
+    """Maintenance of the service begins or ends."""
 
     on: bool
 
@@ -127,7 +127,7 @@ class Maintenance(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Vanish(Struct, frozen=True, forbid_unknown_fields=True):
-    """A VM is gone without a trace."""
+    """A VM disappears from the list without a trace."""
 
     vm: str
 
@@ -137,7 +137,7 @@ class Vanish(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BringBack(Struct, frozen=True, forbid_unknown_fields=True):
-    """A vanished VM is back."""
+    """A vanished VM appears in the list again."""
 
     vm: str
 
@@ -157,7 +157,7 @@ class Terminate(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Drain(Struct, frozen=True, forbid_unknown_fields=True):
-    """Top-ups fail from now on; of every VM when `vm` is left out."""
+    """Top-ups fail from now on, for one VM, or for every VM without `vm`."""
 
     vm: str | None = None
 
@@ -167,12 +167,12 @@ class Drain(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mend(Struct, frozen=True, forbid_unknown_fields=True):
-    """Top-ups work again; for every VM when `vm` is left out."""
+    """Top-ups work again, for one VM, or for every VM without `vm`."""
 
     vm: str | None = None
 
     def apply(self, world: World) -> None:
-        """Mend the top-ups."""
+        """Repair the top-ups."""
         world.mend(self.vm)
 
 
@@ -209,7 +209,7 @@ class SetAddress(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SetBoundary(Struct, frozen=True, forbid_unknown_fields=True):
-    """A VM's next charge falls due in so many `seconds`; every VM's when `vm` is left out."""
+    """A VM's next charge is due in `seconds`; that of every VM without `vm`."""
 
     vm: str | None = None
     seconds: float = 60.0

@@ -1,4 +1,4 @@
-"""Access: the API key in one of its headers, and no maintenance.
+"""Access: checks the API key, and refuses requests during maintenance.
 
 The key is `X-API-KEY: KEY` or `Authorization: Bearer KEY`.
 """
@@ -19,9 +19,9 @@ _UNAVAILABLE = 503
 
 
 def with_auth(app: ASGIApp, world: World, dialect: Dialect) -> ASGIApp:
-    """The app behind a check for the world's key, in a header that world and dialect accept.
+    """Wrap the app in a check for the world's key, in a header that world and dialect accept.
 
-    During maintenance only the paths that need no key answer.
+    During maintenance, only the paths that need no key respond.
     """
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +44,7 @@ def _refusal(world: World, dialect: Dialect, scope: Scope) -> Response | None:
 
 
 def is_allowed(world: World, headers: Headers, *, bearer: bool) -> bool:
-    """Whether one of the accepted headers carries the key; without `bearer` it is `X-API-KEY`."""
+    """Whether an accepted header carries the key. Without `bearer`, that is `X-API-KEY` only."""
     wanted = world.api_key.encode()
     accepted = world.accepted_auth if bearer else AcceptedAuth.X_API_KEY
     return any(compare_digest(given.encode(), wanted) for given in _keys(accepted, headers))

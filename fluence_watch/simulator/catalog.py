@@ -1,4 +1,4 @@
-"""What can be rented: datacenters, configurations, hardware. All of it invented but plausible.
+"""The catalog: datacenters, configurations, hardware. All of it is invented but plausible.
 
 Prices are micro-USDC an epoch and grow with the size of a configuration.
 """
@@ -26,7 +26,7 @@ class Datacenter:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of hardware: its kind (`metadata`), and how its owner describes it (`details`)."""
+    """A piece of hardware: its kind (`metadata`), and its owner's description (`details`)."""
 
     metadata: Description
     details: Description
@@ -89,7 +89,7 @@ CONFIGURATIONS = (
 
 
 def configuration(slug: str) -> Configuration:
-    """The configuration of that name, such as `cpu-2-ram-4gb-storage-25gb`.
+    """The configuration with this name, such as `cpu-2-ram-4gb-storage-25gb`.
 
     Raises:
         UnknownError: there is none.

@@ -1,4 +1,4 @@
-"""Where the simulator's time comes from."""
+"""The clocks of the simulator."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,24 +8,24 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The real time, for a simulator that stands alone."""
+    """The real time, for a standalone simulator."""
     return datetime.now(UTC)
 
 
 class SettableClock:
-    """A clock that stands still until somebody moves it."""
+    """A clock that moves only when it is advanced or set."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
 
     def __call__(self) -> datetime:
-        """The time that it shows."""
+        """The current time of this clock."""
         return self._now
 
     def advance(self, by: timedelta) -> None:
-        """Move the clock on."""
+        """Advance the clock."""
         self._now += by
 
     def set(self, now: datetime) -> None:
-        """Put the clock to an aware time."""
+        """Set the clock to an aware time."""
         self._now = now

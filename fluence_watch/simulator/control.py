@@ -1,15 +1,15 @@
-"""`/_control`: controls of the simulated world, for tests and for the curious. No key needed.
+"""`/_control`: controls of the simulated world, for tests and manual use. No key is needed.
 
     POST /_control/<action>   a JSON object from `actions.py`, such as
                               /_control/open-port {"vm": "web-1", "port": "8080/tcp"}
     POST /_control/before     {"request": 2, "action": "vanish", "body": {"vm": "web-1"}}: just before
-                              the second request from now on, so that a list changes between two
+                              the second request from now, so that a list changes between two
                               of its pages
     POST /_control/clock      {"advance": seconds} or {"set": "2025-04-16T17:59:55Z"}; 409 when the
                               simulator follows the real time
     POST /_control/faults     the next requests fail: {"kind": "status", "status": 503, "times": 2,
                               "retry_after": "5"}; kinds are in `faults.py`
-    POST /_control/profile    {"name": "chaos"}; forgets what was queued
+    POST /_control/profile    {"name": "chaos"}; clears the queue
     GET  /_control/world      everything: time, money, VMs, keys, requests seen, the fault plan
 
 Every POST answers 204, or 404, 409, 422 with {"error": …}.
@@ -37,9 +37,9 @@ from fluence_watch.simulator.world import World
 
 @dataclass(slots=True)
 class Traffic:
-    """The requests that the API received, and the actions planned before coming ones.
+    """The requests that the API received, and the actions planned before later ones.
 
-    `planned` is by the number of the request.
+    `planned` is keyed by the number of the request.
     """
 
     count: int = 0
@@ -75,7 +75,7 @@ class _ProfileName(Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What can be controlled."""
+    """The parts of the simulator that `/_control` changes."""
 
     world: World
     clock: Clock
@@ -83,7 +83,7 @@ class Control:
     traffic: Traffic
 
     def routes(self) -> Sequence[Route]:
-        """The endpoints, below `/_control`."""
+        """The endpoints below `/_control`."""
         return (
             Route("/world", self.show_world, methods=["GET"]),
             Route("/before", self.plan, methods=["POST"]),
@@ -94,13 +94,13 @@ class Control:
         )
 
     async def act(self, request: Request) -> Response:
-        """Cause an event."""
+        """Trigger an event."""
         shape = _shape(request.path_params["action"])
         (await read(request, shape)).apply(self.world)
         return Response(status_code=204)
 
     async def plan(self, request: Request) -> Response:
-        """Let an event happen just before a coming request."""
+        """Trigger an event just before a later request."""
         wanted = await read(request, _Planned)
         action = msgspec.json.decode(wanted.body, type=_shape(wanted.action))
         number = self.traffic.count + wanted.request
@@ -118,7 +118,7 @@ class Control:
         return Response(status_code=204)
 
     async def queue_fault(self, request: Request) -> Response:
-        """Let the next requests fail."""
+        """Make the next requests fail."""
         wanted = await read(request, _QueuedFault)
         fault = Fault(
             wanted.kind, wanted.status, wanted.retry_after, wanted.seconds, wanted.megabytes
@@ -136,7 +136,7 @@ class Control:
         return Response(status_code=204)
 
     async def show_world(self, _request: Request) -> Response:
-        """The state of everything."""
+        """The whole state."""
         world = self.world
         return answer(
             {

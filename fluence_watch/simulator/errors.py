@@ -1,4 +1,4 @@
-"""What the simulated service refuses. Dialects turn these into statuses; texts are for people."""
+"""What the simulated service refuses. Dialects map these to statuses; texts are for people."""
 
 
 class UnknownError(LookupError):
@@ -6,12 +6,12 @@ class UnknownError(LookupError):
 
 
 class RefusedError(ValueError):
-    """The request makes sense but is not allowed: a reserved port, too little money."""
+    """The request is well-formed but not allowed: a reserved port, too little money."""
 
 
 class ConflictError(ValueError):
-    """Something else stands against it: the key is there already, the group is in use."""
+    """The request conflicts with the current state: the key exists, the group is in use."""
 
 
 class WrongStateError(ValueError):
-    """The VM is in no state for it: what has ended cannot be ended."""
+    """The VM is in the wrong state: an ended VM cannot be ended."""

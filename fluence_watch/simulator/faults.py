@@ -1,7 +1,7 @@
-"""What goes wrong, and when: named profiles of random faults, and a queue of certain ones.
+"""Which faults occur, and when: named profiles of random faults, and a queue of certain ones.
 
-One number is drawn per request and everything about the request's fault comes from it, so the
-same seed gives the same faults to the same sequence of requests.
+One number is drawn per request and determines the request's fault, so the same seed gives the
+same faults to the same sequence of requests.
 """
 
 from collections import deque
@@ -13,43 +13,43 @@ from typing import Final
 
 
 class FaultKind(StrEnum):
-    """What is wrong with an answer."""
+    """The fault of a response."""
 
     LATENCY = "latency"
-    """It comes after `seconds`."""
+    """The response comes after `seconds`."""
     STATUS = "status"
-    """It is an error of `status`, with `retry_after` as its header when there is one."""
+    """An error of `status`, with `retry_after` as its header if given."""
     DROP = "drop"
-    """There is none: the connection is closed."""
+    """No response: the connection is closed."""
     TRUNCATED_BODY = "truncated-body"
     """The connection is closed in the middle of the body."""
     TRUNCATED_JSON = "truncated-json"
-    """A complete answer, but its JSON ends early."""
+    """A complete response, but its JSON ends early."""
     MALFORMED_ELEMENT = "malformed-element"
     """One element of the list has a field of another type, or is not an object at all."""
     EMPTY_LIST = "empty-list"
     SHORT_LIST = "short-list"
-    """Some elements are left out."""
+    """Some elements are missing."""
     DUPLICATE_IDS = "duplicate-ids"
-    """An element comes twice, the second time with another name."""
+    """An element appears twice, the second time with another name."""
     HOSTILE_TEXT = "hostile-text"
-    """Every free text in it is an attack on somebody."""
+    """Every free text is an attack, such as markup or control characters."""
     NULL_FIELDS = "null-fields"
-    """All of `v2` and `v3` that can be null is null: addresses, amounts, ports."""
+    """Every nullable field of `v2` and `v3` is null: addresses, amounts, ports."""
     HUGE_BODY = "huge-body"
     """An empty list in `megabytes` of blanks."""
     GZIP_BOMB = "gzip-bomb"
-    """The same, a thousand times smaller on the wire."""
+    """The same body, a thousand times smaller on the wire."""
     MALFORMED_LIST = "malformed-list"
-    """Every element of the list has its id, and a field of another type."""
+    """Every element of the list has its id, but a field of another type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault of one request.
+    """The fault of one request.
 
-    `retry_after` is the header's value as it is sent: seconds, an HTTP date, or absent. `seed`
-    decides what the kind leaves open: which element, which text, where to cut.
+    `retry_after` is the header's value as sent: seconds, an HTTP date, or absent.
+    `seed` determines details that the kind leaves open: which element, which text, where to cut.
     """
 
     kind: FaultKind
@@ -62,7 +62,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How often each kind occurs: its share of all requests, from 0 to 1 in sum.
+    """How often each kind occurs, as its share of all requests; the shares sum to at most 1.
 
     `latency` is the shortest and the longest delay in seconds.
     """
@@ -94,7 +94,7 @@ _RETRY_AFTERS = (None, "1", "Wed, 21 Oct 2015 07:28:00 GMT")
 
 
 class FaultPlan:
-    """Decides the fault of each request: a queued one first, else what the profile rolls."""
+    """Decides the fault of each request: a queued one first, else a random one of the profile."""
 
     def __init__(self, profile: Profile = PROFILES["none"], seed: int = 0) -> None:
         self.profile = profile
@@ -103,19 +103,19 @@ class FaultPlan:
 
     @property
     def queued(self) -> int:
-        """How many faults are certain to come."""
+        """The number of queued faults."""
         return len(self._queue)
 
     def queue(self, fault: Fault, times: int = 1) -> None:
-        """The next requests get this fault."""
+        """Give this fault to the next `times` requests."""
         self._queue.extend([fault] * times)
 
     def clear(self) -> None:
-        """Forget what was queued."""
+        """Clear the queue."""
         self._queue.clear()
 
     def next_fault(self) -> Fault | None:
-        """The fault of the next request; `None` when it goes well."""
+        """The fault of the next request; `None` if it succeeds."""
         seed = self._rng.getrandbits(64)
         if self._queue:
             return replace(self._queue.popleft(), seed=seed)

@@ -1,4 +1,4 @@
-"""A world to begin with: a seeded fleet that has been running for a while."""
+"""An initial world: a seeded fleet that has been running for a while."""
 
 from datetime import datetime, timedelta
 from random import Random
@@ -14,7 +14,7 @@ from fluence_watch.simulator.world import World
 _EPOCHS_OF_BALANCE = 1_000
 _OLDEST_EPOCHS = 60
 _LONGEST_TOP_UP = timedelta(seconds=30)
-# small VMs are common, big ones rare
+# small VMs are common, big VMs rare
 _WEIGHTS = (12, 6, 3, 2, 1)
 
 
@@ -31,9 +31,9 @@ def build_world(
 ) -> World:
     """A world with `vms` running VMs whose boundaries are spread over the epoch, and one SSH key.
 
-    `balance` is in micro-USDC; `None` lasts the fleet for a thousand epochs. `top_up_delay` is
-    by default the shorter of 30 seconds and a hundredth of an epoch. The same arguments give the
-    same world.
+    `balance` is in micro-USDC; `None` is enough for a thousand epochs of the fleet.
+    `top_up_delay` defaults to the shorter of 30 seconds and a hundredth of an epoch.
+    The same arguments give the same world.
     """
     rng = Random(seed)
     fleet = [_machine(rng, number, epoch, now) for number in range(vms)]
@@ -50,7 +50,7 @@ def build_world(
 
 def _machine(rng: Random, number: int, epoch: timedelta, now: datetime) -> Machine:
     configuration = rng.choices(CONFIGURATIONS, _WEIGHTS)[0] if number else CONFIGURATIONS[0]
-    # a boundary strictly within the epoch: none is due at once
+    # a boundary strictly within the epoch, so that no charge is due at once
     next_billing_at = now + epoch * rng.uniform(0.01, 0.99)
     epochs = rng.randrange(_OLDEST_EPOCHS)
     created_at = next_billing_at - (epochs + 1) * epoch

@@ -1,4 +1,4 @@
-"""Security groups: sets of open ports that stand beside the VMs, and may be shared by several."""
+"""Security groups: sets of open ports, separate from the VMs, which several VMs may share."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from fluence_watch.simulator.machine import Machine, Rule, State
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A security group; `ports` are open to everybody, `narrow_rules` to somebody.
+    """A security group; `ports` are open to everybody, `narrow_rules` to some addresses.
 
-    `members` are the VMs whose open ports these are: none for a group that nothing uses.
+    `members` are the VMs that have these ports open; an unused group has none.
     """
 
     id: str
@@ -32,7 +32,7 @@ def group_id(machine: Machine) -> str:
 
 
 def groups_in_use(machines: Iterable[Machine]) -> list[Group]:
-    """The groups of the VMs that have not ended, each once."""
+    """The groups of the VMs that have not ended, without repeats."""
     members: dict[str, list[Machine]] = {}
     for machine in machines:
         if machine.state is not State.TERMINATED:

@@ -1,4 +1,4 @@
-"""UUIDs for those dialects that use them: derived, so that the same thing always has the same."""
+"""UUIDs for dialects that use them, derived so that the same thing always has the same UUID."""
 
 from functools import lru_cache
 from uuid import UUID, uuid5
@@ -9,5 +9,5 @@ _KEPT = 2**19
 
 @lru_cache(maxsize=_KEPT)
 def uuid_of(kind: str, key: str) -> str:
-    """The UUID of the thing of that kind (`vm`, `storage`) and key."""
+    """The UUID of a thing of this kind (`vm`, `storage`) and key."""
     return str(uuid5(_NAMESPACE, f"{kind}:{key}"))

@@ -1,4 +1,4 @@
-"""Faults on the wire: an ASGI layer that lets each request through, delays, spoils or drops it."""
+"""Faults on the wire: an ASGI layer that passes, delays, spoils or drops each response."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -15,7 +15,7 @@ from fluence_watch.simulator.spoil import gzip_bomb, huge_body, spoiled
 
 
 def with_faults(app: ASGIApp, plan: FaultPlan, dialect: Dialect) -> ASGIApp:
-    """The app, failing as planned; a real connection can only be dropped behind a real server."""
+    """Wrap the app in the plan's faults. Dropping a connection needs a real server."""
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         fault = plan.next_fault()
@@ -82,7 +82,7 @@ async def _spoil(exchange: _Exchange) -> None:
 
 
 async def _bomb(exchange: _Exchange) -> None:
-    # to a thread: it takes a while, and the other requests go on
+    # in a thread, so that it does not block other requests
     body = await asyncio.to_thread(gzip_bomb, exchange.fault.megabytes)
     headers = {"Content-Encoding": "gzip"}
     await exchange.reply(Response(body, headers=headers, media_type="application/json"))

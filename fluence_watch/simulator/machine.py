@@ -1,7 +1,7 @@
-"""One VM of the simulated world, and how it pays: pure functions from a VM to the next one.
+"""One VM of the simulated world, and its payments: pure functions from a VM to its next state.
 
-Source: Fluence guide, "Managing your Virtual Machines", billing info. An epoch is charged whole at
-its start, from the reserve; a little later the reserve is topped up to the price of one epoch.
+Source: Fluence guide, "Managing your Virtual Machines", billing info. A whole epoch is charged at
+its start, from the reserve. A little later the reserve is topped up to the price of one epoch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.simulator.ids import uuid_of
 
 Rule = Mapping[str, object]
-"""A rule of a firewall as it was given, which opens something to somebody but not to everybody."""
+"""A firewall rule as it was given, which opens ports to some addresses but not to everybody."""
 
 RESERVED_PORT = 10_250
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp", "any"})
@@ -24,7 +24,7 @@ _WITHOUT_NUMBERS = Port(*ALL_PORTS, "icmp")
 
 
 class State(StrEnum):
-    """What a VM does; all but the last are billed."""
+    """The state of a VM; all but the last are billed."""
 
     NEW = "new"
     LAUNCHING = "launching"
@@ -37,10 +37,11 @@ class State(StrEnum):
 class Machine:
     """A VM as its provider knows it; frozen, so that an unchanged VM is the same object.
 
-    `price`, `reserved` and `spent` are micro-USDC. `top_up_at` is when the reserve is filled
-    again, `top_ups_fail` whether that will fail. A vanished VM is in no list and pays nothing.
-    `state_changed_at` is unknown for a VM that was always as it is. VMs of one `group` share one
-    set of ports; alone, a VM is a group of its own.
+    `price`, `reserved` and `spent` are micro-USDC.
+    `top_up_at` is when the reserve is filled again, `top_ups_fail` whether that will fail.
+    A vanished VM is in no list and pays nothing.
+    `state_changed_at` is unknown for a VM that never changed its state.
+    VMs of one `group` share one set of ports; a single VM is its own group.
     """
 
     id: str
@@ -66,17 +67,17 @@ class Machine:
 
     @property
     def key(self) -> str:
-        """The id without case."""
+        """The id in lower case."""
         return key_of(self.id)
 
     @property
     def uuid(self) -> str:
-        """The id for those dialects that use UUIDs."""
+        """The id for dialects that use UUIDs."""
         return uuid_of("vm", self.key)
 
     @property
     def group(self) -> str:
-        """The key of the VM whose set of ports this is."""
+        """The key of the VM whose set of ports this VM uses."""
         return self.shares_ports_with or self.key
 
     @property
@@ -86,22 +87,22 @@ class Machine:
 
     @property
     def is_short(self) -> bool:
-        """Whether the reserve cannot pay the coming epoch, and no top-up is on its way."""
+        """Whether the reserve cannot pay the next epoch and no top-up is pending."""
         return self.is_billed and self.top_up_at is None and self.shortfall > 0
 
     @property
     def shortfall(self) -> MicroUsdc:
-        """What the reserve lacks for one epoch."""
+        """The amount that the reserve lacks for one epoch."""
         return MicroUsdc(max(0, self.price - self.reserved))
 
 
 def key_of(vm_id: str) -> str:
-    """What identifies a VM: its id without case."""
+    """The identity of a VM: its id in lower case."""
     return vm_id.lower()
 
 
 def next_due(machine: Machine) -> datetime | None:
-    """When money moves next: a charge or a top-up; `None` when never."""
+    """The time of the next charge or top-up; `None` if there is none."""
     if not machine.is_billed:
         return None
     if machine.top_up_at is None:
@@ -110,7 +111,7 @@ def next_due(machine: Machine) -> datetime | None:
 
 
 def charge(machine: Machine, epoch: timedelta, top_up_delay: timedelta) -> Machine:
-    """The VM after its boundary; terminated when the reserve cannot pay."""
+    """The VM after its boundary; terminated if the reserve cannot pay."""
     if machine.shortfall:
         return terminated(machine, machine.next_billing_at)
     return replace(
@@ -123,22 +124,22 @@ def charge(machine: Machine, epoch: timedelta, top_up_delay: timedelta) -> Machi
 
 
 def topped_up(machine: Machine, amount: MicroUsdc) -> Machine:
-    """The VM after a top-up; an amount of 0 is one that failed or was not needed."""
+    """The VM after a top-up; an amount of 0 is a failed or unneeded one."""
     return replace(machine, reserved=MicroUsdc(machine.reserved + amount), top_up_at=None)
 
 
 def terminated(machine: Machine, at: datetime) -> Machine:
-    """The VM after its end; the reserve stays locked in it. What has ended stays as it is."""
+    """The VM after its end; the reserve stays locked. An ended VM is returned unchanged."""
     if machine.state is State.TERMINATED:
         return machine
     return replace(machine, state=State.TERMINATED, state_changed_at=at, top_up_at=None)
 
 
 def in_state(machine: Machine, state: State, at: datetime) -> Machine:
-    """The VM after it has started, stopped or ended.
+    """The VM in another state.
 
     Raises:
-        RefusedError: it has ended, and stays so.
+        RefusedError: it has ended.
     """
     if machine.state is State.TERMINATED:
         raise RefusedError("the VM has been terminated")
@@ -148,7 +149,7 @@ def in_state(machine: Machine, state: State, at: datetime) -> Machine:
 
 
 def sharing_ports(machine: Machine, other: Machine) -> Machine:
-    """The VM with the open ports of the other one: a change to either will be to both."""
+    """The VM with the open ports of the other one. Later changes to either apply to both."""
     return replace(
         machine,
         shares_ports_with=other.group,
@@ -158,12 +159,12 @@ def sharing_ports(machine: Machine, other: Machine) -> Machine:
 
 
 def last_charge(machine: Machine, epoch: timedelta) -> datetime:
-    """When the running epoch was paid; the last one, for a VM that has ended."""
+    """The start of the running epoch; of the last epoch, for an ended VM."""
     return max(machine.created_at, machine.next_billing_at - epoch)
 
 
 def returned(machine: Machine, now: datetime, epoch: timedelta) -> Machine:
-    """A vanished VM back again. The epochs that began meanwhile are not charged."""
+    """A vanished VM that is back. Epochs that began meanwhile are not charged."""
     missed = max(0, -((machine.next_billing_at - now) // epoch))
     return replace(
         machine, vanished=False, next_billing_at=machine.next_billing_at + missed * epoch
@@ -171,7 +172,7 @@ def returned(machine: Machine, now: datetime, epoch: timedelta) -> Machine:
 
 
 def checked_ports(ports: Iterable[Port]) -> tuple[Port, ...]:
-    """The set of ports as the service keeps it: sorted, each once.
+    """The set of ports as the service stores it: sorted, without repeats.
 
     Raises:
         RefusedError: one is reserved (all ports at once are not), or its protocol is unknown.

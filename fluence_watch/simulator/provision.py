@@ -1,4 +1,4 @@
-"""Makes VMs: an id, a name, a place, an address, all from a seeded generator."""
+"""Creates VMs: an id, a name, a place, an address, all from a seeded generator."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -38,9 +38,9 @@ def provision(
     created_at: datetime,
     next_billing_at: datetime,
 ) -> Machine:
-    """A VM in its first epoch, paid at once, with one epoch in reserve.
+    """A VM in its first epoch, already paid, with one epoch in reserve.
 
-    `number` counts the VMs of the world, and gives the address.
+    `number` is the index of the VM in the world, and determines the address.
     """
     price = configuration.price
     return Machine(
@@ -60,18 +60,18 @@ def provision(
 
 
 def with_role(machine: Machine, number: int) -> Machine:
-    """The VM as a member of a fleet: named for its role and number, with its role's ports."""
+    """The VM as a member of a fleet: named by its role and number, with its role's ports."""
     role, ports = _ROLES[number % len(_ROLES)]
     return replace(machine, name=f"{role}-{number + 1}", ports=tuple(sorted(ports)))
 
 
 def aged(machine: Machine, epochs: int) -> Machine:
-    """The VM, having paid so many epochs before the running one."""
+    """The VM after it paid for so many earlier epochs."""
     return replace(machine, spent=MicroUsdc(machine.price * (epochs + 1)))
 
 
 def vm_id(rng: Random) -> str:
-    """0x and 40 hex digits in mixed case, as the service writes its addresses."""
+    """0x and 40 hex digits in mixed case, like the service's addresses."""
     digits = f"{rng.getrandbits(160):040x}"
     return "0x" + "".join(rng.choice((digit, digit.upper())) for digit in digits)
 

@@ -47,10 +47,13 @@ _STATUS_OF: Mapping[type[Exception], int] = {
 def create_app(
     world: World, clock: Clock, *, faults: FaultPlan | None = None, dialect: str = "v2"
 ) -> ASGIApp:
-    """The API in that dialect over the world, and `/_control` beside it.
+    """The API in that dialect over the world, with `/_control`.
 
-    `all` is every dialect at once, chosen by the path of a request. Before each request the
-    world advances to the clock's time. Raises `KeyError` for a dialect that is not in `DIALECTS`.
+    `all` is every dialect at once, selected by the path of a request.
+    Before each request the world advances to the clock's time.
+
+    Raises:
+        KeyError: the dialect is not in `DIALECTS`.
     """
     plan, traffic = faults or FaultPlan(), Traffic()
     stacks = [(view, _stack(world, plan, view)) for view in DIALECTS[dialect]]
@@ -100,7 +103,7 @@ def _counted(app: ASGIApp, world: World, traffic: Traffic) -> ASGIApp:
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
         traffic.count += 1
         for action in traffic.planned.pop(traffic.count, ()):
-            # what has become impossible is left out
+            # an action that is impossible by now is skipped
             with suppress(UnknownError, RefusedError):
                 action.apply(world)
         traffic.last_method, traffic.last_path = scope["method"], scope["path"]
@@ -122,9 +125,10 @@ async def serve(app: ASGIApp, host: str, port: int) -> None:
 
 @asynccontextmanager
 async def running(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """The app on a real socket of this loop, on a free port by default; yields its base URL.
+    """Serve the app on a real socket of this loop, by default on a free port; yields its base URL.
 
-    Leaving it stops the server: answers under way get a second. Signals stay with the caller.
+    Leaving the context stops the server; pending responses get a second.
+    Signals stay with the caller.
 
     Raises:
         OSError: the address cannot be bound.
@@ -156,7 +160,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # the protocol is named because asyncio sets TCP_NODELAY only then: 40 ms an answer
+    # the protocol is named because asyncio sets TCP_NODELAY only then: saves 40 ms a response
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -173,7 +177,7 @@ def _base_url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals alone: they belong to the program around it."""
+    """A server that leaves the signals to the program around it."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -181,7 +185,7 @@ class _Server(uvicorn.Server):
 
 
 class _DroppableProtocol(H11Protocol):
-    """Shows each request its connection (`scope["state"]["transport"]`), so a fault can cut it."""
+    """Gives each request its connection (`scope["state"]["transport"]`), so a fault can cut it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)

@@ -1,4 +1,4 @@
-"""Spoils good answers: pure functions from a body to a worse one.
+"""Spoils good responses: pure functions from a body to a spoiled one.
 
 They work on JSON of any dialect: a list of objects, or an object whose `items` is one.
 """
@@ -31,7 +31,7 @@ HOSTILE_TEXTS: Final = (
     "x" * 10_000,
 )
 
-# codes, ids, times and amounts: what a reader parses rather than shows
+# codes, ids, times and amounts, which clients parse rather than show
 _NOT_TEXT: Final = frozenset(
     {
         "id", "status", "type", "units", "protocol", "fingerprint", "algorithm",
@@ -61,7 +61,7 @@ _SHARE_KEPT: Final = 0.7
 
 
 def spoiled(kind: FaultKind, body: bytes, rng: Random) -> bytes:
-    """The body, spoiled the way of its kind; as it is when it is no JSON list."""
+    """The body with this fault; unchanged if it is not a JSON list."""
     if kind is FaultKind.TRUNCATED_JSON:
         return body[: rng.randrange(len(body))] if body else body
     try:
@@ -84,7 +84,7 @@ def gzip_bomb(megabytes: int) -> bytes:
 
 
 def huge_body(megabytes: int) -> list[bytes]:
-    """The same list as it is, in pieces of a megabyte."""
+    """The same list uncompressed, in pieces of a megabyte."""
     return [b"[", *([b" " * _MEGABYTE] * megabytes), b"]"]
 
 
@@ -133,7 +133,7 @@ def _hostile_value(value: object) -> object:
         }
     if isinstance(value, list):
         return [_hostile_value(inner) for inner in value]
-    # the same text for the same value: a hostile name stays what it is from poll to poll
+    # the same text for the same value, so that a hostile name is stable across polls
     is_text = isinstance(value, str) and not _UUID.fullmatch(value)
     return _hostile_text(str(value)) if is_text else value
 

@@ -1,4 +1,4 @@
-"""SSH public keys, read and fingerprinted the way `ssh-keygen -l` does it.
+"""Reads and fingerprints SSH public keys as `ssh-keygen -l` does.
 
 Source: RFC 4253 section 6.6 (the key blob begins with its algorithm as a length-prefixed string).
 """
@@ -26,7 +26,7 @@ _ALGORITHMS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SshKey:
-    """A key of the account. `public_key` is the whole line as it was given."""
+    """A key of the account. `public_key` is the whole line as given."""
 
     name: str
     fingerprint: str
@@ -57,7 +57,7 @@ def fingerprint(blob: bytes) -> str:
 
 
 def ed25519_line(key: bytes, comment: str) -> str:
-    """The public key line of 32 bytes of Ed25519 key."""
+    """The public key line for 32 bytes of an Ed25519 key."""
     blob = length_prefixed(b"ssh-ed25519") + length_prefixed(key)
     return f"ssh-ed25519 {b64encode(blob).decode()} {comment}"
 

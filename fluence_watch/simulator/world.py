@@ -4,9 +4,9 @@
        ^                      │
        └──────── delete ──────┘
 
-`advance` moves the time on and processes what falls due, in time order; everything else happens
-at the world's present time. Nothing but `refill` makes money, and nothing loses any: balance,
-reserves and what was ever spent always add up to what was ever deposited.
+`advance` moves the time and processes due charges and top-ups in order; everything else happens at
+the world's current time. Only deposits add money, and no money is lost: balance, reserves and
+total spent always add up to the total deposited.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,12 +33,13 @@ _NOTHING = MicroUsdc(0)
 
 @dataclass(slots=True)
 class World:
-    """An account and what it rents; amounts are micro-USDC, `machines` is keyed without case.
+    """An account and its VMs. Amounts are micro-USDC; `machines` is keyed by lower-case id.
 
-    `top_up_delay` is how long after a charge the reserve is filled again; `top_ups_fail` breaks
-    the top-ups of every VM. `provisioned` counts the VMs that ever were. `deleted` are the VMs that
-    the user ended, `groups` the security groups that no VM uses. Where lists have pages,
-    `first_page` is the number of the first.
+    `top_up_delay` is the time from a charge to the top-up of the reserve.
+    `top_ups_fail` breaks the top-ups of every VM.
+    `provisioned` counts all VMs that ever existed.
+    `deleted` are the VMs that the user deleted, `groups` the security groups that no VM uses.
+    In paginated lists, `first_page` is the number of the first page.
     """
 
     now: datetime
@@ -53,7 +54,7 @@ class World:
     groups: dict[str, Group] = field(default_factory=dict)
     top_ups_fail: bool = False
     maintenance: bool = False
-    forbidden: frozenset[str] = frozenset()  # paths that the key may not ask for
+    forbidden: frozenset[str] = frozenset()  # paths that the key may not request
     first_page: int = 1
     deposited: MicroUsdc = field(init=False)
     spent_on_deleted: MicroUsdc = _NOTHING
@@ -65,23 +66,23 @@ class World:
         self.deposited = self.balance
 
     def advance(self, now: datetime) -> None:
-        """Let time pass until `now`; an earlier time changes nothing."""
+        """Advance to `now`; an earlier time changes nothing."""
         while self._due and self._due[0][0] <= now:
             due, key = heappop(self._due)
             machine = self.machines.get(key)
-            # an entry is stale when the VM was changed or deleted after it was pushed
+            # an entry is stale if the VM was changed or deleted after the push
             if machine is not None and machines.next_due(machine) == due:
                 self.put(self._paid(machine, due))
         self.now = max(self.now, now)
 
     @property
     def accounted(self) -> MicroUsdc:
-        """Balance, reserves and all that was ever spent: equals `deposited`."""
+        """Balance, reserves and all spending; equals `deposited`."""
         held = sum(machine.reserved + machine.spent for machine in self.machines.values())
         return MicroUsdc(self.balance + self.spent_on_deleted + held)
 
     def listed(self) -> list[Machine]:
-        """The VMs that the account holder can see, ended ones among them."""
+        """The VMs that the account holder can see, ended ones included."""
         return [machine for machine in self.machines.values() if not machine.vanished]
 
     def find(self, reference: str) -> Machine:
@@ -95,7 +96,7 @@ class World:
         return machine or _known(next(named, None), f"VM {reference!r:.60}")
 
     def owned(self, vm_id: str) -> Machine:
-        """The VM with that id, as the account holder may address it.
+        """The VM with that id, if the account holder may address it.
 
         Raises:
             UnknownError: there is none, or it has vanished.
@@ -107,7 +108,7 @@ class World:
     # What the account holder does
 
     def adopt(self, machine: Machine) -> None:
-        """Add a VM that was paid for elsewhere: its money counts as deposited."""
+        """Add a VM that is already paid: its money counts as deposited."""
         self.deposited = MicroUsdc(self.deposited + machine.reserved + machine.spent)
         self.provisioned += 1
         self.put(machine)
@@ -156,7 +157,7 @@ class World:
         ports: Iterable[Port] | None = None,
         narrow_rules: Sequence[Rule] | None = None,
     ) -> None:
-        """Rename a VM, replace its open ports and narrow rules and those of all that share them.
+        """Rename a VM, or replace its open ports and narrow rules, also for VMs that share them.
 
         Raises:
             UnknownError: there is no such VM.
@@ -175,11 +176,11 @@ class World:
                 self.put(replace(each, ports=opened, narrow_rules=narrow))
 
     def open_port(self, vm_id: str, port: Port) -> None:
-        """Open one port beside those that are open. Raises as `update` does."""
+        """Open one more port. Raises as `update` does."""
         self.update(vm_id, ports=(*self.owned(vm_id).ports, port))
 
     def close_port(self, vm_id: str, port: Port) -> None:
-        """Close one port, be it open or not. Raises as `update` does."""
+        """Close one port, whether it is open or not. Raises as `update` does."""
         self.update(vm_id, ports=[kept for kept in self.owned(vm_id).ports if kept != port])
 
     def refill(self, amount: MicroUsdc) -> None:
@@ -195,7 +196,7 @@ class World:
         self._retry_top_ups(self.machines.values())
 
     def add_ssh_key(self, name: str, line: str) -> tuple[SshKey, bool]:
-        """The key, and whether it is new to the account.
+        """Add a key. Returns it, and whether it is new to the account.
 
         Raises:
             RefusedError: the line is not a public key.
@@ -205,39 +206,39 @@ class World:
         return known, known is key
 
     def remove_ssh_key(self, fingerprint: str) -> None:
-        """Forget a key.
+        """Remove a key.
 
         Raises:
             UnknownError: there is none with that fingerprint.
         """
         _known(self.ssh_keys.pop(fingerprint, None), f"SSH key {fingerprint!r:.80}")
 
-    # What happens to a VM; `vm` is an id or a name, and each raises UnknownError when there is none
+    # What happens to a VM; `vm` is an id or a name, and each raises UnknownError if there is none
 
     def vanish(self, vm: str) -> None:
-        """The VM is gone without a trace: in no list, and it pays nothing."""
+        """Hide the VM without a trace: it is in no list and pays nothing."""
         self.put(replace(self.find(vm), vanished=True, top_up_at=None))
 
     def bring_back(self, vm: str) -> None:
-        """A vanished VM is back; the epochs that began meanwhile are not charged."""
+        """Show a vanished VM again. Epochs that began meanwhile are not charged."""
         machine = self.find(vm)
         if machine.vanished:
             self.put(machines.returned(machine, self.now, self.epoch))
             self._retry_top_ups([self.find(vm)])
 
     def terminate(self, vm: str) -> None:
-        """The provider ends the VM; its reserve stays locked until it is deleted."""
+        """End the VM as its provider; its reserve stays locked until it is deleted."""
         self.put(machines.terminated(self.find(vm), self.now))
 
     def drain(self, vm: str | None = None) -> None:
-        """Top-ups of the VM fail from now on; of every VM when none is named."""
+        """Make top-ups of the VM fail from now on; those of every VM if none is named."""
         if vm is None:
             self.top_ups_fail = True
         else:
             self.put(replace(self.find(vm), top_ups_fail=True))
 
     def mend(self, vm: str | None = None) -> None:
-        """Top-ups work again, for one VM or all, and what is missing is topped up soon."""
+        """Make top-ups work again, for one VM or all; missing amounts are topped up soon."""
         if vm is None:
             self.top_ups_fail = False
         mended = list(self.machines.values()) if vm is None else [self.find(vm)]
@@ -247,7 +248,7 @@ class World:
         self._retry_top_ups([self.machines[machine.key] for machine in mended])
 
     def set_price(self, vm: str, price: MicroUsdc) -> None:
-        """The price of an epoch from the next boundary on.
+        """Change the price of an epoch, from the next boundary on.
 
         Raises:
             RefusedError: the price is negative.
@@ -260,7 +261,7 @@ class World:
         """Move the VM's next charge.
 
         Raises:
-            RefusedError: the time is over.
+            RefusedError: the time is in the past.
         """
         if at <= self.now:
             raise RefusedError("the boundary must be in the future")
@@ -270,7 +271,7 @@ class World:
         return [each for each in self.machines.values() if each.group == machine.group]
 
     def put(self, machine: Machine) -> None:
-        """Replace the VM by its new state."""
+        """Replace the VM with its new state."""
         before = self.machines.get(machine.key)
         self.machines[machine.key] = machine
         due = machines.next_due(machine)

@@ -1,7 +1,7 @@
-"""The generations of the API, each a view over the same world; one file or folder a dialect.
+"""The generations of the API, each a view of the same world; one file or folder a dialect.
 
-An app speaks one of them, or all at once: then the path of a request decides. What
-two dialects have in common (`DELETE /vms/v3`, `/ssh_keys`) is the same in both.
+An app speaks one dialect, or all at once; then the path of a request selects the dialect.
+Endpoints that two dialects share (`DELETE /vms/v3`, `/ssh_keys`) are the same in both.
 """
 
 from collections.abc import Mapping

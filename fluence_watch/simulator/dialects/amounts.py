@@ -6,7 +6,7 @@ from fluence_watch.model.money import MicroUsdc
 
 _HOUR_MICROSECONDS = 3_600_000_000
 _MONTH_HOURS = 730
-# finer than micro-USDC: an hour's price times the hours of an epoch is the epoch's price again
+# finer than micro-USDC, so that an hour's price times the hours of an epoch is exact
 _HOURLY_DECIMALS = 10
 
 
@@ -17,12 +17,12 @@ def decimal(units: int, decimals: int = 6) -> str:
 
 
 def hourly(price: MicroUsdc, epoch: timedelta) -> str:
-    """What an hour costs, in USDC, when an epoch costs `price`."""
+    """The price of an hour in USDC, if an epoch costs `price`."""
     return decimal(_hourly_units(price, epoch), _HOURLY_DECIMALS)
 
 
 def monthly(price: MicroUsdc, epoch: timedelta) -> str:
-    """What a month of 730 hours costs."""
+    """The price of a month of 730 hours."""
     return decimal(_MONTH_HOURS * _hourly_units(price, epoch), _HOURLY_DECIMALS)
 
 

@@ -1,4 +1,4 @@
-"""What `v2` and `v3` have in common: ports, the kept list, and `DELETE /vms/v3`."""
+"""What `v2` and `v3` have in common: ports, the cached list, and `DELETE /vms/v3`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -21,7 +21,7 @@ _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 
 
 class PortBody(Struct):
-    """A port as a client writes it."""
+    """A port in a client's request."""
 
     port: Annotated[int, Meta(ge=1, le=65_535)]
     protocol: str
@@ -33,7 +33,7 @@ class _Deletion(Struct, rename="camel"):
 
 
 def chosen_ports(bodies: Sequence[PortBody] | None) -> list[Port] | None:
-    """The ports that a client asks for; `None` when it does not.
+    """The ports that a client requests; `None` if the request has none.
 
     Raises:
         RefusedError: a protocol is neither tcp nor udp.
@@ -47,7 +47,7 @@ def chosen_ports(bodies: Sequence[PortBody] | None) -> list[Port] | None:
 
 
 def listed_ports(machine: Machine) -> list[dict[str, object]]:
-    """The open ports one by one; what has no port number is left out."""
+    """Single open ports; entries without a port number are left out."""
     return [
         {"port": number, "protocol": protocol}
         for opened in machine.ports
@@ -63,14 +63,14 @@ def _protocols(opened: Port) -> Iterable[str]:
 
 
 class Listing:
-    """A list of VMs, with the JSON of each kept for as long as the VM is the same object."""
+    """A list of VMs. It caches the JSON of each while the VM is the same object."""
 
     def __init__(self, encode: Callable[[Machine, str], bytes]) -> None:
         self._encode = encode
         self._kept: dict[str, tuple[Machine, str, bytes]] = {}
 
     def body(self, shown: Iterable[tuple[Machine, str]]) -> bytes:
-        """The JSON of these VMs, each with its word for its status."""
+        """The JSON of these VMs, each with its status."""
         entries = (self._entry(machine, word) for machine, word in shown)
         self._kept = {entry[0].id: entry for entry in entries}
         return b"[" + b",".join(body for _, _, body in self._kept.values()) + b"]"
@@ -83,14 +83,14 @@ class Listing:
 
 
 def deletion_route(world: World) -> Route:
-    """`DELETE /vms/v3`: of one VM (`vmId`, as `v2` writes it) or of several (`vmIds`)."""
+    """`DELETE /vms/v3`: of one VM (`vmId`, as in `v2`) or of several (`vmIds`)."""
 
     async def delete_vms(request: Request) -> Response:
         wanted = await read(request, _Deletion)
         asked = [wanted.vm_id] if wanted.vm_id is not None else wanted.vm_ids or []
         removed = list(_deleted(world, asked))
         if not removed:
-            # unlike PATCH of v2: "422 when nothing matches" is what this endpoint says in v3
+            # unlike PATCH of v2: in v3 this endpoint documents "422 when nothing matches"
             return plain_error(UNPROCESSABLE, "no such VM")
         if wanted.vm_id is not None:
             return Response()

@@ -1,7 +1,7 @@
-"""`/ssh_keys`, which is the same in `v2` and `v3`.
+"""`/ssh_keys`, the same in `v2` and `v3`.
 
-Source: Fluence guide, "Managing SSH keys". GET says `publicKey`, POST answers with `public_key`,
-and times are written with an expanded year in both.
+Source: Fluence guide, "Managing SSH keys". GET has `publicKey`, POST returns `public_key`, and both
+write times with an expanded year.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def expanded_timestamp(at: datetime) -> str:
 
 
 def listed_key(key: SshKey) -> dict[str, object]:
-    """An element of the answer to GET."""
+    """An element of the response to GET."""
     return {
         "name": key.name,
         "fingerprint": key.fingerprint,
@@ -45,7 +45,7 @@ def listed_key(key: SshKey) -> dict[str, object]:
 
 
 def added_key(key: SshKey) -> dict[str, object]:
-    """The answer to POST."""
+    """The response to POST."""
     return {
         "active": True,
         "algorithm": key.algorithm,

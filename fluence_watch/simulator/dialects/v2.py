@@ -1,8 +1,8 @@
 """Dialect `v2`, as the Fluence guide "Managing your Virtual Machines" publishes it.
 
-Money is micro-USDC: an integer for the price, a string of an integer for the reserve and what was
-spent. Times are ISO 8601 with an expanded year and nanoseconds. Only running VMs are shown, but
-one that was ended can still be deleted by its id.
+Amounts are micro-USDC: the price is an integer, reserve and total spent are strings of integers.
+Times are ISO 8601 with an expanded year and nanoseconds.
+Only running VMs are listed, but an ended VM can still be deleted by its id.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def vm_json(machine: Machine, status: str) -> bytes:
 
 
 def fleet_payload(world: World) -> bytes:
-    """The body that `GET /vms/v2` would answer with, made afresh."""
+    """A newly built body of `GET /vms/v2`."""
     return Listing(vm_json).body(_running(world))
 
 

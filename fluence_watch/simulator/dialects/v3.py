@@ -1,8 +1,9 @@
-"""Dialect `v3`: the list, the update and the delete of several VMs under `/vms/v3`.
+"""Dialect `v3`: the list, the update and the deletion of several VMs under `/vms/v3`.
 
-Money is decimal USDC in strings, a balance under one without its zero (`.30697`). Times are RFC
-3339 in whole seconds. A VM that was ended stays in the list, with its reserve, until it is
-deleted. RAM and STORAGE have `supply` in `units`. SSH keys are those of `v2`.
+Amounts are decimal USDC in strings, without a leading zero below one (`.30697`).
+Times are RFC 3339 in whole seconds.
+An ended VM stays in the list, with its reserve, until it is deleted.
+RAM and STORAGE have `supply` in `units`. SSH keys are those of `v2`.
 """
 
 from collections.abc import Sequence
@@ -54,10 +55,10 @@ class _Updates(Struct):
 
 
 def status_word(world: World, machine: Machine) -> str:
-    """The word for what the VM does; a shortage of money takes precedence.
+    """The word for the VM's status; a shortage of money takes precedence.
 
-    `InsufficientFunds` when the account cannot fill the reserve, `SmallBalance` when it was not
-    filled for another reason.
+    `InsufficientFunds` if the account cannot fill the reserve, `SmallBalance` if it was not filled
+    for another reason.
     """
     if not machine.is_short:
         return _WORDS[machine.state]
@@ -104,7 +105,7 @@ def _routes(world: World) -> Sequence[Route]:
         known = [update for update in updates if _is_owned(world, update.id)]
         if not known:
             return plain_error(UNPROCESSABLE, "no such VM")
-        # the ports of all are looked at before the first VM is changed
+        # the ports of all VMs are checked before the first VM is changed
         ports = [chosen_ports(update.open_ports) for update in known]
         for update, opened in zip(known, ports, strict=True):
             world.update(update.id, name=update.vm_name, ports=opened)

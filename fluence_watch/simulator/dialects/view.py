@@ -1,4 +1,4 @@
-"""What a dialect is, and what all of them share: answers, errors, reading a body."""
+"""What a dialect is, and helpers for responses, errors and request bodies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,10 @@ _T = TypeVar("_T")
 class Dialect:
     """One generation of the API.
 
-    `paths` is what its paths begin with, `routes` builds the endpoints over a world, `error` an
-    answer from a status and a text for people. `unauthorized` is the status for a missing or
-    wrong key, `bearer` whether the key may come as a bearer token, `open_paths` need no key.
+    `paths` are the prefixes of its paths, `routes` builds the endpoints over a world.
+    `error` builds a response from a status and a text for people.
+    `unauthorized` is the status for a missing or wrong key.
+    `bearer` is whether the key may come as a bearer token. `open_paths` need no key.
     """
 
     paths: tuple[str, ...]
@@ -38,7 +39,7 @@ def answer(payload: object, status: int = 200) -> Response:
 
 
 def json_bytes(body: bytes, status: int = 200) -> Response:
-    """A body that is JSON already."""
+    """A response whose body is already JSON."""
     return Response(body, status, media_type="application/json")
 
 
@@ -48,7 +49,7 @@ def plain_error(status: int, text: str) -> Response:
 
 
 async def read(request: Request, shape: type[_T]) -> _T:
-    """The body of the request.
+    """Decode the body of the request.
 
     Raises:
         msgspec.ValidationError: it is JSON of another shape.

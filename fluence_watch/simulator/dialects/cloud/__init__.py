@@ -1,17 +1,18 @@
 """Dialect `cloud`: the paginated generation, OpenAPI 0.10.0.
 
-    vm_routes.py   the endpoints of VMs and what belongs to them
+    vm_routes.py   the endpoints of VMs and their resources
     routes.py      the other endpoints
     vms.py         VMs, and what `?expand=` adds to them
     resources.py   disks, addresses, interfaces, networks, SSH keys
-    security.py    security groups, and rules.py, their rules and the open ports
+    security.py    security groups; rules.py has their rules and the open ports
     billing.py     balance and charges
     places.py      datacenters and clusters
     paging.py      lists: pages, filters, order
     errors.py      errors with their codes
 
-Ids are UUIDs, made from the world's. Money is decimal USD an hour, and there is no reserve: what a
-VM holds in reserve has left the account's balance.
+Ids are UUIDs, derived from the world's ids.
+Money is decimal USD an hour, and there is no reserve: money in a VM's reserve has left the
+account's balance.
 """
 
 from collections.abc import Sequence

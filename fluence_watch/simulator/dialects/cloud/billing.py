@@ -1,7 +1,7 @@
-"""The account's balance, and what was charged.
+"""The account's balance and charges.
 
-The world keeps no journal: the charges of a VM are those that its epochs and its total imply. The
-money of the account is one entitlement, of which `usage` is all that ever left the balance.
+The world keeps no journal, so a VM's charges are derived from its epochs and its total.
+The account's money is one entitlement, and its `usage` is everything that ever left the balance.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ _HOUR_MICROSECONDS = 3_600_000_000
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a VM paid for one epoch, and when."""
+    """A VM's payment for one epoch, and its time."""
 
     machine: Machine
     at: datetime
@@ -38,7 +38,7 @@ class Charge:
 
 
 def balance_json(world: World) -> Item:
-    """The balance, and for how many days it lasts at the present burn."""
+    """The balance, and the days it lasts at the current burn rate."""
     usage = decimal(world.deposited - world.balance)
     return {
         "userId": USER_ID,
@@ -56,13 +56,13 @@ def _days_left(world: World) -> int | None:
     burn = sum(machine.price for machine in world.listed() if machine.is_billed)
     if not burn:
         return None
-    # in whole numbers: an epoch of days would overflow a timedelta
+    # in integers, because a timedelta would overflow
     microseconds = world.balance * (world.epoch // _MICROSECOND)
     return min(microseconds // (burn * (_DAY // _MICROSECOND)), _MOST_DAYS)
 
 
 def aggregated(world: World, query: QueryParams) -> list[Item]:
-    """The charges of a range of days, in rows by resource or coarser, and by period if wanted."""
+    """The charges of a range of days, by resource or coarser, and by period if requested."""
     start, end = _day(query, "startDate"), _day(query, "endDate")
     if start is None or end is None or end < start:
         raise bad_request("startDate and endDate are needed, in this order")
@@ -78,7 +78,7 @@ def aggregated(world: World, query: QueryParams) -> list[Item]:
 
 
 def total(world: World, query: QueryParams) -> Item:
-    """The sum of the charges, of all days or a range."""
+    """The sum of the charges, over all days or a range."""
     start, end = _day(query, "startDate"), _day(query, "endDate")
     charges = _charges(world, query, start or date.min, end or date.max - _DAY)
     amount = decimal(sum(charge.amount for charge in charges))
@@ -86,7 +86,7 @@ def total(world: World, query: QueryParams) -> Item:
 
 
 def charges_of(machine: Machine, epoch: timedelta) -> list[Charge]:
-    """The charges that the total of a VM implies: one an epoch, the oldest takes what is odd."""
+    """The charges that a VM's total implies: one an epoch. The oldest takes the remainder."""
     if not machine.spent:
         return []
     last = last_charge(machine, epoch)

@@ -21,6 +21,6 @@ _SERVER_ERROR: Final = 500
 
 
 def coded_error(status: int, text: str) -> Response:
-    """The answer; a status that has no code of its own gets the nearest one."""
+    """The response. A status without a code of its own gets the nearest code."""
     nearest = "internal_server_error" if status >= _SERVER_ERROR else "bad_request"
     return answer({"code": _CODES.get(status, nearest), "error": text}, status)

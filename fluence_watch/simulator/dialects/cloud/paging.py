@@ -1,8 +1,8 @@
 """Lists in pages: `{items, pagination}`, filters, order.
 
-The API documents neither the number of the first page nor the usual size of one. Here the first
-is the world's `first_page`, a lower number asks for it too; a page has 20 elements unless asked
-for more, and never more than 100; `pagination.perPage` says how many.
+The API documents neither the number of the first page nor the default page size.
+Here the first page has the world's `first_page`, and a lower number requests it too.
+A page has 20 elements by default and at most 100; `pagination.perPage` reports the size.
 """
 
 import re
@@ -21,7 +21,7 @@ _PER_PAGE = 20
 _MOST_PER_PAGE = 100
 _BAD_REQUEST = 400
 _SORT_FIELDS = ("createdAt", "name", "status")
-# a parameter, and the field that must be the same
+# a parameter, and the field that must equal it
 _FIELDS: Final = {
     "clusterId": "clusterId",
     "publicIpId": "publicIp",
@@ -42,7 +42,7 @@ def many(query: QueryParams, name: str) -> list[str]:
 
 
 def whole_number(query: QueryParams, name: str) -> int | None:
-    """The parameter as a number from 0 up; an answer of 400 when it is none."""
+    """The parameter as an integer from 0 up; otherwise an error with status 400."""
     text = query.get(name)
     if text is None:
         return None
@@ -53,7 +53,7 @@ def whole_number(query: QueryParams, name: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One page: its sources and their items, side by side, and the totals over all pages."""
+    """One page: its sources and their items in parallel, and the totals over all pages."""
 
     sources: Sequence[Any]
     items: list[Item]
@@ -61,7 +61,7 @@ class Listed:
 
     @property
     def payload(self) -> dict[str, object]:
-        """The answer."""
+        """The response body."""
         return {"items": self.items, "pagination": self.pagination}
 
 
@@ -73,7 +73,7 @@ def listed(
 ) -> Listed:
     """The requested page of the items that pass the filters.
 
-    Without filter and order only the page itself is made: a fleet may be large.
+    Without filter and order, only the requested page is built, because a fleet may be large.
     """
     selects = any(key.split("[")[0] not in {"page", "perPage", "expand"} for key in query)
     chosen = _selected(query, [(s, view(s)) for s in sources]) if selects else None
@@ -122,12 +122,12 @@ def _filters(query: QueryParams) -> Iterator[Callable[[Item], bool]]:
 
 
 def _is_the_same(field: str, wanted: str, item: Item) -> bool:
-    # without case: the parameter says NVMe where the storage says NVME
+    # case-insensitive: the parameter says NVMe, the storage says NVME
     return str(item.get(field)).lower() == wanted
 
 
 def _is_like(pattern: str, item: Item) -> bool:
-    # ILIKE of SQL: % is any text, _ any character
+    # like SQL's ILIKE: % is any text, _ any character
     wild = {"%": ".*", "_": "."}
     regex = "".join(wild.get(character, re.escape(character)) for character in pattern)
     return re.fullmatch(regex, item["name"], re.IGNORECASE | re.DOTALL) is not None

@@ -1,4 +1,4 @@
-"""Datacenters and their clusters; a datacenter has one, and a VM stands in a cluster."""
+"""Datacenters and their clusters. A datacenter has one cluster, and a VM belongs to a cluster."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -19,7 +19,7 @@ def cluster_id(datacenter: Datacenter) -> str:
 
 
 def places(world: World) -> Iterable[Datacenter]:
-    """The datacenters of the catalog, and whatever else a VM stands in."""
+    """The datacenters of the catalog, and those of all VMs."""
     used = (machine.datacenter for machine in world.machines.values())
     return dict.fromkeys((*DATACENTERS, *used))
 

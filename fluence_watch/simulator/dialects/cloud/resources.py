@@ -1,6 +1,6 @@
-"""What belongs to a VM: its disk, its address, its interfaces; and the SSH keys of the account.
+"""The resources of a VM: disk, address, interfaces; and the SSH keys of the account.
 
-All of it is priced with the VM, so that its own price is absent. A VM that has ended has none.
+Their price is part of the VM's price, so they have none. An ended VM has no resources.
 """
 
 from datetime import datetime
@@ -24,17 +24,17 @@ def stamp(at: datetime) -> str:
 
 
 def is_there(machine: Machine) -> bool:
-    """Whether the VM has not ended, and so still has what belongs to it."""
+    """Whether the VM has not ended, and so still has its resources."""
     return machine.state is not State.TERMINATED
 
 
 def with_resources(world: World) -> list[Machine]:
-    """The VMs that have anything."""
+    """The VMs that have resources."""
     return [machine for machine in world.listed() if is_there(machine)]
 
 
 def storage_id(machine: Machine) -> str:
-    """The id of the disk that the VM starts from."""
+    """The id of the VM's boot disk."""
     return uuid_of("storage", machine.key)
 
 
@@ -49,7 +49,7 @@ def vpc_id(cluster: str) -> str:
 
 
 def storage_json(machine: Machine) -> Item:
-    """The disk that the VM starts from."""
+    """The VM's boot disk."""
     return {
         **_owned("storage", machine),
         "name": f"{machine.name}-boot",
@@ -80,7 +80,7 @@ def public_ip_json(machine: Machine) -> Item:
 
 
 def interfaces_json(machine: Machine) -> list[Item]:
-    """The private interface of those VMs that have one, and the default one, which is public."""
+    """The private interface, if the VM has one, and the default one, which is public."""
     if not is_there(machine):
         return []
     public = {
@@ -102,7 +102,7 @@ def interfaces_json(machine: Machine) -> list[Item]:
 
 
 def subnets_of(machine: Machine) -> list[str]:
-    """The ids of the private networks that the VM is in: every other VM is in one."""
+    """The ids of the VM's private networks: every other VM is in one."""
     is_inside = is_there(machine) and int(machine.uuid[-1], 16) % 2 == 0
     return [uuid_of("subnet", machine.datacenter.id)] if is_inside else []
 

@@ -26,7 +26,7 @@ class _NewKey(Struct, rename="camel"):
 
 
 def routes(world: World) -> Sequence[Route]:
-    """All of them."""
+    """All of these endpoints."""
     return (
         *_group_routes(world),
         *_key_routes(world),

@@ -1,8 +1,9 @@
-"""Rules of security groups and open ports, one turned into the other.
+"""Converts between rules of security groups and open ports.
 
-A rule that lets in everybody on IPv4 (`0.0.0.0/0`) is an open port. Any other is narrow: it is
-kept and shown as it was given. `protocolKind` is `"all"`, `"icmp"`, or `{"tcp": {"ports": …}}` with
-`"all"`, `{"exact": {"value": 22}}` or `{"range": {"min": 8000, "max": 8100}}`.
+A rule that admits everybody on IPv4 (`0.0.0.0/0`) is an open port.
+Any other rule is narrow: it is kept and shown unchanged.
+`protocolKind` is `"all"`, `"icmp"`, or `{"tcp": {"ports": …}}` with `"all"`,
+`{"exact": {"value": 22}}` or `{"range": {"min": 8000, "max": 8100}}`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,14 +21,14 @@ ANYTHING: Final = Port(*ALL_PORTS, "any")
 
 @dataclass(frozen=True, slots=True)
 class Ingress:
-    """What comes in: `ports` to everybody, `narrow` to somebody."""
+    """The inbound rules: `ports` are open to everybody, `narrow` rules to some addresses."""
 
     ports: tuple[Port, ...]
     narrow: tuple[Rule, ...] = ()
 
 
 OPEN: Final = Ingress((ANYTHING,))
-"""The default of the API: a group without rules of its own allows all."""
+"""The API's default: a group without rules allows everything."""
 
 
 def read_rules(rules: Mapping[str, Any]) -> Ingress:
@@ -49,7 +50,7 @@ def ingress_of(rules: Sequence[Any]) -> Ingress:
     """Read a list of rules.
 
     Raises:
-        RefusedError: one of them is none.
+        RefusedError: one of them is invalid.
     """
     read = [(rule, _port_of(rule)) for rule in rules]
     ports = tuple(port for _, port in read if port is not None)
@@ -73,7 +74,7 @@ def _port_of(rule: object) -> Port | None:
         case {"type": "ipv4" | "ipv6", "protocolKind": kind, "remote": {"securityGroup": str()}}:
             _kind_of(kind)
         case _:
-            raise RefusedError("a rule has type, protocolKind and remote")
+            raise RefusedError("a rule needs type, protocolKind and remote")
     return None
 
 
@@ -102,7 +103,7 @@ def _numbers(ports: object) -> tuple[int, int]:
         case _:
             raise RefusedError("ports are all, exact or range")
     if not 0 < first <= last <= ALL_PORTS[1]:
-        raise RefusedError(f"{first} to {last} are no ports")
+        raise RefusedError(f"{first} to {last} are not ports")
     return first, last
 
 

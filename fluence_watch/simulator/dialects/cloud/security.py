@@ -26,7 +26,7 @@ Rules = dict[str, Any]
 
 
 class NewGroup(Struct, rename="camel"):
-    """A group to be made; without ingress rules it allows all, as the API does."""
+    """A group to create. Without ingress rules it allows everything, as in the API."""
 
     cluster_id: str
     name: str
@@ -35,7 +35,7 @@ class NewGroup(Struct, rename="camel"):
 
 
 class GroupChange(Struct, rename="camel"):
-    """A change: what is absent stays, rules of `null` are the default again, which allows all."""
+    """A change. Absent fields stay; rules of `null` restore the default: everything is allowed."""
 
     name: str | None = None
     ingress_rules: Rules | UnsetType | None = UNSET
@@ -43,7 +43,7 @@ class GroupChange(Struct, rename="camel"):
 
 
 def all_groups(world: World) -> list[Group]:
-    """The groups that VMs use, and the others."""
+    """The groups that VMs use, then the unused ones."""
     return [*groups_in_use(world.listed()), *world.groups.values()]
 
 
@@ -66,17 +66,17 @@ def group_json(group: Group) -> Item:
 
 
 def create_group(world: World, wanted: NewGroup) -> Group:
-    """A group that no VM uses yet.
+    """Create a group that no VM uses yet.
 
     Raises:
         UnknownError: there is no such cluster.
-        RefusedError: a rule or a port is refused, the name is blank, or it limits what goes out.
+        RefusedError: a rule or a port is refused, the name is blank, or egress is limited.
     """
     by_cluster = {cluster_id(place): place for place in places(world)}
     if wanted.cluster_id not in by_cluster:
         raise UnknownError(f"no cluster {wanted.cluster_id!r:.60}")
     if not wanted.name.strip() or wanted.egress_rules:
-        raise RefusedError("a group needs a name, and the simulator limits nothing going out")
+        raise RefusedError("a group needs a name, and the simulator does not limit egress")
     given = wanted.ingress_rules
     ingress = OPEN if given is None else ingress_of(given)
     group = Group(
@@ -92,18 +92,18 @@ def create_group(world: World, wanted: NewGroup) -> Group:
 
 
 def change_group(world: World, group_id: str, wanted: GroupChange) -> Group:
-    """Change the rules of a group, and with them the ports of every VM that uses it.
+    """Change the rules of a group, and so the ports of every VM that uses it.
 
     Raises:
         UnknownError: there is no such group.
-        RefusedError: a rule or a port is refused, or what goes out would be limited; or the name
-            is another one and VMs use the group, which is named for the first of them.
+        RefusedError: a rule or a port is refused, or egress would be limited. Or the name changes
+            while VMs use the group, which is named after the first of them.
     """
     group = group_by_id(world, group_id)
     if wanted.egress_rules and wanted.egress_rules != ALLOW_ALL:
-        raise RefusedError("the simulator limits nothing going out")
+        raise RefusedError("the simulator does not limit egress")
     if group.members and wanted.name not in {None, group.name}:
-        raise RefusedError("the simulator names a group for its first VM")
+        raise RefusedError("the simulator names a group after its first VM")
     ingress = _wanted_ingress(group, wanted)
     if group.members:
         vm_id = group.members[0].id
@@ -119,7 +119,7 @@ def change_group(world: World, group_id: str, wanted: GroupChange) -> Group:
 
 
 def remove_group(world: World, group_id: str) -> Item:
-    """Remove a group that no VM uses; it is answered a last time.
+    """Remove a group that no VM uses, and return it.
 
     Raises:
         UnknownError: there is no such group.

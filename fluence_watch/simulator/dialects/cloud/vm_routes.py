@@ -1,4 +1,4 @@
-"""The endpoints of VMs, and of the disks and addresses that belong to them."""
+"""The endpoints of VMs, and of their disks and addresses."""
 
 from collections.abc import Awaitable, Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""VMs. One that the user has ended stays in the list, as does one that its provider ended."""
+"""VMs. An ended VM stays in the list, whether its user or its provider ended it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -41,7 +41,7 @@ _ACTIONS: Final = {
 
 
 def all_vms(world: World) -> list[Machine]:
-    """The VMs that the account holder can see, and those that the account holder ended."""
+    """The VMs that the account holder can see, and those that the account holder deleted."""
     return [*world.listed(), *world.deleted.values()]
 
 
@@ -58,7 +58,7 @@ def vm_by_id(world: World, vm_id: str) -> Machine:
 
 
 def vm_json(world: World, machine: Machine) -> Item:
-    """A VM as its own endpoint shows it: without its plan."""
+    """A VM as its own endpoint returns it: without its plan."""
     runs, ended = is_there(machine), machine.state_changed_at
     price = machine.price
     return {
@@ -99,7 +99,7 @@ def listed_vm_json(world: World, machine: Machine) -> Item:
 
 
 def expanded(world: World, machine: Machine, wanted: Iterable[str]) -> Item:
-    """What `?expand=` adds: the attached resources that are named, in full."""
+    """The resources that `?expand=` names, in full."""
     names = tuple(dict.fromkeys(wanted))
     if not names:
         return {}
