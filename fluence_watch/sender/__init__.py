@@ -1,5 +1,5 @@
-"""Apprise, in processes of its own: they can be killed, and their 40 MB go when they are not used.
+"""Apprise in separate processes, which can be killed and whose 40 MB are freed when unused.
 
 `worker` is the program that they run, `process` is one that sends, `urls` asks one about URLs.
-Apprise is never loaded into this process.
+This process never loads Apprise.
 """

@@ -1,4 +1,4 @@
-"""A process that sends for one receiver: kept while it is used, killed when it takes too long."""
+"""A process that sends for one receiver: kept while in use, killed when it takes too long."""
 
 import asyncio
 import json
@@ -13,23 +13,23 @@ from pathlib import Path
 from fluence_watch.errors import NotifyError
 
 IDLE_SECONDS = 60.0
-"""How long a process is kept for the next message: to start one takes 0.3 s of CPU."""
+"""How long a process is kept for the next message. Starting one takes 0.3 s of CPU."""
 
 _LONGEST_ANSWER = 2**20
 
 
 def command(*arguments: str) -> list[str]:
-    """The command line of the program; `-P` keeps the current folder out of its imports."""
+    """The command line of the program; `-P` keeps the current folder off its import path."""
     return [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), *arguments]
 
 
 def environment() -> dict[str, str]:
-    """Its environment: ours (proxies, certificates) without the settings, which hold keys."""
+    """Its environment: ours (proxies, certificates) without the settings, which contain keys."""
     return {name: value for name, value in os.environ.items() if "FLUENCE_WATCH" not in name}
 
 
 class SenderProcess:
-    """Answers requests, one at a time, each within a hard bound in time.
+    """Answers requests one at a time, each with a hard time limit.
 
     The process starts with the first request. It ends when it is idle for `idle` seconds, when an
     answer is late, when the request is cancelled, and when this process ends.
@@ -45,7 +45,7 @@ class SenderProcess:
         """The answer of the program (see `worker`).
 
         Raises:
-            NotifyError: there was none in time. The process is killed; the message may have
+            NotifyError: no answer arrived in time. The process is killed, but the message may have
                 arrived.
         """
         async with self._asking:
@@ -65,7 +65,7 @@ class SenderProcess:
             return answer
 
     async def aclose(self) -> None:
-        """End the process, if there is one, without waiting for an answer."""
+        """Kill the process, if there is one, without waiting for an answer."""
         self._stay()
         await self._end()
 
@@ -92,7 +92,7 @@ class SenderProcess:
                     stdout=PIPE,
                     env=environment(),
                     limit=_LONGEST_ANSWER,
-                    start_new_session=True,  # so that what a plugin starts is killed with it
+                    start_new_session=True,  # so that children of plugins are killed with it
                 )
             except OSError as error:
                 raise NotifyError(f"cannot start a process that sends: {error}") from None
@@ -104,7 +104,7 @@ class SenderProcess:
             self._rest = None
 
     def _kill(self) -> Process | None:
-        """Kill the process, and whatever a plugin has started; asyncio reaps it."""
+        """Kill the process and everything that a plugin started; asyncio reaps it."""
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Describes receivers by their URLs: one short-lived process answers for all, once for each."""
+"""Describes receivers by their URLs: one short-lived process describes all, once."""
 
 import json
 import subprocess
@@ -16,8 +16,9 @@ _MOST = 10_000
 class Description(NamedTuple):
     """A receiver as Apprise describes it.
 
-    `format` is what the service takes best (text, markdown or html), `longest` how many characters
-    a message may have, `shown` the URL without its secrets.
+    `format` is the service's preferred format (text, markdown or html).
+    `longest` is the largest number of characters in a message.
+    `shown` is the URL without its secrets.
     """
 
     format: str
@@ -30,7 +31,7 @@ _lock = Lock()
 
 
 def describe(urls: Sequence[str]) -> list[Description | None]:
-    """What each URL means; `None` where Apprise cannot use it, or there are several in it.
+    """Describe each URL; `None` if Apprise cannot use it, or it holds several URLs.
 
     Raises:
         NotifyError: Apprise cannot be run.
@@ -45,7 +46,7 @@ def describe(urls: Sequence[str]) -> list[Description | None]:
 
 
 def unusable(url: str) -> str:
-    """Why a URL that Apprise cannot use is refused; the text does not show it."""
+    """The error text for a URL that Apprise cannot use; it does not show the URL."""
     scheme, colon, _ = url.partition("://")
     return (
         f"Apprise cannot use this {scheme[:20] if colon else ''!r} URL: write one URL, as "

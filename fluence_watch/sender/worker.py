@@ -1,15 +1,15 @@
-"""The process that sends, as a program: Apprise, asked in lines of JSON on standard input.
+"""The program of a process that sends: runs Apprise, driven by lines of JSON on standard input.
 
     {"url", "format", "title", "body", "kind"}   → {} when it was sent, else {"error": "why"}
 
-It ends at the end of its input, even during a send: its parent is gone. As `worker.py
-describe` it reads one list of URLs to the end of the input, and answers with
+It exits at the end of its input, even during a send, because its parent is gone.
+As `worker.py describe` it reads one list of URLs up to the end of the input, and answers
 
     {"urls": [{"format", "longest", "shown"} or null, …]}   or {"error": "why"}
 
-URLs arrive by standard input alone, because others can read the arguments of a process. Their
-secrets are in no answer. What plugins print goes nowhere. The program needs Apprise and the standard
-library, nothing of this package, and is started by its path.
+URLs come by standard input only, because other users can read the arguments of a process.
+No answer contains their secrets. Output of plugins is discarded.
+The program needs Apprise and the standard library, nothing of this package, and is run by its path.
 """
 
 import contextlib
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from apprise import Apprise, NotifyBase
 
 _OURSELVES = "fluence-watch"
-# Bytes. A service may answer without end, and Apprise reads whole answers: then a send fails here, or the parent
-# kills this process after `TIMEOUT` (see `notify/receiver.py`), whichever comes first.
+# Bytes. A service may respond without end, and Apprise reads whole responses.
+# Then the send fails here, or the parent kills this process after `TIMEOUT`
+# (see `notify/receiver.py`), whichever comes first.
 _MOST_MEMORY = 512 * 2**20
-_SECRET = 4  # shorter pieces of a URL are no secrets, and would blank out ordinary words
+_SECRET = 4  # shorter pieces of a URL are not secrets, and hiding them would hide ordinary words
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     for number in (
         signal.SIGINT,
         signal.SIGTERM,
-    ):  # the terminal sends them to all; the end of the input counts
+    ):  # the terminal sends them to every process; the end of the input is what counts
         signal.signal(number, signal.SIG_IGN)
     requests, answers = _channels()
     if sys.argv[1:] == ["describe"]:
@@ -65,7 +66,7 @@ def _channels() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _work(next_line: Callable[[], bytes], answers: IO[bytes]) -> None:
-    with contextlib.suppress(ImportError):  # the first answer reports it
+    with contextlib.suppress(ImportError):  # the first answer reports the error
         import apprise  # noqa: F401, PLC0415 - while the first request is on its way
     with contextlib.suppress(OSError):
         while True:
@@ -125,13 +126,13 @@ def _send(url: str, *, title: str, body: str, kind: str, format: str) -> dict[st
 
 @cache
 def _load(url: str) -> "Apprise | None":
-    """Apprise with the one receiver that the URL means, `None` where it means none or several."""
+    """Apprise with the URL's single receiver; `None` if the URL means none or several."""
     from apprise import Apprise, AppriseAsset, OverflowMode  # noqa: PLC0415 - see _work
 
     asset = AppriseAsset(
         app_id=_OURSELVES,
         app_desc=_OURSELVES,
-        http_redirects=False,  # a POST that is redirected arrives as an empty GET
+        http_redirects=False,  # a redirected POST arrives as an empty GET
         interpret_emojis=False,
         service_timeout=0,  # the parent kills this process when a send takes too long
         timezone="UTC",
@@ -140,8 +141,10 @@ def _load(url: str) -> "Apprise | None":
     if len(url.split()) != 1 or not apprise.add(url) or len(apprise) != 1:
         return None
     plugin = apprise[0]
-    plugin.overflow_mode = OverflowMode.TRUNCATE  # one message stays one, whatever the URL says
-    plugin.optional = False  # or a failure would look like success
+    plugin.overflow_mode = (
+        OverflowMode.TRUNCATE
+    )  # one message is never split, whatever the URL says
+    plugin.optional = False  # otherwise a failure would look like a success
     return apprise
 
 
@@ -156,7 +159,7 @@ def _pieces(url: str) -> Iterable[str]:
 
 
 def _secrets(url: str, plugin: "NotifyBase") -> Iterable[str]:
-    """The pieces of the URL that Apprise itself does not show, the longest first."""
+    """The pieces of the URL that Apprise's display form omits, the longest first."""
     shown = _shown(plugin)
     return [piece for piece in _pieces(url) if piece not in shown]
 

@@ -1,4 +1,4 @@
-"""Everything that can be configured, typed: TOML file, environment, secret files."""
+"""All settings, typed: TOML file, environment, secret files."""
 
 from fluence_watch.settings.model import (
     AccountSettings,

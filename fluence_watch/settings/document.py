@@ -36,7 +36,7 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
 
 
 def show(settings: WatchSettings) -> str:
-    """The effective settings; a secret is shown as stars."""
+    """The effective settings; secrets are shown as stars."""
     blocks = []
     for name, value in settings:
         if name == "rules":
@@ -109,5 +109,5 @@ def _toml(value: object) -> str:
 
 
 def _visible(character: str) -> str:
-    """The text with invisible characters escaped: TOML forbids some of them."""
+    """The text with invisible characters escaped, because TOML forbids some of them."""
     return character if character.isprintable() else f"\\U{ord(character):08X}"

@@ -1,8 +1,9 @@
 """Settings from environment variables.
 
-`FLUENCE_WATCH_POLL__INTERVAL=30s` is `interval` of `[poll]`. An entry of a list of tables is named by
-its name or number: `FLUENCE_WATCH_ACCOUNTS__MAIN__API_KEY`. `FLUENCE_WATCH_API_KEY` and
-`FLUENCE_WATCH_NOTIFY_URLS` are enough where there is no file.
+`FLUENCE_WATCH_POLL__INTERVAL=30s` is `interval` of `[poll]`.
+An entry of a list of tables is named by its name or number:
+`FLUENCE_WATCH_ACCOUNTS__MAIN__API_KEY`.
+Without a file, `FLUENCE_WATCH_API_KEY` and `FLUENCE_WATCH_NOTIFY_URLS` are enough.
 """
 
 import copy
@@ -18,7 +19,7 @@ TWINS |= {file: secret for secret, file in TWINS.items()}
 _ENTRIES = frozenset({"accounts", "expect", "receivers"})
 _LISTS = frozenset({"rules", "accounts", "ports"})
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-# Kubernetes sets these for pods beside a service called fluence-watch.
+# Kubernetes sets these in pods of a namespace with a service called fluence-watch.
 _KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
 
 Tables = dict[str, Any]
@@ -26,17 +27,17 @@ Loc = tuple[int | str, ...]
 
 
 def variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables with our prefix, which is cut."""
+    """The variables with our prefix, without it."""
     named = ((k.upper(), v) for k, v in environ.items())
     found = {k.removeprefix(PREFIX): v for k, v in named if k.startswith(PREFIX)}
     return {k: v for k, v in found.items() if not _KUBERNETES.fullmatch(k)}
 
 
 class Overlay:
-    """The tables of the file, with variables (without prefix) laid over them.
+    """The tables of the file, overridden by variables (without prefix).
 
-    `tables` are the file's with the variables laid over them, `origins` says which variable a key
-    came from. Lists are separated by blanks or commas.
+    `tables` are the resulting tables, `origins` has the variable that set a key.
+    Lists are separated by blanks or commas.
 
     Raises:
         OSError, UnicodeDecodeError: the file with the receivers' URLs cannot be read.
@@ -55,7 +56,7 @@ class Overlay:
         self.tables = _merged(file, self._all)
 
     def _put(self, path: Sequence[str], value: str, variable: str) -> None:
-        """Put the value at its place; a place that is no table in the file is an error of the file."""
+        """Set the value at its place. A place that is not a table is an error of the file."""
         node: Any = self._all
         loc: Loc = ()
         for part in path[:-1]:
@@ -123,7 +124,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a scalar or a list of 
 
 
 def _merged(under: Tables, over: Tables) -> Tables:
-    """Both merged; `over` wins."""
+    """Both tables merged; `over` takes precedence."""
     merged = dict(under)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

@@ -1,4 +1,4 @@
-"""The line of a key in a TOML file, which `tomllib` does not give."""
+"""The line of a key in a TOML file, because `tomllib` does not report lines."""
 
 import re
 from collections import Counter
@@ -9,12 +9,12 @@ _KEY = re.compile(r'^\s*"?([A-Za-z0-9_.-]+)"?\s*=')
 
 
 def dotted(loc: Sequence[int | str]) -> str:
-    """A path as people write it: `accounts[0].api_key`."""
+    """A path in dotted form: `accounts[0].api_key`."""
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".")
 
 
 def line_of(text: str, loc: Sequence[int | str]) -> int | None:
-    """The line of the key, else of the nearest table around it; counted from 1."""
+    """The line of the key, or of the nearest table around it; counted from 1."""
     lines = _lines(text)
     for length in range(len(loc), 0, -1):
         if line := lines.get(dotted(loc[:length])):

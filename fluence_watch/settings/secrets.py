@@ -1,4 +1,4 @@
-"""Secrets: given in the settings, or in a file of their own. No text here ever shows one."""
+"""Secrets: given in the settings, or in a separate file. No error text shows one."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from fluence_watch.sender.urls import describe, unusable
 
 
 def one_secret(given: SecretStr | None, file: Path | None, name: str) -> SecretStr:
-    """The secret of the setting `name`, or from the file that its twin `<name>_file` points to.
+    """The secret of the setting `name`, or of the file that its twin `<name>_file` names.
 
     Raises:
-        ValueError: both are given or none is, the file cannot be read, or the secret is empty.
+        ValueError: both or neither are given, the file cannot be read, or the secret is empty.
     """
     if (given is None) == (file is None):
         raise ValueError(f"give {name} or {name}_file, one of the two")
@@ -24,7 +24,7 @@ def one_secret(given: SecretStr | None, file: Path | None, name: str) -> SecretS
 
 
 def read_secret(path: Path) -> SecretStr:
-    """The secret in the file, its trailing newline cut.
+    """The secret in the file, without the trailing newline.
 
     Raises:
         ValueError: the file cannot be read, or is empty.

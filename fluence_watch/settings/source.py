@@ -1,4 +1,4 @@
-"""Reads the settings, and reports every problem at once."""
+"""Reads the settings and reports every problem at once."""
 
 import difflib
 import os
@@ -36,7 +36,7 @@ Origins = Mapping[Loc, str]
 
 
 def find_file(given: Path | None = None) -> Path | None:
-    """The settings file: `given`, else `FLUENCE_WATCH_CONFIG`, else the first usual place."""
+    """The settings file: `given`, else `FLUENCE_WATCH_CONFIG`, else the first existing default."""
     if given is not None:
         return given
     if named := os.environ.get(f"{PREFIX}CONFIG"):
@@ -53,12 +53,13 @@ def _may_be_there(place: Path) -> bool:
 
 
 def load_settings(file: Path | None = None) -> WatchSettings:
-    """Read the settings from the file, if there is one, and the environment.
+    """Read the settings from the file, if any, and the environment.
 
-    What is doubtful but usable is in their `notes`.
+    Doubtful but usable settings are in their `notes`.
 
     Raises:
-        ConfigError: they cannot be used; it lists every problem, with its key, file and line.
+        ConfigError: the settings cannot be used. It lists every problem with its key, file and
+            line.
     """
     text = _read(file) if file else ""
     given = variables(os.environ)
@@ -81,7 +82,7 @@ class _Reading:
     text: str
 
     def settings(self) -> WatchSettings:
-        """Validate each value by itself, then check the valid ones together."""
+        """Validate each value alone, then check the valid ones together."""
         settings, errors = _validated(self.overlay.tables)
         problems = [self._problem(e["loc"], self._words(e), e["type"]) for e in errors]
         wrong = [loc for error in errors for loc in _in_doubt(error)]
@@ -116,7 +117,7 @@ class _Reading:
 
 
 def _validated(tables: Tables) -> tuple[WatchSettings, Sequence[ErrorDetails]]:
-    """The settings with defaults for invalid values, and the problems of these."""
+    """The settings, with defaults for invalid values, and the problems of those values."""
     try:
         return WatchSettings.model_validate(tables), ()
     except ValidationError as error:
@@ -127,7 +128,7 @@ def _validated(tables: Tables) -> tuple[WatchSettings, Sequence[ErrorDetails]]:
 
 
 def _mend(tables: Tables, loc: Loc) -> None:
-    """Replace what is invalid by something valid, so that the rest can be checked."""
+    """Replace invalid values by valid ones, so that the rest can be checked."""
     node: Any = tables
     key = loc[0]
     for part in loc[1:]:
@@ -145,7 +146,7 @@ def _mend(tables: Tables, loc: Loc) -> None:
 
 
 def _in_doubt(error: ErrorDetails) -> Iterator[Loc]:
-    """The keys that this error leaves unknown."""
+    """The keys whose values this error leaves unknown."""
     loc: Loc = error["loc"]
     yield loc
     if error["type"] == "extra_forbidden":
@@ -153,7 +154,7 @@ def _in_doubt(error: ErrorDetails) -> Iterator[Loc]:
 
 
 def _overlap(one: Loc, other: Loc) -> bool:
-    """Whether one of them equals or contains the other."""
+    """Whether one path equals or contains the other."""
     return all(a == b for a, b in zip(one, other, strict=False))
 
 
@@ -183,7 +184,7 @@ def _parse(text: str, source: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         what = f"not valid TOML: {error}"
     except (ArithmeticError, RecursionError):
-        what = "not usable: a number is out of all range, or tables are nested too deep"
+        what = "not usable: a number is far out of range, or tables are nested too deeply"
     else:
         return tables
     raise ConfigError([Problem("", what, source)])
@@ -192,17 +193,17 @@ def _parse(text: str, source: str) -> dict[str, Any]:
 def _number(text: str) -> Decimal:
     number = Decimal(text)
     if number.is_finite() and abs(number.adjusted()) > _DIGITS:
-        raise OverflowError  # written out it would fill the memory
+        raise OverflowError  # printing it would fill the memory
     return number
 
 
 def _inside(loc: Loc, origins: Origins) -> str | None:
-    """A variable that sets something in this table."""
+    """A variable that sets a key of this table."""
     return next((variable for at, variable in origins.items() if at[: len(loc)] == loc), None)
 
 
 def _around(loc: Loc, origins: Origins) -> str | None:
-    """The variable that set this value, or the table around it."""
+    """The variable that set this value or the table around it."""
     found = (origins.get(loc[:length]) for length in range(len(loc), 0, -1))
     return next((variable for variable in found if variable), None)
 

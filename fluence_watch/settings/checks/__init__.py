@@ -1,7 +1,7 @@
-"""Checks across settings whose values are valid one by one.
+"""Checks across settings that are valid one by one.
 
-A check is a pure function over settings whose values all have the right type and bounds. What can
-never work is an error. What works, but hardly as intended, is a note.
+A check is a pure function over settings of the right types and within bounds.
+Settings that cannot work are an error. Settings that work, but hardly as intended, are a note.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +38,6 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
 
 
 def doubts(settings: WatchSettings) -> Iterator[Doubt]:
-    """All that the checks find."""
+    """All findings of the checks."""
     for check in CHECKS:
         yield from check(settings)

@@ -1,4 +1,4 @@
-"""Checks on accounts and on what is expected of their VMs."""
+"""Checks on accounts and on the expectations of their VMs."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -24,14 +24,14 @@ from fluence_watch.settings.secrets import check_api_key
 
 
 def some_account(settings: WatchSettings) -> Iterator[Doubt]:
-    """There is an account to watch."""
+    """There is at least one account."""
     if not settings.accounts:
         add = f"add [[accounts]] to the file, or set {PREFIX}API_KEY"
         yield error(f"no account to watch: {add}", ("accounts",))
 
 
 def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
-    """Each account has its own name, other than that of the watcher."""
+    """Account names are unique and differ from the watcher's own name."""
     yield from same_names("accounts", [account.name for account in settings.accounts])
     for number, account in enumerate(settings.accounts):
         if account.name == shown_account(WATCHER):
@@ -42,19 +42,19 @@ def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def keys_are_usable(settings: WatchSettings) -> Iterator[Doubt]:
-    """Each account has one key, and a request can carry it."""
+    """Each account has one key that a request can carry."""
     return unusable("accounts", "api_key", settings.accounts, lambda each: check_api_key(each.key))
 
 
 def keys_differ(settings: WatchSettings) -> Iterator[Doubt]:
     """No account is watched twice."""
     seen = [(secret(account, "key"), account.url) for account in settings.accounts]
-    effect = "its VMs are watched, and notified, twice"
+    effect = "its VMs are watched twice, and every alert is sent twice"
     return same_secrets("accounts", "api_key", seen, "API key", effect)
 
 
 def keys_travel_encrypted(settings: WatchSettings) -> Iterator[Doubt]:
-    """The API key does not cross the open network in the clear."""
+    """The API key crosses the open network only encrypted."""
     for number, account in enumerate(settings.accounts):
         if account.base_url.scheme == "http" and not _is_near(account.base_url.host or ""):
             what = "http sends the API key unencrypted: write https"
@@ -62,7 +62,7 @@ def keys_travel_encrypted(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def _is_near(host: str) -> bool:
-    """Whether the host is this machine, in a private network, or a container's neighbour."""
+    """Whether the host is this machine, on a private network, or a neighbouring container."""
     try:
         return ip_address(host.strip("[]")).is_private
     except ValueError:
@@ -70,7 +70,7 @@ def _is_near(host: str) -> bool:
 
 
 def epochs_count(settings: WatchSettings) -> Iterator[Doubt]:
-    """A billing period is set only where it applies."""
+    """A billing period is set only where it has an effect."""
     for number, account in enumerate(settings.accounts):
         where: Loc = ("accounts", number, "epoch")
         if account.epoch == EPOCH:
@@ -82,7 +82,7 @@ def epochs_count(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def expectations_apply(settings: WatchSettings) -> Iterator[Doubt]:
-    """An expectation names an existing account, and VMs that no earlier one covers."""
+    """Each expectation names an existing account, and VMs that no earlier one covers."""
     accounts = [account.name for account in settings.accounts]
     for number, entry in enumerate(settings.expect):
         if accounts and not matching((entry.account,), accounts):

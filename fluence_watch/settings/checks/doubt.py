@@ -1,4 +1,4 @@
-"""What a check finds, and helpers that checks share."""
+"""The findings of checks, and helpers that checks share."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ INTERVAL: Loc = ("poll", "interval")
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A conflict between settings; `where` are its keys, the likeliest cause first."""
+    """A conflict between settings; `where` has its keys, the likeliest cause first."""
 
     where: Sequence[Loc]
     what: str
@@ -23,32 +23,32 @@ class Doubt:
 
 
 def error(what: str, *where: Loc) -> Doubt:
-    """What can never work."""
+    """A finding that cannot work."""
     return Doubt(where, what, fatal=True)
 
 
 def note(what: str, *where: Loc) -> Doubt:
-    """What is doubtful."""
+    """A finding that is doubtful."""
     return Doubt(where, what)
 
 
 def rule_key(name: str, key: str) -> Loc:
-    """The place of a rule's setting."""
+    """The key of a rule's setting."""
     return "rules", name, key
 
 
 def twins(section: str, number: int, key: str) -> tuple[Loc, Loc]:
-    """The two places of a secret: the key itself, and the file that holds it."""
+    """The two keys of a secret: the value itself, and the file that contains it."""
     return (section, number, key), (section, number, f"{key}_file")
 
 
 def names(section: str, entries: Sequence[object]) -> list[Loc]:
-    """The places of the entries' names."""
+    """The keys of the entries' names."""
     return [(section, number, "name") for number in range(len(entries))]
 
 
 def secret(entry: object, name: str) -> Hashable:
-    """The secret of an entry, or a unique value where it cannot be read."""
+    """The secret of an entry, or a unique value if it cannot be read."""
     try:
         found: Hashable = getattr(entry, name)
     except ValueError:
@@ -57,7 +57,7 @@ def secret(entry: object, name: str) -> Hashable:
 
 
 def repeated(values: Iterable[Hashable]) -> Iterator[tuple[int, int]]:
-    """The place of each repeated value, and the place of its first occurrence."""
+    """The place of each repeated value, and that of its first occurrence."""
     first: dict[Hashable, int] = {}
     for number, value in enumerate(values):
         before = first.setdefault(value, number)
@@ -101,7 +101,7 @@ def matching(globs: Iterable[str], existing: Iterable[str]) -> list[str]:
 
 
 def unmatched(kind: str, glob: str, existing: Sequence[str]) -> str:
-    """Says that a glob matches nothing, and which name is nearest."""
+    """The error for a glob that matches nothing, with the nearest name."""
     if "," in glob:
         parts = ", ".join(f'"{part.strip()}"' for part in glob.split(",") if part.strip())
         return f"{glob!r} is one glob with a comma in it, and matches no {kind}: write [{parts}]"

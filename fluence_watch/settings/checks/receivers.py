@@ -28,22 +28,22 @@ from fluence_watch.settings.secrets import check_apprise_url
 
 
 def some_receiver(settings: WatchSettings) -> Iterator[Doubt]:
-    """There is a receiver to notify."""
+    """There is at least one receiver."""
     if not settings.receivers:
         what = "there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
         yield note(what, ("receivers",))
 
 
 def names_differ(settings: WatchSettings) -> Iterator[Doubt]:
-    """Each receiver has a name of its own."""
+    """Receiver names are unique."""
     return same_names("receivers", [receiver.name for receiver in settings.receivers])
 
 
 def urls_are_usable(settings: WatchSettings) -> Iterator[Doubt]:
-    """Each receiver has one URL, and Apprise can use it."""
+    """Each receiver has one URL that Apprise can use."""
     with suppress(
         NotifyError
-    ):  # else each is described by itself, and the error belongs to its receiver
+    ):  # otherwise each is described by itself, and its error belongs to the receiver
         urls = (secret(receiver, "apprise_url") for receiver in settings.receivers)
         describe([url for url in urls if isinstance(url, str)])
     return unusable(
@@ -84,7 +84,7 @@ def _accounts_match(
 
 
 def something_is_sent(settings: WatchSettings) -> Iterator[Doubt]:
-    """A rule that a receiver takes is enabled, and severe enough for it."""
+    """At least one rule of each receiver is enabled, and severe enough for it."""
     some_enabled = any(rule.enabled for rule in settings.by_rule.values())
     for number, receiver in enumerate(settings.receivers):
         wanted = matching(receiver.rules, settings.by_rule)
@@ -101,14 +101,14 @@ def something_is_sent(settings: WatchSettings) -> Iterator[Doubt]:
 
 def _is_sent(settings: WatchSettings, name: str, receiver: ReceiverSettings) -> bool:
     rule = settings.by_rule[name]
-    # a closed port 22 and an ended VM are critical, whatever the rule's own severity
+    # a closed port 22 and an ended VM are critical, whatever the rule's severity
     critical = name in {port_drift.NAME, vm_status.NAME}
     severity = Severity.CRITICAL if critical else rule.severity
     return rule.enabled and severity.rank >= receiver.min_severity.rank
 
 
 def repeats_take_a_poll(settings: WatchSettings) -> Iterator[Doubt]:
-    """Alerts are repeated by polls, so not more often than polls."""
+    """Alerts are repeated at polls, so not more often than polls."""
     interval = settings.poll.interval
     for number, receiver in enumerate(settings.receivers):
         if receiver.repeat_interval and receiver.repeat_interval < interval:

@@ -19,7 +19,7 @@ T = TypeVar("T", bound=RuleSettings)
 
 
 def poll_ends_before_the_next(settings: WatchSettings) -> Iterator[Doubt]:
-    """A slow poll is over when the next is due."""
+    """A slow poll ends before the next one is due."""
     poll = settings.poll
     if poll.timeout > poll.interval:
         what = f"poll.timeout ({short(poll.timeout)}) is longer than poll.interval ({short(poll.interval)}): a slow poll delays the next"
@@ -79,7 +79,7 @@ def missing_is_confirmed(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def fleets_are_confirmed(settings: WatchSettings) -> Iterator[Doubt]:
-    """A fleet that left the list at once is reported as gone before it is forgotten."""
+    """VMs that leave the list all at once are reported as vanished before they are forgotten."""
     rule = _of(settings, VmVanishedSettings)
     if rule.enabled and rule.suspect_for >= rule.forget_after:
         what = f"a fleet that leaves the list at once is forgotten after {short(rule.forget_after)}, before it counts as vanished: make suspect_for ({short(rule.suspect_for)}) the shorter"
@@ -88,12 +88,12 @@ def fleets_are_confirmed(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def low_balance_is_early(settings: WatchSettings) -> Iterator[Doubt]:
-    """A low reserve is reported, and while the VM still runs."""
+    """A low reserve is reported while the VM still runs."""
     rule = _of(settings, LowBalanceSettings)
     if not rule.enabled:
         return
     if not rule.min_epochs and not rule.min_usdc:
-        what = "low_balance fires only when the API itself says that money is short"
+        what = "low_balance fires only if the API itself reports a low balance"
         yield note(what, rule_key("low_balance", "min_epochs"), rule_key("low_balance", "min_usdc"))
     epoch = min((_billed_every(account) for account in settings.accounts), default=EPOCH)
     if rule.min_epochs and rule.hold >= max(1, int(rule.min_epochs)) * epoch:
@@ -106,7 +106,7 @@ def _billed_every(account: AccountSettings) -> timedelta:
 
 
 def account_low_is_early(settings: WatchSettings) -> Iterator[Doubt]:
-    """A low balance is reported, and while some of it is left."""
+    """A low balance is reported before it is used up."""
     rule = _of(settings, AccountLowSettings)
     if rule.enabled and rule.min_days and rule.hold >= float(rule.min_days) * timedelta(days=1):
         what = f"account_low fires too late: a balance for {rule.min_days:f} days is used up before"
@@ -114,7 +114,7 @@ def account_low_is_early(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def events_do_not_wait(settings: WatchSettings) -> Iterator[Doubt]:
-    """Rules about changes have no `for`: a change does not last."""
+    """Rules about changes have no `for`, because a change has no duration."""
     for rule in RULES:
         if rule.event and settings.by_rule[rule.name].hold:
             yield note("without effect: a change fires at once", rule_key(rule.name, "for"))

@@ -61,7 +61,7 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
 NOTES: list[tuple[Check, str, int | None, str, str]] = [
     (receivers.some_receiver, ACCOUNT, None, "receivers", NOBODY),
     (accounts.keys_differ, BOTH + '[[accounts]]\nname = "b"\napi_key = "k"\n', 8, "accounts[1].api_key",
-     "the same API key as accounts[0]: its VMs are watched, and notified, twice"),
+     "the same API key as accounts[0]: its VMs are watched twice, and every alert is sent twice"),
     (accounts.keys_travel_encrypted, ACCOUNT + 'base_url = "http://api.fluence.dev"\n' + OPS, 3, "accounts[0].base_url",
      "http sends the API key unencrypted: write https"),
     (accounts.epochs_count, ACCOUNT + 'epoch = "1h"\n' + OPS, 3, "accounts[0].epoch",
@@ -96,7 +96,7 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
     (timing.low_balance_is_early, BOTH + '[rules.low_balance]\nfor = "1d"\n', 7, "rules.low_balance.for",
      "low_balance fires too late: a reserve for 1 charges, one each 24h, is used up before"),
     (timing.low_balance_is_early, BOTH + "[rules.low_balance]\nmin_epochs = 0\n", 7, "rules.low_balance.min_epochs",
-     "low_balance fires only when the API itself says that money is short"),
+     "low_balance fires only if the API itself reports a low balance"),
     (timing.account_low_is_early, BOTH + '[rules.account_low]\nmin_days = 0.5\nfor = "12h"\n', 8, "rules.account_low.for",
      "account_low fires too late: a balance for 0.5 days is used up before"),
     (timing.events_do_not_wait, BOTH + '[rules.price_changed]\nfor = "1h"\n', 7, "rules.price_changed.for",

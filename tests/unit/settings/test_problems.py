@@ -228,7 +228,7 @@ def test_a_dialect_that_nobody_speaks(problems: Problems) -> None:
 )
 def test_a_file_that_is_no_settings_at_all(problems: Problems, text: str, what: str | None) -> None:
     """What is no TOML, or would not fit the memory, is one clear problem and no crash."""
-    absurd = "not usable: a number is out of all range, or tables are nested too deep"
+    absurd = "not usable: a number is far out of range, or tables are nested too deeply"
     assert (Problem("", what or absurd, "config.toml"),) == problems(text)
 
 
