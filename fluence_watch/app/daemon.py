@@ -56,6 +56,8 @@ class Daemon:
         self._store = store
         self._clock = clock
         self._load = load
+        # from the first answer on: who has polled nothing is not ready
+        self.board.expect(set(first.policies), first.settings.poll.interval)
         self._schedule = Schedule()
         self._couriers = Couriers(store, self.board, clock)
         self._watches = Watches(self._schedule, store, self.board, clock, self._couriers.wake)
