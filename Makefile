@@ -9,7 +9,7 @@ DEV := .venv/.dev
 DEPLOY := .venv/.deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit cover lint format bench dashboards lock clean
+.PHONY: help demo test unit cover lint format image pictures bench dashboards lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,9 @@ image: ## Build the container image, with docker or podman; print its size and w
 	@$(ENGINE) build --tag fluence-watch --build-arg REVISION=$$(git rev-parse HEAD) .
 	@$(ENGINE) image inspect --format 'size: {{.Size}} bytes' fluence-watch
 	@$(ENGINE) run --rm --entrypoint cat fluence-watch /usr/share/doc/fluence-watch/sbom.cdx.json | grep -c '"type": "library"' | sed 's/$$/ components in \/usr\/share\/doc\/fluence-watch\/sbom.cdx.json/'
+
+pictures: $(DEV) ## Take the pictures of the README anew, in Chromium, into docs/pictures/
+	@$(BIN)/python -m tests.pictures
 
 bench: $(DEV) ## Measure decode, evaluate, commit and render
 	$(BIN)/python -m tests.bench

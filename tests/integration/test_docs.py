@@ -180,7 +180,7 @@ class Reader:
         programs = {line.split()[1] for line in lines if line.startswith("$ ")}
         assert programs, "a block of shell commands without a `$ `"
         assert programs <= NOT_RUN, f"run these in a console block: {programs - NOT_RUN}"
-        shipped = re.findall(r"\b((?:deploy|grafana)/[\w./-]+)", block.text)
+        shipped = re.findall(r"\b((?:deploy|grafana)/[\w./-]+)", re.sub("#.*", "", block.text))
         assert [] == [path for path in shipped if not (ROOT / path).exists()]
 
 
