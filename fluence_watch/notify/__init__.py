@@ -1,1 +1,1 @@
-"""Notifying people: messages into words, words to receivers, in order and at least once."""
+"""Notifies people: renders messages and delivers them to receivers, in order and at least once."""

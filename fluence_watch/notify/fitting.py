@@ -1,4 +1,4 @@
-"""As much of a message as a receiver takes: the worst stays longest, what is left out is counted."""
+"""Fits a message into a receiver's limit: the worst items stay longest, the rest is counted."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fluence_watch.alerting.grouping import SHOWN, Item, in_full
 
 _TITLE = 150
-_SEAM = 16  # characters that a service may put between a title and a body that it joins
+_SEAM = 16  # characters that a service may add when it joins title and body
 
 
 class Shown(NamedTuple):
@@ -22,19 +22,20 @@ BodyOf = Callable[[Shown], str]
 
 
 def of_title(longest: int | None) -> int:
-    """How many characters a title may have where it and the body may have so many together."""
+    """The largest length of a title, if title and body together may have `longest` characters."""
     return _TITLE if longest is None else min(_TITLE, longest // 2)
 
 
 def of_body(longest: int | None, title: str) -> int:
-    """How many characters are left for the body."""
+    """The number of characters left for the body."""
     return maxsize if longest is None else max(longest - len(title) - _SEAM, 0)
 
 
 def fitted(items: Sequence[Item], room: int, body_of: BodyOf, number: int) -> str:
-    """The fullest body that fits; `number` counts the alerts of the message.
+    """The fullest body that fits; `number` is the count of alerts in the message.
 
-    First fewer items are in full, then fewer in brief, then none in full; at the least it is the number.
+    First it shows fewer items in full, then fewer in brief, then none in full.
+    If nothing else fits, it is the count alone.
     """
     most = min(len(items), SHOWN)
     worst = _shown(items, 1)
@@ -52,21 +53,21 @@ def fitted(items: Sequence[Item], room: int, body_of: BodyOf, number: int) -> st
 def _fullest(
     steps: int, shown_of: Callable[[int], Shown], body_of: BodyOf, room: int
 ) -> str | None:
-    """The first body that fits; each step is shorter than the one before, so halving finds it."""
+    """The first body that fits. Bodies get shorter from step to step, so bisection finds it."""
     bodies: dict[int, str] = {}
 
     def fits(step: int) -> bool:
         bodies[step] = body_of(shown_of(step))
         return len(bodies[step]) <= room
 
-    first = 0 if fits(0) else bisect_left(range(steps), True, lo=1, key=fits)  # noqa: FBT003 - what is looked for
+    first = 0 if fits(0) else bisect_left(range(steps), True, lo=1, key=fits)  # noqa: FBT003 - the value to find
     return bodies[first] if first < steps else None
 
 
 def _shown(items: Sequence[Item], number: int) -> Shown:
-    """So many in full; in brief the other events, and one of each rule that has none in full."""
+    """`number` items in full; in brief the other events, and one of each rule with none in full."""
     full = in_full(items, number)
-    told = set(map(id, full))
+    listed = set(map(id, full))
     first = set(map(id, in_full(items, len({item.fingerprint.rule for item in items}))))
     rules = {item.fingerprint.rule for item in full}
     return Shown(
@@ -74,12 +75,12 @@ def _shown(items: Sequence[Item], number: int) -> Shown:
         [
             item
             for item in items
-            if id(item) not in told
+            if id(item) not in listed
             and (item.event or (id(item) in first and item.fingerprint.rule not in rules))
         ],
     )
 
 
 def _briefer(shown: Shown, number: int) -> Shown:
-    """The same without so many of those in brief."""
+    """The same with `number` fewer items in brief."""
     return Shown(shown.full, in_full(shown.brief, len(shown.brief) - number))

@@ -1,8 +1,9 @@
-"""The layout of a mail: a document that mail clients show well, light and dark, large and small.
+"""The layout of a mail: a document that mail clients show well, light and dark, at any width.
 
-Clients drop much of what a browser knows. So every colour is inline; `<style>` only adds the dark
-mode, and nothing is lost without it. Apprise makes the plain-text part from the same document: a
-`<div>` or `<p>` begins a line there, `<li>` a list item, and a hidden `<br>` leaves a line empty.
+Mail clients support little of HTML and CSS. So every colour is inline; `<style>` only adds the
+dark mode, and nothing is lost without it.
+Apprise makes the plain-text part from the same document: a `<div>` or `<p>` begins a line there,
+`<li>` a list item, and a hidden `<br>` leaves an empty line.
 """
 
 from collections.abc import Mapping
@@ -70,7 +71,7 @@ def heading(block: str, tone: str) -> Safe:
 
 
 def paragraph(block: str) -> Safe:
-    """A paragraph; a `<div>`, because it may hold a command."""
+    """A paragraph; a `<div>`, because it may contain a command."""
     return _safe(f'<div style="margin:0;padding:12px 16px">{_folded(block)}</div>\n')
 
 
@@ -90,7 +91,7 @@ def code(text: Safe) -> Safe:
 
 
 def command(text: Safe) -> Safe:
-    """A command in a box of its own: one click selects it whole."""
+    """A command in its own box; one click selects it whole."""
     box = "background:#f3f5f7;border:1px solid #cfd5dc;border-radius:4px;color:#1c2128"
     text_style = f"{_MONO};font-size:13px;word-break:break-word;overflow-wrap:anywhere"
     style = f"margin:4px 0 0;padding:8px 10px;{box};{text_style};-webkit-user-select:all;user-select:all"

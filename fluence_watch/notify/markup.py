@@ -1,17 +1,17 @@
 """The formats of a message: how each writes a value, a heading or a list item.
 
-Templates hold the words and mark them up with the filters of a `Markup`. All else that enters a
-message is data, made harmless in two steps:
+Templates contain the words and mark them up with the filters of a `Markup`.
+Everything else in a message is data, made harmless in two steps:
 
   1. `model.text.inert` drops control, bidirectional and zero-width characters, folds line breaks
      and bounds the length, in every format.
-  2. `inert` writes the characters that chat services act upon as look-alikes: `<!channel>`,
+  2. `inert` replaces the characters that chat services act on by look-alikes: `<!channel>`,
      `@everyone`, `<@id>` and a backtick that would end a code span. Text and HTML for a chat need
      it like Markdown: Discord reads text for mentions, Telegram and Matrix read HTML for them.
-     In a mail, on a terminal and in JSON these characters mean nothing, and stay as they are.
+     In a mail, on a terminal and in JSON these characters have no effect, and stay.
 
-Then HTML escapes what is left, and Markdown puts whatever is not plainly harmless into a code
-span, where no service acts upon it.
+Then HTML escapes the rest, and Markdown puts whatever is not plainly harmless into a code
+span, where services do not interpret it.
 """
 
 import re
@@ -32,10 +32,10 @@ _HARMLESS = re.compile(r"(?:[^\W_]|[ /:.,+·…-](?!/))*")
 
 
 class BodyFormat(StrEnum):
-    """How a body is written.
+    """The format of a body.
 
     `TEXT`, `MARKDOWN` and `HTML` (a few tags) are for services that may act on what they show.
-    `PLAIN` text and a `MAIL` are shown as they are.
+    `PLAIN` text and a `MAIL` are shown unchanged.
     """
 
     PLAIN = "plain"
@@ -51,18 +51,18 @@ class BodyFormat(StrEnum):
 
     @property
     def of_title(self) -> "BodyFormat":
-        """How the title above such a body is written: it is text in every format."""
+        """The format of the title above such a body: text, in every format."""
         kept = self in {BodyFormat.PLAIN, BodyFormat.MAIL}
         return BodyFormat.PLAIN if kept else BodyFormat.TEXT
 
 
 def inert(text: str, longest: int = LONGEST) -> str:
-    """The text on one line, with nothing in it that a chat service acts on."""
+    """The text on one line, without anything that a chat service acts on."""
     return one_line(text, longest).translate(_LOOKALIKES).replace("](", "] (")
 
 
 class DataMarkup(Protocol):
-    """Makes a value harmless, of at most so many characters."""
+    """Makes a value of at most so many characters harmless."""
 
     def __call__(self, value: str, longest: int = LONGEST, /) -> Safe:
         """The value as this format shows it."""
@@ -78,8 +78,8 @@ TonedMarkup = Callable[[str, str], Safe]
 class Markup:
     """One format: `text`, `code` and `command` take data, the others take markup.
 
-    In a block a line break is a blank, and a blank line begins a new line of an item. A `page` is
-    made of a whole body and its title.
+    In a block, a line break is a blank, and a blank line begins a new line of an item.
+    A `page` consists of a whole body and its title.
     """
 
     text: DataMarkup
@@ -119,7 +119,9 @@ def _html(value: str, longest: int = LONGEST, /) -> Safe:
 
 
 def _html_code(value: str, longest: int = LONGEST, /) -> Safe:
-    return _safe(f"<samp>{_html(value, longest)}</samp>")  # <code> breaks the line in plain text
+    return _safe(
+        f"<samp>{_html(value, longest)}</samp>"
+    )  # <code> would break the line in plain text
 
 
 def _mail(value: str, longest: int = LONGEST, /) -> Safe:

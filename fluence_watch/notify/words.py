@@ -25,7 +25,7 @@ from fluence_watch.notify.markup import MARKUPS, BodyFormat
 
 @cache
 def words(fmt: BodyFormat) -> Environment:
-    """The templates for a format; every value that they print is made inert for it."""
+    """The templates for a format; they make every printed value inert for it."""
     markup = MARKUPS[fmt]
 
     def harmless(value: object) -> Safe:
@@ -73,7 +73,7 @@ def macros_of(facts: object, fmt: BodyFormat, now: datetime) -> TemplateModule:
     return _macros(type(facts).__name__, fmt, now)
 
 
-@lru_cache(maxsize=32)  # of a long message each line needs the same few
+@lru_cache(maxsize=32)  # each line of a long message needs the same few
 def _macros(name: str, fmt: BodyFormat, now: datetime) -> TemplateModule:
     try:
         return words(fmt).get_template(f"{name}.jinja").make_module({"now": now})
@@ -85,7 +85,7 @@ def filled(template: str, fmt: BodyFormat, values: Mapping[str, object]) -> str:
     """The template, filled with the values.
 
     Raises:
-        NotifyError: they do not fit.
+        NotifyError: the values do not fit.
     """
     try:
         return words(fmt).get_template(f"{template}.jinja").render(values)
@@ -101,7 +101,7 @@ def clock(context: Context, moment: datetime) -> str:
 
 @pass_context
 def span(context: Context, first: datetime, last: datetime) -> str:
-    """From one time to another, in UTC: `15:02 to 16:17 UTC`."""
+    """A range of times in UTC: `15:02 to 16:17 UTC`."""
     return moments.span(first, last, context["now"])
 
 
