@@ -1,1 +1,1 @@
-"""The process: the poll, delivery, the daemon, and the one place that wires them."""
+"""The process: the poll, delivery, the daemon, and the wiring of all parts."""

@@ -31,7 +31,7 @@ _INTERVAL = timedelta(minutes=1)
 
 
 class Board:
-    """What is known of every account. `publish` may run in any thread."""
+    """The last known state of every account. `publish` may run in any thread."""
 
     def __init__(self, clock: Clock) -> None:
         self.own = OwnMetrics(__version__)
@@ -41,19 +41,19 @@ class Board:
         self._views: dict[str, AccountView] = {}
         self._expected: set[str] = set()
         self._interval = _INTERVAL
-        self._trouble: dict[str, str] = {}
+        self._problem: dict[str, str] = {}
         self._absent: dict[str, datetime] = {}
         self._watcher = AccountState()
         self._lock = Lock()
 
     def expect(self, accounts: set[str], interval: timedelta = _INTERVAL) -> None:
-        """Set the accounts that are polled, each `interval`; others are dropped at once."""
+        """Set the accounts that are polled, each every `interval`; others are dropped at once."""
         self._interval = interval
         with self._lock:
-            for gone in (self._expected | self._polled.keys() | self._trouble.keys()) - accounts:
+            for gone in (self._expected | self._polled.keys() | self._problem.keys()) - accounts:
                 self._polled.pop(gone, None)
                 self._views.pop(gone, None)
-                self._trouble.pop(gone, None)
+                self._problem.pop(gone, None)
                 self.exposition.drop(gone)
                 self.own.drop_account(gone)
             self._expected = set(accounts)
@@ -69,14 +69,14 @@ class Board:
     def publish(self, polled: Polled) -> None:
         """Show the outcome of a poll."""
         account = polled.policy.account
-        with self._lock:  # else a poll that ends late would bring a removed account back
+        with self._lock:  # otherwise a late poll would bring a removed account back
             if account not in self._expected:
                 return
             self._polled[account] = polled
             if isinstance(polled.outcome, PollFailure) and polled.outcome.internal:
-                self._trouble[account] = _trouble(account, polled.outcome.message)
+                self._problem[account] = _problem(account, polled.outcome.message)
             else:
-                self._trouble.pop(account, None)
+                self._problem.pop(account, None)
             self.own.poll_finished(account, polled.seconds)
             self.own.alerts(account, _alert_counts(polled.state))
             self.own.store_up(up=polled.store_error is None)
@@ -84,7 +84,7 @@ class Board:
             self.exposition.publish(view)
 
     def crashed(self, account: str, where: str, why: str) -> None:
-        """Count an internal error: what is shown of the account is out of date."""
+        """Count an internal error, and mark the account's data as out of date."""
         self.own.internal_error(where)
         self.stalled(account, f"internal error: {why}")
         with self._lock:
@@ -94,14 +94,14 @@ class Board:
             self._views[account] = view
             try:
                 self.exposition.publish(view)
-            except Exception:  # noqa: BLE001 - it was logged: no series are better than old ones
+            except Exception:  # noqa: BLE001 - it is logged already, and no series are better than old ones
                 self.exposition.drop(account)
 
     def stalled(self, account: str, why: str) -> None:
-        """The account is not watched as it should be."""
+        """Report that the account is not watched as it should be."""
         with self._lock:
             if account in self._expected:
-                self._trouble[account] = _trouble(account, why)
+                self._problem[account] = _problem(account, why)
 
     def publish_watcher(self, state: AccountState) -> None:
         """Show the alerts about the watcher itself."""
@@ -109,26 +109,26 @@ class Board:
         self.own.alerts(shown_account(WATCHER), _alert_counts(state))
 
     def remarks(self) -> list[str]:
-        """What fails without making the watcher unready: accounts and receivers."""
+        """Failures that do not affect readiness: accounts and receivers."""
         now, alerts = self._clock(), self._watcher.alerts.values()
         outcomes = {name: polled.outcome for name, polled in sorted(self._polled.items())}
         failing = [
-            _trouble(name, inert(outcome.message))
+            _problem(name, inert(outcome.message))
             for name, outcome in outcomes.items()
-            if isinstance(outcome, PollFailure) and name not in self._trouble
+            if isinstance(outcome, PollFailure) and name not in self._problem
         ]
         firing = [alert.facts for alert in alerts if alert.state is State.FIRING]
         return [*failing, *(_brief(facts, now) for facts in firing)]
 
     def unready(self) -> list[str]:
-        """Why the watcher is not ready; empty when it is."""
+        """The reasons why the watcher is not ready; empty if it is."""
         reasons = [
             f"account {name}: not polled yet"
-            for name in sorted(self._expected - self._polled.keys() - self._trouble.keys())
+            for name in sorted(self._expected - self._polled.keys() - self._problem.keys())
         ]
         polled = list(self._polled.values())
         errors = {each.store_error for each in polled if each.store_error}
-        return [*reasons, *list(self._trouble.values()), *sorted(errors)]
+        return [*reasons, *list(self._problem.values()), *sorted(errors)]
 
     def status(self, receivers: Iterable[ReceiverReport] = ()) -> StatusView:
         """The status page as of now, with these receivers."""
@@ -148,7 +148,7 @@ class Board:
         )
 
     def _since(self, receiver: ReceiverReport) -> ReceiverReport:
-        """The report, with `failing_since` from its alert where that began before this process."""
+        """The report, with `failing_since` of its alert if that began before this process."""
         alert = self._watcher.alerts.get(Fingerprint(WATCHER, delivery_failing.NAME, receiver.name))
         facts = alert and alert.facts
         if alert is None or not isinstance(facts, delivery_failing.DeliveryFailing):
@@ -162,19 +162,19 @@ class Board:
     def _report(self, name: str, polled: Polled | None) -> AccountReport:
         view = self._views.get(name)
         if polled is None or view is None:
-            return AccountReport(name, trouble=self._trouble.get(name, ""))
-        trouble = self._trouble.get(name, "")
+            return AccountReport(name, error=self._problem.get(name, ""))
+        error = self._problem.get(name, "")
         rejected: tuple[Rejected, ...] = ()
         balance = None
         match polled.outcome:
             case PollFailure(message=message):
-                trouble = message
+                error = message
             case Snapshot() as snapshot:
                 rejected, balance = snapshot.rejected, snapshot.balance
         return AccountReport(
             name=name,
             up=view.up,
-            trouble=trouble,
+            error=error,
             last_good_at=view.last_good_at,
             vms=view.vms,
             rejected=rejected,
@@ -192,7 +192,7 @@ def _brief(facts: object, now: datetime) -> str:
         return "the details could not be rendered"
 
 
-def _trouble(account: str, why: str) -> str:
+def _problem(account: str, why: str) -> str:
     return f"account {account}: {why}"
 
 
@@ -216,7 +216,7 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
 
 
 def _funded_until(outcome: Snapshot, epoch: timedelta) -> datetime | None:
-    """Until when the account's balance pays for its VMs, where that is known."""
+    """The time until which the account's balance pays for its VMs, if known."""
     if outcome.balance is None or outcome.rejected or not outcome.complete:
         return None
     vms = outcome.vms.values()
@@ -224,7 +224,7 @@ def _funded_until(outcome: Snapshot, epoch: timedelta) -> datetime | None:
 
 
 def _remembered(polled: Polled) -> AccountView:
-    """What the store holds, shown until the first good poll after a start."""
+    """The stored state, shown until the first good poll after a start."""
     vms = {
         key: entry.vm for key, entry in polled.state.known.items() if entry.missing_since is None
     }

@@ -9,9 +9,9 @@ _ROOT = Path(fluence_watch.__file__).parent
 
 
 def described(error: BaseException) -> str:
-    """The type of the error, and the last line of ours that it went through.
+    """The type of the error, and the last of our lines in its traceback.
 
-    Never its text, which may hold what came from outside.
+    Never its text, which may contain external data.
     """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -1,4 +1,4 @@
-"""Logging: structlog for this package and its libraries, one line an event, on standard error."""
+"""Logging with structlog for this package and its libraries: one line an event, on stderr."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ _LONGEST = 500
 
 
 def configure_logs(settings: LogSettings) -> None:
-    """Send every log record through one chain; may be called again after a reload."""
+    """Send every log record through one chain. May be called again after a reload."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -47,14 +47,14 @@ def configure_logs(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    # stamina's default hooks would count retries on prometheus_client's global registry
+    # stamina's default hooks would count retries in prometheus_client's global registry
     set_on_retry_hooks([note_retry])
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def make_inert(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 - structlog's signature
-    """Make every text of the event inert: it may hold a VM's name or an error body."""
+    """Make every text of the event inert, because it may contain a VM's name or an error body."""
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = _traceback(value) if key == "exception" else inert(value, _LONGEST)
@@ -62,7 +62,7 @@ def make_inert(_logger: Any, _method: str, event: EventDict) -> EventDict:  # no
 
 
 def _traceback(text: str) -> str:
-    """The lines of a traceback, indented, so that none of them looks like an event."""
+    """The lines of a traceback, indented so that none looks like an event."""
     lines = text.splitlines()
     indents = (len(line) - len(line.lstrip(" ")) for line in lines)
     return "\n".join(

@@ -42,13 +42,13 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
     Keys and balance are requested at the same time; where they fail, the snapshot says why.
     """
     account = policy.account
-    if client.dialect == AUTO and isinstance(found := await _told(client.list_vms()), ApiError):
+    if client.dialect == AUTO and isinstance(found := await _attempt(client.list_vms()), ApiError):
         return PollFailure(account, clock(), found.reason, str(found))
     async with asyncio.TaskGroup() as requests:
-        listing = requests.create_task(_told(client.list_vms()))
-        balance = requests.create_task(_told(client.account_balance()))
+        listing = requests.create_task(_attempt(client.list_vms()))
+        balance = requests.create_task(_attempt(client.account_balance()))
         wanted = Need.KEYS in policy.needs
-        keys = requests.create_task(_told(client.list_ssh_keys())) if wanted else None
+        keys = requests.create_task(_attempt(client.list_ssh_keys())) if wanted else None
     vms, money, ssh_keys = listing.result(), balance.result(), keys.result() if keys else None
     if isinstance(vms, ApiError):
         return PollFailure(account, clock(), vms.reason, str(vms))
@@ -70,7 +70,7 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
     )
 
 
-async def _told(request: Coroutine[Any, Any, T]) -> T | ApiError:
+async def _attempt(request: Coroutine[Any, Any, T]) -> T | ApiError:
     try:
         return await request
     except ApiError as error:

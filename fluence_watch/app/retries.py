@@ -16,7 +16,7 @@ _tally: ContextVar[Counter[str] | None] = ContextVar("retries", default=None)
 
 @contextmanager
 def tallied() -> Iterator[Counter[str]]:
-    """Count retries by reason, in this task and those that it starts meanwhile."""
+    """Count retries by reason, in this task and its child tasks."""
     counts: Counter[str] = Counter()
     token = _tally.set(counts)
     try:

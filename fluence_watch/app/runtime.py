@@ -1,4 +1,4 @@
-"""The interpreter, set up for polls and scrapes in one process; tests/bench measures both."""
+"""Tunes the interpreter for polls and scrapes in one process; tests/bench measures both."""
 
 import ctypes
 import gc
@@ -11,38 +11,38 @@ _ARENAS = 2
 _M_ARENA_MAX = -8  # malloc.h
 
 _libc = ctypes.CDLL(None)
-_malloc_trim = getattr(_libc, "malloc_trim", None)  # glibc alone has it
+_malloc_trim = getattr(_libc, "malloc_trim", None)  # only glibc has it
 _mallopt = getattr(_libc, "mallopt", None)
 
 
 def favour_scrapes() -> None:
-    """Make scrapes beside a poll quick.
+    """Keep scrapes fast during a poll.
 
-    A scrape releases the interpreter some twenty times. Each time a poll keeps it for a whole switch
-    interval, 5 ms by default.
+    A scrape releases the interpreter some twenty times. Each time, a poll keeps it for a whole
+    switch interval, 5 ms by default.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 def share_arenas() -> None:
-    """Let threads share freed memory; call it before there are threads.
+    """Make threads share freed memory; call it before any thread starts.
 
-    glibc gives each thread an arena, up to 8 a core, and never joins them.
+    glibc gives each thread an arena, up to 8 a core, and never merges them.
     """
     if _malloc_trim is not None and _mallopt is not None:
         _mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def settle() -> None:
-    """Freeze what lives as long as the process, and return memory that only the start needed."""
-    invalidate_caches()  # of folders that were searched for modules
-    re.purge()  # of patterns that settings were read with
+    """Freeze objects that live as long as the process, and free memory that only the start used."""
+    invalidate_caches()  # caches of folders searched for modules
+    re.purge()  # patterns that only reading the settings needs
     gc.collect()
-    gc.freeze()  # later collections skip it
+    gc.freeze()  # later collections skip frozen objects
     return_memory()
 
 
 def return_memory() -> None:
-    """Return freed memory to the system; glibc would keep 50 MB after the poll of a big fleet."""
+    """Return freed memory to the system. glibc would keep 50 MB after the poll of a big fleet."""
     if _malloc_trim is not None:
         _malloc_trim(0)

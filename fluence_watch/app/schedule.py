@@ -1,4 +1,4 @@
-"""Jobs that run again and again, on the monotonic clock: setting the wall clock moves none."""
+"""Periodic jobs on the monotonic clock, so that setting the wall clock does not affect them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -22,14 +22,14 @@ class Cancellable(Protocol):
 
 
 class Timer(Protocol):
-    """The part of an event loop that waits."""
+    """The timer of an event loop."""
 
     def time(self) -> float:
         """Seconds on the monotonic clock."""
         ...
 
     def call_at(self, when: float, callback: Callable[[], object], /) -> Cancellable:
-        """Make the call at that time; at once when it is past."""
+        """Make the call at that time; at once if it is past."""
         ...
 
 
@@ -46,11 +46,11 @@ class _Job:
 class Schedule:
     """Runs each job at a fixed rate, one run of it at a time.
 
-    - A run that is late or long does not shift the later ones. Runs that became due meanwhile are
-      coalesced into one; none is skipped because it is late.
-    - A run that raises is logged; the job goes on.
+    - A late or long run does not shift later runs. Runs that become due meanwhile are coalesced
+      into one; none is skipped because it is late.
+    - If a run raises, the error is logged, and the job continues.
 
-    `timer` is the running event loop unless given; `spread` gives a number in 0..1 for the jitter.
+    `timer` is the running event loop by default; `spread` gives a number in 0..1 for the jitter.
     """
 
     def __init__(self, timer: Timer | None = None, spread: Callable[[], float] = random) -> None:
@@ -67,10 +67,10 @@ class Schedule:
     def every(
         self, interval: float, key: Hashable, work: Work, *, first: float = 0.0, jitter: float = 0.0
     ) -> None:
-        """Run `work` in `first` seconds and then each `interval` seconds.
+        """Run `work` in `first` seconds and then every `interval` seconds.
 
-        Each run after the first is late by a random time up to `jitter`. A job with the same key is replaced; if
-        it runs now, the first run of the new one comes after that.
+        Each run after the first is delayed by a random time up to `jitter`.
+        A job with the same key is replaced. If it is running, the new one starts after it.
         """
         due = self.time() + first
         job = self._jobs.setdefault(key, _Job(work, interval, jitter, due))
@@ -83,20 +83,20 @@ class Schedule:
         return key in self._jobs
 
     def drop(self, key: Hashable) -> None:
-        """Remove the job; a run under way continues."""
+        """Remove the job; its current run continues."""
         job = self._jobs.pop(key)
         if job.waiting is not None:
             job.waiting.cancel()
 
     def pause(self) -> None:
-        """Start no more runs; those under way continue."""
+        """Start no more runs; current ones continue."""
         self._paused = True
         for job in self._jobs.values():
             if job.waiting is not None:
                 job.waiting.cancel()
 
     async def close(self) -> None:
-        """Start no more runs, and cancel those under way."""
+        """Start no more runs, and cancel the current ones."""
         self.pause()
         running = list(self._running)
         for task in running:

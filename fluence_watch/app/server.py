@@ -29,13 +29,13 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """The URL of a socket that listens."""
+    """The URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class WebServer(uvicorn.Server):
-    """Serves an app until `stop`; signals belong to the daemon."""
+    """Serves an app until `stop`. Signals belong to the daemon."""
 
     def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
@@ -52,7 +52,7 @@ class WebServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
+        """Leave the signals to the daemon."""
         yield
 
     async def start(self, listener: socket.socket) -> None:
@@ -62,7 +62,7 @@ class WebServer(uvicorn.Server):
             await asyncio.sleep(_STEP)
 
     async def stop(self) -> None:
-        """Let answers under way end, for a second, and stop."""
+        """Give pending responses a second, and stop."""
         self.should_exit = True
         if self._serving is not None:
             await self._serving

@@ -1,4 +1,4 @@
-"""The daemon as a process of its own, from its start to its end.
+"""The daemon as a process, from start to exit.
 
 It runs for months, so it loads no library for command lines.
 """
@@ -14,15 +14,15 @@ from fluence_watch.app.lean import load_lean
 from fluence_watch.app.runtime import share_arenas
 from fluence_watch.garbage import garbage_collection_paused
 
-# ruff: noqa: PLC0415 - what is imported comes after what decides how
+# ruff: noqa: PLC0415 - imports come after the code that decides how to import
 
 
 def watch(config: Path | None) -> NoReturn:
-    """Watch what the settings file says, else one in the usual places, until SIGTERM or SIGINT.
+    """Run the daemon with the settings file, or the first default one, until SIGTERM or SIGINT.
 
     Raises:
         ConfigError: the settings cannot be used.
-        ListenError: the address cannot be listened on.
+        ListenError: the address cannot be bound.
         StoreError: the store cannot be used.
     """
     share_arenas()
@@ -39,13 +39,13 @@ def watch(config: Path | None) -> NoReturn:
         configure_logs(LogSettings(level="error"))
         settings = load_settings(find_file(config))
         first = prepare(settings)
-        gc.freeze()  # the collector then skips what was loaded: 50 ms each time
+        gc.freeze()  # the collector then skips loaded modules: saves 50 ms each time
     configure_logs(settings.log)
     with Store.open(settings.store.url) as store:
         listener = bind(settings.server.host, settings.server.port)
 
         async def serve() -> None:
-            again = lambda: prepare(load_settings(find_file(config)))  # noqa: E731 - read anew
+            again = lambda: prepare(load_settings(find_file(config)))  # noqa: E731 - reads again
             daemon = Daemon(first, store, utc_now, again)
             await daemon.run(listener)
 
@@ -54,6 +54,6 @@ def watch(config: Path | None) -> NoReturn:
 
 
 def _leave() -> NoReturn:
-    """Exit without waiting for threads: a thread that hangs cannot be stopped."""
+    """Exit without waiting for threads, because a hanging thread cannot be stopped."""
     logging.shutdown()
     os._exit(0)

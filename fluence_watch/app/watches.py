@@ -24,15 +24,15 @@ from fluence_watch.threads import STORE
 _log = structlog.get_logger(__name__)
 
 OVERDUE_INTERVALS = 3
-"""A poll that has not ended so many intervals after its timeout is overdue."""
+"""A poll is overdue if it has not ended so many intervals after its timeout."""
 
 _POLL, _LOOK = "poll", "look"
 _LONGEST_STEP = timedelta(seconds=1)
-"""Many accounts are spread over the interval; a few need not wait that long for each other."""
+"""Many accounts are spread over the interval; a few do not have to wait that long."""
 
 
 class Watches:
-    """One watch an account, each with a job of the schedule.
+    """One watch per account, each with a job of the schedule.
 
     `tell` is called when messages wait.
     """
@@ -57,13 +57,13 @@ class Watches:
         self._ended: dict[str, float] = {}
 
     async def take_over(self, setup: Setup) -> None:
-        """Watch the accounts of the setup, and no others.
+        """Watch exactly the accounts of the setup.
 
-        An account with another name and the same key at the same API was renamed: it keeps its
-        state, even where accounts swap names.
+        An account with a new name, but the same key at the same API, counts as renamed.
+        It keeps its state, even if accounts swap names.
 
         Raises:
-            StoreError: the state of an account cannot be read or renamed; nothing was changed.
+            StoreError: the state of an account cannot be read or renamed; nothing changed.
         """
         renamed = self._renamed(setup)
         dropped = (self._watches.keys() - setup.policies.keys()) | renamed.keys()
@@ -71,9 +71,8 @@ class Watches:
         added = setup.policies.keys() - self._watches.keys() - set(renamed.values())
         states = {name: await STORE.run(self._store.load, name) for name in added}
         states |= await self._hand_over(dropped, renamed)
-        self._board.expect(
-            setup.policies.keys() - dropped
-        )  # what is known under a name that was given away is dropped
+        # Drop the state of names that now belong to another account.
+        self._board.expect(setup.policies.keys() - dropped)
         self._board.expect(set(setup.policies), setup.settings.poll.interval)
         for name, policy in setup.policies.items():
             config = setup.clients[name]
@@ -88,7 +87,7 @@ class Watches:
         self._plan(list(setup.policies), setup.settings.poll)
 
     def _renamed(self, setup: Setup) -> dict[str, str]:
-        """The new names of the accounts that have one, by their old names.
+        """The new names of renamed accounts, by their old names.
 
         A name whose key changes to one that no account had stays with its account.
         """
@@ -105,7 +104,7 @@ class Watches:
         return names
 
     async def stop(self, seconds: float) -> None:
-        """Start no more polls; those that run get so long to commit."""
+        """Start no more polls, and give running ones so many seconds to commit."""
         self._schedule.pause()
         resting = [asyncio.create_task(watch.rest()) for watch in self._watches.values()]
         if resting:
@@ -186,13 +185,13 @@ class Watches:
 
     async def _poll(self, name: str) -> None:
         async with self._slots:
-            # looked up late: while it waited, its account may have been removed
+            # looked up only now, because its account may have been removed while it waited
             if watch := self._watches.get(name):
                 await watch.poll()
                 self._ended[name] = self._schedule.time()
 
     async def _look(self, name: str, longest: timedelta) -> None:
-        """Find a poll that does not end, or never begins."""
+        """Find a poll that does not end or never begins."""
         watch = self._watches.get(name)
         if watch and self._schedule.time() - self._ended[name] > longest.total_seconds():
             why = f"no poll has ended for {rough(longest)}"
@@ -201,5 +200,5 @@ class Watches:
 
 
 def _identity(config: ClientConfig) -> tuple[object, object]:
-    """What identifies an account under any name."""
+    """The identity of an account under any name."""
     return config.api_key, config.base_url

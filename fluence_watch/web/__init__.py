@@ -1,1 +1,1 @@
-"""What the daemon serves: metrics, health, the status page."""
+"""The HTTP server's content: metrics, health, the status page."""

@@ -1,4 +1,4 @@
-"""The HTTP surface, on top of callables; it holds no state of its own."""
+"""The HTTP surface, built on callables; it holds no state."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -18,8 +18,8 @@ _READ = ["GET", "HEAD"]
 def create_app(backend: Backend) -> Starlette:
     """The application that uvicorn runs.
 
-    Plain functions run in worker threads, so that a big scrape holds up no other request. The event
-    loop answers the health check itself, which shows that it runs.
+    Plain functions run in worker threads, so that a big scrape does not block other requests.
+    The event loop answers the health check itself, which shows that it runs.
     """
     site = _Site(backend)
     return Starlette(
@@ -65,7 +65,7 @@ class _Site:
 
     async def reload(self, request: Request) -> Response:
         if is_cross_site(request.headers):
-            return PlainTextResponse("refused: asked by a page of another site\n", 403)
+            return PlainTextResponse("refused: requested by a page of another site\n", 403)
         try:
             pending = await self._backend.reload()
         except FluenceWatchError as error:

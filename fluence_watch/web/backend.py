@@ -1,4 +1,4 @@
-"""What the web layer needs of the rest, as plain callables."""
+"""The callables that the web layer needs."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,13 @@ MetricsResponse = tuple[Sequence[bytes], str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """`metrics`, `ready`, `remarks` and `status` may be called in any thread.
+    """The daemon. `metrics`, `ready`, `remarks` and `status` may be called in any thread.
 
-    `metrics` is given the headers Accept and Accept-Encoding. `ready` gives the reasons why the
-    daemon is not ready, none when it is; `remarks` what is wrong beside. `reload` takes the configuration over and gives the changed settings that need a restart, or raises
-    `FluenceWatchError` (mostly `ConfigError`) and leaves everything as it was.
+    `metrics` takes the headers Accept and Accept-Encoding.
+    `ready` returns the reasons why the daemon is not ready, `remarks` failures that do not affect
+    readiness.
+    `reload` applies the new settings and returns the changed ones that need a restart. Or it raises
+    `FluenceWatchError` (mostly `ConfigError`) and changes nothing.
     """
 
     metrics: Callable[[str | None, str | None], MetricsResponse]

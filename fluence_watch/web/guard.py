@@ -1,11 +1,11 @@
-"""Protection for browsers: headers on every answer, and no action at another site's request."""
+"""Protection for browsers: headers on every response, and no action requested by another site."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds the headers to every answer; they go on pages and errors alike."""
+    """ASGI middleware that adds the headers to every response, errors included."""
 
     def __init__(self, app: ASGIApp, style_hash: str) -> None:
         self._app = app
@@ -22,7 +22,7 @@ class SecurityHeaders:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and add the headers to the start of its answer."""
+        """Pass the request on, and add the headers to the start of its response."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

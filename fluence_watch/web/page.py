@@ -1,6 +1,6 @@
-"""The status page as HTML: no script, one style sheet, allowed by its hash.
+"""The status page as HTML: no script, and one style sheet, allowed by its hash.
 
-Jinja costs 2 MB and is loaded with this module, when somebody looks at the page.
+Jinja costs 2 MB and is loaded with this module, at the first request of the page.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def _environment() -> Environment:
 
 
 def listed(ports: Sequence[str]) -> str:
-    """The first of the ports, and how many more there are."""
+    """The first ports, and the number of the others."""
     text = ", ".join(inert(each, 40) for each in ports[:_PORTS]) or "none"
     more = len(ports) - _PORTS
     return f"{text} and {more} more" if more > 0 else text
@@ -53,12 +53,12 @@ def listed(ports: Sequence[str]) -> str:
 
 @cache
 def _template() -> Template:
-    """The page's template; it costs 2 MB, for those alone who look at the page."""
+    """The page's template, loaded at the first use because it costs 2 MB."""
     return _environment().get_template("status.html")
 
 
 def render_status(view: StatusView) -> str:
-    """The whole page; every text in it is escaped."""
+    """The whole page; every text is escaped."""
     now = view.now
     return _template().render(
         view=view, clock=partial(clock, now=now), distance=partial(distance, now=now)

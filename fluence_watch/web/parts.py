@@ -1,8 +1,8 @@
-"""A body that exists in parts, sent in pieces and never joined.
+"""A body in parts, sent in pieces and never joined.
 
-asyncio's selector transport keeps unsent bytes in one buffer and cuts its front at each send: a
-body of 50 MB in one piece takes 100 times as long as one of 5 MB. Pieces of
-a bounded size, each sent when the client has taken the previous one, keep that buffer small.
+asyncio's selector transport keeps unsent bytes in one buffer and cuts its front at each send, so
+a body of 50 MB in one piece takes 100 times as long as one of 5 MB.
+Bounded pieces, each sent after the client has taken the previous one, keep that buffer small.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,11 +11,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 PIECE = 256 * 2**10
-"""The bytes of a piece, at the most."""
+"""The largest size of a piece, in bytes."""
 
 
 class PartsResponse(Response):
-    """A response of the parts, one after the other; its length is known from the start."""
+    """A response made of parts; its length is known from the start."""
 
     def __init__(self, parts: Sequence[bytes], headers: Mapping[str, str]) -> None:
         self._parts = parts
@@ -33,7 +33,7 @@ class PartsResponse(Response):
 
 
 def pieces(parts: Iterable[bytes], size: int = PIECE) -> Iterator[bytes | memoryview]:
-    """The same bytes in pieces of at most `size`: small parts joined, big ones cut without a copy."""
+    """The same bytes in pieces of at most `size`: small parts joined, big ones cut uncopied."""
     small: list[bytes] = []
     length = 0
     for part in parts:

@@ -28,13 +28,13 @@ _RELOAD = timedelta(seconds=30)
 class AccountReport:
     """An account as the daemon knows it.
 
-    `up` is whether the last poll was complete, `None` before the first one; `trouble` says why it
-    was not. `vms`, `rejected` and `balance` are those of the last list that was read.
+    `up` is whether the last poll was complete, or `None` before the first; `error` says why not.
+    `vms`, `rejected` and `balance` are those of the last list that was read.
     """
 
     name: str
     up: bool | None = None
-    trouble: str = ""
+    error: str = ""
     last_good_at: datetime | None = None
     vms: Mapping[str, Vm] = field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
@@ -46,8 +46,8 @@ class AccountReport:
 class ReceiverReport:
     """A receiver of the settings, since the daemon started.
 
-    `accepted_at` is its last success, `failing_since` the first failure since then; what waits is
-    as of the last try.
+    `accepted_at` is its last success, `failing_since` the first failure after it.
+    Waiting messages are as of the last attempt.
     """
 
     name: str
@@ -63,7 +63,7 @@ _Ranked = tuple[AccountReport, Vm, Severity | None]
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """An alert that fires, and whether its receivers are spared it."""
+    """A firing alert, and whether it is silenced."""
 
     alert: AlertView
     silenced: bool
@@ -71,18 +71,18 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account, and how its last poll went; of what could not be read, the first few."""
+    """An account, the result of its last poll, and its first few unreadable elements."""
 
     overview: AccountOverview
     up: bool | None
-    trouble: str
+    error: str
     last_good_at: datetime | None
     rejected: tuple[Rejected, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class VmRow:
-    """A VM; `severity` is that of the worst alert that fires for it."""
+    """A VM; `severity` is that of its worst firing alert."""
 
     vm: VmView
     severity: Severity | None
@@ -91,9 +91,10 @@ class VmRow:
 
 @dataclass(frozen=True, slots=True)
 class StatusView:
-    """The page. `level` is `ok`, `unknown`, or the severity of the worst alert that fires.
+    """The page. `level` is `ok`, `unknown`, or the severity of the worst firing alert.
 
-    `absent` are accounts that are missing from the settings, and until when their state is kept.
+    `absent` has the accounts that are missing from the settings, and until when their state is
+    kept.
     """
 
     now: datetime
@@ -121,7 +122,7 @@ def build_status(
     receivers: Iterable[ReceiverReport] = (),
     reload_after: timedelta = _RELOAD,
 ) -> StatusView:
-    """The page of these accounts and their open alerts, whose facts `brief` puts into words.
+    """The page of these accounts and their open alerts; `brief` words the facts of an alert.
 
     A browser reloads it as often as accounts are polled, at most once a second.
     """
@@ -157,7 +158,7 @@ def _overall(accounts: Collection[AccountReport], firing: Collection[Alert]) -> 
         fire = f"{counted(len(firing), 'alert fires', 'alerts fire')}, {number} {worst}"
         return worst.value, fire if len(firing) > 1 else f"1 {worst} alert fires"
     if dark:
-        return "unknown", f"Nothing fires, but {_share(dark, accounts)} cannot be read whole"
+        return "unknown", f"Nothing fires, but {_share(dark, accounts)} cannot be read in full"
     if not accounts:
         return "unknown", "No account is configured"
     waiting = [account for account in accounts if account.up is None]
@@ -202,7 +203,7 @@ def _account_row(account: AccountReport, now: datetime) -> AccountRow:
             complete=account.up is True,
         ),
         up=account.up,
-        trouble=account.trouble,
+        error=account.error,
         last_good_at=account.last_good_at,
         rejected=account.rejected[:MOST_REJECTED],
     )
@@ -220,7 +221,7 @@ def _vm_row(ranked: _Ranked, now: datetime) -> VmRow:
 
 
 def _vm_urgency(ranked: _Ranked) -> tuple[object, ...]:
-    """What fires, then who runs dry first, then who may, then who never will, then who is over."""
+    """Order: firing alerts, then the next reserve to run out, then unknown, never ending, ended."""
     account, vm, severity = ranked
     alarm = -severity.rank if severity else 1
     known = funded_until(vm, account.epoch)
@@ -230,5 +231,5 @@ def _vm_urgency(ranked: _Ranked) -> tuple[object, ...]:
 
 
 def counted(number: int, thing: str, things: str = "") -> str:
-    """A number of things: `1 VM`, `2 VMs`."""
+    """A number with its noun: `1 VM`, `2 VMs`."""
     return f"{number} {thing if number == 1 else things or thing + 's'}"

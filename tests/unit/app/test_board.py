@@ -96,7 +96,7 @@ def test_a_failed_poll_keeps_what_was_seen(board: Board, polled: Callable[..., P
     assert 1 == shown["fluence_vms", "main", "active"]
     assert NOW.timestamp() == shown["fluence_last_successful_poll_timestamp_seconds", "main"]
     assert 1 == shown["fluence_watch_alerts", "main", "poll_failing", "pending"]
-    assert "the API failed (503)" in board.status().accounts[0].trouble
+    assert "the API failed (503)" in board.status().accounts[0].error
     assert [] == board.unready()  # it does its work; it is the API that does not
 
 

@@ -88,7 +88,7 @@ def test_unknown_is_said(now: datetime) -> None:
         ((), "unknown", "No account is configured"),
         ((None,), "unknown", "Nothing fires; 1 of 1 account not polled yet"),
         ((True, None), "unknown", "Nothing fires; 1 of 2 accounts not polled yet"),
-        ((True, False), "unknown", "Nothing fires, but 1 of 2 accounts cannot be read whole"),
+        ((True, False), "unknown", "Nothing fires, but 1 of 2 accounts cannot be read in full"),
         ((True, True), "ok", "All is well"),
     ],
 )
@@ -200,7 +200,7 @@ def test_the_balance_is_shown_where_it_is_known(web: Vm, now: datetime) -> None:
 def test_a_failed_account_says_why_and_since_when(web: Vm, now: datetime) -> None:
     """The last good list stays on the page, with its age."""
     report = replace(
-        account(web, now=now - HOUR), up=False, trouble="server_error: <h1>502</h1>\x1b[2J"
+        account(web, now=now - HOUR), up=False, error="server_error: <h1>502</h1>\x1b[2J"
     )
     text = text_of(render_status(build_status([report], [], now, brief)))
 
