@@ -141,13 +141,17 @@ def test_a_reload_names_what_needs_a_restart(
 ) -> None:
     """The answer and the log do, at each reload, until the settings are as they were."""
     address = daemon.start().ready().url
+
+    def logged(times: int) -> list[dict[str, Any]] | None:
+        lines: list[dict[str, Any]] = daemon.logged("changed, restart to apply it")
+        return lines if len(lines) == times else None
+
     for number in (1, 2):
         configure({"server": {"listen": "127.0.0.1:1"}, "store": {"retention": "9d"}})
         answer = httpx.post(f"{address}/-/reload", verify=False)
         assert "reloaded\nserver.listen changed: restart to apply it\n" == answer.text
-        assert ["server.listen"] * number == [
-            line["setting"] for line in daemon.logged("changed, restart to apply it")
-        ]
+        lines = eventually(lambda times=number: logged(times), "it is logged")
+        assert {"server.listen"} == {line["setting"] for line in lines}
     configure({})
     assert "reloaded\n" == httpx.post(f"{address}/-/reload", verify=False).text
 
