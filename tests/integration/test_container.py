@@ -22,7 +22,11 @@ from packaging.utils import canonicalize_name
 
 import fluence_watch
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("container")]  # they share the image
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.timeout(600),  # the first one makes a Debian, and the image over it
+    pytest.mark.xdist_group("container"),  # they share it
+]
 
 ROOT = Path(__file__).parents[2]
 BASE, IMAGE, REVISION = "localhost/base", "localhost/fluence-watch", "the-revision"
@@ -50,7 +54,7 @@ class Engine:
     def __call__(self, *args: str, check: bool = True) -> str:
         """What a command prints, both streams together where it fails."""
         done = subprocess.run(
-            [*self.podman, *args], check=False, capture_output=True, text=True, timeout=280
+            [*self.podman, *args], check=False, capture_output=True, text=True, timeout=500
         )
         assert not check or 0 == done.returncode, done.stdout + done.stderr
         return done.stdout.strip() if check else done.stdout + done.stderr

@@ -213,7 +213,9 @@ def prepared(folder: Path, lines: dict[str, str]) -> dict[str, str]:
 def test_it_works_under_its_restrictions(machine: Machine, eventually: Callable[..., Any]) -> None:
     """It polls, notifies from its child processes, reloads and stops, as nobody with nothing."""
     log = machine.file("/daemon.log")
-    eventually(lambda: (a := machine.get("/-/ready")) and a.is_success, f"it is ready, says {log}")
+    eventually(
+        lambda: (a := machine.get("/-/ready")) and a.is_success, f"it is ready, says {log}", 90
+    )
     daemon = machine.shown("MainPID")
     status = Path(f"/proc/{_outside(machine.pid, int(daemon))}/status").read_text("utf-8")
     said = dict(re.findall(r"^(\w+):\s+(\S+)", status, re.MULTILINE))
@@ -224,7 +226,7 @@ def test_it_works_under_its_restrictions(machine: Machine, eventually: Callable[
     httpx.post(
         f"{machine.api}/_control/open-port", json={"vm": "web-1", "port": "23/tcp"}, verify=False
     )
-    eventually(lambda: machine.receiver.bodies, f"the receiver is notified, says {log}")
+    eventually(lambda: machine.receiver.bodies, f"the receiver is notified, says {log}", 90)
     machine.systemctl("reload", UNIT.name)
     eventually(lambda: "reload" in log.read_text("utf-8"), "it reads its settings again")
     database = machine.file("/var/lib/private/fluence-watch/fluence-watch.db")
