@@ -146,8 +146,10 @@ def eventually() -> Callable[[Callable[[], object]], object]:
     """Let the event loop go on until something is true."""
 
     async def until(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110 - there is no event for everything
-                await asyncio.sleep(0.001)
+        pause = 0.001
+        async with asyncio.timeout(100):
+            while not condition():
+                await asyncio.sleep(pause)
+                pause = min(1.0, pause * 1.5)
 
     return until

@@ -1,6 +1,5 @@
 import asyncio
 import gzip
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -245,11 +244,11 @@ async def test_retry_after_is_kept_to(
     """The next try comes no sooner than the API asks, in seconds or as a date."""
     api.says(b"", status, headers={"Retry-After": after})
     api.says(b"[]")
-    started = time.monotonic()
+    started = asyncio.get_running_loop().time()
 
     await connect(timeout=3.0).list_vms()
 
-    assert seconds - 0.05 < time.monotonic() - started < seconds + 1
+    assert seconds - 0.05 < asyncio.get_running_loop().time() - started < seconds + 1
 
 
 @pytest.mark.parametrize(
@@ -261,14 +260,14 @@ async def test_too_long_a_wait(
 ) -> None:
     """A wait that the budget has no room for fails at once, saying how long it is."""
     api.says(b"", status, headers={"Retry-After": after})
-    started = time.monotonic()
+    started = asyncio.get_running_loop().time()
 
     with pytest.raises(error, match=f"the API asks to wait {seconds} s") as caught:
         await connect(timeout=1.5).list_vms()
 
     assert seconds == pytest.approx(caught.value.retry_after, abs=1)
     assert 1 == len(api.requests)
-    assert time.monotonic() - started < 0.5
+    assert asyncio.get_running_loop().time() - started < 0.5
 
 
 @pytest.mark.parametrize("after", ["soon", "-1", "0", "1e9", "9" * 5000, "", "²", "1.5"])
@@ -287,14 +286,14 @@ async def test_hanging_api(
 ) -> None:
     """An API that never answers is given up after the budget, two tries within it."""
     api.says(wait=5)
-    started = time.monotonic()
+    started = asyncio.get_running_loop().time()
 
     with pytest.raises(
         UnreachableError, match=r"^no answer from \S+:\d+ within 0\.3 s \(an earlier try: "
     ):
         await connect(timeout=0.3).list_vms()
 
-    assert 0.25 < time.monotonic() - started < 1
+    assert 0.25 < asyncio.get_running_loop().time() - started < 1
     assert ["unreachable", "unreachable"] == [record.failure for record in records]
 
 

@@ -1,7 +1,5 @@
-"""Kills, full disks and threads: nothing that was committed is lost, nothing is kept by halves."""
+"""Full disks and threads: nothing that was committed is lost, nothing is kept by halves."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +16,6 @@ from fluence_watch.model.vm import Status, Vm
 from fluence_watch.store import Store
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
-ENDLESS_POLLS = Path(__file__).with_name("endless_polls.py")
 
 
 def fleet(size: int, name: str = "x") -> AccountState:
@@ -30,30 +27,6 @@ def fleet(size: int, name: str = "x") -> AccountState:
 def message(account: str) -> Message:
     """A message to `ops`."""
     return Message("ops", account, NOW, (), ())
-
-
-def last_commit_before_kill(url: str, lines: int) -> int:
-    """Let a process commit until it printed so many lines, then kill it in the midst of it."""
-    command = [sys.executable, str(ENDLESS_POLLS), url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        printed = [line for _, line in zip(range(lines), process.stdout, strict=False)]
-        process.kill()
-        printed += process.stdout.read().splitlines()
-    return int(printed[-1])
-
-
-def test_a_kill_loses_no_commit_and_halves_none(url: str) -> None:
-    """State, alerts and messages are all of the same poll, and that is the last that returned."""
-    for lines in (7, 40):
-        returned = last_commit_before_kill(url, lines)
-        with Store.open(url) as store:
-            state = store.load("main")
-            (vm,), (alert,) = state.known, state.alerts.values()
-            kept = int(vm)
-            assert kept in {returned, returned + 1}
-            assert str(kept) == alert.facts.reason  # type: ignore[attr-defined] # PollFailing
-            assert kept == len(store.queued("ops", limit=1_000_000))
 
 
 def limit_pages(store: Store, more: int) -> None:

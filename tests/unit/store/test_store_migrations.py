@@ -1,7 +1,5 @@
 """A store that an older version made is brought up to date without loss."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from alembic import command
@@ -122,12 +120,3 @@ def test_a_new_store_is_like_one_that_was_migrated(url: str, tmp_path: Path) -> 
     first_store(migrated)
     Store.open(migrated).close()
     assert shape(migrated) == shape(url)
-
-
-def test_a_new_store_needs_no_alembic(url: str) -> None:
-    """It costs 0.1 s and 8 MB."""
-    script = (
-        "import sys; from fluence_watch.store import Store; Store.open(sys.argv[1]).close();"
-        "sys.exit('alembic' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", script, url], check=True)

@@ -1,8 +1,6 @@
 """Opening a store: what is refused, and in which words."""
 
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -129,14 +127,6 @@ def test_a_second_daemon_is_refused(url: str, store: Store) -> None:
         Store.open(url)
 
 
-def test_a_second_process_is_refused(url: str, store: Store) -> None:
-    """The lock is between processes."""
-    code = f"from fluence_watch.store import Store; Store.open({url!r})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert 1 == done.returncode
-    assert f"StoreLockedError: another fluence-watch runs on {url[10:]} (pid " in done.stderr
-
-
 def test_a_link_to_the_store_is_the_same_store(store: Store, tmp_path: Path) -> None:
     """Two names of one file do not make two owners."""
     (tmp_path / "link.db").symlink_to(tmp_path / "store.db")
@@ -202,18 +192,3 @@ def test_file_names_give_the_revisions() -> None:
 
     assert revisions() == [script.revision for script in scripts.walk_revisions()][::-1]
     assert revisions()[-1] == scripts.get_current_head()
-
-
-def test_a_store_of_this_version_is_opened_without_alembic(tmp_path: Path) -> None:
-    """It costs 0.1 s and 8 MB."""
-    url = f"sqlite:///{tmp_path}/store.db"
-    Store.open(url).close()
-    script = (
-        "import sys; from fluence_watch.store import Store; "
-        f"Store.open({url!r}).close(); print('alembic' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-
-    assert "False\n" == done.stdout
