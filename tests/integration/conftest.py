@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import count
@@ -124,10 +124,9 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def start_once() -> Iterator[Start]:
-    """Start programs, which end with the session."""
-    with starting() as run:
-        yield run
+def programs() -> Callable[[], AbstractContextManager[Start]]:
+    """A context in which programs are started; see `starting`."""
+    return starting
 
 
 def clean() -> dict[str, str]:

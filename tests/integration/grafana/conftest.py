@@ -167,7 +167,14 @@ def _serve(portal: BlockingPortal, **world: Any) -> Any:  # noqa: ANN401 - as bu
     return portal.wrap_async_context_manager(context)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def start(programs: Callable[[], Any]) -> Iterator[Callable[..., Any]]:
+    """Start programs, which end with the last test of this folder: together they take half a core."""
+    with programs() as run:
+        yield run
+
+
+@pytest.fixture(scope="package")
 def worlds() -> Iterator[tuple[Api, Api]]:
     """*All kinds*, in which money is short, and *books*."""
     with (
@@ -180,10 +187,10 @@ def worlds() -> Iterator[tuple[Api, Api]]:
         yield Api(all_kinds), Api(books)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(
     tool: Callable[..., str],
-    start_once: Callable[..., Any],
+    start: Callable[..., Any],
     free_port: Callable[[], int],
     eventually: Callable[..., Any],
     worlds: tuple[Api, Api],
@@ -200,8 +207,8 @@ def stack(
     settings.write_text(SETTINGS.format(daemon=daemon, folder=folder, **urls), "utf-8")
     (folder / "prometheus.yml").write_text(_configuration(folder, daemon), "utf-8")
     run = [sys.executable, "-m", "fluence_watch", "run", "--config", str(settings)]
-    process = start_once(run, folder / "daemon.log")
-    start_once(
+    process = start(run, folder / "daemon.log")
+    start(
         [
             binary,
             f"--config.file={folder}/prometheus.yml",
@@ -213,7 +220,7 @@ def stack(
     eventually(lambda: _answers(stack.prometheus), "Prometheus is ready")
     eventually(stack.knows_the_books, "the first polls are scraped")
     _change(stack.all_kinds)
-    _keep_books(stack, eventually, process, lambda: start_once(run, folder / "daemon.log"))
+    _keep_books(stack, eventually, process, lambda: start(run, folder / "daemon.log"))
     return stack
 
 

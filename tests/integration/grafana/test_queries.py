@@ -47,7 +47,7 @@ UNUSED = {
 """Metrics that no dashboard and no rule uses, and why."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def known(stack: Any) -> dict[str, set[str]]:  # noqa: ANN401 - see conftest.py
     """The labels of each metric that Prometheus has, recorded ones too."""
     found: dict[str, set[str]] = {}
