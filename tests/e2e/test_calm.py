@@ -184,6 +184,7 @@ async def stage(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 async def test_week_of_a_healthy_fleet(stage: Stage, requests: list[RequestRecord]) -> None:
     """Nothing but digests of what is charged next: each epoch of each VM once, 24 a day at most."""
     last = {vm.key: vm.next_billing_at for vm in stage.world.machines.values()}
