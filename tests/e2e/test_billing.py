@@ -17,7 +17,7 @@ def test_a_boundary_that_wobbles(
 
     def move(seconds: int) -> None:
         for number, name in enumerate(names):
-            at = first + timedelta(minutes=number, seconds=seconds)
+            at = first + timedelta(minutes=2 * number, seconds=seconds)
             left = (at - datetime.now(UTC)).total_seconds()
             fluence.do("set-boundary", vm=name, seconds=left)
 

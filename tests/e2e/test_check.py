@@ -41,7 +41,6 @@ def test_check_beside_a_daemon(
     assert 3 == unknown.returncode
     assert "poll_failing" in unknown.stdout
     assert 3 == cli("forecast", "--config", daemon.config).returncode
-    fluence.mend()
     eventually(
         lambda: "cannot be polled" in "".join(receiver.titles), "the daemon goes its own way"
     )
