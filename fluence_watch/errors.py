@@ -76,7 +76,18 @@ class ListenError(FluenceWatchError):
 
 
 class NotifyError(FluenceWatchError):
-    """A receiver did not accept a message."""
+    """A receiver did not accept a message.
+
+    `permanent` means that the service refuses this message for good (a 4xx status).
+    `may_have_arrived` means that no answer came in time.
+    """
+
+    def __init__(
+        self, message: str, *, permanent: bool = False, may_have_arrived: bool = False
+    ) -> None:
+        self.permanent = permanent
+        self.may_have_arrived = may_have_arrived
+        super().__init__(message)
 
 
 class ApiError(FluenceWatchError):

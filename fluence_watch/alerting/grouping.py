@@ -1,17 +1,22 @@
-"""One message per poll and receiver, of bounded length, with the worst alert first."""
+"""One message per account and receiver, of bounded length, with the worst alert first."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import LastNotified, Reason, Route, reason_to_notify
+from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.matching import Route
+from fluence_watch.alerting.telling import Line, Reason, Told
 from fluence_watch.model.finding import Fingerprint, Impact, Severity
 
 SHOWN = 20
+"""The most alerts that a message lists in full."""
+MISSED_SHOWN = 10
+"""The most missed alerts that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +28,35 @@ class Rank:
     deadline: Callable[[Any], datetime | None] = lambda _: None
 
 
+class Status(StrEnum):
+    """What a message says of an alert: it fires, it resolved, or both happened unnoticed."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+    MISSED = "missed"
+
+
+_STATUS = {Reason.RESOLVED: Status.RESOLVED, Reason.MISSED: Status.MISSED}
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One alert in a message, as it was when the message was created."""
+    """One alert in a message. An event has no `ends_at`: that it is over says nothing."""
 
     fingerprint: Fingerprint
     severity: Severity
-    firing: bool
+    status: Status
     facts: object
     active_at: datetime
     ends_at: datetime | None = None
     relevant_until: datetime | None = None
-    repeated: bool = False
+    reason: Reason = Reason.FIRST
     event: bool = False
+
+    @property
+    def firing(self) -> bool:
+        """Whether the message says that the alert fires."""
+        return self.status is Status.FIRING
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,65 +65,79 @@ class Count:
 
     rule: str
     severity: Severity
-    firing: bool
+    status: Status
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The notifications of one poll of one account for one receiver. Text is rendered when sending.
+    """What one receiver is due of one account. Text is rendered when sending.
 
-    `items` are the alerts listed in full (see `in_full`) and all events, worst first.
-    `counts` cover all alerts, worst first.
+    `items` are the alerts listed in full (see `in_full`), all events, and the worst of the missed
+    ones, in this order: firing, resolved, missed, each with the worst first.
+    `counts` cover all alerts, in the same order.
     """
 
     receiver: str
     account: str
-    created_at: datetime
     items: tuple[Item, ...]
     counts: tuple[Count, ...]
+
+    def number(self, status: Status | None = None) -> int:
+        """How many alerts of this status the message is about, or of any status."""
+        return sum(c.number for c in self.counts if status in {None, c.status})
 
     @property
     def firing(self) -> int:
         """The number of firing alerts."""
-        return sum(count.number for count in self.counts if count.firing)
+        return self.number(Status.FIRING)
 
     @property
     def resolved(self) -> int:
         """The number of resolved alerts."""
-        return sum(count.number for count in self.counts if not count.firing)
+        return self.number(Status.RESOLVED)
+
+    @property
+    def missed(self) -> int:
+        """The number of alerts that fired and ended while the receiver could not be reached."""
+        return self.number(Status.MISSED)
+
+
+def group_key(alert: Alert) -> str:
+    """The group of an alert. The alerts of a group share messages. A group is an account."""
+    return alert.fingerprint.account
+
+
+def group_opens_at(lines: Sequence[Line], told: Told, route: Route, now: datetime) -> datetime:
+    """When the lines of a group may be sent: see `group_wait` and `group_interval` in `Route`.
+
+    A time in the future, because the clock was set back, counts as equally far in the past.
+    """
+    first_since = min(line.since for line in lines)
+    last_at = max((notified.at for notified in told.values()), default=None)
+    waits = [route.group_wait - abs(now - first_since)]
+    if last_at is not None:
+        waits.append(route.group_interval - abs(now - last_at))
+    return now + max(*waits, timedelta(0))
 
 
 def compose(
+    receiver: str,
     account: str,
-    alerts: Iterable[Alert],
-    last_notified: LastNotified,
-    routes: Sequence[Route],
-    now: datetime,
-    *,
-    paused: Container[str] = frozenset(),
+    lines: Iterable[Line],
     ranks: Mapping[str, Rank] | None = None,
-) -> tuple[list[Message], dict[tuple[Fingerprint, str], datetime]]:
-    """The messages of one poll, at most one per receiver, and which alerts notify whom.
-
-    `alerts` are the open alerts and those that this poll ended.
-    Alerts with a `paused` subject are not repeated. `ranks` is keyed by rule.
-    """
+) -> Message:
+    """The message with these lines. `ranks` is keyed by rule."""
     ranks = ranks or {}
-    settled = [alert for alert in alerts if alert.state is not State.PENDING]
-    messages: list[Message] = []
-    notified: dict[tuple[Fingerprint, str], datetime] = {}
-    for route in routes:
-        items = []
-        for alert in settled:
-            notified_at = last_notified.get((alert.fingerprint, route.receiver))
-            repeats = alert.fingerprint.subject not in paused
-            if reason := reason_to_notify(alert, route, notified_at, now, repeats=repeats):
-                items.append(_item(alert, reason, ranks))
-                notified[alert.fingerprint, route.receiver] = now
-        if items:
-            messages.append(_message(route.receiver, account, now, items, ranks))
-    return messages, notified
+    items = [_item(line, ranks) for line in lines]
+    items.sort(key=lambda item: _worst_first(item, ranks.get(item.fingerprint.rule, _UNRANKED)))
+    tally = Counter((item.fingerprint.rule, item.severity, item.status) for item in items)
+    counts = tuple(Count(*kind, number) for kind, number in tally.items())
+    current = [item for item in items if item.status is not Status.MISSED]
+    missed = items[len(current) :]
+    shown = {id(item) for item in (*in_full(current, SHOWN), *in_full(missed, MISSED_SHOWN))}
+    kept = (i for i in items if id(i) in shown or (i.event and i.status is not Status.MISSED))
+    return Message(receiver, account, tuple(kept), counts)
 
 
 def in_full(items: Sequence[Item], limit: int) -> list[Item]:
@@ -113,46 +148,37 @@ def in_full(items: Sequence[Item], limit: int) -> list[Item]:
     return [items[at] for at in sorted([*first, *islice(others, limit - len(first))])]
 
 
-def _item(alert: Alert, reason: Reason, ranks: Mapping[str, Rank]) -> Item:
+def _item(line: Line, ranks: Mapping[str, Rank]) -> Item:
+    alert = line.alert
+    event = ranks.get(alert.fingerprint.rule, _UNRANKED).event
     return Item(
         fingerprint=alert.fingerprint,
         severity=alert.severity,
-        firing=alert.state is State.FIRING,
+        status=_STATUS.get(line.reason, Status.FIRING),
         facts=alert.facts,
         active_at=alert.active_at,
-        ends_at=alert.ends_at,
+        ends_at=None if event else alert.ends_at,
         relevant_until=alert.relevant_until,
-        repeated=reason is Reason.REPEAT,
-        event=ranks.get(alert.fingerprint.rule, _UNRANKED).event,
+        reason=line.reason,
+        event=event,
     )
-
-
-def _message(
-    receiver: str, account: str, now: datetime, items: list[Item], ranks: Mapping[str, Rank]
-) -> Message:
-    items.sort(key=lambda item: _worst_first(item, ranks.get(item.fingerprint.rule, _UNRANKED)))
-    tally = Counter((item.fingerprint.rule, item.severity, item.firing) for item in items)
-    counts = tuple(Count(*kind, number) for kind, number in tally.items())
-    shown = {id(item) for item in in_full(items, SHOWN)}
-    kept = tuple(item for item in items if item.event or id(item) in shown)
-    return Message(receiver, account, now, kept, counts)
 
 
 def _worst_first(
     item: Item, rank: Rank
-) -> tuple[bool, int, Impact, str, datetime, datetime, Fingerprint]:
+) -> tuple[int, int, Impact, str, datetime, datetime, Fingerprint]:
     deadline = rank.deadline(item.facts) or item.relevant_until or _NEVER
-    rule, severity = item.fingerprint.rule, -item.severity.rank
     return (
-        not item.firing,
-        severity,
+        _ORDER[item.status],
+        -item.severity.rank,
         rank.impact,
-        rule,
+        item.fingerprint.rule,
         deadline,
         item.active_at,
         item.fingerprint,
     )
 
 
+_ORDER = {status: place for place, status in enumerate(Status)}
 _UNRANKED = Rank()
 _NEVER = datetime.max.replace(tzinfo=UTC)

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from fluence_watch.model.finding import Absence, Finding, Fingerprint, Severity, Verdict
 
@@ -50,6 +51,13 @@ class Timing:
     outage_tolerance: timedelta = OUTAGE_TOLERANCE
 
 
+class Episode(NamedTuple):
+    """A problem from one start to its end. A later start of the same problem is another episode."""
+
+    fingerprint: Fingerprint
+    active_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """A problem with its state.
@@ -57,6 +65,7 @@ class Alert:
     `active_at` is when it was first seen, `starts_at` when it fired, `ends_at` when it resolved.
     `clear_since` is when the problem ended, during `keep_firing_for`.
     A `quiet` alert resolved without a message.
+    `step` is how bad the facts are, as the rule counts (see `Finding`).
     """
 
     fingerprint: Fingerprint
@@ -69,6 +78,12 @@ class Alert:
     ends_at: datetime | None = None
     quiet: bool = False
     relevant_until: datetime | None = None
+    step: int = 0
+
+    @property
+    def episode(self) -> Episode:
+        """The episode that the alert is."""
+        return Episode(self.fingerprint, self.active_at)
 
 
 Alerts = Mapping[Fingerprint, Alert]
@@ -118,6 +133,7 @@ def _found(
         facts=finding.facts,
         clear_since=None,
         relevant_until=finding.relevant_until,
+        step=finding.step,
     )
     if alert.state is State.PENDING and (finding.at_once or now - alert.active_at >= timing.hold):
         return replace(after, state=State.FIRING, starts_at=now)

@@ -16,7 +16,6 @@ class AccountState:
     """The state after a poll, as committed.
 
     `known` is keyed by `Vm.key`. `alerts` are the open alerts.
-    `last_notified` is when each receiver was last notified of each open alert.
     `last_poll_at` is the last evaluated poll, successful or failed.
     `last_good_at` is the last poll that returned a list.
     `ssh_keys` and `balance` (micro-USDC) are the last known values, `None` before the first one.
@@ -24,7 +23,6 @@ class AccountState:
 
     known: Mapping[str, KnownVm] = field(default_factory=dict)
     alerts: Mapping[Fingerprint, Alert] = field(default_factory=dict)
-    last_notified: Mapping[tuple[Fingerprint, str], datetime] = field(default_factory=dict)
     last_poll_at: datetime | None = None
     last_good_at: datetime | None = None
     ssh_keys: tuple[SshKey, ...] | None = None

@@ -11,7 +11,7 @@ import structlog
 
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
-from fluence_watch.app.couriers import Couriers
+from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.logs import configure_logs
 from fluence_watch.app.runtime import favour_scrapes, settle
 from fluence_watch.app.schedule import Schedule
@@ -59,9 +59,9 @@ class Daemon:
         # from the first answer on: who has polled nothing is not ready
         self.board.expect(set(first.policies), first.settings.poll.interval)
         self._schedule = Schedule()
-        self._couriers = Couriers(store, self.board, clock)
-        self._watches = Watches(self._schedule, store, self.board, clock, self._couriers.wake)
-        self._selfwatch = SelfWatch(self._schedule, store, self.board, clock, self._couriers)
+        self._dispatch = Dispatch(store, self.board, clock)
+        self._watches = Watches(self._schedule, store, self.board, clock, self._dispatch)
+        self._selfwatch = SelfWatch(self._schedule, store, self.board, clock, self._dispatch)
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
@@ -76,7 +76,6 @@ class Daemon:
         server = WebServer(site(self.board, self._receivers, self.reload))
         self._obey_signals()
         await server.start(listener)
-        await STORE.run(self._drop_strangers)
         await self._take_over(self._plan)
         self._schedule.every(_DAY.total_seconds(), "prune", self._prune)
         _log.info("watching", accounts=len(self._plan.policies), serving=address(listener))
@@ -84,12 +83,12 @@ class Daemon:
         await self._stopping.wait()
         _log.info("stopping")
         await self._watches.stop(LAST_POLL_SECONDS)
-        await self._couriers.stop(LAST_DELIVERY_SECONDS)
+        await self._dispatch.stop(LAST_DELIVERY_SECONDS)
         await server.stop()
         _log.info("stopped")
 
     def _receivers(self) -> list[ReceiverReport]:
-        return [self._couriers.report(name) for name in self._plan.receivers]
+        return [self._dispatch.report(name) for name in self._plan.receivers]
 
     async def reload(self) -> Sequence[str]:
         """Read the settings again and switch to them, all or nothing.
@@ -116,12 +115,10 @@ class Daemon:
             return pending
 
     async def _take_over(self, fresh: Setup) -> None:
-        # Watches first: no poll under the old settings may queue a message for a receiver that is
-        # gone.
         await self._watches.take_over(fresh)
         await STORE.run(self._note_absent, fresh)
-        await self._selfwatch.take_over(fresh)
-        await self._couriers.take_over(fresh)
+        await self._dispatch.take_over(fresh)
+        await self._selfwatch.take_over(fresh)  # looks at the receivers at once
         configure_logs(fresh.settings.log)
         self._plan = fresh
         self.board.own.reloaded(self._clock())
@@ -144,12 +141,6 @@ class Daemon:
                 until=(since + keep).isoformat(),
             )
         self.board.absent({account: since + keep for account, since in absent.items()})
-
-    def _drop_strangers(self) -> None:
-        """Drop the queues of receivers that were removed while no daemon ran."""
-        for receiver in self._store.receivers_waiting().keys() - self._plan.receivers.keys():
-            dropped = self._store.drop_queue(receiver)
-            _log.warning("receiver was removed", receiver=receiver, undelivered=dropped)
 
     def _obey_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -175,12 +166,6 @@ class Daemon:
         except StoreError as error:
             _log.error("old alerts and accounts cannot be removed", error=str(error))
             return
-        for account, dropped in gone.items():
-            _log.warning(
-                "account was missing for long, its state is forgotten",
-                account=account,
-                undelivered=dropped,
-            )
-        if any(gone.values()):
-            self._couriers.wake()  # they count what waits
+        for account in gone:
+            _log.warning("account was missing for long, its state is forgotten", account=account)
         self.board.forgotten(gone)

@@ -1,15 +1,12 @@
 """Compare and decide: the consequences of one poll. Pure."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import timedelta
 
-from fluence_watch.alerting.grouping import Message, Rank, compose
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
-from fluence_watch.alerting.routing import LastNotified, Route
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.model.finding import Fingerprint, Verdict
+from fluence_watch.model.finding import Verdict
 from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.money import MicroUsdc
@@ -17,11 +14,8 @@ from fluence_watch.model.note import Note, apply_notes, expected_keys, obsolete_
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import RULES, evaluate, needs, poll_failing
+from fluence_watch.rules import evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
-
-RANKS = {rule.name: Rank(rule.impact, rule.event, rule.deadline) for rule in RULES}
-"""How the alerts of each rule stand in a message, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +29,6 @@ class Policy:
     rules: Mapping[str, RuleSettings]
     timings: Mapping[str, Timing]
     presence: PresenceLimits
-    routes: Sequence[Route] = ()
     expectations: Sequence[Expectation] = ()
     epoch: timedelta = EPOCH
 
@@ -55,13 +48,14 @@ class Decision:
     """What is committed in one transaction, and the verdict behind it.
 
     `applied` are the notes that no later poll needs.
+    Alerts with a `paused` subject, such as a missing VM, are not repeated. `None`: as before.
     """
 
     after: AccountState
     ended: Sequence[Alert]
-    messages: Sequence[Message]
     applied: Sequence[Note]
     verdict: Verdict
+    paused: frozenset[str] | None = None
 
 
 def decide(
@@ -71,7 +65,7 @@ def decide(
     notes: Sequence[Note] = (),
     fault: str = "",
 ) -> Decision:
-    """The state after a poll, the alerts that it ended, and the messages to send.
+    """The state after a poll, and the alerts that it ended.
 
     `notes` are actions of users. The state after it knows what they did to VMs, also when
     the poll failed; notes on SSH keys are for the polls of the next hour too. `fault` is the error of
@@ -97,19 +91,16 @@ def decide(
         fault=fault,
     )
     verdict = evaluate(situation, policy.rules)
-    alerts, ended, messages, last_notified = react(
-        before, verdict, policy, now, paused=presence.subjects
-    )
+    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
     after = AccountState(
         known,
         alerts,
-        last_notified,
         last_poll_at=now,
         last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
     )
-    return Decision(after, ended, messages, obsolete_notes(notes, now), verdict)
+    return Decision(after, ended, obsolete_notes(notes, now), verdict, presence.subjects)
 
 
 def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:
@@ -123,48 +114,14 @@ def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) 
     found = poll_failing.RULE.judge(situation, settings).findings if settings.enabled else ()
     verdict = Verdict({finding.fingerprint: finding for finding in found})
     ours = {f: before.alerts[f] for f in verdict.findings if f in before.alerts}
-    alerts, _, messages, last_notified = react(replace(before, alerts=ours), verdict, policy, now)
-    after = replace(
-        before,
-        alerts={**before.alerts, **alerts},
-        last_notified={**before.last_notified, **last_notified},
-        last_poll_at=now,
-    )
-    return Decision(after, (), messages, (), verdict)
+    alerts, _ = advance(ours, verdict, policy.timings, now, before.last_poll_at)
+    after = replace(before, alerts={**before.alerts, **alerts}, last_poll_at=now)
+    return Decision(after, (), (), verdict)
 
 
-class Reaction(NamedTuple):
-    """The open alerts after a verdict, the alerts that it ended, and the messages."""
-
-    alerts: Mapping[Fingerprint, Alert]
-    ended: Sequence[Alert]
-    messages: Sequence[Message]
-    last_notified: LastNotified
-
-
-def react(
-    before: AccountState,
-    verdict: Verdict,
-    policy: Policy,
-    now: datetime,
-    *,
-    paused: Container[str] = frozenset(),
-) -> Reaction:
-    """What follows from a verdict on the alerts of `before`; `paused` subjects are not repeated."""
-    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
-    messages, notified = compose(
-        policy.account,
-        [*alerts.values(), *ended],
-        before.last_notified,
-        policy.routes,
-        now,
-        paused=paused,
-        ranks=RANKS,
-    )
-    last_notified = {
-        pair: at for pair, at in {**before.last_notified, **notified}.items() if pair[0] in alerts
-    }
-    return Reaction(alerts, ended, messages, last_notified)
+def paused_subjects(state: AccountState, policy: Policy) -> frozenset[str]:
+    """The subjects whose alerts are not repeated: VMs that are missing."""
+    return presence_of(state.known, policy.presence, policy.epoch).subjects
 
 
 def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapping[str, KnownVm]:

@@ -1,13 +1,14 @@
 """One account, watched: fetch → compare → decide → commit → notify."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import monotonic
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import structlog
 
+from fluence_watch.alerting.lifecycle import Alert, Alerts
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Decision, Policy, decide, decide_internal
@@ -34,6 +35,9 @@ from fluence_watch.threads import STORE
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
+
+Committed = Callable[[str, Alerts, Sequence[Alert], frozenset[str] | None], None]
+"""Is called with the account, its open alerts, those that ended, and the paused subjects."""
 
 
 async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
@@ -80,7 +84,7 @@ async def _attempt(request: Coroutine[Any, Any, T]) -> T | ApiError:
 class Watch:
     """The watch over one account, from the state that was last committed.
 
-    `publish` and `crashed` are called in any thread, `tell` in the event loop when messages wait.
+    `publish` and `crashed` are called in any thread, `committed` in the event loop.
     `crashed` is called with every internal error: the account, the place, and a description.
     """
 
@@ -94,7 +98,7 @@ class Watch:
         clock: Clock,
         publish: Callable[[Polled], None],
         crashed: Callable[[str, str, str], None],
-        tell: Callable[[], None],
+        committed: Committed,
     ) -> None:
         self._policy = policy
         self.client = client
@@ -102,7 +106,7 @@ class Watch:
         self._clock = clock
         self._publish = publish
         self._crashed = crashed
-        self._tell = tell
+        self._committed = committed
         self._state = state
         self._fault = _fault_in(state)
         self._counts: tuple[int, int] | None = None
@@ -156,8 +160,8 @@ class Watch:
             polled = await STORE.run(self._conclude, policy, outcome, started)
         report(polled, retries, changed=polled.counts != self._counts)
         self._counts = polled.counts
-        if polled.messages:
-            self._tell()
+        if not polled.store_error:
+            self._committed(policy.account, polled.state.alerts, polled.ended, polled.paused)
 
     def _conclude(self, policy: Policy, outcome: Outcome, started: float) -> Polled:
         """Decide, commit, publish. If that raises, conclude an internal error instead.
@@ -190,7 +194,7 @@ class Watch:
             return self._kept(policy, failure, decision, started)
         except Exception as error:  # noqa: BLE001 - of ours, a second one: there is nobody to notify
             failure = self._internal("poll", error)
-            return Polled(policy, failure, self._state, messages=0, seconds=monotonic() - started)
+            return Polled(policy, failure, self._state, seconds=monotonic() - started)
 
     def _kept(
         self,
@@ -206,11 +210,11 @@ class Watch:
             policy,
             outcome,
             decision.after,
-            messages=0 if store_error else len(decision.messages),
             seconds=monotonic() - started,
             store_error=store_error,
             before=before,
             ended=decision.ended,
+            paused=decision.paused,
         )
 
     def _internal(self, where: str, error: Exception) -> PollFailure:
@@ -234,7 +238,6 @@ class Watch:
                 self._state,
                 decision.after,
                 decision.ended,
-                decision.messages,
                 applied=decision.applied,
             )
         except StoreError as error:

@@ -14,17 +14,17 @@ class Polled:
     """The outcome of one poll, for the metrics, the status page and the log.
 
     `state` is what was decided, `before` the alerts that were open, `ended` those that ended.
-    `store_error` says why it was not committed.
+    `store_error` says why it was not committed. `paused` is as in `Decision`.
     """
 
     policy: Policy
     outcome: Outcome
     state: AccountState
-    messages: int
     seconds: float
     store_error: str | None = None
     before: Alerts = field(default_factory=dict)
     ended: Sequence[Alert] = ()
+    paused: frozenset[str] | None = None
 
     @property
     def counts(self) -> tuple[int, int] | None:

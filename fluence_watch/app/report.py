@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 import structlog
 
+from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert, Alerts, State
 from fluence_watch.app.polled import Polled
-from fluence_watch.model.finding import VmRef
 from fluence_watch.model.snapshot import Snapshot
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +23,6 @@ def report(polled: Polled, retries: Mapping[str, int], *, changed: bool) -> None
     facts: dict[str, object] = {
         "account": account,
         "firing": sum(alert.state is State.FIRING for alert in polled.state.alerts.values()),
-        "messages": polled.messages,
         "seconds": round(polled.seconds, 3),
     }
     if isinstance(outcome, Snapshot):
@@ -42,10 +41,10 @@ def report(polled: Polled, retries: Mapping[str, int], *, changed: bool) -> None
         )
         return
     for alert in fired(polled.before, polled.state.alerts):
-        _log.info("alert fires", **_identity(alert), since=alert.active_at.isoformat())
+        _log.info("alert fires", **_named(alert), since=alert.active_at.isoformat())
     for alert in resolved(polled.before, polled.ended):
         log = _log.debug if alert.quiet else _log.info
-        log("alert resolves", **_identity(alert), since=alert.active_at.isoformat())
+        log("alert resolves", **_named(alert), since=alert.active_at.isoformat())
 
 
 def fired(before: Alerts, after: Alerts) -> Iterator[Alert]:
@@ -81,13 +80,6 @@ def _report_list(
         )
 
 
-def _identity(alert: Alert) -> dict[str, object]:
-    about = getattr(alert.facts, "vm", None)
-    vm = {"vm": about.name or about.id, "vm_id": about.id} if isinstance(about, VmRef) else {}
-    return {
-        "account": alert.fingerprint.account,
-        "rule": alert.fingerprint.rule,
-        "severity": alert.severity.value,
-        **vm,
-        **({"key": alert.fingerprint.key} if alert.fingerprint.key else {}),
-    }
+def _named(alert: Alert) -> dict[str, str]:
+    key = {"key": alert.fingerprint.key} if alert.fingerprint.key else {}
+    return {**labels(alert), **key}

@@ -7,17 +7,20 @@ from datetime import datetime
 
 import structlog
 
+from fluence_watch.alerting.lifecycle import advance
+from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
+from fluence_watch.app.book import page_of
 from fluence_watch.app.clock import Clock
-from fluence_watch.app.couriers import Couriers
-from fluence_watch.app.decide import Decision, Policy, react
+from fluence_watch.app.decide import Decision, Policy
+from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.report import fired, resolved
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, watcher_policy
 from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import WATCHER
-from fluence_watch.model.undelivered import Undelivered
+from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.rules import evaluate
 from fluence_watch.rules.base import Situation
 from fluence_watch.store import Store
@@ -25,26 +28,32 @@ from fluence_watch.threads import STORE
 
 _log = structlog.get_logger(__name__)
 
-Receivers = Mapping[str, Undelivered | None]
-"""Each receiver of the settings: what it does not accept, `None` while it works."""
-
 
 def decide_watcher(
-    before: AccountState, receivers: Receivers, policy: Policy, now: datetime
+    before: AccountState,
+    receivers: Mapping[str, Undelivered | None],
+    refused: Mapping[str, Refused],
+    policy: Policy,
+    now: datetime,
 ) -> Decision:
-    """The alerts about failing receivers, and the messages to the others."""
-    situation = Situation(WATCHER, now, {}, {}, alerts=before.alerts, receivers=receivers)
+    """The alerts about failing receivers.
+
+    `receivers` has each receiver of the settings: what it does not accept, `None` while it works.
+    """
+    situation = Situation(
+        WATCHER, now, {}, {}, alerts=before.alerts, receivers=receivers, refused=refused
+    )
     verdict = evaluate(situation, policy.rules)
-    alerts, ended, messages, last_notified = react(before, verdict, policy, now)
-    after = AccountState(alerts=alerts, last_notified=last_notified, last_poll_at=now)
-    return Decision(after, ended, messages, (), verdict)
+    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    return Decision(AccountState(alerts=alerts, last_poll_at=now), ended, (), verdict)
 
 
 @dataclass(slots=True)
 class _Watched:
-    """The policy, and the state that was last committed."""
+    """The policy, the routes, and the state that was last committed."""
 
     policy: Policy
+    routes: Mapping[str, Route]
     state: AccountState
 
 
@@ -52,13 +61,13 @@ class SelfWatch:
     """Looks at the receivers once a poll interval, from the first `take_over` on."""
 
     def __init__(
-        self, schedule: Schedule, store: Store, board: Board, clock: Clock, couriers: Couriers
+        self, schedule: Schedule, store: Store, board: Board, clock: Clock, dispatch: Dispatch
     ) -> None:
         self._schedule = schedule
         self._store = store
         self._board = board
         self._clock = clock
-        self._couriers = couriers
+        self._dispatch = dispatch
         self._watched: _Watched | None = None
         self._looking = asyncio.Lock()
 
@@ -74,8 +83,11 @@ class SelfWatch:
         async with self._looking:
             if self._watched is None:
                 state = await STORE.run(self._store.load, WATCHER)
-                self._watched = _Watched(policy, state)
-            self._watched.policy = policy
+                unsettled = await STORE.run(self._store.unsettled, WATCHER)
+                told = await STORE.run(self._store.notified, WATCHER)
+                self._dispatch.follow(WATCHER, page_of(state.alerts, unsettled, told))
+                self._watched = _Watched(policy, setup.routes, state)
+            self._watched.policy, self._watched.routes = policy, setup.routes
         self._schedule.every(setup.settings.poll.interval.total_seconds(), "receivers", self.look)
 
     async def look(self) -> None:
@@ -83,8 +95,9 @@ class SelfWatch:
         async with self._looking:
             if self._watched is None:
                 return
+            receivers, refused = self._dispatch.failing(), self._dispatch.refused()
             try:
-                decision = await STORE.run(self._settle, self._watched)
+                decision = await STORE.run(self._settle, self._watched, receivers, refused)
             except StoreError as error:
                 _log.error("cannot look at the receivers: the store fails", error=str(error))
                 return
@@ -92,42 +105,32 @@ class SelfWatch:
                 _log.exception("internal error, please report it", where="receivers")
                 self._board.own.internal_error("receivers")
                 return
-        if decision.messages:
-            self._couriers.wake()
+        self._dispatch.committed(WATCHER, decision.after.alerts, decision.ended)
 
-    def _settle(self, watched: _Watched) -> Decision:
+    def _settle(
+        self,
+        watched: _Watched,
+        receivers: Mapping[str, Undelivered | None],
+        refused: Mapping[str, Refused],
+    ) -> Decision:
         before, policy = watched.state, watched.policy
-        decision = decide_watcher(before, self._receivers(policy), policy, self._clock())
+        decision = decide_watcher(before, receivers, refused, policy, self._clock())
         if before.alerts or decision.after.alerts:  # else there is nothing to keep
-            self._store.commit(WATCHER, before, decision.after, decision.ended, decision.messages)
+            self._store.commit(WATCHER, before, decision.after, decision.ended)
         watched.state = decision.after
         self._board.publish_watcher(decision.after)
-        _report(before, decision)
+        _report(before, decision, watched.routes)
         return decision
 
-    def _receivers(self, policy: Policy) -> Receivers:
-        """What each receiver does not accept.
 
-        A receiver that refuses one message and accepts others works: the message is at fault.
-        """
-        left = self._store.undelivered()
-        names = [route.receiver for route in policy.routes]
-        return {name: None if self._couriers.works(name) else left.get(name) for name in names}
-
-
-def _report(before: AccountState, decision: Decision) -> None:
-    """Log the alerts that fire and resolve."""
+def _report(before: AccountState, decision: Decision, routes: Mapping[str, Route]) -> None:
+    """Log the alerts that fire and resolve, and who is notified."""
     for alert in fired(before.alerts, decision.after.alerts):
-        about = alert.fingerprint
-        notified = [
-            receiver
-            for fingerprint, receiver in decision.after.last_notified
-            if fingerprint == about
-        ]
-        if notified:
-            _log.error("receiver fails", receiver=about.subject, notified=notified)
+        receiver = alert.fingerprint.subject
+        if notified := [name for name, route in routes.items() if route.matches(alert)]:
+            _log.error("receiver fails", receiver=receiver, notified=notified)
         else:
-            _log.error("receiver fails, nobody is notified", receiver=about.subject)
+            _log.error("receiver fails, nobody is notified", receiver=receiver)
     for alert in resolved(before.alerts, decision.ended):
         if not alert.quiet:
             _log.info("receiver works again", receiver=alert.fingerprint.subject)

@@ -1,15 +1,21 @@
 """The watches over all accounts, and when each of them polls."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
 import structlog
 
+from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
+from fluence_watch.app.book import page_of
 from fluence_watch.app.clock import Clock
+from fluence_watch.app.decide import paused_subjects
+from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.poll import Watch
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, connect
@@ -31,11 +37,17 @@ _LONGEST_STEP = timedelta(seconds=1)
 """Many accounts are spread over the interval; a few do not have to wait that long."""
 
 
-class Watches:
-    """One watch per account, each with a job of the schedule.
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """All that is stored of an account."""
 
-    `tell` is called when messages wait.
-    """
+    state: AccountState = field(default_factory=AccountState)
+    unsettled: Sequence[Alert] = ()
+    told: Mapping[str, Mapping[Episode, Notified]] = field(default_factory=dict)
+
+
+class Watches:
+    """One watch per account, each with a job of the schedule."""
 
     def __init__(
         self,
@@ -43,13 +55,13 @@ class Watches:
         store: Store,
         board: Board,
         clock: Clock,
-        tell: Callable[[], None],
+        dispatch: Dispatch,
     ) -> None:
         self._schedule = schedule
         self._store = store
         self._board = board
         self._clock = clock
-        self._tell = tell
+        self._dispatch = dispatch
         self._watches: dict[str, Watch] = {}
         self._configs: dict[str, ClientConfig] = {}
         self._poll_settings: PollSettings | None = None
@@ -69,15 +81,15 @@ class Watches:
         dropped = (self._watches.keys() - setup.policies.keys()) | renamed.keys()
         dropped |= self._watches.keys() & set(renamed.values())
         added = setup.policies.keys() - self._watches.keys() - set(renamed.values())
-        states = {name: await STORE.run(self._store.load, name) for name in added}
-        states |= await self._hand_over(dropped, renamed)
+        stored = {name: await self._load(name) for name in added}
+        stored |= await self._hand_over(dropped, renamed)
         # Drop the state of names that now belong to another account.
         self._board.expect(setup.policies.keys() - dropped)
         self._board.expect(set(setup.policies), setup.settings.poll.interval)
         for name, policy in setup.policies.items():
             config = setup.clients[name]
             if name not in self._watches:
-                self._add(name, setup, states.get(name, AccountState()))
+                self._add(name, setup, stored.get(name, _Stored()))
             elif config != self._configs[name]:
                 client = connect(name, config, self._clock, self._board.own)
                 await self._watches[name].change(policy, client)
@@ -117,22 +129,25 @@ class Watches:
         for watch in self._watches.values():
             await watch.client.aclose()
 
-    def _add(self, name: str, setup: Setup, state: AccountState) -> None:
+    def _add(self, name: str, setup: Setup, stored: "_Stored") -> None:
+        policy, state = setup.policies[name], stored.state
+        paused = paused_subjects(state, policy)
+        self._dispatch.follow(name, page_of(state.alerts, stored.unsettled, stored.told, paused))
         client = connect(name, setup.clients[name], self._clock, self._board.own)
         self._watches[name] = Watch(
-            setup.policies[name],
+            policy,
             client,
             self._store,
             state,
             clock=self._clock,
             publish=self._board.publish,
             crashed=self._board.crashed,
-            tell=self._tell,
+            committed=self._dispatch.committed,
         )
 
     async def _hand_over(
         self, dropped: Collection[str], renamed: Mapping[str, str]
-    ) -> dict[str, AccountState]:
+    ) -> dict[str, "_Stored"]:
         """Stop these watches, and rename the states of renamed accounts.
 
         Where that fails, the watches continue.
@@ -151,17 +166,25 @@ class Watches:
             raise
         for name, watch in watches.items():
             del self._configs[name]
+            self._dispatch.forget(name)
             await watch.client.aclose()
         for name, new_name in renamed.items():
             _log.info("account renamed", account=name, to=new_name)
         return {new: await self._load_renamed(new) for new in renamed.values()}
 
-    async def _load_renamed(self, name: str) -> AccountState:
+    async def _load(self, name: str) -> "_Stored":
+        return _Stored(
+            await STORE.run(self._store.load, name),
+            await STORE.run(self._store.unsettled, name),
+            await STORE.run(self._store.notified, name),
+        )
+
+    async def _load_renamed(self, name: str) -> "_Stored":
         try:
-            return await STORE.run(self._store.load, name)
+            return await self._load(name)
         except StoreError as error:
             _log.error("state of a renamed account is not read", account=name, error=str(error))
-            return AccountState()
+            return _Stored()
 
     def _plan(self, names: Sequence[str], poll: PollSettings) -> None:
         if poll == self._poll_settings:

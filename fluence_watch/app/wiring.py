@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import random
 
+from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
-from fluence_watch.alerting.routing import Route
+from fluence_watch.alerting.matching import Route
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Policy
 from fluence_watch.errors import ConfigError, NotifyError, Problem
@@ -14,7 +15,7 @@ from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.finding import WATCHER
 from fluence_watch.model.funding import EPOCH
-from fluence_watch.notify.outbox import Channel, Delivery, Outbox
+from fluence_watch.notify.delivery import Attempted, Channel, Delivery
 from fluence_watch.notify.receiver import parse_receiver
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Rule, RuleSettings
@@ -22,15 +23,24 @@ from fluence_watch.settings import AccountSettings, PollSettings, ReceiverSettin
 
 _MIB = 2**20
 
+RANKS = {rule.name: Rank(rule.impact, rule.event, rule.deadline) for rule in RULES}
+"""How the alerts of each rule stand in a message, by its name."""
+EVENTS = frozenset(rule.name for rule in RULES if rule.event)
+"""The rules that report events."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The parts that the settings ask for, checked and not started; keyed by name."""
+    """The parts that the settings ask for, checked and not started; keyed by name.
+
+    `routes` and `receivers` have the same keys.
+    """
 
     settings: WatchSettings
     policies: Mapping[str, Policy]
     clients: Mapping[str, ClientConfig]
     receivers: Mapping[str, Channel]
+    routes: Mapping[str, Route]
 
 
 def prepare(settings: WatchSettings) -> Setup:
@@ -55,7 +65,8 @@ def prepare(settings: WatchSettings) -> Setup:
     if problems:
         raise ConfigError(problems)
     policies = {account.name: policy(account, settings) for account in settings.accounts}
-    return Setup(settings, policies, clients, receivers)
+    routes = {each.name: _route(each, settings) for each in settings.receivers}
+    return Setup(settings, policies, clients, receivers, routes)
 
 
 def policy(account: AccountSettings, settings: WatchSettings) -> Policy:
@@ -75,7 +86,6 @@ def _policy(name: str, settings: WatchSettings, epoch: timedelta = EPOCH) -> Pol
         rules=rules,
         timings={rule.name: _timing(rule, rules[rule.name], settings.poll) for rule in RULES},
         presence=settings.presence,
-        routes=tuple(map(_route, settings.receivers)),
         expectations=settings.expectations,
         epoch=epoch,
     )
@@ -91,7 +101,7 @@ def _timing(rule: Rule, settings: RuleSettings, poll: PollSettings) -> Timing:
     )
 
 
-def _route(receiver: ReceiverSettings) -> Route:
+def _route(receiver: ReceiverSettings, settings: WatchSettings) -> Route:
     return Route(
         receiver=receiver.name,
         min_severity=receiver.min_severity,
@@ -99,6 +109,9 @@ def _route(receiver: ReceiverSettings) -> Route:
         accounts=receiver.accounts,
         send_resolved=receiver.send_resolved,
         repeat_interval=receiver.repeat_interval,
+        group_wait=receiver.group_wait,
+        group_interval=receiver.group_interval,
+        give_up_after=settings.delivery.give_up_after,
     )
 
 
@@ -128,15 +141,6 @@ def _counting(account: str, own: OwnMetrics | None) -> Callable[[RequestRecord],
     return count
 
 
-def delivery(
-    receiver: Channel, outbox: Outbox, own: OwnMetrics, clock: Clock, settings: WatchSettings
-) -> Delivery:
-    """The delivery from the outbox to the receiver."""
-    return Delivery(
-        receiver=receiver,
-        outbox=outbox,
-        observer=own,
-        now=clock,
-        jitter=random,
-        stale_after=settings.delivery.stale_after,
-    )
+def delivery(channel: Channel, store: Attempted, own: OwnMetrics, clock: Clock) -> Delivery:
+    """The delivery to the receiver."""
+    return Delivery(channel, store, own, now=clock, jitter=random, ranks=RANKS)

@@ -97,12 +97,17 @@ class OwnMetrics:
             "Messages sent again because it was unknown whether they had arrived.",
             _RECEIVER,
         )
+        self._given_up = counter(
+            "fluence_watch_notification_given_up_alerts",
+            "Alerts that a receiver refuses for good, although it accepts others.",
+            _RECEIVER,
+        )
         self._outbox = replaced(
             "fluence_watch_outbox_messages", "Number of messages waiting for delivery.", _RECEIVER
         )
         self._outbox_oldest = replaced(
             "fluence_watch_outbox_oldest_timestamp_seconds",
-            "Time when the oldest waiting message was created.",
+            "Time since which the oldest alert of the waiting messages waits.",
             _RECEIVER,
         )
 
@@ -149,7 +154,7 @@ class OwnMetrics:
 
     def add_receiver(self, receiver: str) -> None:
         """Start the counters of a configured receiver at 0. Its queue is still unknown."""
-        for counter in (self._notifications, self._notification_failures, self._duplicates):
+        for counter in self._of_receivers:
             counter.labels(receiver)
 
     def delivered(self, receiver: str) -> None:
@@ -164,8 +169,17 @@ class OwnMetrics:
         """Count a message that is sent again although it may have arrived."""
         self._duplicates.labels(receiver).inc()
 
+    def given_up(self, receiver: str, alerts: int) -> None:
+        """Count alerts that the receiver refuses for good."""
+        self._given_up.labels(receiver).inc(alerts)
+
+    @property
+    def _of_receivers(self) -> tuple[Counter, ...]:
+        attempts = self._notifications, self._notification_failures
+        return *attempts, self._duplicates, self._given_up
+
     def outbox(self, receiver: str, waiting: int, oldest: datetime | None) -> None:
-        """Set the length of the receiver's queue and the creation time of its oldest message."""
+        """Set how many messages wait for the receiver, and since when the oldest alert does."""
         self._outbox.replace(receiver, {(): waiting})
         self._outbox_oldest.replace(receiver, {(): oldest.timestamp()} if oldest else {})
 
@@ -193,7 +207,7 @@ class OwnMetrics:
 
     def drop_receiver(self, receiver: str) -> None:
         """Remove all series of a receiver."""
-        for counter in (self._notifications, self._notification_failures, self._duplicates):
+        for counter in self._of_receivers:
             counter.remove_by_labels({"receiver": receiver})
         self._outbox.drop(receiver)
         self._outbox_oldest.drop(receiver)

@@ -78,7 +78,8 @@ class Finding:
 
     `facts` is the rule's own frozen dataclass. `at_once` skips the rule's `for`.
     If `relevant_until` is set, the alert fires until then.
-    After that it is no longer news, and a late message only summarizes it.
+    After that it is no longer news, and a late message only mentions it.
+    `step` counts how bad the facts are, in steps that the rule defines. A higher one is news.
     """
 
     fingerprint: Fingerprint
@@ -86,6 +87,7 @@ class Finding:
     facts: object
     at_once: bool = False
     relevant_until: datetime | None = None
+    step: int = 0
 
 
 class Absence(Enum):

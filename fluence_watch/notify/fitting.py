@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from sys import maxsize
 from typing import NamedTuple
 
-from fluence_watch.alerting.grouping import SHOWN, Item, in_full
+from fluence_watch.alerting.grouping import SHOWN, Item, Status, in_full
 
 _TITLE = 150
+_FULL_AFTER_OUTAGE = 5  # what was missed comes with it, and the message is still a screen
 _SEAM = 16  # characters that a service may add when it joins title and body
 
 
@@ -37,7 +38,7 @@ def fitted(items: Sequence[Item], room: int, body_of: BodyOf, number: int) -> st
     First it shows fewer items in full, then fewer in brief, then none in full.
     If nothing else fits, it is the count alone.
     """
-    most = min(len(items), SHOWN)
+    most = min(len(_listed(items)), _most_in_full(items))
     worst = _shown(items, 1)
     stages: tuple[tuple[int, Callable[[int], Shown]], ...] = (
         (most, lambda fewer: _shown(items, most - fewer)),
@@ -64,19 +65,39 @@ def _fullest(
     return bodies[first] if first < steps else None
 
 
+def _listed(items: Sequence[Item]) -> list[Item]:
+    """The items that may be listed in full: what a receiver missed is always in brief."""
+    return [item for item in items if item.status is not Status.MISSED]
+
+
+def _most_in_full(items: Sequence[Item]) -> int:
+    missed = any(item.status is Status.MISSED for item in items)
+    return _FULL_AFTER_OUTAGE if missed else SHOWN
+
+
 def _shown(items: Sequence[Item], number: int) -> Shown:
-    """`number` items in full; in brief the other events, and one of each rule with none in full."""
-    full = in_full(items, number)
+    """`number` items in full.
+
+    In brief what was missed, the other events, and one of each rule with none in full.
+    If that many are all that may be in full, all others are in brief.
+    """
+    full = in_full(_listed(items), number)
     listed = set(map(id, full))
     first = set(map(id, in_full(items, len({item.fingerprint.rule for item in items}))))
     rules = {item.fingerprint.rule for item in full}
+    rest = number == _FULL_AFTER_OUTAGE == _most_in_full(items)
     return Shown(
         full,
         [
             item
             for item in items
             if id(item) not in listed
-            and (item.event or (id(item) in first and item.fingerprint.rule not in rules))
+            and (
+                rest
+                or item.event
+                or item.status is Status.MISSED
+                or (id(item) in first and item.fingerprint.rule not in rules)
+            )
         ],
     )
 

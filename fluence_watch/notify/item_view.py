@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from fluence_watch.alerting.telling import Reason
 from fluence_watch.model.finding import Fingerprint
 
 
@@ -10,17 +11,14 @@ from fluence_watch.model.finding import Fingerprint
 class ItemView:
     """An item as templates see it; times are UTC.
 
-    `told_at` is when the message was made. `over` says of a firing item whether it is over by
-    now; `None` is unknown.
+    `reason` is why the receiver is notified: `first`, `worse`, `repeat`, `resolved`, `missed`.
     """
 
     fingerprint: Fingerprint
     facts: object
     active_at: datetime
     ends_at: datetime | None
-    repeated: bool
-    told_at: datetime
-    over: bool | None
+    reason: Reason
 
     @property
     def account(self) -> str:

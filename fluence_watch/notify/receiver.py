@@ -4,6 +4,7 @@ Each receiver has a process with one URL, so that one that hangs holds up no oth
 URLs in one, a single failure would fail all, and a retry would notify the others twice.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from fluence_watch.errors import NotifyError
@@ -26,6 +27,7 @@ PROGRAMS = frozenset(
 """Apprise's schemas of what hands a message to a program, which acts upon nothing in it."""
 TIMEOUT = 30.0
 """Seconds that one delivery may take; then the process that sends is killed."""
+_STATUS = re.compile(r"\berror=(\d{3})\b")  # how Apprise writes the HTTP status in its errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,18 @@ class Receiver:
             self.timeout,
         )
         if "error" in answer:
-            raise NotifyError(inert(answer["error"]))
+            error = answer["error"]
+            raise NotifyError(inert(error), permanent=_is_permanent(error))
 
     async def aclose(self) -> None:
         """End the process that sends."""
         await self._process.aclose()
+
+
+def _is_permanent(error: str) -> bool:
+    """Whether the service refuses this message for good: a 4xx that no later try mends."""
+    statuses = [int(status) for status in _STATUS.findall(error)]
+    return bool(statuses) and all(400 <= each < 500 and each not in {408, 429} for each in statuses)  # noqa: PLR2004 - HTTP
 
 
 def parse_receiver(name: str, url: str, *, timeout: float = TIMEOUT) -> Receiver:

@@ -1,22 +1,21 @@
 """Messages into words. The words are in `templates/`, one file for each type of facts.
 
 A template has five macros: `fires` and `resolved` take all items of a section, so that they can
-say what several have in common; `title` words one item for a title, `missed` for a line of a summary,
-and `brief` its facts for a line of a page. Files with a
+say what several have in common; `title` words one item for a title, `missed` for a line about
+what is over, and `brief` its facts for a line of a page. Files with a
 leading underscore are for the message as a whole, and for what several templates share.
 """
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from fluence_watch.alerting.grouping import Count, Item, Message
-from fluence_watch.errors import NotifyError
-from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.alerting.grouping import Count, Item, Message, Status
+from fluence_watch.model.finding import Severity
 from fluence_watch.model.text import inert
 from fluence_watch.notify.fitting import Shown, fitted, of_body, of_title
 from fluence_watch.notify.item_view import ItemView
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from jinja2.environment import TemplateModule
 
 Kind = Literal["failure", "warning", "info", "success"]
-FiringSince = Mapping[Fingerprint, datetime] | None
 
 _BRIEF = 300
 _KINDS: dict[Severity, Kind] = {
@@ -62,79 +60,44 @@ class Section:
 
 
 def render(
-    message: Message,
-    fmt: BodyFormat,
-    now: datetime,
-    firing: FiringSince = None,
-    longest: int | None = None,
+    message: Message, fmt: BodyFormat, now: datetime, longest: int | None = None
 ) -> Rendered:
     """Render a message; times are UTC, with their distance from `now`.
 
-    Of `firing` (with `active_at`), where given, an item that fires no longer says so. Title and body have at most
-    `longest` characters together. What does not fit is listed in brief, if it is an event or the only one of its rule,
-    else counted; the worst one is always in full.
+    Title and body have at most `longest` characters together. What does not fit is listed in
+    brief, if it is an event or the only one of its rule, else counted; the worst one is always in
+    full. What the receiver missed is in brief.
 
     Raises:
         NotifyError: no template fits these facts.
     """
-    message, worst = _wordable(message), message.counts[0]
-    title = _message_title(message, fmt, now, firing, of_title(longest))
+    title = _message_title(message, fmt, now, of_title(longest))
     body = fitted(
         message.items,
         of_body(longest, title),
-        lambda shown: _page(_body(message, shown, fmt, now, firing), fmt, title),
-        _number([message]),
+        lambda shown: _page(_body(message, shown, fmt, now), fmt, title),
+        message.number(),
     )
-    return Rendered(title, body, _KINDS[worst.severity] if worst.firing else "success")
+    return Rendered(title, body, _kind_of(message))
 
 
-def render_summary(
-    messages: Sequence[Message],
-    fmt: BodyFormat,
-    now: datetime,
-    firing: FiringSince = None,
-    longest: int | None = None,
-) -> Rendered:
-    """Render outdated messages to one receiver as a summary, one line an item.
-
-    Raises:
-        NotifyError: no template fits these facts.
-    """
-    messages = [_wordable(message) for message in messages]
-    title = _title(
-        "_summary_title",
-        fmt,
-        now,
-        of_title(longest),
-        number=_number(messages),
-        receiver=messages[0].receiver,
-        accounts=list(dict.fromkeys(message.account for message in messages)),
-    )
-    told = {
-        id(item): _told(item, message, firing) for message in messages for item in message.items
-    }
+def render_plainly(message: Message, fmt: BodyFormat, longest: int | None = None) -> Rendered:
+    """Render a message in its plainest form: it names the alerts."""
+    title = inert(plain_title(message), of_title(longest))
     body = fitted(
-        [item for message in messages for item in message.items],
+        message.items,
         of_body(longest, title),
-        lambda shown: _page(_summary_body(messages, shown, told, fmt, now), fmt, title),
-        _number(messages),
+        lambda shown: _page(plain_body(message, [*shown.full, *shown.brief], fmt), fmt, title),
+        message.number(),
     )
-    return Rendered(title, body, "info")
+    return Rendered(title, body, _kind_of(message))
 
 
-def render_plainly(
-    messages: Sequence[Message], fmt: BodyFormat, longest: int | None = None
-) -> Rendered:
-    """Render messages whose facts no template fits: they name the alerts."""
-    title = inert(plain_title(messages), of_title(longest))
-    worst = max((c for m in messages for c in m.counts), key=lambda c: (c.firing, c.severity.rank))
-    body = fitted(
-        [item for message in messages for item in message.items],
-        of_body(longest, title),
-        lambda shown: _page(plain_body(messages, [*shown.full, *shown.brief], fmt), fmt, title),
-        _number(messages),
-    )
-    return Rendered(title, body, _KINDS[worst.severity] if worst.firing else "success")
+def _kind_of(message: Message) -> Kind:
+    worst = message.counts[0]
+    if worst.status is Status.FIRING:
+        return _KINDS[worst.severity]
+    return "success" if worst.status is Status.RESOLVED else "info"
 
 
 def render_test(
@@ -157,76 +120,50 @@ def brief(facts: object, now: datetime) -> str:
     return inert(str(module.brief(facts)), _BRIEF)  # type: ignore[attr-defined] # macros are attributes
 
 
-def _wordable(message: Message) -> Message:
-    """The message without the items whose facts this version does not know: they are counted."""
-    known = tuple(item for item in message.items if item.facts is not None)
-    if not known:
-        raise NotifyError("there are no words for unknown facts")
-    return replace(message, items=known)
-
-
-def _message_title(
-    message: Message, fmt: BodyFormat, now: datetime, firing: FiringSince, longest: int
-) -> str:
+def _message_title(message: Message, fmt: BodyFormat, now: datetime, longest: int) -> str:
     """The worst alert in words where it is the only one, else rules and count."""
-    first, fires = message.items[0], message.counts[0].firing
-    rules = dict.fromkeys(count.rule for count in message.counts if count.firing == fires)
-    alone = (message.firing if fires else message.resolved) == 1
-    values = {"message": message, "rules": list(rules), "item": None, "words": None}
-    if alone:
-        values["words"] = _words_of(first.facts, fmt.of_title, now)
-        values["item"] = _told(first, message, firing)
-    return _title("_title", fmt, now, longest, **values)
+    first, status = message.items[0], message.counts[0].status
+    rules = dict.fromkeys(count.rule for count in message.counts if count.status is status)
+    number = message.number(status)
+    values = {"message": message, "status": status, "number": number, "rules": list(rules)}
+    alone = number == 1 and status is not Status.MISSED
+    words = _words_of(first.facts, fmt.of_title, now) if alone else None
+    return _title("_title", fmt, now, longest, item=_view(first), words=words, **values)
 
 
-def _body(
-    message: Message, shown: Shown, fmt: BodyFormat, now: datetime, firing: FiringSince
-) -> str:
+def _body(message: Message, shown: Shown, fmt: BodyFormat, now: datetime) -> str:
     sections = [
-        Section(rule, severity, fires, _parts([_told(i, message, firing) for i in items], fmt, now))
-        for (fires, severity, rule), items in groupby(shown.full, key=_kind)
+        Section(rule, severity, firing, _parts([_view(item) for item in items], fmt, now))
+        for (firing, severity, rule), items in groupby(shown.full, key=_section_of)
     ]
-    lines = [(_words_of(i.facts, fmt, now), _told(i, message, firing)) for i in shown.brief]
-    more = _more(message, [*shown.full, *shown.brief])
-    told = set(map(id, (*shown.full, *shown.brief)))
-    unlisted = any(item.event and id(item) not in told for item in message.items)
-    return _text("_message", fmt, now, sections=sections, lines=lines, more=more, unlisted=unlisted)
+    brief = [item for item in shown.brief if item.status is not Status.MISSED]
+    missed = [item for item in shown.brief if item.status is Status.MISSED]
+    listed = set(map(id, (*shown.full, *shown.brief)))
+    return _text(
+        "_message",
+        fmt,
+        now,
+        sections=sections,
+        lines=_lines(brief, fmt, now),
+        missed=_lines(missed, fmt, now),
+        receiver=message.receiver,
+        more=_more(message, [*shown.full, *shown.brief]),
+        unlisted=any(item.event and id(item) not in listed for item in message.items),
+    )
 
 
-def _summary_body(
-    messages: Sequence[Message],
-    shown: Shown,
-    told: Mapping[int, ItemView],
-    fmt: BodyFormat,
-    now: datetime,
-) -> str:
-    chosen = {id(item) for item in (*shown.full, *shown.brief)}
-    views = [view for key, view in told.items() if key in chosen]
-    lines = [(_words_of(view.facts, fmt, now), view) for view in views]
-    receiver, more = messages[0].receiver, _number(messages) - len(lines)
-    return _text("_summary", fmt, now, receiver=receiver, lines=lines, more=more)
+def _lines(
+    items: Sequence[Item], fmt: BodyFormat, now: datetime
+) -> "list[tuple[TemplateModule, ItemView]]":
+    return [(_words_of(item.facts, fmt, now), _view(item)) for item in items]
 
 
-def _number(messages: Sequence[Message]) -> int:
-    """How many alerts the messages are about."""
-    return sum(count.number for message in messages for count in message.counts)
-
-
-def _kind(item: Item) -> tuple[bool, Severity, str]:
+def _section_of(item: Item) -> tuple[bool, Severity, str]:
     return item.firing, item.severity, item.fingerprint.rule
 
 
-def _told(item: Item, message: Message, firing: FiringSince) -> ItemView:
-    fires_on = firing is not None and firing.get(item.fingerprint) == item.active_at
-    return ItemView(
-        fingerprint=item.fingerprint,
-        facts=item.facts,
-        active_at=item.active_at,
-        ends_at=item.ends_at,
-        repeated=item.repeated,
-        told_at=message.created_at,
-        over=None if firing is None or not item.firing else not fires_on,
-    )
+def _view(item: Item) -> ItemView:
+    return ItemView(item.fingerprint, item.facts, item.active_at, item.ends_at, item.reason)
 
 
 def _parts(
@@ -239,9 +176,9 @@ def _parts(
 
 
 def _more(message: Message, shown: Sequence[Item]) -> list[Count]:
-    seen = Counter(map(_kind, shown))
+    seen = Counter((item.fingerprint.rule, item.severity, item.status) for item in shown)
     left = [
-        replace(count, number=count.number - seen[count.firing, count.severity, count.rule])
+        replace(count, number=count.number - seen[count.rule, count.severity, count.status])
         for count in message.counts
     ]
     return [count for count in left if count.number]

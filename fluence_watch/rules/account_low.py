@@ -81,7 +81,8 @@ def judge(situation: Situation, settings: AccountLowSettings) -> Judgement:
     balance, burn = snapshot.balance.balance, burn_per_day(vms, situation.epoch)
     uncounted = _uncounted(snapshot, vms)
     facts = _facts(situation.now, snapshot.balance, burn, uncounted)
-    finding = Finding(Fingerprint(situation.account, NAME), settings.severity, facts)
+    step = _step(facts, settings)
+    finding = Finding(Fingerprint(situation.account, NAME), settings.severity, facts, step=step)
     if burn and (balance <= 0 or balance < Fraction(settings.min_days) * burn):
         return Judgement([finding])
     if uncounted or not snapshot.complete:
@@ -92,6 +93,13 @@ def judge(situation: Situation, settings: AccountLowSettings) -> Judgement:
         return _UNKNOWN
     in_debt = balance <= 0 and finding.fingerprint in situation.alerts
     return Judgement([finding]) if in_debt else _GONE
+
+
+def _step(facts: AccountLow, settings: AccountLowSettings) -> int:
+    """Worse than low: at most half of `min_days`, nothing."""
+    if facts.balance <= 0:
+        return 2
+    return 1 if 2 * facts.days <= settings.min_days else 0
 
 
 def _uncounted(snapshot: Snapshot, vms: Iterable[Vm]) -> int:

@@ -23,7 +23,7 @@ from fluence_watch.model.ports import Port
 from fluence_watch.model.presence import Presence
 from fluence_watch.model.snapshot import PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.undelivered import Undelivered
+from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.model.vm import Vm
 
 
@@ -121,8 +121,9 @@ class Situation:
     `alerts` are the alerts that were open after the previous poll.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
 
-    For the watcher itself (the account is `WATCHER`), only `alerts` and `receivers` are set.
-    `receivers` holds the undelivered messages of each configured receiver, `None` while it works.
+    For the watcher itself (the account is `WATCHER`), only `alerts`, `receivers` and `refused` are
+    set. `receivers` holds what waits for each configured receiver, `None` while it works.
+    `refused` holds the alerts that a receiver refuses although it works.
     """
 
     account: str
@@ -139,6 +140,7 @@ class Situation:
     alerts: Collection[Fingerprint] = frozenset()
     fault: str = ""
     receivers: Mapping[str, Undelivered | None] = field(default_factory=dict)
+    refused: Mapping[str, Refused] = field(default_factory=dict)
 
     @property
     def scope(self) -> Scope:

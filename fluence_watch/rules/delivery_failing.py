@@ -1,4 +1,4 @@
-"""A receiver does not accept messages. The alert goes to all other receivers."""
+"""A receiver does not accept messages, or refuses alerts. The alert goes to all other receivers."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from fluence_watch.rules.base import (
 )
 
 NAME = "delivery_failing"
+_NAMED = 5
 
 
 class DeliveryFailingSettings(RuleSettings):
@@ -30,15 +31,24 @@ class DeliveryFailingSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailing:
-    """The failing receiver and its queue. `error` comes from outside.
+    """The failing receiver and what waits for it. `error` comes from outside.
 
-    `waiting` is the number of queued messages. `oldest_at` is when the oldest was created.
+    `waiting` is the number of messages, `oldest_at` since when the oldest alert in them waits.
     """
 
     receiver: str
     error: str
     waiting: int
-    oldest_at: datetime
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRefused:
+    """The receiver works, but refuses `number` alerts for good. `alerts` names the first few."""
+
+    receiver: str
+    alerts: tuple[str, ...]
+    number: int
 
 
 def judge(situation: Situation, settings: DeliveryFailingSettings) -> Judgement:
@@ -52,6 +62,15 @@ def judge(situation: Situation, settings: DeliveryFailingSettings) -> Judgement:
         for receiver, left in situation.receivers.items()
         if left
     ]
+    findings += [
+        Finding(
+            Fingerprint(WATCHER, NAME, receiver, "refused"),
+            settings.severity,
+            DeliveryRefused(receiver, refused.alerts[:_NAMED], len(refused.alerts)),
+            at_once=True,
+        )
+        for receiver, refused in situation.refused.items()
+    ]
     alerts = {alert.subject for alert in situation.alerts if alert.rule == NAME}
     return Judgement(findings, gone=frozenset(alerts - situation.receivers.keys()))
 
@@ -59,7 +78,7 @@ def judge(situation: Situation, settings: DeliveryFailingSettings) -> Judgement:
 RULE = Rule(
     NAME,
     DeliveryFailingSettings,
-    (DeliveryFailing,),
+    (DeliveryFailing, DeliveryRefused),
     judge,
     judges_failures=True,
     scope=Scope.WATCHER,

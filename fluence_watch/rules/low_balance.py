@@ -80,6 +80,17 @@ def _needed(price: MicroUsdc, settings: LowBalanceSettings) -> MicroUsdc:
     return MicroUsdc(max(int(cost), settings.min_usdc))
 
 
+def _step(facts: LowBalance) -> int:
+    """Worse than low: at most half of what is needed, nothing, the API's own word."""
+    if facts.status:
+        return 3
+    if facts.reserved is None or facts.needed is None:
+        return 0
+    if facts.reserved <= 0:
+        return 2
+    return 1 if 2 * facts.reserved <= facts.needed else 0
+
+
 def _finding(
     situation: Situation, settings: LowBalanceSettings, vm: Vm, *, at_once: bool = False
 ) -> Finding:
@@ -94,7 +105,7 @@ def _finding(
         status=vm.status_word if at_once else None,
     )
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
-    return Finding(fingerprint, settings.severity, facts, at_once=at_once)
+    return Finding(fingerprint, settings.severity, facts, at_once=at_once, step=_step(facts))
 
 
 def _deadline(facts: object) -> datetime | None:

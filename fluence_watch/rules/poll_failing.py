@@ -6,11 +6,17 @@ from datetime import timedelta
 from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
-from fluence_watch.model.snapshot import INTERNAL_ERROR, Snapshot
+from fluence_watch.model.snapshot import INTERNAL_ERROR, OVERDUE, Snapshot
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "poll_failing"
 _NAMED = 3
+_STEPS = {
+    "incomplete": 0,
+    **dict.fromkeys(("unreachable", "rate_limited", "server_error", "maintenance", OVERDUE), 0),
+    "unauthorized": 2,
+}
+"""Reasons that may pass by themselves, and a refused key. All others are between them."""
 
 
 class PollFailingSettings(RuleSettings):
@@ -71,8 +77,8 @@ def _found(
     *,
     at_once: bool = False,
 ) -> Judgement:
-    fingerprint = Fingerprint(situation.account, NAME)
-    return Judgement([Finding(fingerprint, settings.severity, facts, at_once=at_once)])
+    fingerprint, step = Fingerprint(situation.account, NAME), _STEPS.get(facts.reason, 1)
+    return Judgement([Finding(fingerprint, settings.severity, facts, at_once=at_once, step=step)])
 
 
 RULE = Rule(

@@ -165,7 +165,8 @@ def _finding(
     )
     key = f"{drift.direction}:{drift.range_}"
     severity = Severity.CRITICAL if lockout else settings.severity
-    return Finding(Fingerprint(situation.account, NAME, vm.key, key), severity, facts)
+    fingerprint = Fingerprint(situation.account, NAME, vm.key, key)
+    return Finding(fingerprint, severity, facts, step=int(lockout))
 
 
 _NO_DRIFT: Mapping[Direction, Ports] = dict.fromkeys(Direction, ())

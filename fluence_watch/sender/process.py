@@ -56,7 +56,8 @@ class SenderProcess:
             except TimeoutError:
                 await self._end()
                 raise NotifyError(
-                    f"no answer within {seconds:g} s; the message may have arrived"
+                    f"no answer within {seconds:g} s; the message may have arrived",
+                    may_have_arrived=True,
                 ) from None
             except BaseException:
                 await self._end()
@@ -79,7 +80,7 @@ class SenderProcess:
             answer: dict[str, str] = json.loads(await process.stdout.readline())
         except (OSError, ValueError):
             raise NotifyError(
-                "the process that sends ended; the message may have arrived"
+                "the process that sends ended; the message may have arrived", may_have_arrived=True
             ) from None
         return answer
 

@@ -147,9 +147,12 @@ class LogSettings(Settings):
 class DeliverySettings(Settings):
     """How messages are delivered."""
 
+    give_up_after: PositiveDuration = Field(
+        default=timedelta(days=7),
+        description="a receiver that was unreachable is not notified of what is over for longer",
+    )
     stale_after: PositiveDuration = Field(
-        default=timedelta(hours=1),
-        description="alerts that waited longer for delivery and are over become lines of a summary",
+        default=timedelta(hours=1), description="without effect: messages are written when sent"
     )
 
 
@@ -214,6 +217,12 @@ class ReceiverSettings(Settings):
     send_resolved: bool = Field(default=True, description="notify when an alert resolves")
     repeat_interval: Duration = Field(
         default=timedelta(0), description="notify again while an alert fires, after this; 0s: never"
+    )
+    group_wait: Duration = Field(
+        default=timedelta(0), description="how long a new alert of an account waits for others"
+    )
+    group_interval: Duration = Field(
+        default=timedelta(0), description="the shortest time between two messages about an account"
     )
 
     @property

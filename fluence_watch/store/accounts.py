@@ -5,17 +5,22 @@ from datetime import datetime
 
 from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
-from fluence_watch.store import notes, outbox
+from fluence_watch.store import notes
 from fluence_watch.store.schema import accounts
 
 
 def account_id_of(connection: Connection, name: str) -> int:
     """The id of the account. Creates its row if it does not exist."""
-    query = select(accounts.c.id).where(accounts.c.name == name)
-    found: int | None = connection.scalar(query)
+    found = find_account(connection, name)
     if found is None:
         connection.execute(insert(accounts).values(name=name))
         return account_id_of(connection, name)
+    return found
+
+
+def find_account(connection: Connection, name: str) -> int | None:
+    """The id of the account, if it has a row."""
+    found: int | None = connection.scalar(select(accounts.c.id).where(accounts.c.name == name))
     return found
 
 
@@ -58,12 +63,12 @@ def mark_absent(connection: Connection, watched: Collection[str], now: datetime)
             connection.execute(this.values(absent_since=since))
 
 
-def forget_absent(connection: Connection, before: datetime) -> dict[str, int]:
+def forget_absent(connection: Connection, before: datetime) -> list[str]:
     """Remove all that is stored of accounts that became absent before that time.
 
     An account that was polled later is kept, because the time of its absence may be wrong.
     Notes from before that time for accounts that have no state go too.
-    Returns the names, and how many undelivered messages about each were removed.
+    Returns the names.
     """
     polled_at = accounts.c.last_poll_at
     query = select(accounts.c.name).where(
@@ -74,5 +79,4 @@ def forget_absent(connection: Connection, before: datetime) -> dict[str, int]:
         connection.execute(delete(accounts).where(accounts.c.name == name))
         notes.forget(connection, name)
     notes.forget_strays(connection, before)
-    dropped = outbox.forget(connection, names) if names else {}
-    return {name: dropped.get(name, 0) for name in names}
+    return names

@@ -1,18 +1,14 @@
-"""Alerts as rows: the open alerts with their last notifications, and the history."""
+"""Alerts as rows: the open alerts, those that a receiver may still be due, and the history."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Executable, Row, bindparam, delete, insert, select, update
 
-from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import LastNotified
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.lifecycle import Alert, Alerts, State
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.store.codec import dump, load_facts, load_last_notified
+from fluence_watch.store.codec import dump, load_facts
 from fluence_watch.store.schema import accounts, alerts, is_open
 
 _log = structlog.get_logger(__name__)
@@ -26,30 +22,34 @@ _THIS_ONE = (
     alerts.c.key == bindparam("of_key"),
 )
 _DELETE = delete(alerts).where(*_THIS_ONE)
-_END = (
-    update(alerts)
-    .where(*_THIS_ONE)
-    .values(
-        state=bindparam("to_state"),
-        ends_at=bindparam("to_ends_at"),
-        quiet=bindparam("to_quiet"),
-        clear_since=None,
-        told=None,
-    )
+_CHANGING = (
+    "severity",
+    "state",
+    "facts_type",
+    "facts",
+    "active_at",
+    "starts_at",
+    "clear_since",
+    "ends_at",
+    "quiet",
+    "relevant_until",
+    "step",
+)
+_UPDATE = (
+    update(alerts).where(*_THIS_ONE).values({name: bindparam(f"to_{name}") for name in _CHANGING})
 )
 
 
-def load_open(
-    connection: Connection, account_id: int
-) -> tuple[dict[Fingerprint, Alert], dict[tuple[Fingerprint, str], datetime]]:
-    """The open alerts of an account, and when each receiver was last notified of each."""
-    still_open: dict[Fingerprint, Alert] = {}
-    last_notified: dict[tuple[Fingerprint, str], datetime] = {}
+def load_open(connection: Connection, account_id: int) -> dict[Fingerprint, Alert]:
+    """The open alerts of an account."""
     query = _ALERTS.where(alerts.c.account_id == account_id, is_open).order_by(alerts.c.id)
-    for alert, receivers in _readable(connection.execute(query)):
-        still_open[alert.fingerprint] = alert
-        last_notified.update({(alert.fingerprint, name): at for name, at in receivers.items()})
-    return still_open, last_notified
+    return {alert.fingerprint: alert for alert in _readable(connection.execute(query))}
+
+
+def load_unsettled(connection: Connection, account_id: int) -> list[Alert]:
+    """The ended alerts of an account that a receiver may still be due."""
+    query = _ALERTS.where(alerts.c.account_id == account_id, ~alerts.c.settled, ~is_open)
+    return list(_readable(connection.execute(query.order_by(alerts.c.id))))
 
 
 def load_history(connection: Connection, account: str | None, limit: int) -> list[Alert]:
@@ -57,51 +57,28 @@ def load_history(connection: Connection, account: str | None, limit: int) -> lis
     query = _ALERTS.where(~is_open).order_by(alerts.c.ends_at.desc(), alerts.c.id.desc())
     if account is not None:
         query = query.where(accounts.c.name == account)
-    return [alert for alert, _ in _readable(connection.execute(query.limit(limit)))]
-
-
-def load_firing(connection: Connection, account: str | None) -> dict[Fingerprint, datetime]:
-    """The firing alerts of one account or of all accounts with their `active_at`, without facts."""
-    columns = accounts.c.name, alerts.c.rule, alerts.c.subject, alerts.c.key, alerts.c.active_at
-    query = (
-        select(*columns).join_from(alerts, accounts).where(is_open, alerts.c.state == State.FIRING)
-    )
-    if account is not None:
-        query = query.where(accounts.c.name == account)
-    rows = connection.execute(query)
-    return {Fingerprint(*of): active_at for *of, active_at in rows}
+    return list(_readable(connection.execute(query.limit(limit))))
 
 
 def save_alerts(
     connection: Connection,
     account_id: int,
-    before: AccountState,
-    after: AccountState,
+    before: Alerts,
+    after: Alerts,
     ended: Sequence[Alert],
 ) -> None:
     """Write the changed alerts. The ended ones become history.
 
-    A changed alert is deleted and inserted again, whatever is stored for it.
-    The last notifications are stored for open alerts only.
+    An alert that is not in `before` replaces whatever is stored for it, such as an unreadable row.
     """
+    changed = [alert for key, alert in after.items() if before.get(key) not in (None, alert)]
+    new = [alert for key, alert in after.items() if key not in before]
     resolved = {alert.fingerprint for alert in ended}
-    renotified = {
-        fingerprint
-        for (fingerprint, _), _ in after.last_notified.items() ^ before.last_notified.items()
-    }
-    changed = [
-        alert
-        for fingerprint, alert in after.alerts.items()
-        if fingerprint in renotified
-        or (before.alerts.get(fingerprint) is not alert and before.alerts.get(fingerprint) != alert)
-    ]
-    dropped = before.alerts.keys() - after.alerts.keys() - resolved
-    _many(connection, _END, [_ending(account_id, alert) for alert in ended])
-    stale = [*dropped, *(alert.fingerprint for alert in changed)]
-    _many(connection, _DELETE, [_which(account_id, fingerprint) for fingerprint in stale])
-    receivers = _by_fingerprint(after.last_notified)
-    rows = [_values(account_id, alert, receivers.get(alert.fingerprint)) for alert in changed]
-    _many(connection, insert(alerts), rows)
+    dropped = before.keys() - after.keys() - resolved
+    stale = [*dropped, *(alert.fingerprint for alert in new)]
+    _many(connection, _UPDATE, [_update(account_id, alert) for alert in (*changed, *ended)])
+    _many(connection, _DELETE, [which(account_id, fingerprint) for fingerprint in stale])
+    _many(connection, insert(alerts), [_insert(account_id, alert) for alert in new])
 
 
 def _many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -109,14 +86,8 @@ def _many(connection: Connection, statement: Executable, rows: Sequence[Mapping[
         connection.execute(statement, rows)
 
 
-def _by_fingerprint(last_notified: LastNotified) -> dict[Fingerprint, dict[str, datetime]]:
-    by_fingerprint: dict[Fingerprint, dict[str, datetime]] = defaultdict(dict)
-    for (fingerprint, receiver), at in last_notified.items():
-        by_fingerprint[fingerprint][receiver] = at
-    return by_fingerprint
-
-
-def _which(account_id: int, fingerprint: Fingerprint) -> dict[str, Any]:
+def which(account_id: int, fingerprint: Fingerprint) -> dict[str, Any]:
+    """The parameters that identify an alert of the account."""
     return {
         "of_account": account_id,
         "of_rule": fingerprint.rule,
@@ -125,22 +96,24 @@ def _which(account_id: int, fingerprint: Fingerprint) -> dict[str, Any]:
     }
 
 
-def _ending(account_id: int, alert: Alert) -> dict[str, Any]:
-    return _which(account_id, alert.fingerprint) | {
-        "to_state": alert.state,
-        "to_ends_at": alert.ends_at,
-        "to_quiet": alert.quiet,
-    }
+def _update(account_id: int, alert: Alert) -> dict[str, Any]:
+    changing = {f"to_{name}": value for name, value in _changing(alert).items()}
+    return which(account_id, alert.fingerprint) | changing
 
 
-def _values(
-    account_id: int, alert: Alert, receivers: Mapping[str, datetime] | None
-) -> dict[str, Any]:
+def _insert(account_id: int, alert: Alert) -> dict[str, Any]:
     return {
         "account_id": account_id,
         "rule": alert.fingerprint.rule,
         "subject": alert.fingerprint.subject,
         "key": alert.fingerprint.key,
+        "settled": False,
+        **_changing(alert),
+    }
+
+
+def _changing(alert: Alert) -> dict[str, Any]:
+    return {
         "severity": alert.severity,
         "state": alert.state,
         "facts_type": type(alert.facts).__name__,
@@ -151,15 +124,15 @@ def _values(
         "ends_at": alert.ends_at,
         "quiet": alert.quiet,
         "relevant_until": alert.relevant_until,
-        "told": dump(receivers) if receivers else None,
+        "step": alert.step,
     }
 
 
-def _readable(rows: Iterable[Row[Any]]) -> Iterator[tuple[Alert, dict[str, datetime]]]:
+def _readable(rows: Iterable[Row[Any]]) -> Iterator[Alert]:
     """The alerts that this version can read. The next poll finds the others again."""
     for row in rows:
         try:
-            yield _alert(row), load_last_notified(row.told) if row.told else {}
+            yield _alert(row)
         except ValueError as error:
             _log.warning(
                 "stored alert unreadable, skipped",
@@ -181,4 +154,5 @@ def _alert(row: Row[Any]) -> Alert:
         ends_at=row.ends_at,
         quiet=row.quiet,
         relevant_until=row.relevant_until,
+        step=row.step,
     )

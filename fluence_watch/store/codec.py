@@ -6,13 +6,10 @@ Text with lone surrogates goes through the slower standard library, so that noth
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from fluence_watch.alerting.grouping import Item, Message
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import SshKey
@@ -53,8 +50,7 @@ load_vm = Loader(Vm)
 load_keys = Loader(tuple[SshKey, ...])
 load_ports = Loader(tuple[Port, ...])
 load_balance = Loader(MicroUsdc)
-load_last_notified = Loader(dict[str, datetime])
-_load_message = Loader(Message)
+load_begun = Loader(frozenset[str])
 _load_facts: Mapping[str, Loader[Any]] = {name: Loader(kind) for name, kind in FACTS.items()}
 
 
@@ -67,29 +63,3 @@ def load_facts(name: str, text: str) -> object:
     if name not in _load_facts:
         raise ValueError(f"no rule has facts of the type {name!r:.80}")
     return _load_facts[name](text)
-
-
-def dump_message(message: Message) -> str:
-    """The message as JSON text. The facts of each item are written as `[type, facts]`."""
-    items = tuple(
-        replace(item, facts=(type(item.facts).__name__, item.facts)) for item in message.items
-    )
-    return dump(replace(message, items=items))
-
-
-def load_message(text: str) -> Message:
-    """Parse a message. Facts that this version does not know become `None`.
-
-    Raises:
-        ValueError: the text is not a message.
-    """
-    message = _load_message(text)
-    return replace(message, items=tuple(map(_with_facts, message.items)))
-
-
-def _with_facts(item: Item) -> Item:
-    try:
-        name, facts = msgspec.convert(item.facts, tuple[str, Any])
-        return replace(item, facts=msgspec.convert(facts, FACTS[name]))
-    except (ValueError, KeyError):
-        return replace(item, facts=None)

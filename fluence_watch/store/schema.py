@@ -1,8 +1,8 @@
 """The tables. A change here needs a migration in `migrations/versions/`; a test compares both.
 
 Keys are integers. Times are microseconds UTC. Money is whole micro-USDC in JSON.
-Only the condition of one index is specific to SQLite.
-Its PostgreSQL twin is only in the migration, because naming it here imports a dialect of 2 MB.
+Only the conditions of two indexes are specific to SQLite.
+Their PostgreSQL twins are only in the migrations, because naming them here imports a dialect of 2 MB.
 """
 
 from sqlalchemy import (
@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -77,7 +78,10 @@ alerts = Table(
     Column("ends_at", Moment),  # NULL while the alert is open, set in the history
     Column("quiet", Boolean, nullable=False),
     Column("relevant_until", Moment),
-    Column("told", AnyText),  # JSON: receiver -> when it was last notified
+    Column("step", Integer, nullable=False, server_default=text("0")),
+    Column(
+        "settled", Boolean, nullable=False, server_default=false()
+    ),  # whether no receiver is due its end any more
 )
 
 is_open = alerts.c.ends_at.is_(None)
@@ -91,22 +95,40 @@ Index(
     unique=True,
     sqlite_where=text("ends_at IS NULL"),
 )
+Index(
+    "ix_alerts_unsettled",
+    alerts.c.account_id,
+    alerts.c.rule,
+    alerts.c.subject,
+    alerts.c.key,
+    alerts.c.active_at,
+    sqlite_where=text("settled = 0"),
+)
 Index("ix_alerts_ends_at", alerts.c.ends_at)
 
-outbox = Table(
-    "outbox",
+notified = Table(
+    "notified",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("receiver", AnyText, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("message", AnyText, nullable=False),  # JSON
+    Column("alert_id", ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True),
+    Column("receiver", AnyText, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("severity", AnyText, nullable=False),
+    Column("step", Integer),  # NULL if a version without steps sent it
+    Column("heard", AnyText, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("name", AnyText, primary_key=True),
+    Column("since", Moment),  # NULL if a version that did not store it knew the receiver
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_at", Moment),
-    Column("in_flight", Boolean, nullable=False),
     Column("error", AnyText),
-    sqlite_autoincrement=True,  # the id of a delivered message must never be reused
+    Column("begun", AnyText),  # JSON: what the attempt whose outcome is unknown is about
+    sqlite_with_rowid=False,
 )
-Index("ix_outbox_receiver_id", outbox.c.receiver, outbox.c.id)
 
 notes = Table(
     "notes",

@@ -11,22 +11,26 @@ from typing import Self, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine, delete, select, text, update
 
-from fluence_watch.alerting.delivery import Queued
-from fluence_watch.alerting.grouping import Message
-from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.errors import StoreError
 from fluence_watch.garbage import garbage_collection_paused
-from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.undelivered import Undelivered
 from fluence_watch.model.vm import Vm
-from fluence_watch.store import notes, outbox
-from fluence_watch.store.accounts import account_id_of, forget_absent, load_absent, mark_absent
+from fluence_watch.store import notes, telling
+from fluence_watch.store.accounts import (
+    account_id_of,
+    find_account,
+    forget_absent,
+    load_absent,
+    mark_absent,
+)
 from fluence_watch.store.accounts import rename as rename_accounts
-from fluence_watch.store.alerts import load_firing, load_history, load_open, save_alerts
+from fluence_watch.store.alerts import load_history, load_open, load_unsettled, save_alerts
 from fluence_watch.store.codec import Loader, dump, load_balance, load_keys
 from fluence_watch.store.engine import connect, writer
 from fluence_watch.store.errors import store_errors
@@ -113,11 +117,8 @@ class Store:
             mark_absent(connection, watched, now)
             return load_absent(connection)
 
-    def forget_absent(self, before: datetime) -> dict[str, int]:
-        """Forget the accounts that became absent before that time.
-
-        Returns their names, and how many undelivered messages about each went with it.
-        """
+    def forget_absent(self, before: datetime) -> list[str]:
+        """Forget the accounts that became absent before that time. Returns their names."""
         with self._write() as connection:
             return forget_absent(connection, before)
 
@@ -143,12 +144,10 @@ class Store:
             if row is None:
                 return AccountState()
             known = load_known(connection, row.id)
-            still_open, last_notified = load_open(connection, row.id)
+            still_open = load_open(connection, row.id)
             keys = _load(load_keys, row.ssh_keys, account)
             balance = _load(load_balance, row.balance, account)
-        return AccountState(
-            known, still_open, last_notified, row.last_poll_at, row.last_good_at, keys, balance
-        )
+        return AccountState(known, still_open, row.last_poll_at, row.last_good_at, keys, balance)
 
     def commit(
         self,
@@ -156,15 +155,13 @@ class Store:
         before: AccountState,
         after: AccountState,
         ended: Sequence[Alert] = (),
-        messages: Sequence[Message] = (),
         *,
         applied: Sequence[Note] = (),
     ) -> None:
         """Store what one poll changed, all of it or nothing.
 
         `before` is the last committed or loaded state. Only the differences are written.
-        Alerts that `ended` become history. Messages go to the outbox. `applied` notes are removed.
-        `last_notified` is stored for alerts that are still open.
+        Alerts that `ended` become history. `applied` notes are removed.
         """
         with self._write() as connection:
             account_id = account_id_of(connection, account)
@@ -180,12 +177,11 @@ class Store:
             if after.ssh_keys != before.ssh_keys:
                 _save_keys(connection, account_id, after.ssh_keys)
             save_known(connection, account_id, before.known, after.known)
-            save_alerts(connection, account_id, before, after, ended)
-            outbox.append(connection, messages)
+            save_alerts(connection, account_id, before.alerts, after.alerts, ended)
             notes.remove(connection, applied)
 
     def rename(self, names: Mapping[str, str]) -> None:
-        """Rename accounts, also in queued messages.
+        """Rename accounts.
 
         `names` maps old names to new names. Accounts may swap names.
         The state of an earlier account with a new name is removed.
@@ -196,7 +192,6 @@ class Store:
         with self._write() as connection:
             rename_accounts(connection, names)
             notes.rename(connection, names)
-            outbox.rename(connection, names)
 
     def leave_note(
         self,
@@ -216,11 +211,6 @@ class Store:
         with self._read() as connection:
             return notes.load(connection, account)
 
-    def firing(self, account: str | None = None) -> dict[Fingerprint, datetime]:
-        """The firing alerts of one account or of all accounts, with their `active_at`."""
-        with self._read() as connection:
-            return load_firing(connection, account)
-
     def history(self, account: str | None = None, limit: int = 100) -> list[Alert]:
         """The resolved alerts of one account or of all accounts, newest first."""
         with self._read() as connection:
@@ -232,49 +222,49 @@ class Store:
         with self._write() as connection:
             return connection.execute(old).rowcount
 
-    def queued(self, receiver: str, limit: int = 100) -> list[Queued]:
-        """The first queued messages of a receiver, in order of creation.
+    def unsettled(self, account: str) -> list[Alert]:
+        """The ended alerts of the account of which a receiver may still be due something."""
+        with self._read() as connection:
+            account_id = find_account(connection, account)
+            return [] if account_id is None else load_unsettled(connection, account_id)
 
-        Unreadable messages are logged and removed. Otherwise they would wait forever.
+    def notified(self, account: str) -> dict[str, dict[Episode, Notified]]:
+        """What each receiver was notified of, of alerts of the account that are not settled."""
+        with self._read() as connection:
+            account_id = find_account(connection, account)
+            return {} if account_id is None else telling.load_notified(connection, account_id)
+
+    def settle(self, episodes: Collection[Episode]) -> None:
+        """Record that no receiver is due anything of these ended alerts any more."""
+        with self._write() as connection:
+            telling.settle(connection, episodes)
+
+    def receivers(self) -> dict[str, Attempts]:
+        """Every receiver that is or was in the settings, with its attempts."""
+        with self._read() as connection:
+            return telling.load_receivers(connection)
+
+    def add_receivers(self, names: Collection[str], now: datetime) -> None:
+        """Add receivers to those that are stored."""
+        with self._write() as connection:
+            for name in names:
+                telling.add_receiver(connection, name, now)
+
+    def remove_receiver(self, name: str) -> None:
+        """Forget a receiver and what it was notified of."""
+        with self._write() as connection:
+            telling.remove_receiver(connection, name)
+
+    def save_attempts(
+        self, receiver: str, attempts: Attempts, told: Mapping[Episode, Notified]
+    ) -> None:
+        """Record the begin or the outcome of an attempt, and what the receiver is notified of.
+
+        If this raises before an attempt, do not make it.
         """
-        with self._read() as connection:
-            queued, unreadable = outbox.load_queued(connection, receiver, limit)
-        if unreadable:
-            self.delivered(unreadable)
-        return queued
-
-    def receivers_waiting(self) -> dict[str, tuple[int, datetime]]:
-        """The number of queued messages and the creation time of the oldest, by receiver."""
-        with self._read() as connection:
-            return outbox.count_waiting(connection)
-
-    def undelivered(self) -> dict[str, Undelivered]:
-        """The queue and the last error of each receiver that refused a queued message."""
-        with self._read() as connection:
-            return outbox.load_undelivered(connection)
-
-    def begin(self, ids: Sequence[int]) -> None:
-        """Record that these messages are about to be sent. If this raises, do not send them.
-
-        They are `in_flight` until `delivered` or `failed`, even across a restart.
-        """
         with self._write() as connection:
-            outbox.mark_begun(connection, ids)
-
-    def delivered(self, ids: Sequence[int]) -> None:
-        """Remove messages that the receiver accepted or that were summarized."""
-        with self._write() as connection:
-            outbox.remove(connection, ids)
-
-    def failed(self, ids: Sequence[int], next_attempt_at: datetime, error: str) -> None:
-        """Record that the receiver refused these messages. They keep their place in the queue."""
-        with self._write() as connection:
-            outbox.mark_failed(connection, ids, next_attempt_at, error)
-
-    def drop_queue(self, receiver: str) -> int:
-        """Remove all messages of a removed receiver. Returns their number."""
-        with self._write() as connection:
-            return outbox.remove_all(connection, receiver)
+            telling.save_notified(connection, receiver, told)
+            telling.save_attempts(connection, receiver, attempts)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

@@ -179,8 +179,9 @@ def _notifications() -> list[AnyPanel]:
         ),
         series(
             "Notifications",
-            "Messages that each receiver accepted, attempts that failed, and messages that may have"
-            " arrived twice, in each interval; the 20 highest of each.",
+            "Messages that each receiver accepted, attempts that failed, messages that may have"
+            " arrived twice, and alerts that were refused for good, in each interval; the 20"
+            " highest of each.",
             COUNT,
             *(
                 over_time(
@@ -194,6 +195,7 @@ def _notifications() -> list[AnyPanel]:
                         "fluence_watch_notification_possible_duplicates_total",
                         "possibly twice",
                     ),
+                    ("fluence_watch_notification_given_up_alerts_total", "refused for good"),
                 )
             ),
         ),

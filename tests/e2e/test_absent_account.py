@@ -83,12 +83,11 @@ def test_an_account_that_is_missing_for_long_is_forgotten(
     restart(daemon, eventually, by_reload=False)
     restart(daemon, eventually, by_reload=False)
 
-    def forgotten() -> list[tuple[str, int]]:
+    def forgotten() -> list[str]:
         """Of all its lives: on a busy machine the first of them may last long enough."""
-        lines = [line for line in daemon.lines if line.get("event") == FORGOTTEN]
-        return [(line["account"], line["undelivered"]) for line in lines]
+        return [line["account"] for line in daemon.lines if line.get("event") == FORGOTTEN]
 
-    assert [("main", 1)] == eventually(forgotten, "it is forgotten")
+    assert ["main"] == eventually(forgotten, "it is forgotten")
     eventually(lambda: daemon.metric(waiting, receiver="ops") == 1, "one message waits")
     receiver.status = 200
     eventually(lambda: receiver.titles, "what waits is delivered")

@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,14 +14,16 @@ import structlog
 from stamina.instrumentation import set_on_retry_hooks
 
 from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.alerting.lifecycle import Alert, Alerts
+from fluence_watch.app.board import Board
+from fluence_watch.app.book import Page
+from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.poll import Watch
 from fluence_watch.app.polled import Polled
-from fluence_watch.app.wiring import Setup, delivery, prepare
+from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.fluence import FluenceClient, RequestRecord
-from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.notify.markup import BodyFormat
-from fluence_watch.notify.outbox import Delivery
 from fluence_watch.notify.render import Rendered
 from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import (
@@ -34,6 +36,7 @@ from fluence_watch.simulator import (
     create_app,
 )
 from fluence_watch.store import Store
+from tests.unit.app.hearing import Listeners
 
 START = datetime(2025, 4, 14, 9, 30, 17, tzinfo=UTC)
 EPOCH = timedelta(days=1)
@@ -88,7 +91,7 @@ def defaults() -> Setup:
 class Stage:
     """The account and all that watches it, under a clock that is moved by hand.
 
-    `messages` are those that went through the outbox, `dips` the polls that saw a low reserve.
+    `messages` are those that are due, `dips` the polls that saw a low reserve.
     """
 
     clock: SettableClock
@@ -100,9 +103,9 @@ class Stage:
     messages: list[Message] = field(default_factory=list)
     polls: int = 0
     dips: int = 0
-    waiting: bool = False
+    listeners: Listeners = field(default_factory=Listeners)
     watch: Watch = field(init=False)
-    delivery: Delivery = field(init=False)
+    dispatch: Dispatch = field(init=False)
 
     def __post_init__(self) -> None:
         """Wire the parts as the daemon does."""
@@ -114,10 +117,7 @@ class Stage:
             clock=self.clock,
             publish=self.publish,
             crashed=self.crashed,
-            tell=self.tell,
-        )
-        self.delivery = delivery(
-            self.recorder, self.store, OwnMetrics("0"), self.clock, self.setup.settings
+            committed=self.committed,
         )
 
     async def live(self, span: timedelta) -> None:
@@ -126,14 +126,19 @@ class Stage:
         for _ in range(span // interval):
             self.clock.advance(interval)
             await self.watch.poll()
-            if self.waiting:
-                self.waiting = False
-                self.messages += [queued.message for queued in self.store.queued("ops")]
-                assert await self.delivery.drain() is None
+            await self.dispatch.rest()
 
-    def tell(self) -> None:
-        """Messages wait."""
-        self.waiting = True
+    def committed(
+        self,
+        account: str,
+        alerts: Alerts,
+        ended: Sequence[Alert],
+        paused: frozenset[str] | None,
+    ) -> None:
+        """Notify, and note what that must say."""
+        routes = [*self.setup.routes.values()]
+        self.messages += self.listeners.hear(self.clock(), routes, alerts, ended, paused)
+        self.dispatch.committed(account, alerts, ended, paused)
 
     def publish(self, polled: Polled) -> None:
         """Count the poll, which succeeded: what failed was tried again in time."""
@@ -180,7 +185,12 @@ async def stage(
     )
     with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
         async with client:
-            yield Stage(clock, world, client, store, setup)
+            stage = Stage(clock, world, client, store, setup)
+            stage.dispatch = Dispatch(store, Board(clock), clock)
+            stage.dispatch.follow("main", Page())
+            await stage.dispatch.take_over(replace(setup, receivers={"ops": stage.recorder}))
+            yield stage
+            await stage.dispatch.stop(5)
 
 
 @pytest.mark.long
@@ -200,11 +210,10 @@ async def test_week_of_a_healthy_fleet(stage: Stage, requests: list[RequestRecor
         for item in stage.items
         if item.relevant_until is not None and item.relevant_until <= stage.clock()
     )
-    digests = Counter(message.created_at.date() for message in stage.messages)
 
     assert {"billing_due"} == {item.fingerprint.rule for item in stage.items}
     assert dict.fromkeys(charged, 1) == announced
-    assert max(digests.values()) <= 24
+    assert len(stage.messages) <= 7 * 24
     assert len(stage.messages) == len(stage.recorder.sent)
     assert all(
         re.match(r"\[FIRING:|INFO \S+ is charged ", message.title)

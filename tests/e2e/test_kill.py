@@ -30,6 +30,9 @@ Actions = tuple[tuple[str, dict[str, object]], ...]
 """What the simulator's `/_control` is told: an action, and its arguments."""
 
 
+MISSED = r"^- (\w+) on (?:account )?(\S+).*: resolved "
+
+
 class Trouble(NamedTuple):
     """An event of the script: what must be told of it, how it begins, and how it ends."""
 
@@ -40,8 +43,11 @@ class Trouble(NamedTuple):
 
 
 def told(body: str) -> set[Told]:
-    """What a message says, read as its receiver would."""
-    found = set()
+    """What a message says, read as its receiver would; what was missed is over."""
+    found = {
+        (rule, re.findall(r"^\d+|[\w-]+", subject)[0], False)
+        for rule, subject in re.findall(MISSED, body, re.MULTILINE)
+    }
     parts = re.split(r"^(CRITICAL|WARNING|RESOLVED) · (\w+)$", body, flags=re.MULTILINE)
     for severity, rule, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
         about = {"port_drift": r"^  (\d+)/tcp is ", "poll_failing": r"^- Account (\w+) "}
@@ -107,7 +113,7 @@ def test_every_event_is_told_whatever_the_moment_of_a_kill(
         happened = [trouble for each in running for trouble in each.result()]
     eventually(lambda: daemon.metric("fluence_watch_outbox_messages") == 0, "all is delivered")
 
-    again = sum(repeated for _, repeated in repeats(receiver.accepted))
+    again = sum(bool(old) for _, _, old in repeats(receiver.accepted))
     print(  # noqa: T201 - see `pytest -rP`
         f"{len(happened)} events, {len(receiver.accepted)} messages, {again} of them once more, "
         f"{len(admitted(daemon))} announced"
@@ -164,18 +170,18 @@ def expected(happened: list[Trouble]) -> Counter[Told]:
 
 
 def once_each(posts: list[Any]) -> Counter[Told]:
-    """How often the receiver was told what, the same message twice counted once."""
-    fresh = [told(post.body) for post, repeated in repeats(posts) if not repeated]
-    return Counter(each for news in fresh for each in news)
+    """How often the receiver was told what, the same news twice counted once."""
+    return Counter(each for _, fresh, _ in repeats(posts) for each in fresh)
 
 
-def repeats(posts: list[Any]) -> Iterator[tuple[Any, bool]]:
-    """Each message, and whether it is the one before it once more: they are sent in order."""
-    last: set[Told] = set()
+def repeats(posts: list[Any]) -> Iterator[tuple[Any, set[Told], set[Told]]]:
+    """Each message, what is new in it, and what the receiver knew already."""
+    known: dict[tuple[str, str], bool] = {}
     for post in posts:
         news = told(post.body)
-        yield post, news == last
-        last = news
+        old = {each for each in news if known.get(each[:2]) == each[2]}
+        yield post, news - old, old
+        known |= {(rule, subject): fires for rule, subject, fires in news}
 
 
 def admitted(daemon: Any) -> list[datetime]:
@@ -192,8 +198,8 @@ def unannounced(posts: list[Any], admissions: list[datetime]) -> list[Any]:
     """The repeated messages without an admission between them and the message before."""
     before = posts[0].at
     silent = []
-    for post, repeated in repeats(posts):
-        if repeated and not any(before < at <= post.at for at in admissions):
+    for post, _, old in repeats(posts):
+        if old and not any(before < at <= post.at for at in admissions):
             silent.append(post)
         before = post.at
     return silent

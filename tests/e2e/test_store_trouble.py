@@ -144,7 +144,7 @@ def test_acceptance_that_cannot_be_noted_is_not_forgotten(
     eventually(lambda: receiver.accepted, "the message arrived")
     with unwritable(daemon, daemon.config.parent):
         receiver.answers.set()
-        eventually(lambda: daemon.logged("cannot remove sent messages"), "it cannot be noted")
+        eventually(lambda: daemon.logged("cannot store what was sent"), "it cannot be noted")
     eventually(lambda: daemon.metric(OUTBOX) == 0, "it is noted later")
 
     assert [f"WARNING {DRIFT['vm']}: {DRIFT['port']} is open and should not be"] == receiver.titles

@@ -1,13 +1,13 @@
 """A daemon that polls as fast as it can, until it is killed: `python endless_polls.py URL`.
 
-Poll N leaves VM N, an alert with N as its facts, and one message more. N is printed when the
+Poll N leaves VM N, an alert with N as its facts, and one ended alert more. N is printed when the
 commit has returned.
 """
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from fluence_watch.alerting.grouping import Message
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.finding import Fingerprint, Severity
@@ -22,7 +22,7 @@ NOW = datetime(2025, 1, 1, tzinfo=UTC)
 def state_after(number: int) -> AccountState:
     """What the poll of that number leaves."""
     vm = Vm(str(number), None, Status.ACTIVE, "x" * 50_000)
-    fingerprint = Fingerprint("main", "poll_failing")
+    fingerprint = Fingerprint("main", "poll_failing", key=str(number))
     facts = PollFailing(str(number), "")
     alert = Alert(fingerprint, Severity.INFO, State.FIRING, facts, NOW, NOW)
     return AccountState({vm.key: KnownVm(vm, NOW)}, {fingerprint: alert})
@@ -31,11 +31,15 @@ def state_after(number: int) -> AccountState:
 def main(url: str) -> None:
     """Poll for ever."""
     store = Store.open(url)
-    before, number = store.load("main"), len(store.queued("ops", limit=1_000_000))
+    before, number = store.load("main"), len(store.unsettled("main"))
+    number += len(before.alerts)
     while True:
         number += 1
         after = state_after(number)
-        store.commit("main", before, after, [], [Message("ops", "main", NOW, (), ())])
+        over = [
+            replace(alert, state=State.RESOLVED, ends_at=NOW) for alert in before.alerts.values()
+        ]
+        store.commit("main", before, after, over)
         print(number, flush=True)  # noqa: T201 - the parent reads it
         before = after
 

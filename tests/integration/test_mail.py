@@ -16,7 +16,7 @@ from apprise.manager_plugins import NotificationManager
 
 from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import Route
+from fluence_watch.alerting.telling import Line, Reason
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
 from fluence_watch.notify.receiver import MAIL, Receiver, parse_receiver
@@ -77,15 +77,13 @@ def low_balance(name: str = "web-1", account: str = "main") -> Message:
     facts = LowBalance(VmRef("0x311edb42", name, "FR-PAR-1"), 298_160, 100_000, 298_160, DUE, DUE)
     fingerprint = Fingerprint(account, "low_balance", "0x311edb42")
     alert = Alert(fingerprint, Severity.CRITICAL, State.FIRING, facts, NOW - timedelta(minutes=57))
-    (message,), _ = compose(account, [alert], {}, [Route("ops")], NOW)
-    return message
+    return compose("ops", account, [Line(alert, Reason.FIRST, NOW)])
 
 
 def port_drift() -> Message:
     facts = PortDrift(VmRef("0x311edb42", "web-1"), "22/tcp", Direction.CLOSED, False, (), ())  # noqa: FBT003 - facts as they are
     alert = Alert(Fingerprint("main", "port_drift", "0x311edb42"), Severity.CRITICAL, State.FIRING, facts, NOW)  # fmt: skip
-    (message,), _ = compose("main", [alert], {}, [Route("ops")], NOW)
-    return message
+    return compose("ops", "main", [Line(alert, Reason.FIRST, NOW)])
 
 
 def worded(receiver: Receiver, message: Message) -> Rendered:

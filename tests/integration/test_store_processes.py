@@ -37,7 +37,7 @@ def last_commit_before_kill(url: str, lines: int) -> int:
 
 
 def test_a_kill_loses_no_commit_and_halves_none(url: str) -> None:
-    """State, alerts and messages are all of the same poll, and that is the last that returned."""
+    """State, alerts and history are all of the same poll, and that is the last that returned."""
     for lines in (7, 40):
         returned = last_commit_before_kill(url, lines)
         with Store.open(url) as store:
@@ -46,7 +46,7 @@ def test_a_kill_loses_no_commit_and_halves_none(url: str) -> None:
             kept = int(vm)
             assert kept in {returned, returned + 1}
             assert str(kept) == alert.facts.reason  # type: ignore[attr-defined] # PollFailing
-            assert kept == len(store.queued("ops", limit=1_000_000))
+            assert kept == 1 + len(store.unsettled("main"))
 
 
 def test_a_second_process_is_refused(url: str, store: Store) -> None:

@@ -59,6 +59,7 @@ METRICS = {
     "fluence_poll_duration_seconds_sum": ACCOUNT,
     "fluence_watch_notifications_total": ("receiver",),
     "fluence_watch_notification_failures_total": ("receiver",),
+    "fluence_watch_notification_given_up_alerts_total": ("receiver",),
     "fluence_watch_outbox_messages": ("receiver",),
     "fluence_watch_outbox_oldest_timestamp_seconds": ("receiver",),
     "fluence_watch_config_last_reload_successful": (),

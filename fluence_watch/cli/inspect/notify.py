@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fluence_watch.app.wiring import Setup
-    from fluence_watch.notify.outbox import Channel
+    from fluence_watch.notify.delivery import Channel
 
 
 def register(app: typer.Typer) -> None:

@@ -116,7 +116,7 @@ for = "10s"
 
 def _setup(path: Path) -> "Setup":
     """The setup of the settings in the file, with the terminal as the receiver."""
-    from fluence_watch.alerting.routing import Route
+    from fluence_watch.alerting.matching import Route
     from fluence_watch.app.wiring import prepare
     from fluence_watch.notify.markup import BodyFormat
     from fluence_watch.settings import load_settings
@@ -124,8 +124,11 @@ def _setup(path: Path) -> "Setup":
     settings = load_settings(path)
     notes = [note for note in settings.notes if note.where != "receivers"]
     made = prepare(settings.with_notes(notes))  # the terminal is notified
-    policies = {n: replace(p, routes=(Route(_TERMINAL),)) for n, p in made.policies.items()}
-    return replace(made, policies=policies, receivers={_TERMINAL: Terminal(BodyFormat.PLAIN)})
+    return replace(
+        made,
+        routes={_TERMINAL: Route(_TERMINAL)},
+        receivers={_TERMINAL: Terminal(BodyFormat.PLAIN)},
+    )
 
 
 def _listener() -> "socket.socket":

@@ -24,7 +24,7 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     receivers.urls_differ,
     receivers.globs_match,
     receivers.something_is_sent,
-    receivers.repeats_take_a_poll,
+    receivers.nothing_is_stale,
     timing.poll_ends_before_the_next,
     timing.polls_keep_up,
     timing.some_rule,

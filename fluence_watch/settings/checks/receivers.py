@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from fluence_watch.errors import NotifyError
-from fluence_watch.model.duration import short
 from fluence_watch.model.finding import Severity
 from fluence_watch.rules import RULES, port_drift, vm_status
 from fluence_watch.sender.urls import describe
 from fluence_watch.settings.checks.doubt import (
-    INTERVAL,
     Doubt,
     error,
     matching,
@@ -23,7 +21,7 @@ from fluence_watch.settings.checks.doubt import (
     unusable,
 )
 from fluence_watch.settings.environment import Loc
-from fluence_watch.settings.model import ReceiverSettings, WatchSettings
+from fluence_watch.settings.model import DeliverySettings, ReceiverSettings, WatchSettings
 from fluence_watch.settings.secrets import check_apprise_url
 
 
@@ -107,10 +105,8 @@ def _is_sent(settings: WatchSettings, name: str, receiver: ReceiverSettings) -> 
     return rule.enabled and severity.rank >= receiver.min_severity.rank
 
 
-def repeats_take_a_poll(settings: WatchSettings) -> Iterator[Doubt]:
-    """Alerts are repeated at polls, so not more often than polls."""
-    interval = settings.poll.interval
-    for number, receiver in enumerate(settings.receivers):
-        if receiver.repeat_interval and receiver.repeat_interval < interval:
-            what = f"shorter than poll.interval: what fires is repeated at each poll, every {short(interval)}"
-            yield note(what, ("receivers", number, "repeat_interval"), INTERVAL)
+def nothing_is_stale(settings: WatchSettings) -> Iterator[Doubt]:
+    """A setting of an earlier version is not relied upon."""
+    if settings.delivery.stale_after != DeliverySettings().stale_after:
+        what = "without effect: messages are written when they are sent; see delivery.give_up_after"
+        yield note(what, ("delivery", "stale_after"))

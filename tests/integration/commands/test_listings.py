@@ -172,7 +172,7 @@ def remembered() -> None:
             for alerts in ([], [fired], [], [lost, failing])
         ]
         for before, after, ended in zip(states, states[1:], ([], [over], []), strict=False):
-            store.commit("main", before, after, ended, [])
+            store.commit("main", before, after, ended)
 
 
 def test_what_fires(run: Run, remembered: None) -> None:

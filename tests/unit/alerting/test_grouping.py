@@ -1,19 +1,30 @@
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.alerting.grouping import SHOWN, Count, Item, Message, Rank, compose, in_full
+from fluence_watch.alerting.grouping import (
+    MISSED_SHOWN,
+    SHOWN,
+    Count,
+    Item,
+    Message,
+    Rank,
+    Status,
+    compose,
+    group_key,
+    group_opens_at,
+    in_full,
+)
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import Route
+from fluence_watch.alerting.matching import Route
+from fluence_watch.alerting.telling import Line, Notified, Reason
 from fluence_watch.model.finding import Fingerprint, Impact, Severity
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-OPS = Route("ops")
-RULES = ("low_balance", "port_drift")
 
 
 def alert_of(number: int, severity: Severity, rule: str, state: State) -> Alert:
@@ -23,64 +34,75 @@ def alert_of(number: int, severity: Severity, rule: str, state: State) -> Alert:
     return Alert(fingerprint, severity, state, number, at, starts_at=at, ends_at=ended)
 
 
-alerts = st.lists(
-    st.builds(
-        alert_of,
-        st.integers(0, 100),
-        st.sampled_from(Severity),
-        st.sampled_from(RULES),
-        st.sampled_from(State),
-    ),
-    max_size=40,
-    unique_by=lambda alert: alert.fingerprint,
-)
+def lines_of(alerts: Iterable[Alert], reason: Reason | None = None) -> list[Line]:
+    """The alerts as they are due: what fires as the first news of it, what is over as resolved."""
+    usual = {State.FIRING: Reason.FIRST, State.RESOLVED: Reason.RESOLVED}
+    return [Line(alert, reason or usual[alert.state], NOW) for alert in alerts]
 
 
-def test_one_poll_one_receiver_one_message(firing: Alert) -> None:
-    """What fires and what resolved is in the same message, as it is now."""
+def message_of(alerts: Iterable[Alert], ranks: Mapping[str, Rank] | None = None) -> Message:
+    return compose("ops", "main", lines_of(alerts), ranks)
+
+
+def test_what_fires_and_what_resolved_is_one_message(firing: Alert) -> None:
+    """As it is now."""
     ended = replace(
         firing,
         fingerprint=firing.fingerprint._replace(key="opened:81/tcp"),
         state=State.RESOLVED,
         ends_at=NOW,
     )
-    last_notified = {(ended.fingerprint, "ops"): NOW - HOUR}
-    (message,), notified = compose("main", [ended, firing], last_notified, [OPS], NOW)
+    message = message_of([ended, firing])
+    of, warning = "80/tcp is open", Severity.WARNING
     items = (
-        Item(firing.fingerprint, Severity.WARNING, True, "80/tcp is open", NOW),  # noqa: FBT003 - it fires
-        Item(ended.fingerprint, Severity.WARNING, False, "80/tcp is open", NOW, ends_at=NOW),  # noqa: FBT003 - it does not
+        Item(firing.fingerprint, warning, Status.FIRING, of, NOW),
+        Item(ended.fingerprint, warning, Status.RESOLVED, of, NOW, NOW, reason=Reason.RESOLVED),
     )
     counts = (
-        Count("port_drift", Severity.WARNING, firing=True, number=1),
-        Count("port_drift", Severity.WARNING, firing=False, number=1),
+        Count("port_drift", warning, Status.FIRING, 1),
+        Count("port_drift", warning, Status.RESOLVED, 1),
     )
-    assert Message("ops", "main", NOW, items, counts) == message
-    assert (1, 1) == (message.firing, message.resolved)
-    assert {(firing.fingerprint, "ops"): NOW, (ended.fingerprint, "ops"): NOW} == notified
+    assert Message("ops", "main", items, counts) == message
+    assert (1, 1, 0, 2) == (message.firing, message.resolved, message.missed, message.number())
 
 
-def test_nothing_to_tell_is_no_message(firing: Alert) -> None:
-    """No message for an alert that was notified before or that no route matches."""
-    last_notified = {(firing.fingerprint, "ops"): NOW - HOUR}
-    deaf = Route("deaf", rules=())
-    assert ([], {}) == compose("main", [firing], last_notified, [OPS, deaf], NOW)
+def test_what_was_missed_is_named_to_a_limit() -> None:
+    """The worst of it, after what fires and what resolved; the counts cover all of it."""
+    over = [alert_of(n, Severity.INFO, "port_drift", State.RESOLVED) for n in range(30)]
+    worst = alert_of(50, Severity.CRITICAL, "low_balance", State.RESOLVED)
+    fires = alert_of(60, Severity.INFO, "low_balance", State.FIRING)
+    missed = lines_of([*over, worst], Reason.MISSED)
+    message = compose("ops", "main", [*missed, *lines_of([fires])])
+
+    assert (1, 0, 31) == (message.firing, message.resolved, message.missed)
+    assert 1 + MISSED_SHOWN == len(message.items)
+    assert [fires.fingerprint, worst.fingerprint] == [i.fingerprint for i in message.items[:2]]
+    assert {Status.MISSED} == {item.status for item in message.items[1:]}
 
 
-def test_each_receiver_has_its_own_message(firing: Alert) -> None:
-    """A receiver that is new hears what fires; the others have heard it."""
-    last_notified = {(firing.fingerprint, "ops"): NOW - HOUR}
-    messages, notified = compose("main", [firing], last_notified, [OPS, Route("mail")], NOW)
-    assert ["mail"] == [message.receiver for message in messages]
-    assert {(firing.fingerprint, "mail"): NOW} == notified
+def test_an_event_that_is_over_still_fires_in_a_message(firing: Alert) -> None:
+    """That it ended says nothing: it happened."""
+    ended = replace(firing, state=State.RESOLVED, ends_at=NOW, quiet=True)
+    lines = lines_of([ended], Reason.FIRST)
+    (item,) = compose("ops", "main", lines, {"port_drift": Rank(event=True)}).items
+
+    assert (Status.FIRING, None, True) == (item.status, item.ends_at, item.event)
 
 
-def test_a_repeated_item_says_so(firing: Alert) -> None:
-    """A repeat is distinguished from a first notification."""
-    last_notified = {(firing.fingerprint, "ops"): NOW - HOUR}
-    route = replace(OPS, repeat_interval=HOUR)
-    (message,), notified = compose("main", [firing], last_notified, [route], NOW)
-    assert [True] == [item.repeated for item in message.items]
-    assert {(firing.fingerprint, "ops"): NOW} == notified
+def test_when_a_group_may_be_sent(firing: Alert) -> None:
+    """At once by default; else after `group_wait`, and `group_interval` after the last message."""
+    lines = [Line(firing, Reason.FIRST, NOW), Line(firing, Reason.WORSE, NOW + HOUR)]
+    told = {firing.episode: Notified(NOW, Severity.INFO)}
+    slow = Route("ops", group_wait=2 * HOUR, group_interval=3 * HOUR)
+    later, earlier = NOW + HOUR, NOW - HOUR  # earlier: the clock was set back
+
+    assert "main" == group_key(firing)
+    assert [later, earlier] == [
+        group_opens_at(lines, told, Route("ops"), at) for at in (later, earlier)
+    ]
+    assert NOW + 2 * HOUR == group_opens_at(lines, {}, slow, later)
+    assert NOW + 3 * HOUR == group_opens_at(lines, told, slow, later)
+    assert earlier + 2 * HOUR == group_opens_at(lines, told, slow, earlier)
 
 
 def test_the_worst_is_first() -> None:
@@ -95,21 +117,20 @@ def test_the_worst_is_first() -> None:
         replace(alert_of(8, Severity.INFO, "low_balance", firing), relevant_until=NOW + HOUR),
         alert_of(4, Severity.CRITICAL, "port_drift", resolved),
     ]
-    last_notified = {(order[-1].fingerprint, "ops"): NOW - HOUR}
-    (message,), _ = compose("main", reversed(order), last_notified, [OPS], NOW)
+    message = message_of(reversed(order))
     assert [each.fingerprint for each in order] == [item.fingerprint for item in message.items]
 
 
 def test_500_findings_make_one_message_of_the_first_twenty() -> None:
-    """The counts cover all alerts, and all of them count as notified."""
+    """The counts cover all alerts."""
     many = [alert_of(n, Severity.WARNING, "port_drift", State.FIRING) for n in range(499)]
     worst = alert_of(0, Severity.CRITICAL, "low_balance", State.FIRING)
-    (message,), notified = compose("main", [*many, worst], {}, [OPS], NOW)
+    message = message_of([*many, worst])
     assert SHOWN == len(message.items)
     assert {"port_drift", "low_balance"} == {item.fingerprint.rule for item in message.items}
     assert worst.fingerprint == message.items[0].fingerprint
     assert [1, 499] == [count.number for count in message.counts]
-    assert 500 == len(notified)
+    assert 500 == message.firing
 
 
 RANKS = {
@@ -132,7 +153,7 @@ def test_within_a_severity_what_is_lost_first_comes_first() -> None:
         alert_of(3, critical, "aaa_changed", firing),
         alert_of(5, Severity.WARNING, "vm_vanished", firing),
     ]
-    (message,), _ = compose("main", reversed(order), {}, [OPS], NOW, ranks=RANKS)
+    message = message_of(reversed(order), RANKS)
     assert [each.fingerprint for each in order] == [item.fingerprint for item in message.items]
 
 
@@ -152,7 +173,7 @@ def test_within_a_severity_what_is_lost_first_comes_first() -> None:
 )
 def test_what_a_long_message_promises(some: list[Alert]) -> None:
     """Every rule is shown, the worst is first, no event is only counted, and it is not too long."""
-    (message,), _ = compose("main", some, {}, [OPS], NOW, ranks=RANKS)
+    message = message_of(some, RANKS)
     shown = {item.fingerprint for item in message.items}
     events = {each.fingerprint for each in some if each.fingerprint.rule == "aaa_changed"}
     full = in_full(message.items, SHOWN)
@@ -166,19 +187,3 @@ def test_what_a_long_message_promises(some: list[Alert]) -> None:
         worst = max(each.severity.rank for each in some if each.fingerprint in left)
         less = [item for item in full if item.severity.rank < worst]
         assert len(less) == len({item.fingerprint.rule for item in less})
-
-
-@given(alerts, st.booleans())
-def test_messages_contain_every_due_notification(some: list[Alert], heard: bool) -> None:  # noqa: FBT001 - drawn
-    """Counts and notified receivers agree, pending alerts are left out, the worst are shown."""
-    last_notified = {(each.fingerprint, "ops"): NOW - HOUR for each in some if heard}
-    messages, notified = compose("main", some, last_notified, [OPS, Route("mail")], NOW)
-    for message in messages:
-        names = {pair[0] for pair in notified if pair[1] == message.receiver}
-        assert len(names) == message.firing + message.resolved
-        assert len(message.items) == min(SHOWN, len(names))
-        assert {item.fingerprint for item in message.items} <= names
-    assert {pair[1] for pair in notified} == {message.receiver for message in messages}
-    pending = {each.fingerprint for each in some if each.state is State.PENDING}
-    shown = chain.from_iterable(message.items for message in messages)
-    assert pending.isdisjoint(item.fingerprint for item in shown)

@@ -1,6 +1,6 @@
-"""Laws of the whole decision: track, evaluate, advance and compose over any history of polls."""
+"""Laws of the whole decision: track, evaluate, advance and notify over any history of polls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from fluence_watch.alerting.grouping import Message, compose
-from fluence_watch.alerting.lifecycle import Alert, State, Timing, advance
-from fluence_watch.alerting.routing import Route
+from fluence_watch.alerting.lifecycle import Alert, Episode, State, Timing, advance
+from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.telling import Notified, Reason, Recipient, due
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import track
@@ -58,6 +59,7 @@ EDITS = (
     *(("billing_due", "lead_time", value) for value in ("10m", "1h", "3h")),
 )
 
+AllTold = Mapping[str, Mapping[Episode, Notified]]
 machines = st.sampled_from(IDS)
 few = st.frozensets(machines, max_size=2)
 
@@ -67,11 +69,12 @@ def judged(
     outcome: Outcome,
     limits: Mapping[str, RuleSettings],
     routes: Sequence[Route],
+    told: AllTold,
     notes: Sequence[Note] = (),
     *,
     counted: bool = False,
-) -> tuple[AccountState, list[Alert], list[Message]]:
-    """What one poll leads to: the state after it, what ended, and the messages.
+) -> tuple[AccountState, list[Alert], list[Message], AllTold]:
+    """What one poll leads to: the state after it, what ended, the messages, and who knows what.
 
     `counted` when the absences of its list were counted before.
     """
@@ -111,18 +114,30 @@ def judged(
     )
     verdict = evaluate(situation, limits)
     alerts, ended = advance(before.alerts, verdict, timings, now, before.last_poll_at)
-    messages, notified = compose(
-        "main", [*alerts.values(), *ended], before.last_notified, routes, now
-    )
-    last_notified = {
-        pair: at for pair, at in {**before.last_notified, **notified}.items() if pair[0] in alerts
-    }
+    messages, told = notified(alerts.values(), ended, told, routes, now)
     last_good_at = now if snapshot else before.last_good_at
-    return (
-        AccountState(known, alerts, last_notified, now, last_good_at, keys, balance),
-        ended,
-        messages,
-    )
+    after = AccountState(known, alerts, now, last_good_at, keys, balance)
+    return after, ended, messages, told
+
+
+def notified(
+    alerts: Iterable[Alert],
+    ended: Iterable[Alert],
+    told: AllTold,
+    routes: Sequence[Route],
+    now: datetime,
+) -> tuple[list[Message], AllTold]:
+    """The messages to receivers that accept everything, and what they know after them."""
+    current, messages, after = [*alerts, *ended], [], {}
+    still_open = {alert.episode for alert in current if alert.ends_at is None}
+    for route in routes:
+        knows = dict(told.get(route.receiver, {}))
+        lines = due(current, knows, Recipient(route), now, events=EVENTS).lines
+        if lines:
+            messages.append(compose(route.receiver, "main", lines))
+        knows |= {line.episode: line.notified(knows.get(line.episode), now) for line in lines}
+        after[route.receiver] = {each: at for each, at in knows.items() if each in still_open}
+    return messages, after
 
 
 class Watch(RuleBasedStateMachine):
@@ -150,6 +165,7 @@ class Watch(RuleBasedStateMachine):
         self.edits: dict[str, dict[str, object]] = {name: {} for name in NAMES}
         self.routes = ROUTES[:2]
         self.heard: set[tuple[Fingerprint, str]] = set()
+        self.told: AllTold = {}
 
     # what happens in the world
 
@@ -206,8 +222,12 @@ class Watch(RuleBasedStateMachine):
 
     @rule()
     def add_receiver(self) -> None:
-        """One more wants to hear."""
+        """One more wants to hear, and is notified at once of what fires."""
         self.routes = ROUTES
+        alerts = self.state.alerts.values()
+        messages, self.told = notified(alerts, [], self.told, self.routes, self.now)
+        for message in messages:
+            self.check_message(message)
 
     # what polls bring
 
@@ -331,8 +351,8 @@ class Watch(RuleBasedStateMachine):
         Returns the firing alerts that the first receiver was notified of, by rule and subject.
         """
         before = self.state
-        self.state, ended, messages = judged(
-            before, outcome, self.limits(), self.routes, self.notes
+        self.state, ended, messages, self.told = judged(
+            before, outcome, self.limits(), self.routes, self.told, self.notes
         )
         done = obsolete_notes(self.notes, outcome.taken_at)
         self.notes = [note for note in self.notes if note not in done]
@@ -349,28 +369,32 @@ class Watch(RuleBasedStateMachine):
         self.check_again(outcome)
         self.now += MINUTE
         items = [item for each in messages if each.receiver == "ops" for item in each.items]
-        return [(i.fingerprint.rule, i.fingerprint.subject) for i in items if i.firing]
+        first = [item for item in items if item.reason is Reason.FIRST]
+        return [(item.fingerprint.rule, item.fingerprint.subject) for item in first]
 
     # the laws
 
     def check_again(self, outcome: Outcome) -> None:
         """Judged once more, a poll tells nothing; only that what it saw change is over."""
-        after, ended, messages = judged(
-            self.state, outcome, self.limits(), self.routes, counted=True
+        after, ended, messages, _ = judged(
+            self.state, outcome, self.limits(), self.routes, self.told, counted=True
         )
         lasting = {name: a for name, a in self.state.alerts.items() if name.rule not in EVENTS}
-        last_notified = {
-            pair: at for pair, at in self.state.last_notified.items() if pair[0] in lasting
-        }
-        assert replace(self.state, alerts=lasting, last_notified=last_notified) == after
+        assert replace(self.state, alerts=lasting) == after
         assert all(alert.quiet and alert.fingerprint.rule in EVENTS for alert in ended)
         assert [] == messages
 
     def check_message(self, message: Message) -> None:
-        """Notified once as firing, and once as resolved if it was notified as firing."""
+        """Notified once as firing, and once as resolved if it was notified as firing.
+
+        In between, whenever it is worse than ever before.
+        """
         assert len(message.items) == message.firing + message.resolved
         for item in message.items:
             pair = item.fingerprint, message.receiver
+            if item.reason is Reason.WORSE:
+                assert pair in self.heard
+                continue
             assert item.firing != (pair in self.heard)
             (self.heard.add if item.firing else self.heard.remove)(pair)
             assert item.firing or item.fingerprint.rule not in EVENTS

@@ -48,7 +48,7 @@ def polled(policy: Policy) -> Callable[..., Polled]:
     ) -> Polled:
         own = replace(policy, account=account)
         after = decide(before or AccountState(), outcome, own).after
-        return Polled(own, outcome, after, messages=0, seconds=0.25, store_error=store_error)
+        return Polled(own, outcome, after, seconds=0.25, store_error=store_error)
 
     return make
 

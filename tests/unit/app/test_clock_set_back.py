@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fluence_watch.app.board import Board
-from fluence_watch.app.couriers import Couriers
+from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.watches import Watches
 from fluence_watch.app.wiring import Setup
@@ -43,8 +43,8 @@ async def test_clock_set_back(
 ) -> None:
     """What was refused before the step arrives after it, and what happens then is told too."""
     board = Board(clock)
-    couriers = Couriers(store, board, clock)
-    watches = Watches(Schedule(), store, board, clock, couriers.wake)
+    dispatch = Dispatch(store, board, clock)
+    watches = Watches(Schedule(), store, board, clock, dispatch)
     setup = replace(
         planned(
             poll={"interval": "20ms", "jitter": "0s"},
@@ -58,23 +58,25 @@ async def test_clock_set_back(
         count = "fluence_poll_duration_seconds_count"
         return board.own.registry.get_sample_value(count, {"account": "main"}) or 0
 
-    await couriers.take_over(setup)
+    await dispatch.take_over(setup)
     await watches.take_over(setup)
     await eventually(polls)
     channel.refuses = True
     world.open_port(first, port(8080))
     await eventually(lambda: channel.tried)
-    await eventually(lambda: all(q.next_attempt_at for q in store.queued("ops")))
+    await eventually(lambda: store.receivers()["ops"].next_at)
     clock.set(NOW - step)
     channel.refuses = False
     before = polls()
     await eventually(lambda: polls() >= before + 3)
+    dispatch._couriers["ops"].wake()  # its time came on the monotonic clock
+    await eventually(lambda: len(channel.sent) == 1)
     world.open_port(second, port(8080))
     await eventually(lambda: len(channel.sent) == 2)
     world.close_port(first, port(8080))
     await eventually(lambda: len(channel.sent) == 3)
     await watches.stop(5)
-    await couriers.stop(5)
+    await dispatch.stop(5)
 
     assert ["WARNING", "WARNING", "RESOLVED"] == [s.title.split()[0] for s in channel.sent]
     assert [] == board.unready()

@@ -1,11 +1,11 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fluence_watch.alerting.grouping import Message
 from fluence_watch.alerting.lifecycle import State, Timing
-from fluence_watch.alerting.routing import Route
+from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.decide import Decision, Policy, decide
 from fluence_watch.model.account import AccountBalance
@@ -16,9 +16,11 @@ from fluence_watch.model.ports import SSH, port
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Status, Vm
+from tests.unit.app.hearing import hear
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+OPS = (Route("ops"),)
 WEB = Vm(
     id="0xA1",
     name="web",
@@ -51,9 +53,9 @@ def polls(policy: Policy, *outcomes: Outcome) -> list[Decision]:
     return decisions
 
 
-def told(decision: Decision) -> list[tuple[str, int, int]]:
-    """Who hears of how many that fire, and of how many that resolved."""
-    return [(m.receiver, m.firing, m.resolved) for m in decision.messages]
+def told(*decisions: Decision, routes: Sequence[Route] = OPS) -> list[list[tuple[str, int, int]]]:
+    """After each decision, who hears of how many that fire, and of how many that resolved."""
+    return [[(m.receiver, m.firing, m.resolved) for m in each] for each in hear(decisions, routes)]
 
 
 def test_the_first_list_is_learned(policy: Policy) -> None:
@@ -62,7 +64,7 @@ def test_the_first_list_is_learned(policy: Policy) -> None:
 
     assert {"0xa1", "0xb2"} == first.after.known.keys()
     assert (SSH,) == first.after.known["0xa1"].baseline
-    assert ({}, [], []) == (first.after.alerts, first.ended, first.messages)
+    assert ({}, [], [[]]) == (first.after.alerts, first.ended, told(first))
     assert (NOW, NOW) == (first.after.last_poll_at, first.after.last_good_at)
 
 
@@ -72,10 +74,8 @@ def test_a_problem_is_told_once_and_its_end_once(policy: Policy) -> None:
         policy, *(listed(vm, minute=n) for n, vm in enumerate([WEB, OPEN, OPEN, WEB, WEB]))
     )
 
-    assert [[], [("ops", 1, 0)], [], [("ops", 0, 1)], []] == list(map(told, decisions))
-    assert {(DRIFT, "ops"): NOW + MINUTE} == decisions[2].after.last_notified
+    assert [[], [("ops", 1, 0)], [], [("ops", 0, 1)], []] == told(*decisions)
     assert [DRIFT] == [alert.fingerprint for alert in decisions[3].ended]
-    assert {} == decisions[3].after.last_notified
     assert {} == decisions[4].after.alerts
 
 
@@ -86,7 +86,7 @@ def test_a_failed_poll_changes_no_alert(policy: Policy) -> None:
 
     assert before.known == after.known
     assert before.alerts[DRIFT] is after.alerts[DRIFT]
-    assert [] == decisions[2].messages
+    assert [] == told(*decisions)[2]
     assert (NOW + 2 * MINUTE, NOW + MINUTE) == (after.last_poll_at, after.last_good_at)
     assert State.PENDING is after.alerts[Fingerprint("main", "poll_failing")].state
 
@@ -95,8 +95,7 @@ def test_a_refused_key_is_told_at_once(policy: Policy) -> None:
     """A wrong key does not mend itself; the first poll that fails so fires."""
     first, second = polls(policy, failed(0, "unauthorized"), listed(WEB, minute=1))
 
-    assert [("ops", 1, 0)] == told(first)
-    assert [("ops", 0, 1)] == told(second)
+    assert [[("ops", 1, 0)], [("ops", 0, 1)]] == told(first, second)
     assert "poll_failing" in {found.rule for found in first.verdict.findings}
 
 
@@ -113,7 +112,7 @@ def test_a_lost_vm_takes_as_many_polls_as_the_rule_says(policy: Policy) -> None:
         listed(DB, WEB, minute=5),
     )
 
-    assert [[], [], [], [], [("ops", 1, 0)], [("ops", 0, 1)]] == list(map(told, decisions))
+    assert [[], [], [], [], [("ops", 1, 0)], [("ops", 0, 1)]] == told(*decisions)
 
 
 @pytest.mark.parametrize(
@@ -127,20 +126,18 @@ def test_a_lost_vm_takes_as_many_polls_as_the_rule_says(policy: Policy) -> None:
 )
 def test_routes_decide_who_hears(policy: Policy, route: Route, hears: bool) -> None:  # noqa: FBT001 - a table's column
     """The alert fires whoever listens."""
-    _, second = polls(replace(policy, routes=(route,)), listed(WEB), listed(OPEN, minute=1))
+    first, second = polls(policy, listed(WEB), listed(OPEN, minute=1))
 
     assert State.FIRING is second.after.alerts[DRIFT].state
-    assert hears is bool(second.messages)
+    assert hears is bool(told(first, second, routes=[route])[1])
 
 
 def test_two_receivers_get_a_message_each(policy: Policy) -> None:
     """Each is told by itself, so that one that fails does not silence the other."""
     routes = (Route("ops"), Route("boss"))
-    _, second = polls(replace(policy, routes=routes), listed(WEB), listed(OPEN, minute=1))
+    decisions = polls(policy, listed(WEB), listed(OPEN, minute=1))
 
-    assert [("ops", 1, 0), ("boss", 1, 0)] == told(second)
-    assert all(isinstance(message, Message) for message in second.messages)
-    assert {(DRIFT, "ops"), (DRIFT, "boss")} == second.after.last_notified.keys()
+    assert [[], [("ops", 1, 0), ("boss", 1, 0)]] == told(*decisions, routes=routes)
 
 
 def test_a_missing_vm_is_forgotten_in_the_end(policy: Policy) -> None:
@@ -151,7 +148,7 @@ def test_a_missing_vm_is_forgotten_in_the_end(policy: Policy) -> None:
     )
 
     assert timedelta(days=7) == policy.presence.forget_after
-    assert [[], [], [("ops", 1, 0)], [], []] == list(map(told, decisions))
+    assert [[], [], [("ops", 1, 0)], [], []] == told(*decisions)
     assert {"0xb2"} == decisions[-1].after.known.keys()
     assert {} == decisions[-1].after.alerts
 
@@ -192,11 +189,11 @@ def test_a_change_is_told_once(
     eager = replace(
         policy,
         timings={**policy.timings, "public_ip_changed": timing},
-        routes=(Route("ops", rules=("public_ip_changed",), repeat_interval=MINUTE),),
     )
+    often = Route("ops", rules=("public_ip_changed",), repeat_interval=MINUTE)
     decisions = story(eager, listed(HOME), listed(MOVED), *rest)
 
-    assert [[], [("ops", 1, 0)], *([] for _ in rest)] == list(map(told, decisions))
+    assert [[], [("ops", 1, 0)], *([] for _ in rest)] == told(*decisions, routes=[often])
     assert {("public_ip_changed", "info")} == {
         (each.fingerprint.rule, each.severity) for each in decisions[2].ended
     }
@@ -206,8 +203,8 @@ def test_every_change_is_told(policy: Policy) -> None:
     """To and fro is a change each time, whether or not the last one is still shown."""
     decisions = story(policy, *map(listed, [HOME, MOVED, HOME, MOVED, MOVED, HOME]))
 
-    assert [0, 1, 1, 1, 0, 1] == [sum(m.firing for m in each.messages) for each in decisions]
-    assert [] == [m for each in decisions for m in each.messages if m.resolved]
+    once = [("ops", 1, 0)]
+    assert [[], once, once, once, [], once] == told(*decisions)
 
 
 def test_keys_are_remembered_while_nobody_knows_them(policy: Policy) -> None:
@@ -215,7 +212,7 @@ def test_keys_are_remembered_while_nobody_knows_them(policy: Policy) -> None:
     decisions = story(policy, listed(WEB), with_keys(KEY), listed(WEB), FAILED, with_keys())
 
     assert [None, (KEY,), (KEY,), (KEY,), ()] == [each.after.ssh_keys for each in decisions]
-    assert [[], [], [], [], [("ops", 1, 0)]] == list(map(told, decisions))
+    assert [[], [], [], [], [("ops", 1, 0)]] == told(*decisions)
 
 
 def test_a_stop_that_ends_in_termination(policy: Policy) -> None:
@@ -224,8 +221,8 @@ def test_a_stop_that_ends_in_termination(policy: Policy) -> None:
     states += [Status.TERMINATED, Status.TERMINATED]
     decisions = story(policy, *(listed(replace(WEB, status=each)) for each in states))
 
-    assert [[], [("ops", 1, 0)], [], [], [("ops", 1, 0)], []] == list(map(told, decisions))
-    (item,) = decisions[4].messages[0].items
+    assert [[], [("ops", 1, 0)], [], [], [("ops", 1, 0)], []] == told(*decisions)
+    (item,) = hear(decisions)[4][0].items
     assert ("terminated", Severity.CRITICAL) == (item.fingerprint.key, item.severity)
 
 
@@ -239,8 +236,7 @@ def test_a_vm_that_the_user_removed(policy: Policy, asked: bool) -> None:  # noq
     second = decide(first.after, listed(DB, minute=2), policy)
     third = decide(second.after, listed(DB, minute=3), policy)
 
-    assert ([] if asked else [("ops", 1, 0)]) == told(first)
-    assert [[], []] == [told(second), told(third)]
+    assert [[] if asked else [("ops", 1, 0)], [], []] == told(first, second, third)
     assert asked == ("0xa1" not in second.after.known)
     assert {} == third.after.alerts
 
@@ -258,7 +254,7 @@ def test_notes_are_kept_by_a_failed_poll(policy: Policy) -> None:
     decision = decide(failure.after, after, policy, [added])
 
     assert [removed, accepted] == failure.applied
-    assert [] == decision.messages
+    assert [[], []] == told(failure, decision)
     assert {"0xb2"} == decision.after.known.keys()
     assert (KEY,) == decision.after.ssh_keys
 
@@ -274,7 +270,7 @@ def test_a_removal_that_failed(policy: Policy) -> None:
     fourth = decide(third.after, listed(DB, minute=4), policy)
 
     assert [[asked], [kept]] == [first.applied, second.applied]
-    assert [[], [("ops", 1, 0)]] == [told(third), told(fourth)]
+    assert [[], [], [], [("ops", 1, 0)]] == told(first, second, third, fourth)
 
 
 @pytest.mark.parametrize(
@@ -297,11 +293,13 @@ def test_what_users_do_to_keys(
 ) -> None:
     """Granted or not, listed late or not, it is no news for an hour; only then the note is spent."""
     state, notes = AccountState(), [Note(1, NOW, action, KEY.fingerprint)]
+    decisions: list[Decision] = []
     for (minute, keys), expected in zip(polls, messages, strict=True):
         snapshot = build_snapshot("main", NOW + minute * MINUTE, [WEB], ssh_keys=keys)
         decision = decide(state, snapshot, policy, notes)
         state = decision.after
-        assert (minute, expected) == (minute, len(decision.messages))
+        decisions.append(decision)
+        assert (minute, expected) == (minute, len(hear(decisions)[-1]))
         assert (notes if minute >= 60 else []) == decision.applied
         notes = [note for note in notes if note not in decision.applied]
 
@@ -318,7 +316,7 @@ def test_a_low_account_is_told_after_half_an_hour(policy: Policy) -> None:
         ),
     )
 
-    assert [[], [], [("ops", 1, 0)], [], [("ops", 0, 1)]] == list(map(told, decisions))
+    assert [[], [], [("ops", 1, 0)], [], [("ops", 0, 1)]] == told(*decisions)
 
 
 @pytest.mark.parametrize("step", [60, 24 * 60])
@@ -343,7 +341,7 @@ def test_a_clock_that_is_set_back(policy: Policy, step: int) -> None:
         [("ops", 0, 2)],
         [],
         [],
-    ] == [told(decision) for decision in decisions]
+    ] == told(*decisions)
     assert {} == decisions[-1].after.alerts
     assert NOW + timedelta(minutes=16 - step) == decisions[-1].after.last_good_at
 
@@ -354,4 +352,4 @@ def test_a_failure_that_lasts_over_a_clock_that_is_set_back(policy: Policy, step
     minutes = (0, 5, 6 - step, 11 - step, 16 - step)
     decisions = polls(policy, *map(failed, minutes))
 
-    assert [[], [], [], [], [("ops", 1, 0)]] == [told(decision) for decision in decisions]
+    assert [[], [], [], [], [("ops", 1, 0)]] == told(*decisions)

@@ -53,7 +53,6 @@ def said(policy: Policy) -> Callable[..., list[tuple[str, str]]]:
             policy,
             outcome,
             state,
-            messages=0,
             seconds=0.1,
             before={alert.fingerprint: alert for alert in before},
             ended=ended,

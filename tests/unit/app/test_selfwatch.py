@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 import structlog
 
-from fluence_watch.alerting.grouping import Count, Item, Message
-from fluence_watch.alerting.lifecycle import State
+from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
-from fluence_watch.app.couriers import Couriers
+from fluence_watch.app.book import page_of
+from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.selfwatch import SelfWatch, decide_watcher
-from fluence_watch.app.wiring import Setup, watcher_policy
+from fluence_watch.app.wiring import Setup, prepare, watcher_policy
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 from fluence_watch.model.undelivered import Undelivered
@@ -26,30 +28,23 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
+from tests.unit.app.hearing import Listeners
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 LEFT = Undelivered("HTTP 503", 2, NOW)
 OPS, CHAT = (Fingerprint(WATCHER, "delivery_failing", name) for name in ("ops", "chat"))
 BOTH = [{"name": name, "url": f"json://{name}"} for name in ("ops", "chat")]
-ITEM = Item(
+LOST = Alert(
     fingerprint=Fingerprint("main", "poll_failing"),
     severity=Severity.CRITICAL,
-    firing=True,
+    state=State.FIRING,
     facts=PollFailing("server_error", "the API failed (503)"),
     active_at=NOW,
+    starts_at=NOW,
 )
 
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]
-
-
-def read(decision: Any) -> list[tuple[str, str, bool]]:
-    """What is said: to whom, about whom, and whether it fires."""
-    return [
-        (message.receiver, item.fingerprint.subject, item.firing)
-        for message in decision.messages
-        for item in message.items
-    ]
 
 
 class Story:
@@ -57,13 +52,20 @@ class Story:
 
     def __init__(self, settings: WatchSettings) -> None:
         self.policy = watcher_policy(settings)
+        self.routes = list(prepare(settings).routes.values())
         self.state = AccountState()
+        self.listeners = Listeners()
 
     def look(self, minute: float, **receivers: Undelivered | None) -> list[tuple[str, str, bool]]:
-        """What is said of such a state of the receivers after so many minutes."""
-        decision = decide_watcher(self.state, receivers, self.policy, NOW + minute * MINUTE)
+        """What is said of such a state of the receivers: to whom, about whom, whether it fires."""
+        now = NOW + minute * MINUTE
+        decision = decide_watcher(self.state, receivers, {}, self.policy, now)
         self.state = decision.after
-        return read(decision)
+        return [
+            (message.receiver, item.fingerprint.subject, item.firing)
+            for message in self.listeners.follow(decision, self.routes)
+            for item in message.items
+        ]
 
 
 @pytest.fixture
@@ -112,7 +114,7 @@ def test_with_one_receiver_nobody_is_notified(story: Callable[..., Story]) -> No
     assert [] == told.look(20, ops=LEFT)
     assert State.FIRING is told.state.alerts[OPS].state
 
-    told.policy = story().policy
+    told.routes = story().routes
     assert [("chat", "ops", True)] == told.look(21, ops=LEFT, chat=None)
 
 
@@ -131,26 +133,33 @@ def board(clock: SettableClock) -> Board:
 
 
 class Post:
-    """A daemon's half that notifies: couriers, and the watch over them."""
+    """A daemon's half that notifies: dispatch, and the watch over it."""
 
     def __init__(self, store: Store, board: Board, clock: SettableClock) -> None:
         self.store, self.clock = store, clock
-        self.couriers = Couriers(store, board, clock)
-        self.selfwatch = SelfWatch(Schedule(), store, board, clock, self.couriers)
+        self.dispatch = Dispatch(store, board, clock)
+        self.selfwatch = SelfWatch(Schedule(), store, board, clock, self.dispatch)
 
     async def begin(self, setup: Setup) -> None:
         """Take over, and wait until the first tries were made."""
+        for account in self.store.accounts():
+            told, unsettled = self.store.notified(account), self.store.unsettled(account)
+            alerts = self.store.load(account).alerts
+            if account != WATCHER:
+                self.dispatch.follow(account, page_of(alerts, unsettled, told))
+        await self.dispatch.take_over(setup)
         await self.selfwatch.take_over(setup)
-        await self.couriers.take_over(setup)
 
     async def pass_time(self, minutes: float) -> None:
         """Let time pass, deliver what is due, and look."""
         self.clock.advance(minutes * MINUTE)
-        self.couriers.wake()
-        for courier in self.couriers._couriers.values():
-            await courier.rest()
+        await self._deliver()
         await self.selfwatch.look()
-        for courier in self.couriers._couriers.values():
+        await self._deliver()
+
+    async def _deliver(self) -> None:
+        for courier in self.dispatch._couriers.values():
+            courier.wake()
             await courier.rest()
 
 
@@ -158,7 +167,7 @@ class Post:
 async def post(store: Store, board: Board, clock: SettableClock) -> AsyncIterator[Post]:
     made = Post(store, board, clock)
     yield made
-    await made.couriers.stop(1)
+    await made.dispatch.stop(1)
 
 
 @pytest.fixture
@@ -177,15 +186,14 @@ def setup(
 
 @pytest.fixture
 def queue(store: Store) -> Callable[..., None]:
-    """Leave a message for `ops` about an account."""
+    """An alert about an account that only `ops` is not notified of yet."""
 
     def leave(account: str = "main") -> None:
-        item = replace(ITEM, fingerprint=Fingerprint(account, "poll_failing"))
-        count = Count("poll_failing", Severity.CRITICAL, firing=True, number=1)
-        state = AccountState(last_poll_at=NOW)
-        store.commit(
-            account, state, state, messages=[Message("ops", account, NOW, (item,), (count,))]
-        )
+        alert = replace(LOST, fingerprint=Fingerprint(account, "poll_failing"))
+        after = AccountState(alerts={alert.fingerprint: alert}, last_poll_at=NOW)
+        store.commit(account, AccountState(), after)
+        store.add_receivers(["ops", "chat"], NOW)
+        store.save_attempts("chat", Attempts(), {alert.episode: Notified(NOW, alert.severity)})
 
     return leave
 
@@ -232,15 +240,17 @@ async def test_one_that_refuses_a_message_and_takes_others_works(
 
     channel.send = picky
     queue()
-    queue("other")
     await post.begin(setup("ops", "chat"))
-    await post.pass_time(0)
-    assert [State.PENDING] == [alert.state for alert in store.load(WATCHER).alerts.values()]
     for _ in range(6):
         await post.pass_time(1)
+    assert [State.PENDING] == [alert.state for alert in store.load(WATCHER).alerts.values()]
+    queue("other")
+    await post.begin(setup("ops", "chat"))
+    await post.pass_time(1)
 
-    assert ["main"] == [queued.message.account for queued in store.queued("ops")]
     assert {} == store.load(WATCHER).alerts
+    assert store.notified("other")["ops"]
+    assert "ops" not in store.notified("main")
 
 
 async def test_a_restart_forgets_nothing(
@@ -252,21 +262,20 @@ async def test_a_restart_forgets_nothing(
     queue()
     await post.begin(setup("ops", "chat"))
     await post.pass_time(0)
-    await post.couriers.stop(0)
+    await post.dispatch.stop(0)
     after = Post(store, board, clock)
     wanted = setup("ops", "chat")
     chat: Any = wanted.receivers["chat"]
     await after.begin(wanted)
     await after.pass_time(16)
-    await after.couriers.stop(0)
+    await after.dispatch.stop(0)
     assert 1 == len(chat.sent)
 
     again = Post(store, board, clock)
     await again.begin(setup("ops", "chat"))
     await again.selfwatch.look()
-    await again.couriers.stop(0)
+    await again.dispatch.stop(0)
     assert [State.FIRING] == [alert.state for alert in store.load(WATCHER).alerts.values()]
-    assert {} == {name: n for name, (n, _) in store.receivers_waiting().items() if name == "chat"}
 
 
 async def test_a_store_that_fails_changes_nothing(
@@ -280,10 +289,10 @@ async def test_a_store_that_fails_changes_nothing(
     await post.pass_time(0)
     await post.pass_time(16)
 
-    def broken() -> None:
+    def broken(*_: object) -> None:
         raise StoreError("the disk is gone")
 
-    monkeypatch.setattr(store, "undelivered", broken)
+    monkeypatch.setattr(store, "commit", broken)
     with structlog.testing.capture_logs() as logs:
         await post.selfwatch.look()
     assert ["cannot look at the receivers: the store fails"] == [line["event"] for line in logs]
@@ -296,7 +305,7 @@ async def test_an_error_of_our_own_is_counted(
 ) -> None:  # fmt: skip
     """And logged; the next look has its chance."""
     await post.begin(setup("ops", "chat"))
-    monkeypatch.setattr(store, "undelivered", lambda: {}["x"])
+    monkeypatch.setattr(post.dispatch, "refused", lambda: {"ops": None})
     with structlog.testing.capture_logs() as logs:
         await post.selfwatch.look()
 

@@ -22,6 +22,8 @@ from fluence_watch.store import Store
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
+Told = tuple[str, int, int]
+
 
 class ForgetfulStore:
     """A store whose next commits fail, over a real one."""
@@ -48,7 +50,7 @@ def published() -> list[Polled]:
 
 
 @pytest.fixture
-def told() -> list[str]:
+def told() -> list[Told]:
     """One entry each time when messages wait."""
     return []
 
@@ -65,7 +67,7 @@ def watch(
     forgetful: ForgetfulStore,
     clock: SettableClock,
     published: list[Polled],
-    told: list[str],
+    told: list[Told],
 ) -> Watch:
     return Watch(
         policy,
@@ -75,7 +77,7 @@ def watch(
         clock=clock,
         publish=published.append,
         crashed=lambda *what: pytest.fail(str(what)),
-        tell=lambda: told.append("told"),
+        committed=lambda account, alerts, ended, _: told.append((account, len(alerts), len(ended))),
     )
 
 
@@ -106,21 +108,19 @@ async def test_a_poll_is_committed_published_and_told(
     first: str,
     store: Store,
     published: list[Polled],
-    told: list[str],
+    told: list[Told],
     clock: SettableClock,
 ) -> None:
     """All that a poll brings is in the store before anybody hears of it."""
     await watch.poll()
-    assert (3, 0, []) == (len(published[0].state.known), published[0].messages, told)
+    assert (3, [("main", 0, 0)]) == (len(published[0].state.known), told)
     world.open_port(first, port(8080))
     clock.advance(MINUTE)
     await watch.poll()
     await watch.poll()
 
-    assert [0, 1, 0] == [polled.messages for polled in published]
-    assert ["told"] == told
+    assert [("main", alerts, 0) for alerts in (0, 1, 1)] == told
     assert published[-1].state == store.load("main")
-    assert 1 == len(store.queued("ops"))
     assert all(polled.seconds > 0 and polled.store_error is None for polled in published)
 
 
@@ -145,9 +145,9 @@ async def test_what_could_not_be_kept_is_decided_again(
     forgetful: ForgetfulStore,
     store: Store,
     published: list[Polled],
-    told: list[str],
+    told: list[Told],
 ) -> None:
-    """A store that fails loses no message and makes none twice."""
+    """Nobody hears of what a store that fails did not keep, until it is kept."""
     await watch.poll()
     world.open_port(first, port(8080))
     forgetful.failures = 2
@@ -157,9 +157,7 @@ async def test_what_could_not_be_kept_is_decided_again(
     assert [None, "the disk is full", "the disk is full", None] == [
         p.store_error for p in published
     ]
-    assert [0, 0, 0, 1] == [polled.messages for polled in published]
-    assert ["told"] == told
-    assert 1 == len(store.queued("ops"))
+    assert [("main", 0, 0), ("main", 1, 0)] == told
 
 
 async def test_a_restart_goes_on_from_the_store(
@@ -169,9 +167,10 @@ async def test_a_restart_goes_on_from_the_store(
     world: World,
     first: str,
     store: Store,
+    published: list[Polled],
     clock: SettableClock,
 ) -> None:
-    """What was told before is not told again by the next process."""
+    """The next process goes on with the same alerts."""
     await watch.poll()
     world.open_port(first, port(8080))
     await watch.poll()
@@ -184,11 +183,11 @@ async def test_a_restart_goes_on_from_the_store(
         clock=clock,
         publish=again.append,
         crashed=lambda *what: pytest.fail(str(what)),
-        tell=list,
+        committed=lambda *_: None,
     )
     await after.poll()
 
-    assert [0] == [polled.messages for polled in again]
+    assert published[-1].state.alerts == again[0].state.alerts
     assert 1 == len(again[0].state.alerts)
 
 
@@ -234,7 +233,7 @@ async def test_another_policy_counts_from_the_next_poll(
     await watch.poll()
 
     assert [policy, strict] == [polled.policy for polled in published]
-    assert 1 == published[1].messages
+    assert [0, 6] == [len(polled.state.alerts) for polled in published]
     assert published[0].state.known.keys() == published[1].state.known.keys()
 
 

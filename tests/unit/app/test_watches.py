@@ -11,6 +11,7 @@ from fluence_watch.alerting.lifecycle import State
 from fluence_watch.app import poll
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import utc_now
+from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.watches import Watches
 from fluence_watch.app.wiring import Setup
@@ -68,7 +69,7 @@ async def watches(
     schedule: Timetable, store: Store, board: Board, api: str
 ) -> AsyncIterator[Watches]:
     """Stopped before the API is."""
-    made = Watches(schedule, store, board, utc_now, lambda: None)
+    made = Watches(schedule, store, board, utc_now, Dispatch(store, board, utc_now))
     yield made
     await made.stop(5)
 
@@ -176,7 +177,7 @@ async def test_stopping_waits_for_a_poll_that_runs(
 ) -> None:
     """The last poll commits, and nothing is polled after it."""
     faults.queue(Fault(FaultKind.LATENCY, seconds=0.1), 1)
-    watches = Watches(schedule, store, board, utc_now, lambda: None)
+    watches = Watches(schedule, store, board, utc_now, Dispatch(store, board, utc_now))
     await watches.take_over(planned(accounts=[account(api)]))
     await asyncio.sleep(0.02)
     await watches.stop(5)
@@ -195,7 +196,7 @@ async def test_a_poll_that_takes_too_long_is_cut_off(
 ) -> None:
     """The end of the daemon does not hang on the API, and is no crash of the poll."""
     faults.queue(Fault(FaultKind.LATENCY, seconds=0.5), 1)
-    watches = Watches(schedule, store, board, utc_now, lambda: None)
+    watches = Watches(schedule, store, board, utc_now, Dispatch(store, board, utc_now))
     await watches.take_over(planned(accounts=[account(api)]))
     await asyncio.sleep(0.02)
     await watches.stop(0.02)
@@ -232,7 +233,8 @@ async def test_a_poll_that_crashes_is_seen_and_is_not_the_last(
 ) -> None:
     """An error of our own makes the watcher unready, until a poll goes well."""
     crashing = CrashingStore(store)
-    watches = Watches(schedule, crashing, board, utc_now, lambda: None)
+    dispatch = Dispatch(store, board, utc_now)
+    watches = Watches(schedule, crashing, board, utc_now, dispatch)
     await watches.take_over(
         planned(poll={"interval": "150ms", "jitter": "0s"}, accounts=[account(api)])
     )

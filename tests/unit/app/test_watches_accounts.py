@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import utc_now
+from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.watches import Watches
 from fluence_watch.app.wiring import Setup
@@ -51,7 +54,7 @@ def board() -> Board:
 
 @pytest.fixture
 async def watches(store: Store, board: Board, api: str) -> AsyncIterator[Watches]:
-    made = Watches(Schedule(), store, board, utc_now, lambda: None)
+    made = Watches(Schedule(), store, board, utc_now, Dispatch(store, board, utc_now))
     yield made
     await made.stop(5)
 
@@ -66,14 +69,14 @@ def accounts(api: str, names: list[str], keys: list[str]) -> list[dict[str, obje
 
 
 def keep(store: Store, name: str, what: str) -> None:
-    """A state with this VM, and a message about it that waits."""
+    """A state with this VM, and an alert about it that `ops` was notified of."""
     vm = Vm(what, what, Status.ACTIVE, "ACTIVE")
     fingerprint = Fingerprint(name, "poll_failing", "", what)
     facts = PollFailing("unreachable", "no answer")
-    item = Item(fingerprint, Severity.INFO, firing=True, facts=facts, active_at=NOW)
-    message = Message("ops", name, NOW, (item,), ())
-    after = AccountState(known={vm.key: KnownVm(vm, NOW)})
-    store.commit(name, AccountState(), after, messages=[message])
+    alert = Alert(fingerprint, Severity.INFO, State.FIRING, facts, NOW, NOW)
+    after = AccountState({vm.key: KnownVm(vm, NOW)}, {fingerprint: alert})
+    store.commit(name, AccountState(), after)
+    store.save_attempts("ops", Attempts(), {alert.episode: Notified(NOW, Severity.INFO)})
 
 
 def known(store: Store, name: str) -> str:
@@ -112,7 +115,7 @@ async def test_accounts_that_take_names_of_others(
     names: list[str],
     states: dict[str, str],
 ) -> None:
-    """State and waiting messages go with the key, not with the name."""
+    """State, and what was notified, go with the key, not with the name."""
     for name, what in (("a", "one"), ("b", "two")):
         keep(store, name, what)
     await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a", "b"], KEYS)))
@@ -122,10 +125,11 @@ async def test_accounts_that_take_names_of_others(
     assert {name: states.get(name) for name in names} == {
         name: "".join(watch._state.known) for name, watch in watches._watches.items()
     }
-    waiting = {
-        each.message.items[0].fingerprint.key: each.message.account for each in store.queued("ops")
+    told = {
+        name: [episode.fingerprint.key for episode in store.notified(name).get("ops", {})]
+        for name in states
     }
-    assert {what: name for name, what in states.items()}.items() <= waiting.items()
+    assert {name: [what] for name, what in states.items()} == told
 
 
 async def test_a_new_account_by_a_name_that_was_given_away(
@@ -203,7 +207,7 @@ async def test_many_accounts_are_spread(
 
     accounts = [account(api, f"a{number}") | {"api_key": f"k{number}"} for number in range(100)]
     poll = {"interval": "50s", "jitter": "0s"}
-    watches = Watches(Timetable(), store, board, utc_now, lambda: None)
+    watches = Watches(Timetable(), store, board, utc_now, Dispatch(store, board, utc_now))
     await watches.take_over(planned(poll=poll, accounts=accounts))
     await watches.stop(5)
 

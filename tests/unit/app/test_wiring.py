@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fluence_watch.alerting.lifecycle import Timing
-from fluence_watch.alerting.routing import Route
-from fluence_watch.app.wiring import Setup, connect, delivery, prepare
+from fluence_watch.alerting.matching import Route
+from fluence_watch.app.wiring import RANKS, Setup, connect, delivery, prepare
 from fluence_watch.errors import ApiError, ConfigError, Problem
 from fluence_watch.fluence import ClientConfig
 from fluence_watch.metrics.own import OwnMetrics
@@ -46,8 +46,11 @@ def test_every_setting_arrives_where_it_counts(planned: Planned) -> None:
                 "accounts": ["prod"],
                 "send_resolved": False,
                 "repeat_interval": "4h",
+                "group_wait": "1m",
+                "group_interval": "5m",
             }
         ],
+        delivery={"give_up_after": "1d"},
         expect=[{"vm": "web-*", "ports": ["22/tcp"], "account": "prod"}],
     )
     policy = made.policies["prod"]
@@ -57,9 +60,19 @@ def test_every_setting_arrives_where_it_counts(planned: Planned) -> None:
     } == made.clients
     assert [Expectation("web-*", (SSH,), "prod")] == list(policy.expectations)
     assert ("prod", 5 * MINUTE) == (policy.account, policy.epoch)
-    assert [Route("pager", Severity.CRITICAL, ("low_*",), ("prod",), False, 4 * HOUR)] == list(  # noqa: FBT003 - send_resolved
-        policy.routes
-    )
+    assert {
+        "pager": Route(
+            "pager",
+            Severity.CRITICAL,
+            ("low_*",),
+            ("prod",),
+            send_resolved=False,
+            repeat_interval=4 * HOUR,
+            group_wait=MINUTE,
+            group_interval=5 * MINUTE,
+            give_up_after=24 * HOUR,
+        )
+    } == made.routes
     assert ["pager"] == [receiver.name for receiver in made.receivers.values()]
 
 
@@ -132,13 +145,13 @@ async def test_requests_are_counted_where_there_are_metrics() -> None:
 
 
 def test_the_way_to_a_receiver(planned: Planned, store: Store) -> None:
-    """It knows the receiver, the outbox, who counts, the clock and what is stale."""
-    made = planned(delivery={"stale_after": "2h"})
+    """It knows the receiver, the store, who counts, the clock and how alerts are ordered."""
+    made = planned()
     own = OwnMetrics("1")
-    way = delivery(made.receivers["ops"], store, own, lambda: NOW, made.settings)
+    way = delivery(made.receivers["ops"], store, own, lambda: NOW)
 
-    assert (made.receivers["ops"], store, own) == (way.receiver, way.outbox, way.observer)
-    assert (NOW, 2 * HOUR) == (way.now(), way.stale_after)
+    assert (made.receivers["ops"], store, own) == (way.channel, way.store, way.observer)
+    assert (NOW, RANKS) == (way.now(), way.ranks)
     assert 0 <= way.jitter() < 1
 
 

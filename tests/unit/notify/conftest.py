@@ -7,7 +7,7 @@ import pytest
 
 from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import Route
+from fluence_watch.alerting.telling import Line, Reason
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
 from fluence_watch.rules.low_balance import LowBalance
 
@@ -23,13 +23,7 @@ def now() -> datetime:
 def low_balance() -> Callable[..., Message]:
     """A message that the balance of one VM is low, made when asked."""
 
-    def make(
-        name: str = "web-1",
-        *,
-        created_at: datetime = NOW,
-        relevant_until: datetime | None = None,
-        receiver: str = "ops",
-    ) -> Message:
+    def make(name: str = "web-1") -> Message:
         due = NOW + timedelta(minutes=42)
         facts = LowBalance(
             vm=VmRef(f"0x{name}", name, "FR-PAR-1"),
@@ -44,10 +38,8 @@ def low_balance() -> Callable[..., Message]:
             severity=Severity.CRITICAL,
             state=State.FIRING,
             facts=facts,
-            active_at=created_at - timedelta(minutes=30),
-            relevant_until=relevant_until,
+            active_at=NOW - timedelta(minutes=30),
         )
-        (message,), _ = compose("main", [alert], {}, [Route(receiver)], created_at)
-        return message
+        return compose("ops", "main", [Line(alert, Reason.FIRST, NOW)])
 
     return make

@@ -16,7 +16,7 @@ from fluence_watch.model.finding import VmRef
 from fluence_watch.model.text import inert as clean
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import BodyFormat, inert
-from fluence_watch.notify.render import render, render_summary
+from fluence_watch.notify.render import render, render_plainly
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.vm_status import VmStatus
@@ -81,7 +81,7 @@ def test_no_name_acts_on_a_service(
 ) -> None:
     """Nothing invisible; for a service that acts on what it shows, no mention and no tag."""
     message = named(low_balance(), name)
-    for made in (render(message, fmt, now), render_summary([message], fmt, now)):
+    for made in (render(message, fmt, now), render_plainly(message, fmt)):
         text = f"{made.title}\n{made.body}"
         assert visible(text)
         if fmt in SHOWN_AS_IT_IS:
@@ -102,7 +102,8 @@ def test_what_means_nothing_stays(
 
     assert (fmt in SHOWN_AS_IT_IS) == (name in made.body)
     titled = replace(low_balance(), account="me@home")
-    assert (fmt in SHOWN_AS_IT_IS) == ("me@home" in render_summary([titled], fmt, now).title)
+    titled = replace(titled, counts=(replace(titled.counts[0], number=2),))
+    assert (fmt in SHOWN_AS_IT_IS) == ("me@home" in render(titled, fmt, now).title)
 
 
 @given(name=NAMES)

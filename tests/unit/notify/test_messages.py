@@ -17,8 +17,8 @@ import pytest
 
 from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.routing import Route
-from fluence_watch.app.decide import RANKS
+from fluence_watch.alerting.telling import Line, Reason
+from fluence_watch.app.wiring import RANKS
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause
@@ -28,14 +28,13 @@ from fluence_watch.notify.render import (
     Rendered,
     render,
     render_plainly,
-    render_summary,
     render_test,
 )
 from fluence_watch.notify.words import words
 from fluence_watch.rules import FACTS
 from fluence_watch.rules.account_low import AccountLow
 from fluence_watch.rules.billing_due import BillingDue
-from fluence_watch.rules.delivery_failing import DeliveryFailing
+from fluence_watch.rules.delivery_failing import DeliveryFailing, DeliveryRefused
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
@@ -56,7 +55,7 @@ SUFFIXES = {
 }
 FEW = {  # of which the words are those of another format
     BodyFormat.PLAIN: ("hostile",),
-    BodyFormat.MAIL: ("mixed", "port_drift", "hostile", "summary", "test"),
+    BodyFormat.MAIL: ("mixed", "port_drift", "hostile", "missed", "back_after_a_week", "test"),
 }
 NOW = datetime(2026, 4, 16, 17, 17, tzinfo=UTC)
 FIRED = NOW - timedelta(minutes=57)
@@ -78,20 +77,22 @@ def fires(rule: str, facts: object, severity: Severity = CRITICAL, key: str = ""
     return Alert(fingerprint, severity, State.FIRING, facts, FIRED, FIRED, relevant_until=due)
 
 
-def fires_now(alert: Alert) -> dict[Fingerprint, datetime]:
-    return {alert.fingerprint: alert.active_at}
-
-
 def ended(alert: Alert) -> Alert:
     return replace(alert, state=State.RESOLVED, ends_at=NOW)
 
 
-def message(*alerts: Alert, repeat: timedelta = timedelta(0), now: datetime = NOW) -> Message:
-    """The message of one poll; repeated, or of the end, if the receiver heard of the problem."""
-    told = {(a.fingerprint, "ops"): FIRED for a in alerts if repeat or a.state is State.RESOLVED}
-    account, routes = alerts[0].fingerprint.account, [Route("ops", repeat_interval=repeat)]
-    (made,), _ = compose(account, alerts, told, routes, now, ranks=RANKS)
-    return made
+def message(*alerts: Alert, reason: Reason = Reason.FIRST) -> Message:
+    """A message for this reason; of what is over, that it resolved."""
+    return composed(lines(*alerts, reason=reason))
+
+
+def lines(*alerts: Alert, reason: Reason = Reason.FIRST) -> list[Line]:
+    over = Reason.MISSED if reason is Reason.MISSED else Reason.RESOLVED
+    return [Line(a, over if a.state is State.RESOLVED else reason, NOW) for a in alerts]
+
+
+def composed(of: list[Line]) -> Message:
+    return compose("ops", of[0].alert.fingerprint.account, of, RANKS)
 
 
 def low(number: int = 1, **changes: object) -> Alert:
@@ -169,6 +170,14 @@ def refusing(receiver: str = "chat", **changes: object) -> Alert:
     return replace(alert, fingerprint=Fingerprint(WATCHER, "delivery_failing", receiver))
 
 
+def refused() -> Alert:
+    alerts = tuple(f"main low_balance 0x311edb{number}" for number in range(5))
+    alert = fires("delivery_failing", DeliveryRefused("ops", alerts, 7))
+    fingerprint = Fingerprint(WATCHER, "delivery_failing", "ops", "refused")
+    return replace(alert, fingerprint=fingerprint)
+
+
+REFUSED = refused()
 ODD = replace(low(), fingerprint=Fingerprint("main", "low_balance", HOSTILE))
 OPENED = [drift("8080/tcp", Direction.OPENED), drift("443/tcp", Direction.OPENED)]
 CLOSED = drift("22/tcp", Direction.CLOSED, 2)
@@ -194,6 +203,19 @@ DEBT = poor(balance=-4_500_000, burn_per_day=0, days=Decimal(0), dry_at=None, da
 MANY = [low(number) for number in range(200)] + [
     drift("1/tcp", Direction.OPENED, n) for n in range(300)
 ]
+WEEK = [  # 500 alerts fired and ended while the receiver was away, 40 still fire
+    *lines(*(low(number) for number in range(40))),
+    *lines(
+        *(
+            replace(
+                ended(drift(f"{port}/tcp", Direction.OPENED)), ends_at=NOW - timedelta(minutes=3)
+            )
+            for port in range(1, 501)
+        ),
+        reason=Reason.MISSED,
+    ),
+]
+AWAY = composed(WEEK)
 NASTY_VM = VmRef(HOSTILE, HOSTILE * 50, HOSTILE)
 NASTY = [
     low(4, vm=NASTY_VM, status=HOSTILE),
@@ -214,7 +236,8 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
     name: lambda fmt, made=made: render(made, fmt, NOW)
     for name, made in {
         "low_balance": message(low(), BROKE, UNKNOWN),
-        "low_balance_repeated": message(low(), repeat=timedelta(minutes=30)),
+        "low_balance_repeated": message(low(), reason=Reason.REPEAT),
+        "low_balance_worse": message(low(reserved=0), reason=Reason.WORSE),
         "low_balance_resolved": message(ended(low())),
         "vm_vanished": message(vanished()),
         "vm_vanished_unfunded": message(LAPSED),
@@ -249,31 +272,27 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "poll_failing_resolved": message(ended(failing("unauthorized"))),
         "delivery_failing": message(refusing()),
         "delivery_failing_several": message(refusing(error=HOSTILE), refusing("pager", waiting=1)),
+        "delivery_failing_idle": message(refusing(waiting=0, oldest_at=None)),
         "delivery_failing_resolved": message(ended(refusing())),
+        "delivery_refused": message(REFUSED),
+        "delivery_refused_resolved": message(ended(REFUSED)),
+        "missed": composed(
+            [
+                *lines(low(), CLOSED),
+                *lines(*map(ended, OPENED), due(1, -7), ended(STATES[0]), reason=Reason.MISSED),
+                *lines(ended(refusing()), ended(poor()), ended(fleet()), reason=Reason.MISSED),
+            ]
+        ),
+        "missed_alone": message(ended(vanished()), ended(failing("refused")), reason=Reason.MISSED),
+        "back_after_a_week": AWAY,
         "mixed": message(low(), CLOSED, due(1, 42), ended(vanished())),
         "many": message(*MANY),
         "hostile": message(*NASTY),
     }.items()
 } | {
     "plainest": lambda fmt: render_plainly(
-        [message(ODD, low(), ended(drift("80/tcp", Direction.OPENED)))], fmt
+        message(ODD, low(), ended(drift("80/tcp", Direction.OPENED))), fmt
     ),
-    "over_by_now": lambda fmt: render(message(low(), CLOSED), fmt, NOW, fires_now(CLOSED)),
-    "summary": lambda fmt: render_summary(
-        [
-            message(low(), *OPENED, now=NOW - timedelta(hours=1)),
-            message(due(1, -7), failing("unreachable"), now=NOW - timedelta(minutes=50)),
-            message(ended(vanished())),
-            message(STATES[0], moved(), PRICES[0], KEYS[1], poor()),
-        ],
-        fmt,
-        NOW,
-        fires_now(failing("unreachable")),
-    ),
-    "delivery_failing_missed": lambda fmt: render_summary(
-        [message(refusing()), message(ended(refusing()))], fmt, NOW
-    ),
-    "summary_many": lambda fmt: render_summary([message(*MANY)], fmt, NOW),
     "test": lambda fmt: render_test("ops", fmt, NOW),
 }
 
@@ -360,6 +379,11 @@ TITLES = {
     "[FIRING:2] port_drift · main": message(*OPENED),
     "[FIRING:2] low_balance, port_drift · main": message(low(), CLOSED, ended(vanished())),
     "[RESOLVED:2] port_drift · main": message(*map(ended, OPENED)),
+    "[MISSED:1] port_drift · main": message(ended(CLOSED), reason=Reason.MISSED),
+    "CRITICAL web-1 ends 17:59 UTC (in 42 min): top up 0.30 USDC (worse)": message(
+        low(reserved=0), reason=Reason.WORSE
+    ),
+    "CRITICAL receiver ops refuses 7 alerts": message(REFUSED),
 }
 
 
@@ -367,12 +391,6 @@ TITLES = {
 def test_title_says_the_one_thing_itself(title: str) -> None:
     """Of several it says the rules and how many, for what they are is below."""
     assert title == render(TITLES[title], BodyFormat.TEXT, NOW).title
-
-
-def test_title_of_what_is_over_by_now() -> None:
-    """A message that comes late does not alarm anybody."""
-    title = render(message(CLOSED), BodyFormat.TEXT, NOW, {}).title
-    assert "CRITICAL web-2: 22/tcp is closed and should be open (over by now)" == title
 
 
 @pytest.mark.parametrize(
@@ -467,22 +485,24 @@ def test_what_no_service_takes() -> None:
     )
 
 
-def test_events_that_were_missed_are_all_told() -> None:
-    """A summary lists them too, beyond its usual length."""
-    made = render_summary([message(vanished(), *REPRICED, *OPENED)], BodyFormat.TEXT, NOW)
-    assert 60 == made.body.count("price of web-")
-    assert "vm_vanished" in made.body
-    assert "port_drift" in made.body
-    assert " more." not in made.body
+def test_what_was_missed_in_a_week_is_a_screen() -> None:
+    """What fires comes first, the worst in full; of what is over, the worst ten are named."""
+    body = render(AWAY, BodyFormat.TEXT, NOW).body
+
+    assert 5 == body.count("has a low reserve")
+    assert 15 == body.count("low_balance web-")
+    assert 10 == body.count("resolved 17:14 UTC")
+    assert "20 × low_balance" in body  # noqa: RUF001 - as it is shown
+    assert len(body.splitlines()) < 70
+    assert "490 × port_drift missed" in body  # noqa: RUF001 - as it is shown
+    assert body.index("low_balance") < body.index("could be notified") < body.index("more:")
 
 
 def test_title_has_one_line_and_a_bound() -> None:
     """It becomes a mail header."""
     alert = failing("refused")
     fingerprint = alert.fingerprint._replace(account="a\r\nBcc: x@y " * 100)
-    (made,), _ = compose(
-        fingerprint.account, [replace(alert, fingerprint=fingerprint)], {}, [Route("ops")], NOW
-    )
+    made = message(replace(alert, fingerprint=fingerprint))
     title = render(made, BodyFormat.HTML, NOW).title
 
     assert title.isprintable()
@@ -505,11 +525,3 @@ def test_several_resolved_are_counted() -> None:
     assert (
         render(made, BodyFormat.TEXT, NOW).title == "[RESOLVED:2] vm_vanished, low_balance · main"
     )
-
-
-@pytest.mark.parametrize(("since", "over"), [(timedelta(0), False), (timedelta(hours=1), True)])
-def test_what_fires_anew_is_over(since: timedelta, over: bool) -> None:  # noqa: FBT001 - a column of the table
-    """A message speaks of its own episode, whatever happened to the same port since."""
-    firing = {CLOSED.fingerprint: CLOSED.active_at + since}
-    body = render(message(CLOSED), BodyFormat.TEXT, NOW, firing).body
-    assert over == ("It is over by now." in body)

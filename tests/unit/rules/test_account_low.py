@@ -178,8 +178,17 @@ def test_the_facts_of_a_low_balance(web: Vm, see: See) -> None:
         days_left=1,
         uncounted=3,
     )
-    found = Finding(Fingerprint("main", "account_low"), Severity.CRITICAL, facts)
+    found = Finding(Fingerprint("main", "account_low"), Severity.CRITICAL, facts, step=1)
     assert [found] == judge(situation, AccountLowSettings()).findings
+
+
+@pytest.mark.parametrize(
+    ("balance", "step"), [(894_479, 0), (447_240, 1), (447_239, 1), (1, 1), (0, 2), (-1, 2)]
+)
+def test_how_bad_a_low_balance_is(web: Vm, see: See, balance: int, step: int) -> None:
+    """A day costs 298160: under three days, at most half of them, nothing."""
+    (found,) = judge(see(web, listed=having(balance)), AccountLowSettings()).findings
+    assert step == found.step
 
 
 def test_the_burn_counts_the_account_s_epoch(web: Vm, see: See) -> None:

@@ -1,12 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fluence_watch.model.finding import WATCHER, Absence, Finding, Fingerprint, Severity
-from fluence_watch.model.undelivered import Undelivered
+from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.rules import RULES, evaluate
 from fluence_watch.rules.base import RuleSettings, Situation
-from fluence_watch.rules.delivery_failing import DeliveryFailing
+from fluence_watch.rules.delivery_failing import DeliveryFailing, DeliveryRefused
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 LEFT = Undelivered("HTTP 503", 3, NOW - timedelta(minutes=20))
@@ -52,3 +53,16 @@ def test_the_rules_of_accounts_do_not_judge_the_watcher() -> None:
     assert {"delivery_failing"} == evaluate(seen(ops=LEFT), settings()).judged
     assert "delivery_failing" not in of_account.judged
     assert {} == of_account.findings
+
+
+def test_a_receiver_that_works_but_refuses_alerts() -> None:
+    """It is found at once, beside a failure, and over when those alerts are."""
+    alerts = tuple(f"main low_balance 0x{number}" for number in range(7))
+    fingerprint = OPS._replace(key="refused")
+    situation = replace(seen(ops=None), refused={"ops": Refused(alerts)}, alerts={fingerprint})
+    facts = DeliveryRefused("ops", alerts[:5], 7)
+    finding = Finding(fingerprint, Severity.CRITICAL, facts, at_once=True)
+
+    assert {fingerprint: finding} == evaluate(situation, settings()).findings
+    over = evaluate(replace(situation, refused={}), settings())
+    assert Absence.OVER is over.absence(fingerprint)

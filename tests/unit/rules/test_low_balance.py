@@ -132,3 +132,24 @@ def test_whole_epochs_are_exact(web: Vm, see: See, price: int, reserved: int, ep
     vm = replace(web, price=price, reserved=reserved)
     low = verdict_on(see(vm), min_epochs=epochs) == LOW
     assert (reserved < epochs * price) == low
+
+
+@pytest.mark.parametrize(
+    ("reserved", "status", "step"),
+    [
+        (298_159, Status.ACTIVE, 0),
+        (149_081, Status.ACTIVE, 0),
+        (149_080, Status.ACTIVE, 1),
+        (1, Status.ACTIVE, 1),
+        (0, Status.ACTIVE, 2),
+        (298_159, Status.SMALL_BALANCE, 3),
+        (None, Status.SMALL_BALANCE, 3),
+    ],
+)
+def test_how_bad_a_low_reserve_is(
+    web: Vm, see: See, reserved: int | None, status: Status, step: int
+) -> None:
+    """Under what is needed, at most half of it, nothing, the API's own word."""
+    vm = replace(web, price=MicroUsdc(298_160), reserved=reserved, status=status)
+    (found,) = judge(see(vm), LowBalanceSettings()).findings
+    assert step == found.step

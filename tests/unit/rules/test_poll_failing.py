@@ -17,23 +17,27 @@ See = Callable[..., Situation]
 
 
 @pytest.mark.parametrize(
-    ("reason", "at_once"),
+    ("reason", "at_once", "step"),
     [
-        ("unauthorized", True),
-        ("unreachable", False),
-        ("rate_limited", False),
-        ("server_error", False),
-        ("unexpected_payload", False),
+        ("unauthorized", True, 2),
+        ("unreachable", False, 0),
+        ("rate_limited", False, 0),
+        ("server_error", False, 0),
+        ("maintenance", False, 0),
+        ("overdue", False, 0),
+        ("unexpected_payload", False, 1),
+        ("internal_error", False, 1),
     ],
 )
-def test_a_failed_poll(reason: str, at_once: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Waiting may mend all but a refused key."""
+def test_a_failed_poll(reason: str, at_once: bool, step: int) -> None:  # noqa: FBT001 - a column of the table
+    """A refused key does not pass by itself. It is worse than any other reason."""
     failure = PollFailure("main", NOW, reason, "it says so")
     found = Finding(
         Fingerprint("main", "poll_failing"),
         Severity.CRITICAL,
         PollFailing(reason, "it says so"),
         at_once=at_once,
+        step=step,
     )
     situation = Situation("main", NOW, {}, {}, failure=failure)
     assert [found] == judge(situation, SETTINGS).findings

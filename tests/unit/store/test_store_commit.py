@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from fluence_watch.alerting.grouping import Message
+from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
@@ -42,11 +43,10 @@ def resolved(before: Alert, ends_at: datetime) -> Alert:
 
 
 def state(*alerts: Alert, vms: int = 2) -> AccountState:
-    """A state with some VMs, and alerts that `ops` was notified of."""
+    """A state with some VMs and alerts."""
     return AccountState(
         known={f"0x{number}": known(number) for number in range(vms)},
         alerts={alert.fingerprint: alert for alert in alerts},
-        last_notified={(alert.fingerprint, "ops"): NOW for alert in alerts},
         last_poll_at=NOW,
         last_good_at=NOW - HOUR,
     )
@@ -55,9 +55,7 @@ def state(*alerts: Alert, vms: int = 2) -> AccountState:
 def rows(store: Store, table: str) -> list[tuple[object, ...]]:
     """All rows of a table, with their ids."""
     with store._reader.begin() as connection:
-        return [
-            tuple(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY id"))
-        ]
+        return [tuple(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY 1"))]
 
 
 def execute(store: Store, statement: str) -> None:
@@ -115,17 +113,7 @@ def test_only_the_difference_is_written(store: Store) -> None:
             state(replace(alert("a"), severity=Severity.INFO), alert("b")), id="severity changes"
         ),
         pytest.param(
-            replace(state(alert("a"), alert("b")), last_notified={}), id="nobody was notified"
-        ),
-        pytest.param(
-            replace(
-                state(alert("a"), alert("b")),
-                last_notified={
-                    (alert("a").fingerprint, "ops"): NOW + HOUR,
-                    (alert("a").fingerprint, "mail"): NOW,
-                },
-            ),
-            id="notified again, and others",
+            state(replace(alert("a"), step=2, relevant_until=NOW), alert("b")), id="it is worse"
         ),
     ],
 )
@@ -150,7 +138,7 @@ def test_a_repeated_commit_changes_nothing(store: Store) -> None:
 
 
 def test_an_ended_alert_becomes_history(store: Store) -> None:
-    """It is no longer open, and its notifications are gone."""
+    """It is no longer open."""
     before = state(alert("a"), alert("b"))
     ended = replace(resolved(alert("a"), NOW + HOUR), quiet=True)
     store.commit("main", EMPTY, before)
@@ -191,18 +179,6 @@ def test_prune_removes_old_history_alone(store: Store) -> None:
     assert state(alert("open")) == store.load("main")
 
 
-def test_firing_counts_no_other_state(store: Store) -> None:
-    """Pending and resolved alerts do not fire."""
-    pending = replace(alert("pending"), state=State.PENDING, starts_at=None)
-    before = state(alert("fires"), alert("ends"), pending)
-    store.commit("main", EMPTY, before)
-    store.commit("main", before, state(alert("fires"), pending), [resolved(alert("ends"), NOW)])
-    store.commit("other", EMPTY, state(alert("x", "other")))
-    fires, other = alert("fires"), alert("x", "other")
-    assert {fires.fingerprint: fires.active_at} == store.firing("main")
-    assert {each.fingerprint: each.active_at for each in (fires, other)} == store.firing()
-
-
 def forget(store: Store, account: str) -> None:
     """Let the account be absent for long enough."""
     store.watch_only(set(store.accounts()) - {account}, NOW)
@@ -219,12 +195,12 @@ def test_an_absent_account_keeps_all(store: Store) -> None:
     assert {"main": NOW} == store.watch_only(["other"], NOW)
     assert {"main": NOW} == store.watch_only(["other"], NOW + DAY)
     assert ["other"] == store.accounts()
-    assert {} == store.forget_absent(NOW)
+    assert [] == store.forget_absent(NOW)
     assert {} == store.watch_only(["main", "other"], NOW + DAY)
     assert ["main", "other"] == store.accounts()
     assert kept == store.load("main")
     assert ["0x1"] == [each.subject for each in store.notes("main")]
-    assert {} == store.forget_absent(NOW + 100 * DAY)
+    assert [] == store.forget_absent(NOW + 100 * DAY)
 
 
 def test_the_watcher_itself_is_never_absent(store: Store) -> None:
@@ -240,26 +216,23 @@ def test_an_absence_that_a_wrong_clock_noted(store: Store) -> None:
     store.commit("main", EMPTY, replace(state(alert("a")), last_poll_at=NOW))
     store.watch_only([], NOW - 20_000 * DAY)
 
-    assert {} == store.forget_absent(NOW)
-    assert {"main": 0} == store.forget_absent(NOW + DAY)
+    assert [] == store.forget_absent(NOW)
+    assert ["main"] == store.forget_absent(NOW + DAY)
 
 
 def test_a_forgotten_account_leaves_nothing(store: Store) -> None:
-    """State, alerts, history, and messages, which are counted; those of other accounts wait on."""
+    """State, alerts, history, and what receivers were notified of."""
     before = state(alert("a"), alert("b"))
-    made = [Message(name, "main", NOW, (), ()) for name in ("ops", "chat")]
-    store.commit("main", EMPTY, before, [], made)
+    store.commit("main", EMPTY, before)
+    told = dict.fromkeys([alert("a").episode, alert("b").episode], Notified(NOW, Severity.INFO))
+    store.save_attempts("ops", Attempts(), told)
     store.commit("main", before, state(alert("a")), [resolved(alert("b"), NOW)])
-    store.commit("other", EMPTY, EMPTY, [], [Message("ops", "other", NOW, (), ())])
-    execute(store, "INSERT INTO outbox (receiver, created_at, message, attempts, in_flight) "
-            "SELECT receiver, created_at, '{', 0, 0 FROM outbox LIMIT 1")  # fmt: skip
+    store.commit("other", EMPTY, EMPTY)
     store.watch_only(["other"], NOW)
-    assert {"main": 2} == store.forget_absent(NOW + DAY)
+    assert ["main"] == store.forget_absent(NOW + DAY)
     assert EMPTY == store.load("main")
-    assert (["other"], [], {}) == (store.accounts(), store.history(), store.firing())
-    assert [] == rows(store, "vms") + rows(store, "alerts")
-    assert ["other"] == [queued.message.account for queued in store.queued("ops")]
-    assert [] == store.queued("chat")
+    assert (["other"], []) == (store.accounts(), store.history())
+    assert [] == rows(store, "vms") + rows(store, "alerts") + rows(store, "notified")
 
 
 def note(store: Store, account: str, subject: str) -> None:
@@ -280,9 +253,9 @@ def test_the_notes_of_a_forgotten_account_go_too(store: Store) -> None:
 def test_old_notes_of_an_account_that_never_was_polled_go_too(store: Store) -> None:
     """Younger ones wait for its first poll."""
     note(store, "new", "0x1")
-    assert {} == store.forget_absent(NOW)
+    assert [] == store.forget_absent(NOW)
     assert ["0x1"] == [each.subject for each in store.notes("new")]
-    assert {} == store.forget_absent(NOW + DAY)
+    assert [] == store.forget_absent(NOW + DAY)
     assert [] == store.notes("new")
 
 
@@ -320,7 +293,6 @@ def test_an_account_may_be_renamed_to_itself(store: Store) -> None:
         "UPDATE alerts SET facts_type = 'Later' WHERE key = 'a'",
         "UPDATE alerts SET facts = '{}' WHERE key = 'a'",
         "UPDATE alerts SET state = 'snoozed' WHERE key = 'a'",
-        "UPDATE alerts SET told = '[' WHERE key = 'a'",
     ],
 )
 def test_an_alert_that_cannot_be_read_is_left_out_and_found_again(
@@ -344,17 +316,13 @@ def test_a_vm_that_cannot_be_read_is_left_out_and_found_again(store: Store) -> N
 
 
 def test_a_failed_commit_keeps_nothing(store: Store) -> None:
-    """When the messages cannot be stored, the state that they tell of is not either."""
+    """When the notes cannot be removed, the state that knows of them is not kept either."""
     before = state(alert("a"))
     store.commit("main", EMPTY, before)
-    execute(store, "DROP TABLE outbox")
-    with pytest.raises(StoreError, match=r"store\.db: no such table: outbox"):
-        store.commit(
-            "main",
-            before,
-            state(vms=5),
-            [resolved(alert("a"), NOW)],
-            [Message("ops", "main", NOW, (), ())],
-        )
+    note(store, "main", "0x1")
+    applied = store.notes("main")
+    execute(store, "DROP TABLE notes")
+    with pytest.raises(StoreError, match=r"store\.db: no such table: notes"):
+        store.commit("main", before, state(vms=5), [resolved(alert("a"), NOW)], applied=applied)
     assert before == store.load("main")
     assert [] == store.history()

@@ -8,7 +8,7 @@ from sqlite3 import connect
 import pytest
 from sqlalchemy import event, text
 
-from fluence_watch.alerting.grouping import Message
+from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.errors import StoreError
 from fluence_watch.model.known import KnownVm
@@ -22,11 +22,6 @@ def fleet(size: int, name: str = "x") -> AccountState:
     """A state with so many VMs."""
     vms = [Vm(str(number), name, Status.ACTIVE, "ACTIVE") for number in range(size)]
     return AccountState({vm.key: KnownVm(vm, NOW) for vm in vms}, last_poll_at=NOW)
-
-
-def message(account: str) -> Message:
-    """A message to `ops`."""
-    return Message("ops", account, NOW, (), ())
 
 
 def limit_pages(store: Store, more: int) -> None:
@@ -43,12 +38,11 @@ def limit_pages(store: Store, more: int) -> None:
 def test_a_full_disk_keeps_nothing_and_can_be_read(store: Store) -> None:
     """The commit that does not fit is undone whole; the state before it is still there."""
     before = fleet(10)
-    store.commit("main", AccountState(), before, [], [message("main")])
+    store.commit("main", AccountState(), before)
     limit_pages(store, more=20)
     with pytest.raises(StoreError, match=r"store\.db: the disk is full: free some space"):
-        store.commit("main", before, fleet(2000), [], [message("main")])
+        store.commit("main", before, fleet(2000))
     assert before == store.load("main")
-    assert 1 == len(store.queued("ops"))
 
 
 def test_a_full_disk_takes_smaller_commits_again(store: Store) -> None:
@@ -58,17 +52,6 @@ def test_a_full_disk_takes_smaller_commits_again(store: Store) -> None:
         store.commit("main", AccountState(), fleet(2000))
     store.commit("main", AccountState(), fleet(10))
     assert fleet(10) == store.load("main")
-
-
-def test_what_cannot_be_noted_must_not_be_sent(url: str) -> None:
-    """`begin` raises where it cannot write, and the message is as it was."""
-    with Store.open(url) as store:
-        store.commit("main", AccountState(), AccountState(), [], [message("main")])
-    with Store.open(url, exclusive=False) as reader:
-        (before,) = reader.queued("ops")
-        with pytest.raises(StoreError):
-            reader.begin([before.id])
-        assert [before] == reader.queued("ops")
 
 
 def test_the_check_writes_for_real(url: str, store: Store) -> None:
@@ -94,35 +77,29 @@ def test_a_store_that_another_program_locks_is_reported(store: Store, tmp_path: 
 
 
 def test_polls_and_delivery_work_at_the_same_time(store: Store) -> None:
-    """Four accounts commit while two receivers are served: every message once, no state mixed."""
+    """Four accounts commit while two receivers are served: no state is mixed."""
     polls = 12
 
     def poll(account: str) -> None:
         before = AccountState()
         for number in range(polls):
             after = fleet(number + 1, account)
-            messages = [Message(name, account, NOW, (), ()) for name in ("ops", "mail")]
-            store.commit(account, before, after, [], messages)
+            store.commit(account, before, after)
             before = store.load(account)
             assert after == before
 
-    def deliver(receiver: str) -> int:
-        sent = 0
-        while sent < 4 * polls:
-            ids = [queued.id for queued in store.queued(receiver, limit=5)]
-            store.begin(ids)
-            store.delivered(ids)
-            sent += len(ids)
-        return sent
+    def deliver(receiver: str) -> None:
+        for number in range(4 * polls):
+            attempts = Attempts(since=NOW, failures=number)
+            store.save_attempts(receiver, attempts, {})
+            assert attempts == store.receivers()[receiver]
 
     with ThreadPoolExecutor() as pool:
         polling = [pool.submit(poll, account) for account in "abcd"]
         delivering = [pool.submit(deliver, receiver) for receiver in ("ops", "mail")]
-        for done in polling:
+        for done in (*polling, *delivering):
             done.result()
-        assert [4 * polls] * 2 == [done.result() for done in delivering]
 
-    assert {} == store.receivers_waiting()
     for account in "abcd":
         assert fleet(polls, account) == store.load(account)
 

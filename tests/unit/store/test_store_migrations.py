@@ -1,11 +1,16 @@
 """A store that an older version made is brought up to date without loss."""
 
+from dataclasses import astuple
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Column, MetaData, Table, create_engine, insert, inspect
 
+from fluence_watch.alerting.matching import Route
+from fluence_watch.alerting.telling import Recipient, due
+from fluence_watch.app.book import page_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import SSH
 from fluence_watch.store import Store
@@ -71,6 +76,7 @@ def test_a_store_of_the_first_schema(url: str) -> None:
     with Store.open(url) as store:
         state = store.load("main")
         assert ["main"] == store.accounts()
+        store_told = store.notified("main")
 
     (entry,) = state.known.values()
     assert isinstance(entry, KnownVm)
@@ -80,7 +86,43 @@ def test_a_store_of_the_first_schema(url: str) -> None:
     (alert,) = state.alerts.values()
     assert ("vm_vanished", "fleet@x") == (alert.fingerprint.rule, alert.fingerprint.subject)
     assert alert.facts.suspect_until is None  # type: ignore[attr-defined] # FleetVanished
-    assert [(alert.fingerprint, "ops")] == list(state.last_notified)
+    told = store_told["ops"][alert.episode]
+    assert (datetime(2025, 1, 1, tzinfo=UTC), "critical", None, "firing") == astuple(told)
+
+
+def test_messages_that_version_0_1_had_queued(tmp_path: Path) -> None:
+    """What they would have said is due, and nothing that was delivered is.
+
+    `ops` was down for the last two polls, and may have the first message of them. `pager` was down
+    from the first problem on. Since then a port opened and closed, a price changed, 22/tcp closed.
+    """
+    copy = tmp_path / "old.db"
+    copy.write_bytes((Path(__file__).parent / "data" / "store-0.1.0.sqlite").read_bytes())
+    with Store.open(f"sqlite:///{copy}") as store:
+        state, unsettled = store.load("main"), store.unsettled("main")
+        told, receivers = store.notified("main"), store.receivers()
+    now = datetime(2026, 4, 16, 12, 10, tzinfo=UTC)
+    page = page_of(state.alerts, unsettled, told)
+
+    def is_due(name: str) -> list[tuple[str, str, str]]:
+        """The lines that the receiver is due, by VM."""
+        recipient = Recipient(Route(name), receivers[name].since)
+        knows = page.told.get(name, {})
+        found = due(page.alerts.values(), knows, recipient, now, events={"price_changed"})
+        lines = [(line.episode.fingerprint, line.reason) for line in found.lines]
+        return sorted((of.subject, of.rule, reason) for of, reason in lines)
+
+    assert [("0xapi", "port_drift", "first"), ("0xweb", "port_drift", "resolved")] == is_due("ops")
+    assert [
+        ("0xapi", "port_drift", "first"),
+        ("0xdb", "price_changed", "first"),
+        ("0xweb", "port_drift", "missed"),
+    ] == is_due("pager")
+    (lockout,) = state.alerts.values()
+    assert receivers["ops"].repeats([lockout.episode])
+    assert not receivers["pager"].begun
+    assert (1, "") == (receivers["ops"].failures, receivers["ops"].error)
+    assert (2, "error=503") == (receivers["pager"].failures, receivers["pager"].error)
 
 
 def shape(url: str) -> dict[str, object]:

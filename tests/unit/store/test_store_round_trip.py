@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fluence_watch.alerting.grouping import Count, Item, Message
+from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
@@ -24,9 +25,7 @@ from fluence_watch.rules import FACTS
 from fluence_watch.store import Store
 from fluence_watch.store.codec import (
     dump,
-    dump_message,
     load_facts,
-    load_message,
     load_vm,
 )
 from fluence_watch.store.columns import AnyText, Moment
@@ -41,7 +40,7 @@ PLAIN = {
     int: st.integers(),
     bool: st.booleans(),
     datetime: any_moment,
-    Decimal: st.decimals(allow_nan=False),
+    Decimal: st.decimals(allow_nan=False, allow_infinity=False),
 }
 
 
@@ -84,14 +83,16 @@ any_open_alert = with_facts(
     fingerprint=any_fingerprint,
     state=st.sampled_from([State.PENDING, State.FIRING]),
     ends_at=st.none(),
+    step=any_count,
 )
-any_message = st.builds(
-    Message,
+any_notified = st.builds(Notified, any_moment, st.sampled_from(Severity), st.none() | any_count)
+any_attempts = st.builds(
+    Attempts,
+    st.none() | any_moment,
+    any_count,
+    st.none() | any_moment,
     any_text,
-    any_text,
-    any_moment,
-    st.lists(with_facts(Item), max_size=3).map(tuple),
-    st.lists(anything(Count), max_size=3).map(tuple),
+    st.frozensets(st.from_regex("[0-9a-f]{16}", fullmatch=True), max_size=3),
 )
 
 
@@ -111,19 +112,6 @@ def test_the_facts_of_every_rule_are_read_as_they_were_written(name: str) -> Non
         assert (type(facts), facts) == (type(again), again)
 
     check()
-
-
-@given(message=any_message)
-def test_any_message_is_read_as_it_was_written(message: Message) -> None:
-    """Every item has the facts of its own rule again."""
-    assert message == load_message(dump_message(message))
-
-
-def test_an_item_with_unknown_facts_is_kept_without_them() -> None:
-    """A message of a newer version is sent as far as it is understood."""
-    text = dump_message(message("ops", "poll_failing")).replace('"PollFailing"', '"Later"')
-    again = load_message(text)
-    assert ([None], 1) == ([item.facts for item in again.items], again.firing)
 
 
 @given(text=any_text)
@@ -156,37 +144,33 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @given(
     known=st.dictionaries(any_text, any_known, max_size=3),
     opened=st.lists(any_open_alert, max_size=3),
-    receivers=st.lists(any_text, max_size=2),
-    messages=st.lists(any_message, max_size=2),
+    receivers=st.dictionaries(any_text, st.tuples(any_attempts, any_notified), max_size=2),
     balance=st.none() | st.integers(),
 )
 def test_any_state_survives_the_database(
     shared_store: Store,
     known: dict[str, KnownVm],
     opened: list[Alert],
-    receivers: list[str],
-    messages: list[Message],
+    receivers: dict[str, tuple[Attempts, Notified]],
     balance: MicroUsdc | None,
 ) -> None:
-    """VMs, alerts, notifications and the outbox come out of SQLite as they went in."""
+    """VMs, alerts and what receivers know come out of SQLite as they went in."""
     alerts = {alert.fingerprint: alert for alert in opened}
-    last_notified = {(fingerprint, name): NOW for fingerprint in alerts for name in receivers}
-    state = AccountState(known, alerts, last_notified, NOW, None, balance=balance)
+    state = AccountState(known, alerts, NOW, None, balance=balance)
     shared_store.watch_only([], NOW)
     shared_store.forget_absent(NOW + timedelta(seconds=1))
-    for receiver in shared_store.receivers_waiting():
-        shared_store.drop_queue(receiver)
+    for receiver in shared_store.receivers():
+        shared_store.remove_receiver(receiver)
 
-    shared_store.commit("main", AccountState(), state, [], messages)
+    shared_store.commit("main", AccountState(), state)
+    for receiver, (attempts, notified) in receivers.items():
+        told = {alert.episode: notified for alert in alerts.values()}
+        shared_store.save_attempts(receiver, attempts, told)
 
     assert state == shared_store.load("main")
-    for receiver in {message.receiver for message in messages}:
-        expected = [message for message in messages if message.receiver == receiver]
-        assert expected == [queued.message for queued in shared_store.queued(receiver)]
-
-
-def message(receiver: str, rule: str) -> Message:
-    """A message about one alert."""
-    facts = FACTS["PollFailing"]("unreachable", WORST)
-    item = Item(Fingerprint("main", rule), Severity.CRITICAL, True, facts, NOW)  # noqa: FBT003 - as grouping.py does
-    return Message(receiver, "main", NOW, (item,), (Count(rule, Severity.CRITICAL, True, 1),))  # noqa: FBT003 - as above
+    assert {name: attempts for name, (attempts, _) in receivers.items()} == shared_store.receivers()
+    assert {
+        name: {alert.episode: notified for alert in alerts.values()}
+        for name, (_, notified) in receivers.items()
+        if alerts
+    } == shared_store.notified("main")

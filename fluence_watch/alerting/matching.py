@@ -1,0 +1,50 @@
+"""Which alerts go to which receiver."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from fnmatch import fnmatchcase
+
+from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.model.finding import WATCHER, Severity
+
+GIVE_UP_AFTER = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which alerts go to a receiver, and how often. `rules` and `accounts` are globs.
+
+    A message waits `group_wait` for more alerts, and `group_interval` after the message before it.
+    What is over for longer than `give_up_after` is no longer news.
+    """
+
+    receiver: str
+    min_severity: Severity = Severity.INFO
+    rules: tuple[str, ...] = ("*",)
+    accounts: tuple[str, ...] = ("*",)
+    send_resolved: bool = True
+    repeat_interval: timedelta = timedelta(0)
+    group_wait: timedelta = timedelta(0)
+    group_interval: timedelta = timedelta(0)
+    give_up_after: timedelta = GIVE_UP_AFTER
+
+    def matches(self, alert: Alert) -> bool:
+        """Whether the alert's severity, rule and account match the route.
+
+        Alerts about the watcher ignore `accounts`.
+        They never go to the receiver that they are about.
+        """
+        about = alert.fingerprint
+        if about.account == WATCHER:
+            in_scope = about.subject != self.receiver
+        else:
+            in_scope = _any_matches(self.accounts, about.account)
+        return (
+            in_scope
+            and alert.severity.rank >= self.min_severity.rank
+            and _any_matches(self.rules, about.rule)
+        )
+
+
+def _any_matches(globs: tuple[str, ...], name: str) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)

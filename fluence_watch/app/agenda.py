@@ -1,0 +1,98 @@
+"""What one receiver may be due, and when to look again.
+
+Only episodes that changed are looked at, and all of an account when a repetition comes due.
+What is due stays on the agenda until the receiver knows of it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from fluence_watch.alerting.grouping import group_opens_at
+from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.telling import Line, Recipient, due, reason_to_notify
+from fluence_watch.app.book import Book
+from fluence_watch.threads import RENDERING
+
+Lines = tuple[Line, ...]
+
+
+class Agenda:
+    """The agenda of one receiver. `events` are the rules that report events."""
+
+    def __init__(self, recipient: Recipient, book: Book, events: frozenset[str]) -> None:
+        self.recipient = recipient
+        self._book = book
+        self._events = events
+        self._changed: dict[str, set[Episode]] = {}
+        self._again_at: dict[str, datetime] = {}
+
+    def look(self, account: str, episodes: Iterable[Episode] | None = None) -> None:
+        """Look at these episodes of the account, or at all of them."""
+        if page := self._book.pages.get(account):
+            changed = self._changed.setdefault(account, set())
+            changed.update(page.alerts if episodes is None else episodes)
+
+    def look_again(self) -> None:
+        """Look at all accounts with repetitions."""
+        for account in self._again_at:
+            self.look(account)
+
+    def look_at(self, account: str, at: datetime | None) -> None:
+        """Look at the account at that time."""
+        if at is not None:
+            self._again_at[account] = min(at, self._again_at.get(account, at))
+
+    def forget(self, account: str) -> None:
+        """The account is no longer watched."""
+        self._changed.pop(account, None)
+        self._again_at.pop(account, None)
+
+    def accounts(self, now: datetime) -> list[str]:
+        """The accounts to look at now."""
+        for account in [account for account, at in self._again_at.items() if at <= now]:
+            del self._again_at[account]
+            self.look(account)
+        return list(self._changed)
+
+    def next_look_at(self) -> datetime | None:
+        """When to look next, if nothing changes before."""
+        return min(self._again_at.values(), default=None)
+
+    async def due(self, account: str, now: datetime) -> Lines:
+        """The lines that are due now of the episodes to look at."""
+        page = self._book.pages.get(account)
+        episodes = self._changed.pop(account, set())
+        if page is None:
+            return ()
+        alerts = [page.alerts[each] for each in episodes if each in page.alerts]
+        told = self._book.told(account, self.recipient.route.receiver)
+        found = await RENDERING.run(
+            due, alerts, told, self.recipient, now, paused=page.paused, events=self._events
+        )
+        self.look_at(account, found.wait_until)
+        if not found.lines:
+            return ()
+        self.look(account, [line.episode for line in found.lines])
+        opens_at = group_opens_at(found.lines, told, self.recipient.route, now)
+        if opens_at > now:
+            self.look_at(account, opens_at)
+            return ()
+        return found.lines
+
+    def claims(self, alert: Alert, now: datetime) -> bool:
+        """Whether the receiver is due anything of an ended alert."""
+        told = self._book.told(alert.fingerprint.account, self.recipient.route.receiver)
+        notified = told.get(alert.episode)
+        reason = reason_to_notify(alert, notified, self.recipient, now, events=self._events)
+        return reason is not None
+
+
+def longest_sleep(again_at: datetime | None, now: datetime) -> timedelta | None:
+    """How long to sleep before the next look.
+
+    At most `LOOK_AGAIN`, because the clock may be set back meanwhile.
+    """
+    return None if again_at is None else min(max(again_at - now, timedelta(0)), LOOK_AGAIN)
+
+
+LOOK_AGAIN = timedelta(minutes=5)

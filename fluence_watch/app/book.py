@@ -1,0 +1,79 @@
+"""What is true and what receivers were notified of: the alerts that receivers may be due."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode, State
+from fluence_watch.alerting.telling import Notified
+
+
+@dataclass(slots=True)
+class Page:
+    """One account: its firing alerts, and the ended ones that a receiver may still be due.
+
+    `open` are the open alerts after the last commit. Alerts of `paused` subjects are not repeated.
+    `told` is what each receiver was notified of.
+    """
+
+    open: Alerts = field(default_factory=dict)
+    paused: frozenset[str] = frozenset()
+    alerts: dict[Episode, Alert] = field(default_factory=dict)
+    told: dict[str, dict[Episode, Notified]] = field(default_factory=dict)
+
+    def update(
+        self, alerts: Alerts, ended: Iterable[Alert], paused: frozenset[str] | None
+    ) -> set[Episode]:
+        """Adopt what a poll committed. Returns the episodes that are not as they were.
+
+        If `paused` is `None`, the same subjects are paused as before.
+        """
+        before = self.open
+        changed = [alert for key, alert in alerts.items() if before.get(key) is not alert]
+        moved = {
+            alert.episode: alert for alert in (*changed, *ended) if alert.state is not State.PENDING
+        }
+        self.alerts |= moved
+        self.open = alerts
+        paused = self.paused if paused is None else paused
+        turned, self.paused = self.paused ^ paused, paused
+        also = (each for each in self.alerts if each.fingerprint.subject in turned)
+        return {*moved, *also} if turned else {*moved}
+
+    def ended(self) -> list[Alert]:
+        """The alerts that are over."""
+        return [alert for alert in self.alerts.values() if alert.state is State.RESOLVED]
+
+    def settle(self, episodes: Collection[Episode]) -> None:
+        """Forget episodes of which no receiver is due anything."""
+        for episode in episodes:
+            self.alerts.pop(episode, None)
+            for told in self.told.values():
+                told.pop(episode, None)
+
+
+class Book:
+    """The pages of all accounts. It is used in the event loop alone."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Page] = {}
+
+    def told(self, account: str, receiver: str) -> dict[Episode, Notified]:
+        """What the receiver was notified of, of alerts of the account."""
+        return self.pages[account].told.setdefault(receiver, {})
+
+    def forget_receiver(self, receiver: str) -> None:
+        """Forget what a removed receiver was notified of."""
+        for page in self.pages.values():
+            page.told.pop(receiver, None)
+
+
+def page_of(
+    alerts: Alerts,
+    unsettled: Iterable[Alert],
+    told: Mapping[str, Mapping[Episode, Notified]],
+    paused: frozenset[str] = frozenset(),
+) -> Page:
+    """The page of an account as it is stored."""
+    firing = (alert for alert in alerts.values() if alert.state is State.FIRING)
+    known = {alert.episode: alert for alert in (*unsettled, *firing)}
+    return Page(alerts, paused, known, {name: dict(of) for name, of in told.items()})

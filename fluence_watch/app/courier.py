@@ -1,0 +1,251 @@
+"""Notifies one receiver of what it is due, in a task of its own.
+
+- After a failure it waits (`backoff`), and then looks again: what is sent is true at that time.
+- A message may be at fault, and not the receiver: the service says so (a 4xx status), or
+  `PROBE_AFTER` attempts failed. A trial (see `trial`) finds out.
+- An alert at fault is held: it is tried alone from time to time, and holds up nothing else.
+- It is given up if the service refused it for good, or `GIVE_UP_AFTER` times, each time with
+  other messages accepted since the last.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+
+from fluence_watch.alerting.attempts import MAX_BACKOFF
+from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.telling import Line
+from fluence_watch.app.agenda import Agenda, Lines, longest_sleep
+from fluence_watch.app.book import Book
+from fluence_watch.app.trial import Culprit, Refused, Trial
+from fluence_watch.errors import NotifyError, StoreError
+from fluence_watch.notify.delivery import Delivery
+
+_log = structlog.get_logger(__name__)
+
+AFTER_TROUBLE = timedelta(seconds=10)
+"""How long to wait when the store fails, and not the receiver."""
+PROBE_AFTER = 5
+GIVE_UP_AFTER = 3
+
+
+class Waiting(NamedTuple):
+    """How many messages wait for a receiver, and since when the oldest alert in them does."""
+
+    messages: int = 0
+    oldest_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An alert that was refused alone: how often, and until when it waits.
+
+    `accepted` is the number of messages that had been accepted when it was last refused.
+    """
+
+    refusals: int
+    accepted: int
+    until: datetime
+
+
+class Courier:
+    """The courier of one receiver.
+
+    `waiting` is `None` before it is counted. `counted` is called when it is, and after each round.
+    """
+
+    def __init__(
+        self, delivery: Delivery, agenda: Agenda, book: Book, counted: Callable[[], None]
+    ) -> None:
+        self.delivery = delivery
+        self.agenda = agenda
+        self.waiting: Waiting | None = None
+        self._book = book
+        self._counted = counted
+        self._held: dict[Episode, _Held] = {}
+        self._turn = 0
+        self._accepted = 0
+        self._hurried = False
+        self._woken = asyncio.Event()
+        self._resting = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    def look(self, account: str, episodes: Iterable[Episode] | None = None) -> None:
+        """Look at these episodes of the account now, or at all of them."""
+        self.agenda.look(account, episodes)
+        self.wake()
+
+    def claims(self, alert: Alert) -> bool:
+        """Whether the receiver is due anything of an ended alert."""
+        return self.agenda.claims(alert, self.delivery.now())
+
+    def wake(self) -> None:
+        """Begin a round now."""
+        self._resting.clear()
+        self._woken.set()
+
+    async def hurry(self) -> None:
+        """Try once more to deliver what waits, and return when nothing can be delivered now."""
+        self._hurried = True
+        self.wake()
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Return when nothing can be delivered now."""
+        await self._resting.wait()
+
+    async def stop(self) -> None:
+        """Stop at once: a message that is being sent may have arrived."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            again = await self._guarded_round()
+            self._counted()
+            if not self._woken.is_set():
+                self._resting.set()
+            await self._sleep(again)
+
+    async def _guarded_round(self) -> timedelta | None:
+        try:
+            return await self._round()
+        except StoreError as error:
+            _log.error("nothing can be sent: the store fails", error=str(error))
+        except Exception:  # noqa: BLE001 - whatever it is, the next round must have its chance
+            _log.exception("delivery failed", receiver=self.delivery.channel.name)
+        return AFTER_TROUBLE
+
+    async def _round(self) -> timedelta | None:
+        """Deliver what is due. Returns how long to wait before the next round."""
+        await self.delivery.save_unsaved()
+        await self._count()
+        left, self._hurried = self._left(), False
+        if left <= timedelta(0):
+            try:
+                await self._deliver()
+                await self._retry_held()
+            except NotifyError:
+                left = self.delivery.wait_left()
+        await self._count()
+        if self.delivery.unsaved:
+            left = max(left, AFTER_TROUBLE)
+        if left > timedelta(0):
+            return left
+        return longest_sleep(self.agenda.next_look_at(), self.delivery.now())
+
+    def _left(self) -> timedelta:
+        return timedelta(0) if self._hurried else self.delivery.wait_left()
+
+    async def _deliver(self) -> None:
+        """Send what is due.
+
+        Raises:
+            NotifyError: the receiver does not accept anything now.
+        """
+        passed, refused = False, list[Refused]()
+        for account in self.agenda.accounts(self.delivery.now()):
+            while lines := await self._due(account):
+                try:
+                    await self._send(account, lines)
+                except NotifyError as error:
+                    if not self._suspect(error):
+                        raise
+                    refused.append(Refused(account, lines))
+                    break
+                passed = True
+            if len(refused) > 1 and not passed:
+                break
+        if refused:
+            await self._try(refused, passed=passed)
+
+    async def _due(self, account: str) -> Lines:
+        lines = await self.agenda.due(account, self.delivery.now())
+        return tuple(line for line in lines if line.episode not in self._held)
+
+    def _suspect(self, error: NotifyError) -> bool:
+        """Whether the message may be at fault."""
+        return error.permanent or self.delivery.attempts.failures >= PROBE_AFTER
+
+    async def _try(self, refused: list[Refused], *, passed: bool) -> None:
+        """Send what can be sent of refused messages, and hold what is at fault.
+
+        Raises:
+            NotifyError: the receiver does not accept anything now.
+        """
+        self._turn += 1
+        trial = Trial(partial(self._send, plainly=True), passed=passed, turn=self._turn)
+        try:
+            await trial.run(refused)
+            await self.delivery.excuse()
+        except NotifyError:
+            if len(trial.culprits) < sum(len(each.lines) for each in refused):
+                raise
+            await self.delivery.do_not_wait()  # all that is due waits by itself
+            for culprit in trial.culprits:
+                self._let_wait(culprit.line, refusals=0)
+            return
+        for culprit in trial.culprits:
+            await self._hold(culprit, refusals=1)
+
+    async def _retry_held(self) -> None:
+        """Send each held alert whose time has come. That it is refused holds up nothing."""
+        for episode, held in list(self._held.items()):
+            account, now = episode.fingerprint.account, self.delivery.now()
+            if held.until > now:
+                continue
+            del self._held[episode]
+            for line in await self.agenda.due(account, now):
+                if line.episode == episode:
+                    await self._retry(Culprit(account, line, NotifyError("")), held)
+
+    async def _retry(self, culprit: Culprit, held: _Held) -> None:
+        try:
+            await self._send(culprit.account, (culprit.line,), plainly=True)
+        except NotifyError as error:
+            await self.delivery.do_not_wait()
+            refused = culprit._replace(error=error)
+            await self._hold(refused, refusals=held.refusals + (self._accepted > held.accepted))
+
+    async def _hold(self, culprit: Culprit, *, refusals: int) -> None:
+        """Let a refused alert wait alone, or give it up."""
+        account, line, error = culprit
+        if (error.permanent and refusals) or refusals >= GIVE_UP_AFTER:
+            told = self._book.told(account, self.delivery.channel.name)
+            told.update(await self.delivery.give_up([line], told, str(error)))
+        else:
+            self._let_wait(line, refusals=refusals)
+
+    def _let_wait(self, line: Line, *, refusals: int) -> None:
+        until = self.delivery.now() + MAX_BACKOFF
+        self._held[line.episode] = _Held(refusals, self._accepted, until)
+        self.agenda.look_at(line.episode.fingerprint.account, until)
+
+    async def _send(self, account: str, lines: Lines, *, plainly: bool = False) -> None:
+        told = self._book.told(account, self.delivery.channel.name)
+        known = await self.delivery.send(account, lines, told, plainly=plainly)
+        self._accepted += 1
+        page = self._book.pages.get(account)  # what was settled meanwhile is left out
+        told.update({each: new for each, new in known.items() if page and each in page.alerts})
+
+    async def _count(self) -> None:
+        """Count what waits: nothing, unless the receiver fails or refuses an alert."""
+        now = self.delivery.now()
+        due = [await self.agenda.due(account, now) for account in self.agenda.accounts(now)]
+        oldest = min((line.since for lines in due for line in lines), default=None)
+        self.waiting = Waiting(sum(map(bool, due)), oldest)
+        self._counted()
+
+    async def _sleep(self, wait: timedelta | None) -> None:
+        """Wait so long on the monotonic clock, or until woken."""
+        try:
+            async with asyncio.timeout(None if wait is None else wait.total_seconds()):
+                await self._woken.wait()
+        except TimeoutError:
+            self.agenda.look_again()

@@ -1,0 +1,207 @@
+"""Notify: one courier for each receiver, woken by what polls commit.
+
+An ended alert is settled when no receiver is due anything of it. Then only the history keeps it.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+
+from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
+from fluence_watch.alerting.telling import Heard, Recipient
+from fluence_watch.app.agenda import Agenda
+from fluence_watch.app.board import Board
+from fluence_watch.app.book import Book, Page
+from fluence_watch.app.clock import Clock
+from fluence_watch.app.courier import Courier, Waiting
+from fluence_watch.app.wiring import EVENTS, Setup, delivery
+from fluence_watch.errors import StoreError
+from fluence_watch.model.undelivered import Refused, Undelivered
+from fluence_watch.store import Store
+from fluence_watch.threads import STORE
+from fluence_watch.web.status import ReceiverReport
+
+_log = structlog.get_logger(__name__)
+
+
+class Dispatch:
+    """Notifies the receivers of the settings of the alerts of all accounts."""
+
+    def __init__(self, store: Store, board: Board, clock: Clock) -> None:
+        self._store = store
+        self._board = board
+        self._clock = clock
+        self._book = Book()
+        self._couriers: dict[str, Courier] = {}
+        self._complete = False  # until all receivers are known, each may be due anything
+        self._settling = asyncio.Lock()
+        self._settlements: set[asyncio.Task[None]] = set()
+
+    def follow(self, account: str, page: Page) -> None:
+        """Notify of the alerts of an account, from its stored state on."""
+        self._book.pages[account] = page
+        for courier in self._couriers.values():
+            courier.look(account)
+        self._settle_soon()
+
+    def committed(
+        self,
+        account: str,
+        alerts: Alerts,
+        ended: Sequence[Alert],
+        paused: frozenset[str] | None = None,
+    ) -> None:
+        """A poll committed these open alerts and ended those."""
+        page = self._book.pages.get(account)
+        if page is None:
+            return
+        changed = page.update(alerts, ended, paused)
+        for courier in self._couriers.values() if changed else ():
+            courier.look(account, changed)
+        if ended:
+            self._settle_soon()
+
+    def forget(self, account: str) -> None:
+        """The account is no longer watched. Nobody is notified of it."""
+        self._book.pages.pop(account, None)
+        for courier in self._couriers.values():
+            courier.agenda.forget(account)
+
+    async def take_over(self, setup: Setup) -> None:
+        """Notify the receivers of the setup, and no others."""
+        stored = await self._stored()
+        for name in (self._couriers.keys() | stored.keys()) - setup.receivers.keys():
+            await self._remove(name)
+        await self._add([name for name in setup.receivers if name not in stored])
+        for name, channel in setup.receivers.items():
+            made = delivery(channel, self._store, self._board.own, self._clock)
+            former = self._couriers.get(name)
+            attempts = stored.get(name) or Attempts(since=self._clock())
+            recipient = Recipient(setup.routes[name], attempts.since)
+            if former is None:
+                self._board.own.add_receiver(name)
+                made = replace(made, attempts=attempts)
+                agenda = Agenda(recipient, self._book, EVENTS)
+                self._couriers[name] = Courier(made, agenda, self._book, self._settle_soon)
+            else:
+                former.delivery.channel, former.agenda.recipient = channel, recipient
+            for account in self._book.pages:
+                self._couriers[name].look(account)
+        self._complete = True
+        self._settle_soon()
+
+    def failing(self) -> Mapping[str, Undelivered | None]:
+        """Each receiver with what it does not accept, `None` while it works."""
+        return {name: _undelivered(courier) for name, courier in self._couriers.items()}
+
+    def refused(self) -> Mapping[str, Refused]:
+        """The receivers that work but refuse alerts which are not over."""
+        found: dict[str, list[str]] = {}
+        for page in self._book.pages.values():
+            for name, told in page.told.items():
+                for episode, notified in told.items():
+                    if notified.heard is Heard.GIVEN_UP and episode.fingerprint in page.open:
+                        found.setdefault(name, []).append(
+                            " ".join(filter(None, episode.fingerprint))
+                        )
+        return {name: Refused(tuple(sorted(alerts))) for name, alerts in found.items()}
+
+    def works(self, receiver: str) -> bool:
+        """Whether the last attempt to reach the receiver succeeded; false before the first."""
+        return receiver in self._couriers and self._couriers[receiver].delivery.health.works
+
+    def report(self, receiver: str) -> ReceiverReport:
+        """The state of a receiver of the settings; may run in any thread."""
+        courier = self._couriers.get(receiver)
+        if courier is None:
+            return ReceiverReport(receiver)
+        health, waiting = courier.delivery.health, courier.waiting or Waiting()
+        return ReceiverReport(
+            receiver,
+            health.accepted_at,
+            health.failing_since,
+            health.error,
+            waiting.messages,
+            waiting.oldest_at,
+        )
+
+    async def rest(self) -> None:
+        """Return when nothing can be delivered now."""
+        for courier in self._couriers.values():
+            await courier.rest()
+
+    async def stop(self, seconds: float) -> None:
+        """Try once more to deliver what waits, for so long at most, and stop."""
+        resting = [asyncio.create_task(each.hurry()) for each in self._couriers.values()]
+        if resting:
+            _, late = await asyncio.wait(resting, timeout=seconds)
+            for task in late:
+                task.cancel()
+        for courier in self._couriers.values():
+            await courier.stop()
+        for task in self._settlements:
+            task.cancel()
+
+    async def _stored(self) -> dict[str, Attempts]:
+        try:
+            return await STORE.run(self._store.receivers)
+        except StoreError as error:
+            _log.error("cannot read the state of the receivers", error=str(error))
+            return {name: each.delivery.attempts for name, each in self._couriers.items()}
+
+    async def _add(self, names: Sequence[str]) -> None:
+        try:
+            if names:
+                await STORE.run(self._store.add_receivers, names, self._clock())
+        except StoreError as error:
+            _log.error("cannot store new receivers", receivers=list(names), error=str(error))
+
+    async def _remove(self, name: str) -> None:
+        if name in self._couriers:
+            await self._couriers.pop(name).stop()
+            self._board.own.drop_receiver(name)
+        self._book.forget_receiver(name)
+        try:
+            await STORE.run(self._store.remove_receiver, name)
+        except StoreError as error:
+            _log.error("cannot forget a removed receiver", receiver=name, error=str(error))
+        else:
+            _log.info("receiver removed", receiver=name)
+
+    def _settle_soon(self) -> None:
+        """Show what waits, and settle what no receiver is due any more."""
+        for name, courier in self._couriers.items():
+            if courier.waiting is not None:
+                self._board.own.outbox(name, *courier.waiting)
+        ended = any(page.ended() for page in self._book.pages.values())
+        if ended and self._complete and not self._settling.locked():
+            task = asyncio.create_task(self._settle())
+            self._settlements.add(task)
+            task.add_done_callback(self._settlements.discard)
+
+    async def _settle(self) -> None:
+        async with self._settling:
+            settled = self._unclaimed()
+            try:
+                if settled:
+                    await STORE.run(self._store.settle, settled)
+            except StoreError as error:
+                _log.error("cannot settle alerts that are over", error=str(error))
+                return
+            for page in self._book.pages.values():
+                page.settle(settled)
+
+    def _unclaimed(self) -> list[Episode]:
+        ended = [alert for page in self._book.pages.values() for alert in page.ended()]
+        couriers = list(self._couriers.values())
+        return [a.episode for a in ended if not any(courier.claims(a) for courier in couriers)]
+
+
+def _undelivered(courier: Courier) -> Undelivered | None:
+    delivery, waiting = courier.delivery, courier.waiting or Waiting()
+    if delivery.health.works or not delivery.attempts.failures:
+        return None
+    return Undelivered(delivery.attempts.error, waiting.messages, waiting.oldest_at)

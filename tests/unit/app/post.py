@@ -1,0 +1,68 @@
+"""The half of a daemon that notifies, without a network and without polls of its own."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.lifecycle import Alert, Episode, State
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.telling import Notified
+from fluence_watch.app.board import Board
+from fluence_watch.app.book import page_of
+from fluence_watch.app.dispatch import Dispatch
+from fluence_watch.app.wiring import Setup
+from fluence_watch.simulator import SettableClock
+
+# ruff: noqa: ANN401 - the store may be wrapped by a fake
+
+
+class Post:
+    """The half of a daemon that notifies; `lost` is what a crash loses: all but the store."""
+
+    def __init__(self, store: Any, clock: SettableClock) -> None:
+        self.store, self.clock = store, clock
+        self.board = Board(clock)
+        self.dispatch = Dispatch(store, self.board, clock)
+        self.states: dict[str, AccountState] = {}
+
+    async def begin(self, setup: Setup, *accounts: str) -> None:
+        """Follow the accounts, from their stored states on, and take over the setup."""
+        for account in accounts or ("main",):
+            state = self.states[account] = self.store.load(account)
+            unsettled, told = self.store.unsettled(account), self.store.notified(account)
+            self.dispatch.follow(account, page_of(state.alerts, unsettled, told))
+        await self.dispatch.take_over(setup)
+
+    def poll(self, *alerts: Alert, account: str = "main", quiet: bool = False) -> None:
+        """These alerts are open after a poll, and all others ended."""
+        before = self.states[account]
+        after = AccountState(alerts={a.fingerprint: a for a in alerts}, last_poll_at=self.clock())
+        over = (each for key, each in before.alerts.items() if key not in after.alerts)
+        end = {"state": State.RESOLVED, "ends_at": self.clock(), "quiet": quiet}
+        ended = [replace(each, **end) for each in over]
+        self.store.commit(account, before, after, ended)
+        self.states[account] = after
+        self.dispatch.committed(account, after.alerts, ended)
+
+    def told(self, receiver: str = "ops") -> Mapping[Episode, Notified]:
+        """What the store says that the receiver knows of account `main`."""
+        known: Mapping[Episode, Notified] = self.store.notified("main").get(receiver, {})
+        return known
+
+    def failures(self, receiver: str = "ops") -> int:
+        """How often the receiver failed in a row, as the store says."""
+        known: dict[str, Attempts] = self.store.receivers()
+        return known[receiver].failures
+
+    def waiting(self, receiver: str = "ops") -> float | None:
+        """The number of messages that wait, as the metrics say."""
+        return self.board.own.registry.get_sample_value(
+            "fluence_watch_outbox_messages", {"receiver": receiver}
+        )
+
+    def count(self, name: str, receiver: str = "ops") -> float | None:
+        """A counter of the metrics."""
+        return self.board.own.registry.get_sample_value(
+            f"fluence_watch_{name}_total", {"receiver": receiver}
+        )
