@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Column, Table
 
-from tests.bench import bodies, daemon, polls, stages, start
+from tests.bench import bodies, daemon, dispatch, polls, stages, start
 from tests.bench.fleet import write_bodies
 from tests.bench.simulator import simulated
 from tests.bench.timing import apart
@@ -19,6 +19,7 @@ _POLLS = 6
 _SCRAPED = (10_000, 100_000)  # VMs
 _SMALL, _STARTS = 100, 5
 _LARGEST = max(_SIZES)
+_ALERTS, _RECEIVERS = 10_000, 5
 Scrapes = Mapping[int, tuple[float, float]]
 """MB and milliseconds by the number of VMs."""
 
@@ -45,10 +46,14 @@ def main() -> None:
         scrapes = {vms: bodies.measure(vms) for vms in _SCRAPED}
     with console.status("the start"):
         begun = start.measure(_SMALL, _STARTS)
+    with console.status("dispatch"):
+        idle = dispatch.measure(_ALERTS, _RECEIVERS, 5)
     for row in (*_daemon_rows(process), *_scrape_rows(scrapes), *_start_rows(begun)):
         table.add_row(*row)
+    for row in _idle_rows(idle):
+        table.add_row(*row)
     console.print(table)
-    for line in _verdicts(*measured[_LARGEST], process, scrapes, begun):
+    for line in _verdicts(*measured[_LARGEST], process, scrapes, begun, idle):
         console.print(line)
 
 
@@ -116,12 +121,23 @@ def _start_rows(begun: start.Start) -> Iterable[tuple[str, ...]]:
     )
 
 
+def _idle_rows(idle: dispatch.Idle) -> Iterable[tuple[str, ...]]:
+    of = f"{_ALERTS:,} alerts, {_RECEIVERS} receivers"
+    for what, seconds in (
+        ("after a poll that changed nothing", idle.quiet),
+        ("after one that changed 1 %", idle.changed),
+        ("a look at all for repetitions", idle.again),
+    ):
+        yield of, f"dispatch: {what}", f"{seconds * 1000:.1f}", "", ""
+
+
 def _verdicts(
     steps: stages.Stages,
     whole: polls.Polls,
     process: daemon.Daemon,
     scrapes: Scrapes,
     begun: start.Start,
+    idle: dispatch.Idle,
 ) -> Iterable[str]:
     """Whether each figure that is expected of the largest fleet is met."""
     latest, loads, ours = steps.others["generate_latest"], steps.others["orjson.loads"], steps.ours
@@ -136,6 +152,8 @@ def _verdicts(
         ("gzip scrape of 100,000 VMs, ms", scrapes[max(_SCRAPED)][1], 40.0),
         ("ready with 100 VMs, seconds", begun.ready, 0.7),
         ("resident memory with 100 VMs, MB", begun.rss, 65.0),
+        ("idle dispatch of 10,000 alerts, ms", idle.quiet * 1000, 20.0),
+        ("memory left by 100 idle dispatches, bytes", idle.grown, 10_000),
     )
     for name, value, limit in figures:
         yield f"{'met' if value <= limit else 'NOT MET':8}{name}: {value:.3g}, expected {limit:g}"

@@ -89,7 +89,7 @@ def _polls(bodies: Sequence[bytes], policy: Policy) -> Iterator[_Poll]:
         listing, memo = _read(body, memo)
         snapshot = build_snapshot(ACCOUNT, moment(number), listing.vms, listing.rejected)
         decision = decide(state, snapshot, policy)
-        polled = Polled(policy, snapshot, decision.after, messages=0, seconds=0.0)
+        polled = Polled(policy, snapshot, decision.after, seconds=0.0)
         yield _Poll(state, snapshot, decision, _view(polled, None))
         state = decision.after
 
@@ -113,7 +113,6 @@ def _committed(polls: Sequence[_Poll]) -> dict[str, float]:
                 each.before,
                 each.decision.after,
                 each.decision.ended,
-                each.decision.messages,
             )
             for each in polls
         )
