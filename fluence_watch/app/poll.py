@@ -66,6 +66,7 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         balance=money if isinstance(money, AccountBalance) else None,
         incomplete_because=vms.incomplete_because,
         billing_period=client.billing_period,
+        reserves=client.reserves,
         unknown={
             what: str(error)
             for what, error in (("balance", money), ("SSH keys", ssh_keys))

@@ -100,6 +100,14 @@ class FluenceClient:
         return self._dialect.name if self._dialect else AUTO
 
     @property
+    def reserves(self) -> bool:
+        """Whether the API reports a reserve and the next charge of each VM.
+
+        False before the first request with the dialect `auto`.
+        """
+        return self._dialect is not None and self._dialect.reserves
+
+    @property
     def billing_period(self) -> timedelta | None:
         """The period that `Vm.price` pays for: an hour in `cloud`.
 

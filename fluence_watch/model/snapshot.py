@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.vm import Vm
+from fluence_watch.model.vm import STARTING, Vm
 
 INTERNAL_ERROR = "internal_error"
 OVERDUE = "overdue"
@@ -32,6 +32,7 @@ class Snapshot:
     `billing_period` is the period that prices cover, if the API reports it.
     `incomplete_because` is why VMs may be absent from this list without being missing.
     For example, a page changed while the list was read.
+    `reserves` is whether the API reports a reserve and the next charge of each VM.
     `unknown` holds the reasons why `SSH keys` or `balance` were requested but not received.
     """
 
@@ -44,6 +45,7 @@ class Snapshot:
     balance: AccountBalance | None = None
     incomplete_because: str | None = None
     billing_period: timedelta | None = None
+    reserves: bool = False
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -55,6 +57,18 @@ class Snapshot:
     def unreadable(self) -> bool:
         """Whether the list has VMs, but none of them can be read."""
         return bool(self.rejected) and not self.vms
+
+    def unknown_money(self, vm: Vm) -> tuple[str, ...]:
+        """What the API should report about the money of a VM, but does not.
+
+        A VM that is starting has no price yet. One that ended costs nothing.
+        """
+        if vm.status in STARTING or not vm.is_billed:
+            return ()
+        facts: dict[str, object] = {"price": vm.price}
+        if self.reserves:
+            facts |= {"reserve": vm.reserved, "next charge": vm.next_billing_at}
+        return tuple(name for name, fact in facts.items() if fact is None)
 
     @property
     def unread(self) -> frozenset[str]:
@@ -100,6 +114,7 @@ def build_snapshot(
     balance: AccountBalance | None = None,
     incomplete_because: str | None = None,
     billing_period: timedelta | None = None,
+    reserves: bool = False,
     unknown: Mapping[str, str] | None = None,
 ) -> Snapshot:
     """Build a snapshot of the list. Of several elements with the same id, the first one counts.
@@ -122,5 +137,6 @@ def build_snapshot(
         balance=balance,
         incomplete_because=incomplete_because,
         billing_period=billing_period,
+        reserves=reserves,
         unknown=unknown or {},
     )

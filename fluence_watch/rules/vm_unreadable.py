@@ -1,4 +1,4 @@
-"""A VM is in the list, but its element cannot be read.
+"""A VM is in the list, but its element cannot be read, or the facts about its money are unknown.
 
 If no VM of the account can be read, `poll_failing` reports one alert for all of them.
 """
@@ -41,8 +41,16 @@ class VmUnreadable:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class MoneyUnknown:
+    """The VM, and what the API does not report: `price`, `reserve`, `next charge`."""
+
+    vm: VmRef
+    unknown: tuple[str, ...]
+
+
 def judge(situation: Situation, settings: VmUnreadableSettings) -> Judgement:
-    """Report each unreadable VM, unless all of them are unreadable."""
+    """Report each unreadable VM, unless all of them are, and each VM whose money is unknown."""
     snapshot = situation.snapshot
     if snapshot is None:
         return Judgement()
@@ -54,6 +62,15 @@ def judge(situation: Situation, settings: VmUnreadableSettings) -> Judgement:
             Fingerprint(situation.account, NAME, key), settings.severity, _facts(situation, each)
         )
         for key, each in rejected.items()
+    ]
+    findings += [
+        Finding(
+            Fingerprint(situation.account, NAME, key, "money"),
+            settings.severity,
+            MoneyUnknown(ref(situation.known[key].last_known), unknown),
+        )
+        for key, vm in snapshot.vms.items()
+        if (unknown := snapshot.unknown_money(vm))
     ]
     listed = snapshot.vms.keys() | rejected.keys()
     # `evaluate` decides whether known VMs are missing or gone
@@ -76,4 +93,6 @@ def _facts(situation: Situation, rejected: Rejected) -> VmUnreadable:
     return VmUnreadable(vm, where, rejected.why)
 
 
-RULE = Rule(NAME, VmUnreadableSettings, (VmUnreadable,), judge, impact=Impact.MONITORING)
+RULE = Rule(
+    NAME, VmUnreadableSettings, (VmUnreadable, MoneyUnknown), judge, impact=Impact.MONITORING
+)

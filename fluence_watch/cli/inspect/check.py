@@ -48,9 +48,9 @@ def check(config: ConfigOption = None, form: FormatOption = OutputFormat.TABLE) 
         print_rows([*identity_columns([view.account for view in views]), _WHAT], views, form)
     else:
         seen = sum(len(o.vms) for o in outcomes.values() if isinstance(o, Snapshot))
-        typer.echo(
-            f"{'nothing found' if unknown else 'fine'}: accounts: {len(outcomes)}, VMs: {seen}"
-        )
+        verdict = "nothing found" if unknown else "fine"
+        fleet = f"VMs: {seen}" if seen or unknown else "no VMs"
+        typer.echo(f"{verdict}: accounts: {len(outcomes)}, {fleet}")
     found = {each.fingerprint for each in findings}
     for name, outcome in outcomes.items():
         for line in unjudged(outcome, setup.policies[name], found):

@@ -1,12 +1,20 @@
 """What a poll leaves unknown, so that no rule judges it."""
 
-from collections.abc import Container, Iterator
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from fluence_watch.app.decide import Policy
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.snapshot import Outcome, Rejected, Snapshot
 from fluence_watch.model.text import inert
-from fluence_watch.rules import account_low, poll_failing, ssh_key_drift, vm_unreadable
+from fluence_watch.model.vm import STARTING, Status, Vm
+from fluence_watch.rules import (
+    account_low,
+    poll_failing,
+    port_drift,
+    ssh_key_drift,
+    vm_unreadable,
+)
 
 _NAMED = 5
 
@@ -14,6 +22,8 @@ _NAMED = 5
 def left_unknown(outcome: Outcome, policy: Policy) -> bool:
     """Whether the poll of an account left anything unknown that a rule would judge."""
     if not isinstance(outcome, Snapshot) or outcome.incomplete_because or outcome.rejected:
+        return True
+    if _unknown_facts(outcome, policy):
         return True
     return any(_rule_on(what, policy) for what in outcome.unknown)
 
@@ -29,15 +39,44 @@ def unjudged(
         return
     if outcome.incomplete_because and failing not in found:
         yield f"the list of VMs: {inert(outcome.incomplete_because)}"
-    unread = [each for each in outcome.rejected if _finding_on(each, outcome) not in found]
-    for each in unread[:_NAMED]:
-        vm = f"VM {inert(each.vm_id, 60)}" if each.vm_id else "a VM"
-        yield f"{vm}: {inert(each.where)}: {inert(each.why)}"
-    if (more := len(unread) - _NAMED) > 0:
-        yield f"and {more} more VMs"
+    yield from _unread(outcome, found)
+    for what, vms in _unknown_facts(outcome, policy, found).items():
+        names = [inert(vm.name or vm.id, 60) for vm in vms]
+        yield f"{what} unknown: {', '.join(names[:_NAMED])}{_more(names, ' and {} more')}"
     for what, why in outcome.unknown.items():
         if rule := _rule_on(what, policy):
             yield f"{what}, so {rule} is not judged: {inert(why)}"
+
+
+def _unread(snapshot: Snapshot, found: Container[Fingerprint | None]) -> Iterator[str]:
+    unread = [each for each in snapshot.rejected if _finding_on(each, snapshot) not in found]
+    for each in unread[:_NAMED]:
+        vm = f"VM {inert(each.vm_id, 60)}" if each.vm_id else "a VM"
+        yield f"{vm}: {inert(each.where)}: {inert(each.why)}"
+    if more := _more(unread, "and {} more VMs"):
+        yield more
+
+
+def _more(items: Sequence[object], text: str) -> str:
+    """The text with the number of items that are not named; empty if there are none."""
+    return text.format(len(items) - _NAMED) if len(items) > _NAMED else ""
+
+
+def _unknown_facts(
+    snapshot: Snapshot, policy: Policy, found: Container[Fingerprint | None] = ()
+) -> Mapping[str, list[Vm]]:
+    """The VMs without a fact that an enabled rule judges, by fact; without what a finding reports."""
+    unknown: defaultdict[str, list[Vm]] = defaultdict(list)
+    ports_matter = policy.rules[port_drift.NAME].enabled
+    for key, vm in snapshot.vms.items():
+        reported = Fingerprint(snapshot.account, vm_unreadable.NAME, key, "money") in found
+        for what in () if reported else snapshot.unknown_money(vm):
+            unknown[what].append(vm)
+        if vm.status is Status.UNKNOWN:
+            unknown[f"the meaning of the status {inert(vm.status_word, 40) or 'null'}"].append(vm)
+        elif ports_matter and vm.ports is None and vm.is_billed and vm.status not in STARTING:
+            unknown["ports"].append(vm)
+    return unknown
 
 
 def _finding_on(element: Rejected, snapshot: Snapshot) -> Fingerprint | None:

@@ -39,6 +39,10 @@ class Dialect(Protocol):
         """
 
     @property
+    def reserves(self) -> bool:
+        """Whether the API reports a reserve and the next charge of each VM."""
+
+    @property
     def lists_deleted(self) -> bool:
         """Whether a VM that its user deleted stays in the list as terminated."""
 

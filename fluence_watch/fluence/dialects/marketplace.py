@@ -61,6 +61,7 @@ class Marketplace:
     """A dialect of the marketplace, whose VMs are billed by the epoch."""
 
     billing_period: timedelta | None = None
+    reserves: bool = True
     lists_deleted = False
     signing = Signing.CONFIGURED
 

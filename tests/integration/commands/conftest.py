@@ -1,6 +1,7 @@
 """The commands, called as the shell calls them, and a simulated API for them to ask."""
 
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -8,7 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -91,6 +94,29 @@ def serve() -> Iterator[Callable[..., Api]]:
 @pytest.fixture
 def api(serve: Callable[..., Api]) -> Api:
     return serve()
+
+
+@pytest.fixture
+def answers() -> Iterator[dict[str, object]]:
+    """An API that answers with the JSON of this mapping from paths; its own address is `url`."""
+    replies: dict[str, object] = {"/vms/v2": [], "/ssh_keys": []}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answer, with 404 where nothing is known."""
+            reply = replies.get(self.path)
+            self.send_response(404 if reply is None else 200)
+            self.end_headers()
+            self.wfile.write(json.dumps(reply).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        replies["url"] = f"http://127.0.0.1:{server.server_address[1]}"
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield replies
+        server.shutdown()
 
 
 @pytest.fixture

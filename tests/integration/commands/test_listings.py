@@ -119,6 +119,57 @@ def test_a_vm_that_cannot_be_read(
     assert enabled == ("vm_unreadable" in ran.out) != ("not judged: " in ran.err)
 
 
+VM = {
+    "id": "0x1", "vmName": "web-1", "status": "ACTIVE", "pricePerEpoch": 298160,
+    "reservedBalance": "298160", "totalSpent": "0", "ports": [],
+    "nextBillingAt": "+002999-04-16T17:59:55.000000000Z",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fact", "rule", "said", "code"),
+    [
+        ({}, "", "fine: accounts: 1, VMs: 1", 0),
+        ({"pricePerEpoch": None}, "", "the API does not report its price", 3),
+        (
+            {"reservedBalance": None, "nextBillingAt": None},
+            "",
+            "the API does not report its reserve, next charge",
+            3,
+        ),
+        (
+            {"pricePerEpoch": None},
+            "[rules.vm_unreadable]\nenabled = false\n",
+            "not judged: account main: price unknown: web-1",
+            3,
+        ),
+        ({"ports": None}, "", "not judged: account main: ports unknown: web-1", 3),
+        (
+            {"status": "HIBERNATING"},
+            "",
+            "not judged: account main: the meaning of the status HIBERNATING unknown: web-1",
+            3,
+        ),
+    ],
+)
+def test_what_is_unknown_is_not_fine(
+    run: Run, configure: Configure, answers: Any, fact: Any, rule: str, said: str, code: int
+) -> None:
+    """A VM whose money, ports or status nobody knows was not judged."""
+    answers["/vms/v2"] = [{**VM, **fact}]
+    configure({"main": answers["url"]}, rule)
+    ran = run("check")
+
+    assert code == ran.code
+    assert said in " ".join(f"{ran.out} {ran.err}".split())
+
+
+def test_no_vms(run: Run, configure: Configure, answers: Any) -> None:
+    """It does not look as if something were watched."""
+    configure({"main": answers["url"]})
+    assert (0, "fine: accounts: 1, no VMs\n") == (run("check").code, run("check").out)
+
+
 def test_an_api_of_another_dialect(
     run: Run, configure: Configure, serve: Callable[..., Any]
 ) -> None:

@@ -42,7 +42,7 @@ from fluence_watch.rules.price_changed import PriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.vm_status import VmStatus
-from fluence_watch.rules.vm_unreadable import VmUnreadable
+from fluence_watch.rules.vm_unreadable import MoneyUnknown, VmUnreadable
 from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "messages"
@@ -164,6 +164,10 @@ def unreadable(number: int, where: str = ".pricePerEpoch") -> Alert:
     return fires("vm_unreadable", facts, WARNING)
 
 
+def unpriced(number: int, *unknown: str) -> Alert:
+    return fires("vm_unreadable", MoneyUnknown(vm(number), unknown), WARNING, "money")
+
+
 def refusing(receiver: str = "chat", **changes: object) -> Alert:
     facts = DeliveryFailing(receiver, "HTTP 503: try later", 2, NOW - timedelta(minutes=59))
     alert = fires("delivery_failing", replace(facts, **changes))
@@ -267,6 +271,8 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         ),
         "vm_unreadable": message(unreadable(1), unreadable(2, "")),
         "vm_unreadable_resolved": message(ended(unreadable(1))),
+        "money_unknown": message(unpriced(1, "price"), unpriced(2, "reserve", "next charge")),
+        "money_unknown_resolved": message(ended(unpriced(1, "price"))),
         "poll_failing_internal": message(failing("internal_error", "KeyError in rules/low.py:3")),
         "poll_failing_overdue": message(failing("overdue", "no poll has ended for 3 min")),
         "poll_failing_resolved": message(ended(failing("unauthorized"))),

@@ -2,12 +2,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
+import pytest
+
+from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.snapshot import PollFailure, Rejected
-from fluence_watch.model.vm import Vm
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.base import Judgement, Situation
-from fluence_watch.rules.vm_unreadable import VmUnreadable, VmUnreadableSettings, judge
+from fluence_watch.rules.vm_unreadable import (
+    MoneyUnknown,
+    VmUnreadable,
+    VmUnreadableSettings,
+    judge,
+)
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 SETTINGS = VmUnreadableSettings()
@@ -68,3 +75,32 @@ def test_a_vm_that_can_be_read_again(web: Vm, see: See) -> None:
     assert Judgement([]) == judge(see(web, alerts=[alert(web.key)]), SETTINGS)
     failure = PollFailure("main", NOW, "unreachable", "")
     assert Judgement() == judge(Situation("main", NOW, {}, {}, failure=failure), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reserves", "unknown"),
+    [
+        ({}, True, None),
+        ({"price": None}, True, ("price",)),
+        ({"price": None}, False, ("price",)),
+        ({"reserved": None, "next_billing_at": None}, True, ("reserve", "next charge")),
+        ({"reserved": None, "next_billing_at": None}, False, None),
+        ({"price": None, "status": Status.LAUNCHING}, True, None),
+        ({"price": None, "status": Status.TERMINATED}, True, None),
+        ({"price": None, "status": Status.UNKNOWN}, True, ("price",)),
+        ({"ports": None, "spent": None}, True, None),
+    ],
+)
+def test_money_that_the_api_does_not_report(
+    web: Vm,
+    see: See,
+    changes: dict[str, object],
+    reserves: bool,  # noqa: FBT001 - a column of the table
+    unknown: tuple[str, ...] | None,
+) -> None:
+    """A VM whose cost nobody knows is not fine; what a generation never reports is not missed."""
+    vm = replace(web, **changes)
+    findings = judge(see(vm, listed={"reserves": reserves}), VmUnreadableSettings()).findings
+    facts = [(each.fingerprint.key, each.facts) for each in findings]
+    expected = [] if unknown is None else [("money", MoneyUnknown(ref(web), unknown))]
+    assert expected == facts

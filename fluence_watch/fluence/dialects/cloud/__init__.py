@@ -72,6 +72,7 @@ class Cloud:
 
     name = "cloud"
     billing_period: timedelta | None = timedelta(hours=1)
+    reserves: bool = False
     lists_deleted = True
     signing = Signing.KEY_HEADER
 
