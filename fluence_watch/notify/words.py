@@ -43,6 +43,7 @@ def words(fmt: BodyFormat) -> Environment:
         "by_vm": by_vm,
         "clean": inert,
         "clock": clock,
+        "exactly": exactly,
         "at": at,
         "code": markup.code,
         "command": markup.command,
@@ -97,6 +98,12 @@ def filled(template: str, fmt: BodyFormat, values: Mapping[str, object]) -> str:
 def clock(context: Context, moment: datetime) -> str:
     """The time in UTC: `17:59 UTC`."""
     return moments.clock(moment, context["now"])
+
+
+@pass_context
+def exactly(context: Context, moment: datetime) -> str:
+    """The time in UTC, with seconds if it is near: `17:59:12 UTC`."""
+    return moments.exact(moment, context["now"])
 
 
 @pass_context

@@ -44,11 +44,12 @@ class BillingDueSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class BillingDue:
-    """The upcoming charge in micro-USDC, and its time."""
+    """The upcoming charge and the VM's reserve, in micro-USDC, and its time."""
 
     vm: VmRef
     price: MicroUsdc | None
     due_at: datetime
+    reserved: MicroUsdc | None = None
 
 
 def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
@@ -107,7 +108,7 @@ def _finding(
     boundary: datetime,
 ) -> Finding:
     fingerprint = Fingerprint(situation.account, NAME, vm.key, boundary.isoformat())
-    facts = BillingDue(ref(vm), vm.price, due_at)
+    facts = BillingDue(ref(vm), vm.price, due_at, vm.reserved)
     return Finding(fingerprint, settings.severity, facts, relevant_until=due_at)
 
 

@@ -1,7 +1,7 @@
 """A port is open but should be closed, or closed but should be open.
 
 The expected ports come from the first `[[expect]]` that matches the VM.
-Without a match, they are the ports that the VM had when it was first seen.
+Without a match, they are the ports that the VM had when it was first seen, or that were accepted.
 A range is equal to the single ports in it. The rule reports exactly the ports that differ.
 
 Each range that differs is a separate problem with its own alert.
@@ -53,7 +53,7 @@ class PortDrift:
     """The drift of one range in one direction.
 
     `port` is the range, or what is left of it (`400-442/tcp, 444/tcp`).
-    `configured` is whether `expected` comes from `[[expect]]` or from the ports first seen.
+    `configured` is whether `expected` comes from `[[expect]]` or from the ports first seen or accepted.
     `closable` are the ports that can be closed while all expected ports stay open.
     It is empty if the API cannot do that.
     `lockout` is whether 22/tcp is unexpectedly closed.

@@ -62,7 +62,15 @@ PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 def _ports(value: object) -> tuple[Port, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError('write a list of ports, such as ["22/tcp", "443/tcp"]')  # noqa: TRY004 - pydantic reports ValueError alone
-    return tuple(sorted({p if isinstance(p, Port) else parse_port(str(p)) for p in value}))
+    read, errors = set[Port](), list[str]()
+    for each in value:
+        try:
+            read.add(each if isinstance(each, Port) else parse_port(str(each)))
+        except ValueError as error:
+            errors.append(str(error))
+    if errors:
+        raise ValueError("; ".join(errors))
+    return tuple(sorted(read))
 
 
 def _listen(value: str) -> str:

@@ -24,6 +24,13 @@ _WORDS = {
     "missing": "is missing",
     "model_type": "write a table of keys and values",
     "string_too_short": "is empty",
+    "string_type": 'write text in quotes: "…"',
+    "decimal_type": "write a number, such as 1.5",
+    "decimal_parsing": "write a number, such as 1.5",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
 }
 _DIGITS = 100
 _FILL: Mapping[str, Tables] = {
@@ -92,7 +99,7 @@ class _Reading:
                 found = self._problem(self._likeliest(doubt.where), doubt.what)
                 (problems if doubt.fatal else notes).append(found)
         if problems:
-            raise ConfigError(problems, notes)
+            raise ConfigError(sorted(problems, key=_place), sorted(notes, key=_place))
         return settings.with_notes(notes)
 
     def _words(self, error: ErrorDetails) -> str:
@@ -116,6 +123,11 @@ class _Reading:
         return Problem(dotted(loc), what, str(self.file or "environment"), line)
 
 
+def _place(problem: Problem) -> tuple[bool, int]:
+    """Where a problem is: by line in the file, then in the environment."""
+    return problem.line is None, problem.line or 0
+
+
 def _validated(tables: Tables) -> tuple[WatchSettings, Sequence[ErrorDetails]]:
     """The settings, with defaults for invalid values, and the problems of those values."""
     try:
@@ -132,7 +144,9 @@ def _mend(tables: Tables, loc: Loc) -> None:
     node: Any = tables
     key = loc[0]
     for part in loc[1:]:
-        below = node[key]
+        below = node.get(key) if isinstance(node, dict) else node[int(key)]
+        if below is None:
+            return  # an earlier problem has dropped it
         if not isinstance(below, dict) and not (node is tables and isinstance(below, list)):
             break  # an item of a list: the whole list is dropped
         node, key = below, part

@@ -48,7 +48,7 @@ _COLUMNS = (
     Column("vm", "VM", wraps=16),
     Column("ports", "OPEN", wraps=16),
     Column("expected", "EXPECTED", wraps=16),
-    Column("source", "SAYS", drop=1),
+    Column("source", "EXPECTED BY", drop=1),
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fluence_watch.model.moment import clock, distance
+from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.money import MicroUsdc, usdc
 from fluence_watch.model.vm import Status, Vm
 
@@ -47,10 +47,10 @@ def about_money(vm: Vm, now: datetime) -> list[str]:
         return [f"{by}: deleting it releases {reserve}"]
     if what.paid_until is None:
         return [f"deleting it releases {reserve}", "until when it is paid is not known"]
-    until, left = clock(what.paid_until, now), distance(what.paid_until, now)
+    until, left = exact(what.paid_until, now), distance(what.paid_until, now)
     return [
         f"deleting it releases {reserve}",
-        f"paid until {until}, {left}: deleting now saves nothing until then",
+        f"paid until {until}, {left}: deleting it earlier gives nothing of that back",
     ]
 
 

@@ -247,10 +247,9 @@ def _wait(group: Sequence[Target], margin: timedelta, left: int) -> None:
 
     boundary, first = boundary_of(group[0]), group[0].title
     title = first if len(group) == 1 else f"{first} and {len(group) - 1} more"
-    stays = "it stays" if left == 1 else f"the {left} that are left stay"
+    kept = "it" if left == 1 else f"the {left} that are left"
     typer.echo(
-        f"{title}: waiting until {cell(boundary)}, less {short(margin)}; "
-        f"stop with Ctrl-C and {stays}"
+        f"{title}: waits until {short(margin)} before {cell(boundary)}. Ctrl-C cancels and keeps {kept}"
     )
     try:
         wait_until(boundary - margin, title)

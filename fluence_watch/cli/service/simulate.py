@@ -1,6 +1,9 @@
 """`simulate`: the Fluence API of our own, alone."""
 
 import asyncio
+import signal
+from collections.abc import Awaitable
+from contextlib import suppress
 from datetime import timedelta
 from shlex import quote
 from typing import Annotated, Literal
@@ -33,6 +36,16 @@ def _address(text: str) -> tuple[str, int]:
     if not (host and number.isascii() and number.isdigit() and int(number) < 65_536):  # noqa: PLR2004 - ports are 16 bit
         raise typer.BadParameter('write an address and a port, such as "127.0.0.1:8080"')
     return host.strip("[]"), int(number)
+
+
+async def _until_stopped(work: Awaitable[object]) -> None:
+    """Wait for the work, until SIGINT or SIGTERM, also if a shell let it ignore SIGINT."""
+    working = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, working.cancel)
+    with suppress(asyncio.CancelledError):
+        await working
 
 
 def exports(url: str, dialect: str, epoch: timedelta) -> str:
@@ -94,11 +107,10 @@ def simulate(
             typer.echo(
                 f"Commands work on it in another terminal, after:\n{exports(url, dialect, epoch)}"
             )
-            await (perform(world, utc_now) if story else asyncio.Event().wait())
+            await _until_stopped(perform(world, utc_now) if story else asyncio.Event().wait())
 
     try:
         asyncio.run(serve())
-    except KeyboardInterrupt:
         typer.echo("stopped")
     except OSError as error:
         raise ListenError(listen, error, "--listen") from None

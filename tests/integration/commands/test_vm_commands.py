@@ -416,7 +416,7 @@ def test_deleting(run: Run, api: Any) -> None:
     shown = run("vm", "rm", machine.name)
     assert 1 == shown.code
     assert "disk       25 GiB, all on it is lost" in shown.out
-    assert "deleting now saves nothing until then" in shown.out
+    assert "deleting it earlier gives nothing of that back" in shown.out
     assert f"  public IP  {machine.public_ip}\n" in shown.out
 
     ran = run("vm", "rm", machine.name, "--yes")
@@ -493,7 +493,7 @@ def test_at_the_end_of_the_epoch(run: Run, api: Any) -> None:
 
     assert (0, "") == (ran.code, ran.err)
     assert machine.key not in api.world.machines
-    assert "stop with Ctrl-C and it stays" in ran.out
+    assert "Ctrl-C cancels and keeps it" in ran.out
 
 
 def test_when_it_would_be_deleted(run: Run, api: Any) -> None:
@@ -535,11 +535,11 @@ def test_several_at_the_end_of_the_epoch(run: Run, api: Any) -> None:
 
     assert (0, "") == (ran.code, ran.err)
     assert [] == _machines(api)
-    waits = [line for line in ran.out.splitlines() if "waiting until" in line]
-    assert waits[0].endswith("; stop with Ctrl-C and the 3 that are left stay")
+    waits = [line for line in ran.out.splitlines() if "waits until" in line]
+    assert waits[0].endswith("Ctrl-C cancels and keeps the 3 that are left")
     assert [True, False] == [" and 1 more: " in line for line in waits]
     assert 1 == ran.out.count("RESULT")
-    assert waits[1].endswith("and it stays")
+    assert waits[1].endswith("and keeps it")
 
 
 def test_a_narrow_list_of_cloud(

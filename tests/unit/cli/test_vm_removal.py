@@ -32,7 +32,7 @@ ENDED = replace(LIVE, status=Status.TERMINATED, next_billing_at=None)
             LIVE,
             [
                 "deleting it releases 0.359440 USDC of reserve",
-                "paid until 17:59 UTC, in 3 h 12 min: deleting now saves nothing until then",
+                "paid until 17:59 UTC, in 3 h 12 min: deleting it earlier gives nothing of that back",
             ],
         ),
         (

@@ -150,9 +150,12 @@ def drift(port: str, direction: Direction, number: int = 1) -> Alert:
     return fires("port_drift", facts, severity, f"{direction}:{port}")
 
 
-def due(number: int, minutes: int, price: int | None = PRICE) -> Alert:
-    at = NOW + timedelta(minutes=minutes)
-    return fires("billing_due", BillingDue(vm(number), price, at), INFO, at.isoformat())
+def due(
+    number: int, minutes: int, price: int | None = PRICE, reserved: int | None = PRICE
+) -> Alert:
+    at = NOW + timedelta(minutes=minutes, seconds=40 if minutes == 2 else 0)
+    facts = BillingDue(vm(number), price, at, reserved)
+    return fires("billing_due", facts, INFO, at.isoformat())
 
 
 def failing(reason: str, text: str = "HTTP 401: invalid key") -> Alert:
@@ -265,6 +268,8 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "events_resolved": message(*map(ended, [moved(), PRICES[0], KEYS[0]])),
         "billing_due": message(due(1, -7 + 42), due(2, 40), due(3, 42, None)),
         "billing_due_one": message(due(1, 42)),
+        "billing_due_soon": message(due(1, 2)),
+        "billing_due_unfunded": message(due(1, 42, reserved=100_000)),
         "poll_failing": message(failing("unauthorized")),
         "poll_failing_unreadable": message(
             failing("unreadable", "2 VMs: [0].price: <b>; [1]: bad")

@@ -79,7 +79,7 @@ def test_the_facts_of_a_charge(web: Vm, see: See) -> None:
     found = Finding(
         Fingerprint("main", "billing_due", "0x00ab", "2025-04-16T12:30:00+00:00"),
         Severity.INFO,
-        BillingDue(VmRef("0x00aB", "web-1", "FR-PAR-1"), MicroUsdc(298_160), due_at),
+        BillingDue(VmRef("0x00aB", "web-1", "FR-PAR-1"), MicroUsdc(298_160), due_at, web.reserved),
         relevant_until=due_at,
     )
     assert [found] == judge(see(due_in(web, 30)), SETTINGS).findings

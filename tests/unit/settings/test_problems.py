@@ -41,7 +41,7 @@ IN_FILE = [
     (
         '[rules.low_balance]\nmin_epochs = "some"',
         "rules.low_balance.min_epochs",
-        "must be a valid decimal",
+        "write a number, such as 1.5",
         3,
     ),
     (
@@ -79,7 +79,7 @@ IN_FILE = [
     (
         '[rules.port_drift]\nenabled = "maybe"',
         "rules.port_drift.enabled",
-        "must be a valid boolean, unable to interpret input",
+        "write true or false",
         3,
     ),
     # entries
@@ -165,7 +165,7 @@ ACCOUNTS = [
     ('api_key = "a"\napi_key_file = "b"', "accounts[0].api_key", "give api_key or api_key_file, one of the two", 2),
     ('api_key = ""', "accounts[0].api_key", "is empty", 2),
     ('api_key = "  "', "accounts[0].api_key", "is empty", 2),
-    ("api_key = 5", "accounts[0].api_key", "must be a valid string", 2),
+    ("api_key = 5", "accounts[0].api_key", 'write text in quotes: "…"', 2),
     ('api_key = "k"\nname = "a/b"', "accounts[0].name", NAMES, 3),
     (f'api_key = "k"\nname = "{"a" * 65}"', "accounts[0].name", NAMES, 3),
     ('api_key = "k"\nname = "a\\n"', "accounts[0].name", NAMES, 3),
@@ -270,3 +270,34 @@ def test_everything_at_once(problems: Problems) -> None:
         "environment, FLUENCE_WATCH_POL__X: pol: unknown key; did you mean 'poll'?",
     } == set(found)
     assert 5 == len(found)
+
+
+def test_every_item_of_a_list_in_the_order_of_the_lines(
+    problems: Problems,
+) -> None:
+    """Two bad items of a list are two problems, and what comes later in the file comes later."""
+    text = """\
+[[expect]]
+vm = "web-*"
+ports = ["22/tcp", "99999/tcp", "x"]
+
+[[accounts]]
+name = "a"
+api_key = "k"
+
+[[accounts]]
+name = "a"
+api_key = 5
+
+[[receivers]]
+name = "ops"
+url = "json://localhost"
+rules = ["low_*", 5, 7]
+accounts = ["gone"]
+"""
+    found = problems(text)
+
+    assert [3, 10, 11, 16, 16, 17] == [each.line for each in found]
+    assert "'99999/tcp' is not a port" in found[0].what
+    assert "'x' is not a port" in found[0].what
+    assert ["receivers[0].rules[1]", "receivers[0].rules[2]"] == [each.where for each in found[3:5]]
