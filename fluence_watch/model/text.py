@@ -5,16 +5,18 @@ import unicodedata
 
 _SHORT_ID = 8
 _INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]")
 _HEADER_SAFE = re.compile(r"[!-~]+", re.ASCII)
 
 
 def inert(text: str, limit: int = 200) -> str:
     """The text on one line, without control, invisible or direction-changing characters.
 
+    A terminal's escape sequence goes as a whole (ECMA-48: CSI, OSC, and those of one character).
     Whitespace is collapsed. Text longer than `limit` characters is cut and ends in `…`.
     """
     if not text.isascii() or not text.isprintable():
-        text = "".join(map(_harmless, text[: 20 * limit]))
+        text = "".join(map(_harmless, _ESCAPE.sub("", text[: 20 * limit])))
     folded = " ".join(text.split())
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
 

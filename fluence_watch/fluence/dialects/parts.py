@@ -76,13 +76,17 @@ class _WireKey(msgspec.Struct, rename="camel"):
         )
 
 
+_FIRST_YEAR, _LAST_YEAR = 2015, 2115
+
+
 def optional_time(text: str | None, path: str) -> datetime | None:
-    """The time, or `None` if there is none.
+    """The time, or `None` if there is none, or it is no time of this service (year 1970, 9999).
 
     Raises:
         FieldError: it cannot be read.
     """
-    return None if text is None else utc_time(text, path)
+    time = None if text is None else utc_time(text, path)
+    return time if time is None or _FIRST_YEAR <= time.year <= _LAST_YEAR else None
 
 
 def rounded_usd(text: str, path: str) -> MicroUsdc:

@@ -238,7 +238,7 @@ def test_what_fires(run: Run, remembered: None) -> None:
     assert (NOW - timedelta(hours=2)).isoformat().replace("+00:00", "Z") == rows[0]["since"]
     assert (NOW - timedelta(hours=1)).isoformat().replace("+00:00", "Z") == rows[0]["fired_at"]
     assert [None, None] == [rows[1]["fired_at"], rows[1]["ended_at"]]
-    assert "web [31m-1 (0xa1b2c3)" in run("alerts").out
+    assert "web-1 (0xa1b2c3)" in run("alerts").out
 
 
 def test_what_is_over(run: Run, remembered: None) -> None:

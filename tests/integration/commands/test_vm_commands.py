@@ -213,7 +213,7 @@ def test_a_vm_is_shown(run: Run, api: Any) -> None:
 
     assert 0 == ran.code
     assert machine.id == shown["id"].strip()
-    assert "[2J<!channel>[bold]網站 [/bold]" == shown["name"].strip()
+    assert "<!channel>[bold]網站 [/bold]" == shown["name"].strip()
     assert " UTC, in 1 d" in shown["funded until"]
     assert "unknown" == shown["expected"].strip()
     assert not set("\x1b\u202e") & set(ran.out)

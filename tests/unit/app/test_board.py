@@ -246,7 +246,7 @@ def test_readiness_names_the_accounts_that_fail(
     """Beside what is about the watcher itself, and only as long as the last poll failed."""
     refused = PollFailure("main", NOW, "unauthorized", "the API key is refused\x1b[31m (401)")
     board.publish(polled(refused))
-    assert ["account main: the API key is refused [31m (401)"] == board.remarks()
+    assert ["account main: the API key is refused (401)"] == board.remarks()
     assert [] == board.unready()
     board.publish(polled(listed(WEB)))
     assert [] == board.remarks()

@@ -139,7 +139,7 @@ def test_renaming_several_can_be_undone(head: str, tail: str) -> None:
 def test_a_title_is_harmless() -> None:
     """A name from outside is cut and has no control codes; without one the id stands alone."""
     hostile = _target("0x1234567890", "\x1b[31mred\u202e\n" + "x" * 100)
-    assert "[31mred" in hostile.title
+    assert "red" in hostile.title
     assert hostile.title.isprintable()
     assert len(hostile.title) <= 51
     assert "0x123456" == replace(hostile, vm=replace(hostile.vm, name=None)).title

@@ -14,7 +14,7 @@ from fluence_watch.metrics.labels import MAX_LENGTH, identity, label_value
         ('say "hi"', r"say \"hi\""),
         ("back\\slash", r"back\\slash"),
         ("two\nlines", "two lines"),
-        ("\x1b[31mred\x00", "[31mred"),
+        ("\x1b[31mred\x00", "red"),
         ("exe.\u202egnp", "exe.gnp"),
         ("half \ud800 a pair", "half a pair"),
         ("日本語", "日本語"),

@@ -78,7 +78,7 @@ SOON = NOW + timedelta(minutes=42)
         ),
         (
             PublicIpChanged(VM, "1.2.3.4", "5.6.7.8\x1b[2J"),
-            "address changed from 1.2.3.4 to 5.6.7.8 [2J",
+            "address changed from 1.2.3.4 to 5.6.7.8",
         ),
         (
             PriceChanged(VM, PRICE, MicroUsdc(350_000), MicroUsdc(51_840), Decimal("17.4"), None),

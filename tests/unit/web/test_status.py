@@ -204,7 +204,7 @@ def test_a_failed_account_says_why_and_since_when(web: Vm, now: datetime) -> Non
     )
     text = text_of(render_status(build_status([report], [], now, brief)))
 
-    assert "main failed server_error: &lt;h1&gt;502&lt;/h1&gt; [2J 1 h ago 16:17 UTC 1" in text
+    assert "main failed server_error: &lt;h1&gt;502&lt;/h1&gt; 1 h ago 16:17 UTC 1" in text
 
 
 @pytest.mark.parametrize(
