@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.model.vm import STARTING, Vm
+from fluence_watch.model.vm import HALTED, STARTING, Vm
 
 INTERNAL_ERROR = "internal_error"
 OVERDUE = "overdue"
@@ -61,9 +61,10 @@ class Snapshot:
     def unknown_money(self, vm: Vm) -> tuple[str, ...]:
         """What the API should report about the money of a VM, but does not.
 
-        A VM that is starting has no price yet. One that ended costs nothing.
+        A VM that is starting has no price yet. For one that is halted or ended, `vm_status` is the
+        news.
         """
-        if vm.status in STARTING or not vm.is_billed:
+        if vm.status in STARTING | HALTED or not vm.is_billed:
             return ()
         facts: dict[str, object] = {"price": vm.price}
         if self.reserves:

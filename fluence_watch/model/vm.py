@@ -37,6 +37,7 @@ _WORDS = {status.value.replace("_", ""): status for status in Status} | {
 
 OUT_OF_FUNDS = frozenset({Status.SMALL_BALANCE, Status.INSUFFICIENT_FUNDS})
 STARTING = frozenset({Status.NEW, Status.LAUNCHING})
+HALTED = frozenset({Status.SUSPENDING, Status.SUSPENDED, Status.STOPPED})
 ENDED = frozenset({Status.TERMINATING, Status.TERMINATED, Status.FAILED})
 
 

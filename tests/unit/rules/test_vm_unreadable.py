@@ -87,6 +87,7 @@ def test_a_vm_that_can_be_read_again(web: Vm, see: See) -> None:
         ({"reserved": None, "next_billing_at": None}, False, None),
         ({"price": None, "status": Status.LAUNCHING}, True, None),
         ({"price": None, "status": Status.TERMINATED}, True, None),
+        ({"next_billing_at": None, "status": Status.STOPPED}, True, None),
         ({"price": None, "status": Status.UNKNOWN}, True, ("price",)),
         ({"ports": None, "spent": None}, True, None),
     ],
