@@ -14,8 +14,10 @@ from fluence_watch.alerting.telling import Line, Reason, Told
 from fluence_watch.model.finding import Fingerprint, Impact, Severity
 
 SHOWN = 20
-"""The most alerts that a message lists in full."""
-MISSED_SHOWN = 10
+"""The most alerts that a message lists."""
+SHOWN_AFTER_OUTAGE = 10
+"""The same for a message that also says what was missed, so that it reads within a screen."""
+MISSED_SHOWN = 5
 """The most missed alerts that a message names."""
 
 
@@ -135,7 +137,8 @@ def compose(
     counts = tuple(Count(*kind, number) for kind, number in tally.items())
     current = [item for item in items if item.status is not Status.MISSED]
     missed = items[len(current) :]
-    shown = {id(item) for item in (*in_full(current, SHOWN), *in_full(missed, MISSED_SHOWN))}
+    most = SHOWN_AFTER_OUTAGE if missed else SHOWN
+    shown = {id(item) for item in (*in_full(current, most), *in_full(missed, MISSED_SHOWN))}
     kept = (i for i in items if id(i) in shown or (i.event and i.status is not Status.MISSED))
     return Message(receiver, account, tuple(kept), counts)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fluence_watch.alerting.grouping import SHOWN, Item, Status, in_full
 
 _TITLE = 150
-_FULL_AFTER_OUTAGE = 5  # what was missed comes with it, and the message is still a screen
+_FULL_AFTER_OUTAGE = 3  # what was missed comes with it, and the message is still a screen
 _SEAM = 16  # characters that a service may add when it joins title and body
 
 

@@ -142,3 +142,68 @@ def test_a_message_of_unknown_fate_is_sent_again_and_owned_up_to(
     assert ["8001 opened", "8001 opened"] == ports(receiver)
     assert 1 == len(daemon.logged("sending again what may have arrived"))
     assert 1 == daemon.metric("fluence_watch_notification_possible_duplicates_total")
+
+
+def test_a_receiver_that_is_removed_and_added_again_hears_what_fires(
+    fluence: Any,
+    receiver: Any,
+    daemon: Any,
+    configure: Callable[..., Path],
+    eventually: Eventually,
+) -> None:
+    """What was never delivered does not count as told, and what was is told to a new receiver."""
+    receiver.status = 503
+    daemon.start().ready()
+    fluence.do("open-port", **port(8001))
+    eventually(lambda: daemon.metric(WAITING, receiver="ops") == 1, "it waits")
+    for receivers in ([], [{"name": "ops", "url": receiver.url}]):
+        reloads = len(daemon.logged("reloaded"))
+        configure({"receivers": receivers})
+        daemon.signal(signal.SIGHUP)
+        eventually(lambda n=reloads: len(daemon.logged("reloaded")) > n, "it is taken over")
+        receiver.status = 200
+    eventually(lambda: receiver.accepted, "the new receiver is notified")
+
+    assert ["8001 opened"] == ports(receiver)
+
+
+def test_a_flapping_alert_leaves_no_queue(
+    fluence: Any, receiver: Any, daemon: Any, eventually: Eventually
+) -> None:
+    """However often it fires while the receiver is away, one message is due."""
+    receiver.status = 503
+    daemon.start().ready()
+    for _ in range(8):
+        for action, fires in (("open-port", 1), ("close-port", 0)):
+            fluence.do(action, **port(8001))
+            eventually(lambda n=fires: firing(daemon, n) or not n, "it is seen")
+            if not fires:
+                eventually(lambda: not firing(daemon, 1), "it is over")
+    assert 1 == daemon.metric(WAITING, receiver="ops")
+    receiver.status = 200
+    eventually(lambda: receiver.accepted, "it is notified")
+    eventually(lambda: daemon.metric(WAITING, receiver="ops") == 0, "all is delivered")
+
+    (post,) = receiver.accepted
+    assert "[MISSED:8] port_drift · main" == post.title
+
+
+def test_an_alert_that_gets_worse_is_notified_again(
+    fluence: Any, receiver: Any, daemon: Any, configure: Callable[..., Path], eventually: Eventually
+) -> None:
+    """An answer that turns into a refused key is news; one resolved ends both."""
+    configure({"rules.poll_failing": {"for": "0s"}})
+    daemon.start().ready()
+    fluence.fail(status=404)
+    eventually(lambda: receiver.titles, "it is notified")
+    key, fluence.world.api_key = fluence.world.api_key, "another"  # from the next answer on
+    fluence.mend()
+    eventually(lambda: len(receiver.titles) == 2, "it is notified again")
+    fluence.world.api_key = key
+    eventually(lambda: len(receiver.titles) == 3, "it is over")
+
+    assert [
+        "CRITICAL account main cannot be polled: refused",
+        "CRITICAL account main cannot be polled: unauthorized (worse)",
+        "RESOLVED account main is polled again",
+    ] == receiver.titles

@@ -184,7 +184,7 @@ async def test_after_an_outage_one_message_says_what_is_true(
     assert "the API failed lasting" in body
     assert "is polled again" in body
     assert "before ops could be notified" in body
-    assert "41 × poll_failing missed" in body  # noqa: RUF001 - as it is shown
+    assert "46 × poll_failing missed" in body  # noqa: RUF001 - as it is shown
     await eventually(lambda: not post.store.unsettled("main"))
     assert [alert_of("lasting").episode] == [*post.told()]
 

@@ -497,15 +497,15 @@ def test_what_no_service_takes() -> None:
 
 
 def test_what_was_missed_in_a_week_is_a_screen() -> None:
-    """What fires comes first, the worst in full; of what is over, the worst ten are named."""
+    """What fires comes first, the worst in full; of what is over, the worst five are named."""
     body = render(AWAY, BodyFormat.TEXT, NOW).body
 
-    assert 5 == body.count("has a low reserve")
-    assert 15 == body.count("low_balance web-")
-    assert 10 == body.count("resolved 17:14 UTC")
-    assert "20 × low_balance" in body  # noqa: RUF001 - as it is shown
-    assert len(body.splitlines()) < 70
-    assert "490 × port_drift missed" in body  # noqa: RUF001 - as it is shown
+    assert 3 == body.count("has a low reserve")
+    assert 7 == body.count("low_balance web-")
+    assert 5 == body.count("resolved 17:14 UTC")
+    assert "30 × low_balance" in body  # noqa: RUF001 - as it is shown
+    assert len(body.splitlines()) < 50
+    assert "495 × port_drift missed" in body  # noqa: RUF001 - as it is shown
     assert body.index("low_balance") < body.index("could be notified") < body.index("more:")
 
 
