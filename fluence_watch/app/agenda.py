@@ -66,8 +66,10 @@ class Agenda:
             return ()
         alerts = [page.alerts[each] for each in episodes if each in page.alerts]
         told = self._book.told(account, self.recipient.route.receiver)
+        # a copy, for what is settled meanwhile leaves the alerts and `told` together
+        known = {each: told[each] for each in episodes if each in told}
         found = await RENDERING.run(
-            due, alerts, told, self.recipient, now, paused=page.paused, events=self._events
+            due, alerts, known, self.recipient, now, paused=page.paused, events=self._events
         )
         self.look_at(account, found.wait_until)
         if not found.lines:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import NamedTuple
 
 import pytest
@@ -34,6 +35,7 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
+from fluence_watch.threads import RENDERING, STORE
 from tests.unit.app.post import Post
 
 START = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -253,10 +255,18 @@ async def told(path: Path, crash_at: int = NEVER) -> World:
         try:
             await live(world)
         except CrashError:
+            await no_thread_is_left()
             world.before_crash = len(world.accepted)
             fate.dead = False
             await live(world)
     return world
+
+
+async def no_thread_is_left() -> None:
+    """Wait until no thread of the dead process runs: a process dies whole."""
+    for pool, threads in ((STORE, 4), (RENDERING, 2)):
+        barrier = Barrier(threads)
+        await asyncio.gather(*(pool.run(barrier.wait) for _ in range(threads)))
 
 
 @contextmanager

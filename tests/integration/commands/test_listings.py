@@ -122,7 +122,7 @@ def test_a_vm_that_cannot_be_read(
 VM = {
     "id": "0x1", "vmName": "web-1", "status": "ACTIVE", "pricePerEpoch": 298160,
     "reservedBalance": "298160", "totalSpent": "0", "ports": [],
-    "nextBillingAt": "+002999-04-16T17:59:55.000000000Z",
+    "nextBillingAt": "+002099-04-16T17:59:55.000000000Z",
 }  # fmt: skip
 
 

@@ -13,7 +13,8 @@ import pytest
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matching import Route
-from fluence_watch.alerting.telling import Notified
+from fluence_watch.alerting.telling import Due, Notified, due
+from fluence_watch.app import agenda
 from fluence_watch.app.book import page_of
 from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import NotifyError, StoreError
@@ -211,6 +212,30 @@ async def test_an_event_that_ended_meanwhile_is_news(
     assert ["CRITICAL web-1 costs 0.000002 USDC an epoch, was 0.000001"] == [
         each.title for each in channel.sent
     ]
+
+
+async def test_what_is_settled_while_somebody_looks(
+    post: Post, telling: Callable[..., Setup], channel: Any, monkeypatch: pytest.MonkeyPatch,
+    eventually: Eventually,
+) -> None:  # fmt: skip
+    """A look that began before sees what the receiver knew then, and takes nothing for missed."""
+    await post.begin(telling(channel))
+    post.poll(alert_of())
+    await eventually(post.told)
+    page, looked = post.dispatch._book.pages["main"], due
+
+    def slowly(*what: Any, **more: Any) -> Due:
+        page.settle([*page.alerts])
+        return looked(*what, **more)
+
+    post.dispatch._complete = False  # nothing else settles
+    post.poll()
+    await eventually(lambda: len(channel.sent) == 2)
+    monkeypatch.setattr(agenda, "due", slowly)
+    post.dispatch._couriers["ops"].look("main")
+    await post.dispatch.rest()
+
+    assert 2 == len(channel.sent)
 
 
 async def test_worse_is_news(
