@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from fluence_watch.alerting.attempts import Attempts
-from fluence_watch.alerting.grouping import Message, Rank, compose
+from fluence_watch.alerting.grouping import Rank, compose
 from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.telling import Line, Notified, Told
 from fluence_watch.errors import NotifyError, StoreError
@@ -138,8 +138,7 @@ class Delivery:
             StoreError: the attempt could not be committed, so it was not made.
         """
         name, episodes = self.channel.name, [line.episode for line in lines]
-        message = compose(name, account, lines, self.ranks)
-        rendered = await RENDERING.run(self._rendered, message, plainly=plainly)
+        rendered = await RENDERING.run(self._rendered, account, lines, plainly=plainly)
         if self.attempts.repeats(episodes):
             log.warning("sending again what may have arrived", receiver=name, account=account)
             self.observer.possible_duplicate(name)
@@ -220,7 +219,8 @@ class Delivery:
         for episode in told:
             self.unsaved.pop(episode, None)
 
-    def _rendered(self, message: Message, *, plainly: bool) -> Rendered:
+    def _rendered(self, account: str, lines: Sequence[Line], *, plainly: bool) -> Rendered:
+        message = compose(self.channel.name, account, lines, self.ranks)
         fmt, longest = self.channel.format, self.channel.longest
         if not plainly:
             try:
