@@ -1,6 +1,5 @@
 """Reads the settings and reports every problem at once."""
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +104,7 @@ class _Reading:
     def _words(self, error: ErrorDetails) -> str:
         loc: Loc = error["loc"]
         if error["type"] == "extra_forbidden" and len(loc) == 1 and loc in self.overlay.origins:
-            close = difflib.get_close_matches(str(loc[0]).upper(), sorted(OWN), n=1, cutoff=0.8)
+            close = _close(str(loc[0]).upper(), sorted(OWN), 0.8)
             if close:
                 return f"unknown; did you mean {PREFIX}{close[0]}?"
         return _words(error)
@@ -243,7 +242,13 @@ def _nearest(loc: Loc) -> str:
 
 def _near(loc: Loc) -> list[str]:
     """The nearest known key."""
-    return difflib.get_close_matches(str(loc[-1]), _known_keys(loc[:-1]), n=1, cutoff=0.5)
+    return _close(str(loc[-1]), _known_keys(loc[:-1]), 0.5)
+
+
+def _close(word: str, known: Sequence[str], cutoff: float) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+
+    return get_close_matches(word, known, n=1, cutoff=cutoff)
 
 
 def _known_keys(loc: Loc) -> list[str]:
