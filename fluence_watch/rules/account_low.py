@@ -23,7 +23,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 
 from pydantic import Field
 
@@ -83,7 +82,7 @@ def judge(situation: Situation, settings: AccountLowSettings) -> Judgement:
     facts = _facts(situation.now, snapshot.balance, burn, uncounted)
     step = _step(facts, settings)
     finding = Finding(Fingerprint(situation.account, NAME), settings.severity, facts, step=step)
-    if burn and (balance <= 0 or balance < Fraction(settings.min_days) * burn):
+    if burn and (balance <= 0 or _lasts_less(balance, burn, settings.min_days)):
         return Judgement([finding])
     if uncounted or not snapshot.complete:
         return _UNKNOWN
@@ -93,6 +92,12 @@ def judge(situation: Situation, settings: AccountLowSettings) -> Judgement:
         return _UNKNOWN
     in_debt = balance <= 0 and finding.fingerprint in situation.alerts
     return Judgement([finding]) if in_debt else _GONE
+
+
+def _lasts_less(balance: MicroUsdc, burn: MicroUsdc, days: Decimal) -> bool:
+    """Whether the balance pays less than so many days. Exact, whatever the number of digits."""
+    numerator, denominator = days.as_integer_ratio()
+    return balance * denominator < burn * numerator
 
 
 def _step(facts: AccountLow, settings: AccountLowSettings) -> int:

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings.checks import doubts
+from fluence_watch.settings.checks.doubt import nearest
 from fluence_watch.settings.environment import OWN, PREFIX, Loc, Overlay, Tables, variables
 from fluence_watch.settings.lines import dotted, line_of
 from fluence_watch.settings.model import WatchSettings
@@ -104,7 +105,7 @@ class _Reading:
     def _words(self, error: ErrorDetails) -> str:
         loc: Loc = error["loc"]
         if error["type"] == "extra_forbidden" and len(loc) == 1 and loc in self.overlay.origins:
-            close = _close(str(loc[0]).upper(), sorted(OWN), 0.8)
+            close = nearest(str(loc[0]).upper(), sorted(OWN), 0.8)
             if close:
                 return f"unknown; did you mean {PREFIX}{close[0]}?"
         return _words(error)
@@ -242,13 +243,7 @@ def _nearest(loc: Loc) -> str:
 
 def _near(loc: Loc) -> list[str]:
     """The nearest known key."""
-    return _close(str(loc[-1]), _known_keys(loc[:-1]), 0.5)
-
-
-def _close(word: str, known: Sequence[str], cutoff: float) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
-
-    return get_close_matches(word, known, n=1, cutoff=cutoff)
+    return nearest(str(loc[-1]), _known_keys(loc[:-1]), 0.5)
 
 
 def _known_keys(loc: Loc) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
@@ -100,11 +99,18 @@ def matching(globs: Iterable[str], existing: Iterable[str]) -> list[str]:
     return [name for name in existing if any(fnmatchcase(name, glob) for glob in globs)]
 
 
+def nearest(word: str, known: Sequence[str], cutoff: float = 0.6) -> list[str]:
+    """The known word that is most alike, if one is alike enough."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+
+    return get_close_matches(word, known, n=1, cutoff=cutoff)
+
+
 def unmatched(kind: str, glob: str, existing: Sequence[str]) -> str:
     """The error for a glob that matches nothing, with the nearest name."""
     if "," in glob:
         parts = ", ".join(f'"{part.strip()}"' for part in glob.split(",") if part.strip())
         return f"{glob!r} is one glob with a comma in it, and matches no {kind}: write [{parts}]"
-    close = get_close_matches(glob, existing, n=1)
+    close = nearest(glob, existing)
     hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(existing)}"
     return f"{glob!r} matches no {kind}; {hint}"
