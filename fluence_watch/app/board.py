@@ -21,7 +21,6 @@ from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
-from fluence_watch.notify.render import brief
 from fluence_watch.rules import delivery_failing
 from fluence_watch.rules.port_drift import expected_ports
 from fluence_watch.web.status import AccountReport, ReceiverReport, StatusView, build_status
@@ -186,6 +185,8 @@ class Board:
 def _brief(facts: object, now: datetime) -> str:
     """The facts in words; facts that cannot be rendered do not break the page."""
     try:
+        from fluence_watch.notify.render import brief  # noqa: PLC0415 - a calm fleet needs no words
+
         return brief(facts, now)
     except Exception:  # noqa: BLE001 - whatever it is
         _log.exception("internal error, please report it", where="page")

@@ -2,9 +2,18 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode, State
 from fluence_watch.alerting.telling import Notified
+
+
+class Waiting(NamedTuple):
+    """How many messages wait for a receiver, and since when the oldest alert in them does."""
+
+    messages: int = 0
+    oldest_at: datetime | None = None
 
 
 @dataclass(slots=True)

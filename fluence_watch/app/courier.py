@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 
@@ -21,7 +20,7 @@ from fluence_watch.alerting.attempts import MAX_BACKOFF
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.telling import Line
 from fluence_watch.app.agenda import Agenda, Lines, longest_sleep
-from fluence_watch.app.book import Book
+from fluence_watch.app.book import Book, Waiting
 from fluence_watch.app.trial import Culprit, Refused, Trial
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.notify.delivery import Delivery
@@ -32,13 +31,6 @@ AFTER_TROUBLE = timedelta(seconds=10)
 """How long to wait when the store fails, and not the receiver."""
 PROBE_AFTER = 5
 GIVE_UP_AFTER = 3
-
-
-class Waiting(NamedTuple):
-    """How many messages wait for a receiver, and since when the oldest alert in them does."""
-
-    messages: int = 0
-    oldest_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,26 @@ An ended alert is settled when no receiver is due anything of it. Then only the 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import structlog
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
 from fluence_watch.alerting.telling import Heard, Recipient
-from fluence_watch.app.agenda import Agenda
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import Book, Page
+from fluence_watch.app.book import Book, Page, Waiting
 from fluence_watch.app.clock import Clock
-from fluence_watch.app.courier import Courier, Waiting
 from fluence_watch.app.wiring import EVENTS, Setup, delivery
 from fluence_watch.errors import StoreError
 from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
 from fluence_watch.web.status import ReceiverReport
+
+if TYPE_CHECKING:
+    from fluence_watch.app.courier import Courier
+    from fluence_watch.notify.delivery import Channel
 
 _log = structlog.get_logger(__name__)
 
@@ -77,21 +80,26 @@ class Dispatch:
             await self._remove(name)
         await self._add([name for name in setup.receivers if name not in stored])
         for name, channel in setup.receivers.items():
-            made = delivery(channel, self._store, self._board.own, self._clock)
             former = self._couriers.get(name)
             attempts = stored.get(name) or Attempts(since=self._clock())
             recipient = Recipient(setup.routes[name], attempts.since)
             if former is None:
-                self._board.own.add_receiver(name)
-                made = replace(made, attempts=attempts)
-                agenda = Agenda(recipient, self._book, EVENTS)
-                self._couriers[name] = Courier(made, agenda, self._book, self._settle_soon)
+                self._couriers[name] = self._courier(channel, recipient, attempts)
             else:
                 former.delivery.channel, former.agenda.recipient = channel, recipient
             for account in self._book.pages:
                 self._couriers[name].look(account)
         self._complete = True
         self._settle_soon()
+
+    def _courier(self, channel: "Channel", recipient: Recipient, attempts: Attempts) -> "Courier":
+        from fluence_watch.app.agenda import Agenda  # noqa: PLC0415 - only with receivers
+        from fluence_watch.app.courier import Courier  # noqa: PLC0415 - only with receivers
+
+        self._board.own.add_receiver(channel.name)
+        made = delivery(channel, self._store, self._board.own, self._clock)
+        agenda = Agenda(recipient, self._book, EVENTS)
+        return Courier(replace(made, attempts=attempts), agenda, self._book, self._settle_soon)
 
     def failing(self) -> Mapping[str, Undelivered | None]:
         """Each receiver with what it does not accept, `None` while it works."""
@@ -200,7 +208,7 @@ class Dispatch:
         return [a.episode for a in ended if not any(courier.claims(a) for courier in couriers)]
 
 
-def _undelivered(courier: Courier) -> Undelivered | None:
+def _undelivered(courier: "Courier") -> Undelivered | None:
     delivery, waiting = courier.delivery, courier.waiting or Waiting()
     if delivery.health.works or not delivery.attempts.failures:
         return None

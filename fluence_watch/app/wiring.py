@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from random import random
+from typing import TYPE_CHECKING
 
 from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
@@ -15,11 +16,12 @@ from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.finding import WATCHER
 from fluence_watch.model.funding import EPOCH
-from fluence_watch.notify.delivery import Attempted, Channel, Delivery
-from fluence_watch.notify.receiver import parse_receiver
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Rule, RuleSettings
 from fluence_watch.settings import AccountSettings, PollSettings, ReceiverSettings, WatchSettings
+
+if TYPE_CHECKING:
+    from fluence_watch.notify.delivery import Attempted, Channel, Delivery
 
 _MIB = 2**20
 
@@ -39,7 +41,7 @@ class Setup:
     settings: WatchSettings
     policies: Mapping[str, Policy]
     clients: Mapping[str, ClientConfig]
-    receivers: Mapping[str, Channel]
+    receivers: Mapping[str, "Channel"]
     routes: Mapping[str, Route]
 
 
@@ -59,6 +61,8 @@ def prepare(settings: WatchSettings) -> Setup:
     receivers: dict[str, Channel] = {}
     for number, receiver in enumerate(settings.receivers):
         try:
+            from fluence_watch.notify.receiver import parse_receiver  # noqa: PLC0415 - see `delivery`
+
             receivers[receiver.name] = parse_receiver(receiver.name, receiver.apprise_url)
         except (NotifyError, ValueError) as error:
             problems.append(Problem(f"receivers[{number}]", str(error)))
@@ -141,6 +145,8 @@ def _counting(account: str, own: OwnMetrics | None) -> Callable[[RequestRecord],
     return count
 
 
-def delivery(channel: Channel, store: Attempted, own: OwnMetrics, clock: Clock) -> Delivery:
+def delivery(channel: "Channel", store: "Attempted", own: OwnMetrics, clock: Clock) -> "Delivery":
     """The delivery to the receiver."""
+    from fluence_watch.notify.delivery import Delivery  # noqa: PLC0415 - only with receivers
+
     return Delivery(channel, store, own, now=clock, jitter=random, ranks=RANKS)
