@@ -1,12 +1,14 @@
 """What is true and what receivers were notified of: the alerts that receivers may be due."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode, State
+from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
+from fluence_watch.store import Store
 
 
 class Waiting(NamedTuple):
@@ -60,6 +62,27 @@ class Page:
                 told.pop(episode, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """All that is stored of an account. `unsettled` are its ended alerts that may yet be due."""
+
+    state: AccountState = field(default_factory=AccountState)
+    unsettled: Sequence[Alert] = ()
+    told: Mapping[str, Mapping[Episode, Notified]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, store: Store, account: str) -> Self:
+        """Read it; or raise `StoreError`."""
+        return cls(store.load(account), store.unsettled(account), store.notified(account))
+
+    def page(self, paused: frozenset[str] = frozenset()) -> Page:
+        """What its receivers may be due."""
+        alerts = self.state.alerts
+        firing = (alert for alert in alerts.values() if alert.state is State.FIRING)
+        known = {alert.episode: alert for alert in (*self.unsettled, *firing)}
+        return Page(alerts, paused, known, {name: dict(of) for name, of in self.told.items()})
+
+
 class Book:
     """The pages of all accounts. It is used in the event loop alone."""
 
@@ -74,15 +97,3 @@ class Book:
         """Forget what a removed receiver was notified of."""
         for page in self.pages.values():
             page.told.pop(receiver, None)
-
-
-def page_of(
-    alerts: Alerts,
-    unsettled: Iterable[Alert],
-    told: Mapping[str, Mapping[Episode, Notified]],
-    paused: frozenset[str] = frozenset(),
-) -> Page:
-    """The page of an account as it is stored."""
-    firing = (alert for alert in alerts.values() if alert.state is State.FIRING)
-    known = {alert.episode: alert for alert in (*unsettled, *firing)}
-    return Page(alerts, paused, known, {name: dict(of) for name, of in told.items()})

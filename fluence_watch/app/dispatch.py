@@ -112,14 +112,8 @@ class Dispatch:
             for name, told in page.told.items():
                 for episode, notified in told.items():
                     if notified.heard is Heard.GIVEN_UP and episode.fingerprint in page.open:
-                        found.setdefault(name, []).append(
-                            " ".join(filter(None, episode.fingerprint))
-                        )
+                        found.setdefault(name, []).append(episode.fingerprint.words)
         return {name: Refused(tuple(sorted(alerts))) for name, alerts in found.items()}
-
-    def works(self, receiver: str) -> bool:
-        """Whether the last attempt to reach the receiver succeeded; false before the first."""
-        return receiver in self._couriers and self._couriers[receiver].delivery.health.works
 
     def report(self, receiver: str) -> ReceiverReport:
         """The state of a receiver of the settings; may run in any thread."""

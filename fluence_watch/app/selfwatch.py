@@ -11,7 +11,7 @@ from fluence_watch.alerting.lifecycle import advance
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import page_of
+from fluence_watch.app.book import Stored
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Decision, Policy
 from fluence_watch.app.dispatch import Dispatch
@@ -82,11 +82,9 @@ class SelfWatch:
         policy = watcher_policy(setup.settings)
         async with self._looking:
             if self._watched is None:
-                state = await STORE.run(self._store.load, WATCHER)
-                unsettled = await STORE.run(self._store.unsettled, WATCHER)
-                told = await STORE.run(self._store.notified, WATCHER)
-                self._dispatch.follow(WATCHER, page_of(state.alerts, unsettled, told))
-                self._watched = _Watched(policy, setup.routes, state)
+                stored = await STORE.run(Stored.read, self._store, WATCHER)
+                self._dispatch.follow(WATCHER, stored.page())
+                self._watched = _Watched(policy, setup.routes, stored.state)
             self._watched.policy, self._watched.routes = policy, setup.routes
         self._schedule.every(setup.settings.poll.interval.total_seconds(), "receivers", self.look)
 

@@ -2,17 +2,13 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
 import structlog
 
-from fluence_watch.alerting.lifecycle import Alert, Episode
-from fluence_watch.alerting.state import AccountState
-from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import page_of
+from fluence_watch.app.book import Stored
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import paused_subjects
 from fluence_watch.app.dispatch import Dispatch
@@ -35,15 +31,6 @@ OVERDUE_INTERVALS = 3
 _POLL, _LOOK = "poll", "look"
 _LONGEST_STEP = timedelta(seconds=1)
 """Many accounts are spread over the interval; a few do not have to wait that long."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """All that is stored of an account."""
-
-    state: AccountState = field(default_factory=AccountState)
-    unsettled: Sequence[Alert] = ()
-    told: Mapping[str, Mapping[Episode, Notified]] = field(default_factory=dict)
 
 
 class Watches:
@@ -89,7 +76,7 @@ class Watches:
         for name, policy in setup.policies.items():
             config = setup.clients[name]
             if name not in self._watches:
-                self._add(name, setup, stored.get(name, _Stored()))
+                self._add(name, setup, stored.get(name, Stored()))
             elif config != self._configs[name]:
                 client = connect(name, config, self._clock, self._board.own)
                 await self._watches[name].change(policy, client)
@@ -129,10 +116,9 @@ class Watches:
         for watch in self._watches.values():
             await watch.client.aclose()
 
-    def _add(self, name: str, setup: Setup, stored: "_Stored") -> None:
+    def _add(self, name: str, setup: Setup, stored: Stored) -> None:
         policy, state = setup.policies[name], stored.state
-        paused = paused_subjects(state, policy)
-        self._dispatch.follow(name, page_of(state.alerts, stored.unsettled, stored.told, paused))
+        self._dispatch.follow(name, stored.page(paused_subjects(state, policy)))
         client = connect(name, setup.clients[name], self._clock, self._board.own)
         self._watches[name] = Watch(
             policy,
@@ -147,7 +133,7 @@ class Watches:
 
     async def _hand_over(
         self, dropped: Collection[str], renamed: Mapping[str, str]
-    ) -> dict[str, "_Stored"]:
+    ) -> dict[str, Stored]:
         """Stop these watches, and rename the states of renamed accounts.
 
         Where that fails, the watches continue.
@@ -172,19 +158,15 @@ class Watches:
             _log.info("account renamed", account=name, to=new_name)
         return {new: await self._load_renamed(new) for new in renamed.values()}
 
-    async def _load(self, name: str) -> "_Stored":
-        return _Stored(
-            await STORE.run(self._store.load, name),
-            await STORE.run(self._store.unsettled, name),
-            await STORE.run(self._store.notified, name),
-        )
+    async def _load(self, name: str) -> Stored:
+        return await STORE.run(Stored.read, self._store, name)
 
-    async def _load_renamed(self, name: str) -> "_Stored":
+    async def _load_renamed(self, name: str) -> Stored:
         try:
             return await self._load(name)
         except StoreError as error:
             _log.error("state of a renamed account is not read", account=name, error=str(error))
-            return _Stored()
+            return Stored()
 
     def _plan(self, names: Sequence[str], poll: PollSettings) -> None:
         if poll == self._poll_settings:

@@ -57,6 +57,11 @@ class Fingerprint(NamedTuple):
     subject: str = ""
     key: str = ""
 
+    @property
+    def words(self) -> str:
+        """Its parts, separated by spaces."""
+        return " ".join(filter(None, self))
+
 
 @dataclass(frozen=True, slots=True)
 class VmRef:

@@ -161,7 +161,7 @@ class Delivery:
     ) -> dict[Episode, Notified]:
         """The receiver accepts other messages, but refuses these lines for good."""
         name = self.channel.name
-        what = [" ".join(filter(None, line.alert.fingerprint)) for line in lines]
+        what = [line.episode.fingerprint.words for line in lines]
         log.error("receiver refuses alerts for good", receiver=name, alerts=what, error=error)
         self.observer.given_up(name, len(lines))
         return await self._keep(self.attempts, lines, told, Line.given_up)

@@ -15,6 +15,8 @@ from fluence_watch.model.snapshot import Rejected
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
 NAME = "vm_unreadable"
+MONEY = "money"
+"""The key of a finding about a VM whose money is not known."""
 
 _INDEX = re.compile(r"^\[\d+\]")
 
@@ -65,7 +67,7 @@ def judge(situation: Situation, settings: VmUnreadableSettings) -> Judgement:
     ]
     findings += [
         Finding(
-            Fingerprint(situation.account, NAME, key, "money"),
+            Fingerprint(situation.account, NAME, key, MONEY),
             settings.severity,
             MoneyUnknown(ref(situation.known[key].last_known), unknown),
         )

@@ -15,7 +15,7 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import page_of
+from fluence_watch.app.book import Stored
 from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.model.finding import Fingerprint, Severity
@@ -66,9 +66,10 @@ def measure(alerts: int, receivers: int, repeats: int) -> Idle:
 
 async def _measure(store: Store, number: int, receivers: int, repeats: int) -> Idle:
     alerts = {each.fingerprint: each for each in map(_alert, range(number))}
-    store.commit(ACCOUNT, AccountState(), AccountState(alerts=alerts))
+    state = AccountState(alerts=alerts)
+    store.commit(ACCOUNT, AccountState(), state)
     dispatch = Dispatch(store, Board(lambda: NOW), lambda: NOW)
-    dispatch.follow(ACCOUNT, page_of(alerts, [], {}))
+    dispatch.follow(ACCOUNT, Stored(state).page())
     begun = process_time()
     await dispatch.take_over(_setup(receivers))
     await dispatch.rest()

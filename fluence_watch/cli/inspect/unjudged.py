@@ -69,7 +69,9 @@ def _unknown_facts(
     unknown: defaultdict[str, list[Vm]] = defaultdict(list)
     ports_matter = policy.rules[port_drift.NAME].enabled
     for key, vm in snapshot.vms.items():
-        reported = Fingerprint(snapshot.account, vm_unreadable.NAME, key, "money") in found
+        reported = (
+            Fingerprint(snapshot.account, vm_unreadable.NAME, key, vm_unreadable.MONEY) in found
+        )
         for what in () if reported else snapshot.unknown_money(vm):
             unknown[what].append(vm)
         if vm.status is Status.UNKNOWN:

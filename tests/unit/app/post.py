@@ -9,7 +9,7 @@ from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import page_of
+from fluence_watch.app.book import Stored
 from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.wiring import Setup
 from fluence_watch.simulator import SettableClock
@@ -29,9 +29,9 @@ class Post:
     async def begin(self, setup: Setup, *accounts: str) -> None:
         """Follow the accounts, from their stored states on, and take over the setup."""
         for account in accounts or ("main",):
-            state = self.states[account] = self.store.load(account)
-            unsettled, told = self.store.unsettled(account), self.store.notified(account)
-            self.dispatch.follow(account, page_of(state.alerts, unsettled, told))
+            stored = Stored.read(self.store, account)
+            self.states[account] = stored.state
+            self.dispatch.follow(account, stored.page())
         await self.dispatch.take_over(setup)
 
     def poll(self, *alerts: Alert, account: str = "main", quiet: bool = False) -> None:

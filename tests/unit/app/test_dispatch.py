@@ -15,7 +15,7 @@ from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Due, Notified, due
 from fluence_watch.app import agenda
-from fluence_watch.app.book import page_of
+from fluence_watch.app.book import Stored
 from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.model.finding import Fingerprint, Severity
@@ -149,10 +149,9 @@ async def test_what_ends_before_the_receivers_are_known(
     await eventually(post.told)
     await post.dispatch.stop(1)
     again = make_post()
-    again.states["main"] = again.store.load("main")
-    again.dispatch.follow(
-        "main", page_of(again.states["main"].alerts, [], again.store.notified("main"))
-    )
+    stored = Stored.read(again.store, "main")
+    again.states["main"] = stored.state
+    again.dispatch.follow("main", stored.page())
     again.poll()
     await asyncio.sleep(0.05)
     assert 1 == len(again.store.unsettled("main"))

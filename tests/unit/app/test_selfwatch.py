@@ -15,7 +15,7 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import page_of
+from fluence_watch.app.book import Stored
 from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.selfwatch import SelfWatch, decide_watcher
@@ -143,10 +143,8 @@ class Post:
     async def begin(self, setup: Setup) -> None:
         """Take over, and wait until the first tries were made."""
         for account in self.store.accounts():
-            told, unsettled = self.store.notified(account), self.store.unsettled(account)
-            alerts = self.store.load(account).alerts
             if account != WATCHER:
-                self.dispatch.follow(account, page_of(alerts, unsettled, told))
+                self.dispatch.follow(account, Stored.read(self.store, account).page())
         await self.dispatch.take_over(setup)
         await self.selfwatch.take_over(setup)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Column, MetaData, Table, create_engine, insert, inspect
 
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Recipient, due
-from fluence_watch.app.book import page_of
+from fluence_watch.app.book import Stored
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import SSH
 from fluence_watch.store import Store
@@ -99,10 +99,9 @@ def test_messages_that_version_0_1_had_queued(tmp_path: Path) -> None:
     copy = tmp_path / "old.db"
     copy.write_bytes((Path(__file__).parent / "data" / "store-0.1.0.sqlite").read_bytes())
     with Store.open(f"sqlite:///{copy}") as store:
-        state, unsettled = store.load("main"), store.unsettled("main")
-        told, receivers = store.notified("main"), store.receivers()
+        stored, receivers = Stored.read(store, "main"), store.receivers()
     now = datetime(2026, 4, 16, 12, 10, tzinfo=UTC)
-    page = page_of(state.alerts, unsettled, told)
+    page = stored.page()
 
     def is_due(name: str) -> list[tuple[str, str, str]]:
         """The lines that the receiver is due, by VM."""
@@ -118,7 +117,7 @@ def test_messages_that_version_0_1_had_queued(tmp_path: Path) -> None:
         ("0xdb", "price_changed", "first"),
         ("0xweb", "port_drift", "missed"),
     ] == is_due("pager")
-    (lockout,) = state.alerts.values()
+    (lockout,) = stored.state.alerts.values()
     assert receivers["ops"].repeats([lockout.episode])
     assert not receivers["pager"].begun
     assert (1, "") == (receivers["ops"].failures, receivers["ops"].error)
