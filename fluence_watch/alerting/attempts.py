@@ -18,8 +18,8 @@ class Attempts:
 
     `since` is when the receiver was added to the settings, `None` if unknown, long ago.
     `failures` counts the failed attempts since the last accepted one, `error` is the last error.
-    `next_at` is when the next attempt is due. `begun` marks the episodes of attempts whose outcome
-    is unknown: the message may have arrived.
+    `next_at` is when the next attempt is due. `begun` has the `marks` of the episodes of
+    attempts whose outcome is unknown: the message may have arrived.
     """
 
     since: datetime | None = None
@@ -28,13 +28,13 @@ class Attempts:
     error: str = ""
     begun: frozenset[str] = frozenset()
 
-    def begin(self, episodes: Iterable[Episode]) -> Self:
+    def begin(self, marked: frozenset[str]) -> Self:
         """An attempt begins. Until its outcome is known, the message may have arrived."""
-        return replace(self, begun=self.begun.union(map(mark, episodes)))
+        return replace(self, begun=self.begun | marked)
 
-    def ended(self, episodes: Iterable[Episode]) -> Self:
+    def ended(self, marked: frozenset[str]) -> Self:
         """The outcome of the attempt is known."""
-        return replace(self, begun=self.begun.difference(map(mark, episodes)))
+        return replace(self, begun=self.begun - marked)
 
     def succeeded(self) -> Self:
         """The receiver accepted a message."""
@@ -54,9 +54,14 @@ class Attempts:
         left = self.next_at - now if self.next_at else timedelta(0)
         return left if left <= MAX_BACKOFF * (0.75 + 0.5) else timedelta(0)
 
-    def repeats(self, episodes: Iterable[Episode]) -> bool:
+    def repeats(self, marked: frozenset[str]) -> bool:
         """Whether a message about these episodes may repeat one that arrived."""
-        return bool(self.begun) and not self.begun.isdisjoint(map(mark, episodes))
+        return not self.begun.isdisjoint(marked)
+
+
+def marks(episodes: Iterable[Episode]) -> frozenset[str]:
+    """The marks of these episodes."""
+    return frozenset(map(mark, episodes))
 
 
 def mark(episode: Episode) -> str:

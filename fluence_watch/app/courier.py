@@ -48,7 +48,7 @@ class _Held:
 class Courier:
     """The courier of one receiver.
 
-    `waiting` is `None` before it is counted. `counted` is called when it is, and after each round.
+    `waiting` is `None` before it is counted. `counted` is called each time that it is.
     """
 
     def __init__(
@@ -100,7 +100,6 @@ class Courier:
         while True:
             self._woken.clear()
             again = await self._guarded_round()
-            self._counted()
             if not self._woken.is_set():
                 self._resting.set()
             await self._sleep(again)

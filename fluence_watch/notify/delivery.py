@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.attempts import Attempts, marks
 from fluence_watch.alerting.grouping import Rank, compose
 from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.telling import Line, Notified, Told
@@ -137,23 +137,23 @@ class Delivery:
             NotifyError: the receiver did not accept it.
             StoreError: the attempt could not be committed, so it was not made.
         """
-        name, episodes = self.channel.name, [line.episode for line in lines]
-        rendered = await RENDERING.run(self._rendered, account, lines, plainly=plainly)
-        if self.attempts.repeats(episodes):
+        name = self.channel.name
+        rendered, marked = await RENDERING.run(self._prepared, account, lines, plainly=plainly)
+        if self.attempts.repeats(marked):
             log.warning("sending again what may have arrived", receiver=name, account=account)
             self.observer.possible_duplicate(name)
-        await self._save(self.attempts.begin(episodes))
+        await self._save(self.attempts.begin(marked))
         started = monotonic()
         try:
             await self.channel.send(rendered)
         except NotifyError as error:
-            await self._refused(error, episodes)
+            await self._refused(error, marked)
             raise
         now = self.now()
         log.info("notified", receiver=name, account=account, **_tally(lines, monotonic() - started))
         self.observer.delivered(name)
         self.health.succeeded(now)
-        attempts = self.attempts.succeeded().ended(episodes)
+        attempts = self.attempts.succeeded().ended(marked)
         return await self._keep(attempts, lines, told, Line.notified)
 
     async def give_up(
@@ -203,13 +203,13 @@ class Delivery:
         await self.save_unsaved()
         return known
 
-    async def _refused(self, error: NotifyError, episodes: Sequence[Episode]) -> None:
+    async def _refused(self, error: NotifyError, marked: frozenset[str]) -> None:
         name, now = self.channel.name, self.now()
         log.warning("receiver did not accept", receiver=name, error=str(error))
         self.observer.failed(name)
         self.health.failed(now, str(error))
         failed = self.attempts.failed(str(error), now, self.jitter())
-        self.attempts = failed if error.may_have_arrived else failed.ended(episodes)
+        self.attempts = failed if error.may_have_arrived else failed.ended(marked)
         await self._save(self.attempts)
 
     async def _save(self, attempts: Attempts) -> None:
@@ -218,6 +218,13 @@ class Delivery:
         self.attempts = attempts
         for episode in told:
             self.unsaved.pop(episode, None)
+
+    def _prepared(
+        self, account: str, lines: Sequence[Line], *, plainly: bool
+    ) -> tuple[Rendered, frozenset[str]]:
+        """The message, and the marks of its episodes."""
+        rendered = self._rendered(account, lines, plainly=plainly)
+        return rendered, marks(line.episode for line in lines)
 
     def _rendered(self, account: str, lines: Sequence[Line], *, plainly: bool) -> Rendered:
         message = compose(self.channel.name, account, lines, self.ranks)

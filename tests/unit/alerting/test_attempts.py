@@ -10,6 +10,7 @@ from fluence_watch.alerting.attempts import (
     Attempts,
     backoff,
     mark,
+    marks,
 )
 from fluence_watch.alerting.lifecycle import Alert, Episode
 
@@ -66,14 +67,19 @@ def test_the_course_of_attempts() -> None:
 def test_what_may_repeat_a_message(firing: Alert) -> None:
     """What a crash or a time-out leaves open is remembered by episode, until its attempt ends."""
     later = Episode(firing.fingerprint, NOW + HOUR)
-    begun = Attempts().begin([firing.episode])
+    begun = Attempts().begin(marks([firing.episode]))
 
-    assert begun.repeats([later, firing.episode])
-    assert not begun.repeats([later])
-    assert not Attempts().repeats([firing.episode])
-    assert begun.failed("late", NOW, 0.5).repeats([firing.episode])
-    assert not begun.ended([firing.episode]).repeats([firing.episode])
-    assert begun.begin([later]).succeeded().ended([later]).repeats([firing.episode])
+    assert begun.repeats(marks([later, firing.episode]))
+    assert not begun.repeats(marks([later]))
+    assert not Attempts().repeats(marks([firing.episode]))
+    assert begun.failed("late", NOW, 0.5).repeats(marks([firing.episode]))
+    assert not begun.ended(marks([firing.episode])).repeats(marks([firing.episode]))
+    assert (
+        begun.begin(marks([later]))
+        .succeeded()
+        .ended(marks([later]))
+        .repeats(marks([firing.episode]))
+    )
 
 
 def test_the_mark_of_an_episode(firing: Alert) -> None:

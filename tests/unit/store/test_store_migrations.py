@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Column, MetaData, Table, create_engine, insert, inspect
 
+from fluence_watch.alerting.attempts import marks
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Recipient, due
 from fluence_watch.app.book import Stored
@@ -118,7 +119,7 @@ def test_messages_that_version_0_1_had_queued(tmp_path: Path) -> None:
         ("0xweb", "port_drift", "missed"),
     ] == is_due("pager")
     (lockout,) = stored.state.alerts.values()
-    assert receivers["ops"].repeats([lockout.episode])
+    assert receivers["ops"].repeats(marks([lockout.episode]))
     assert not receivers["pager"].begun
     assert (1, "") == (receivers["ops"].failures, receivers["ops"].error)
     assert (2, "error=503") == (receivers["pager"].failures, receivers["pager"].error)

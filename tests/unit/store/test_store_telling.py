@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.attempts import Attempts, marks
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Heard, Notified
@@ -118,7 +118,7 @@ def test_what_is_not_stored_is_skipped(store: Store) -> None:
 
 def test_attempts_survive_a_restart(url: str) -> None:
     """When the next is due, why the last failed, and what may have arrived."""
-    begun = Attempts(since=NOW, failures=2).begin([alert("a").episode])
+    begun = Attempts(since=NOW, failures=2).begin(marks([alert("a").episode]))
     failed = begun.failed("refused " * 1000, NOW, 0.5)
     with Store.open(url) as store:
         store.add_receivers(["ops", "mail"], NOW)
@@ -127,7 +127,7 @@ def test_attempts_survive_a_restart(url: str) -> None:
         kept = store.receivers()
         assert replace(failed, error=failed.error[:500]) == kept["ops"]
         assert Attempts(since=NOW) == kept["mail"]
-        store.save_attempts("ops", failed.succeeded().ended([alert("a").episode]), {})
+        store.save_attempts("ops", failed.succeeded().ended(marks([alert("a").episode])), {})
         assert Attempts(since=NOW) == store.receivers()["ops"]
 
 
