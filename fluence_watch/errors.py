@@ -3,7 +3,8 @@
     FluenceWatchError
     ├── ConfigError              the settings are invalid; carries all problems
     ├── StoreError               the state could not be read or written
-    │   └── StoreLockedError     another daemon owns the store
+    │   ├── StoreLockedError     another daemon owns the store
+    │   └── StoreConflictError   another commit came between
     ├── ListenError              could not bind to the address to serve on
     ├── NotifyError              a receiver did not accept a message
     └── ApiError                 the Fluence API did not answer the request
@@ -63,6 +64,10 @@ class StoreError(FluenceWatchError):
 
 class StoreLockedError(StoreError):
     """Another daemon uses the same store."""
+
+
+class StoreConflictError(StoreError):
+    """The stored state is not the one that the change began from. Load it and decide again."""
 
 
 class ListenError(FluenceWatchError):

@@ -1,13 +1,16 @@
-"""The state of one account between two polls."""
+"""The state of one account between two polls, and what one poll changes of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
-from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.note import Note
 from fluence_watch.model.ssh_key import SshKey
 
 
@@ -27,3 +30,62 @@ class AccountState:
     last_good_at: datetime | None = None
     ssh_keys: tuple[SshKey, ...] | None = None
     balance: MicroUsdc | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """All that is stored of an account, at one moment.
+
+    `version` counts its commits. `unsettled` are the ended alerts of which a receiver may yet be
+    due something. `told` is what each receiver was notified of, of alerts that are not settled.
+    """
+
+    state: AccountState = field(default_factory=AccountState)
+    version: int = 0
+    unsettled: Sequence[Alert] = ()
+    told: Mapping[str, Mapping[Episode, Notified]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one poll changes: the state after it, and where it differs from the one before.
+
+    `seen` are the new or changed VMs by key, `forgotten` the keys of those that are gone.
+    `opened`, `moved`, `ended` and `dropped` alerts are new, changed, over, and gone without an end.
+    `applied` are the notes that no later poll needs.
+    """
+
+    after: AccountState
+    seen: Mapping[str, KnownVm]
+    forgotten: Sequence[str]
+    opened: Sequence[Alert]
+    moved: Sequence[Alert]
+    ended: Sequence[Alert]
+    dropped: Sequence[Fingerprint]
+    applied: Sequence[Note]
+
+    @classmethod
+    def between(
+        cls,
+        before: AccountState,
+        after: AccountState,
+        ended: Sequence[Alert] = (),
+        applied: Sequence[Note] = (),
+    ) -> Self:
+        """The change from one state to the next, with the alerts that ended."""
+        old, new = before.alerts, after.alerts
+        over = {alert.fingerprint for alert in ended}
+        return cls(
+            after,
+            seen={
+                key: entry
+                for key, entry in after.known.items()
+                if (known := before.known.get(key)) is not entry and known != entry
+            },
+            forgotten=[key for key in before.known if key not in after.known],
+            opened=[alert for key, alert in new.items() if key not in old],
+            moved=[alert for key, alert in new.items() if old.get(key) not in (None, alert)],
+            ended=ended,
+            dropped=[key for key in old if key not in new and key not in over],
+            applied=applied,
+        )

@@ -1,14 +1,13 @@
 """What is true and what receivers were notified of: the alerts that receivers may be due."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Self
 
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode, State
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.state import Stored
 from fluence_watch.alerting.telling import Notified
-from fluence_watch.store import Store
 
 
 class Waiting(NamedTuple):
@@ -30,6 +29,14 @@ class Page:
     paused: frozenset[str] = frozenset()
     alerts: dict[Episode, Alert] = field(default_factory=dict)
     told: dict[str, dict[Episode, Notified]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stored: Stored, paused: frozenset[str] = frozenset()) -> Self:
+        """What the receivers may be due of what is stored."""
+        alerts = stored.state.alerts
+        firing = (alert for alert in alerts.values() if alert.state is State.FIRING)
+        known = {alert.episode: alert for alert in (*stored.unsettled, *firing)}
+        return cls(alerts, paused, known, {name: dict(of) for name, of in stored.told.items()})
 
     def update(
         self, alerts: Alerts, ended: Iterable[Alert], paused: frozenset[str] | None
@@ -60,27 +67,6 @@ class Page:
             self.alerts.pop(episode, None)
             for told in self.told.values():
                 told.pop(episode, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """All that is stored of an account. `unsettled` are its ended alerts that may yet be due."""
-
-    state: AccountState = field(default_factory=AccountState)
-    unsettled: Sequence[Alert] = ()
-    told: Mapping[str, Mapping[Episode, Notified]] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, store: Store, account: str) -> Self:
-        """Read it; or raise `StoreError`."""
-        return cls(store.load(account), store.unsettled(account), store.notified(account))
-
-    def page(self, paused: frozenset[str] = frozenset()) -> Page:
-        """What its receivers may be due."""
-        alerts = self.state.alerts
-        firing = (alert for alert in alerts.values() if alert.state is State.FIRING)
-        known = {alert.episode: alert for alert in (*self.unsettled, *firing)}
-        return Page(alerts, paused, known, {name: dict(of) for name, of in self.told.items()})
 
 
 class Book:

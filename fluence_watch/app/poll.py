@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import structlog
 
 from fluence_watch.alerting.lifecycle import Alert, Alerts
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.state import AccountState, Stored
 from fluence_watch.app.clock import Clock
-from fluence_watch.app.decide import Decision, Policy, decide, decide_internal
+from fluence_watch.app.decide import Policy, decide, decide_internal
 from fluence_watch.app.faults import described
+from fluence_watch.app.kept import Decide, Kept
 from fluence_watch.app.polled import Polled
 from fluence_watch.app.report import report
 from fluence_watch.app.retries import tallied
@@ -94,7 +95,7 @@ class Watch:
         policy: Policy,
         client: FluenceClient,
         store: Store,
-        state: AccountState,
+        stored: Stored,
         *,
         clock: Clock,
         publish: Callable[[Polled], None],
@@ -108,8 +109,8 @@ class Watch:
         self._publish = publish
         self._crashed = crashed
         self._committed = committed
-        self._state = state
-        self._fault = _fault_in(state)
+        self._kept = Kept(store, policy.account, stored)
+        self._fault = _fault_in(stored.state)
         self._counts: tuple[int, int] | None = None
         self._polling = asyncio.Lock()
         self._settling = asyncio.Lock()  # may be taken beside `_polling`, never before it
@@ -186,27 +187,41 @@ class Watch:
         if isinstance(outcome, PollFailure) and outcome.internal:
             return self._judge_internal(policy, outcome, started)
         notes, unread = self._notes(policy.account)
-        decision = decide(self._state, outcome, policy, notes, self._fault)
-        return self._kept(policy, outcome, decision, started, unread)
+        fault = self._fault
+        return self._decided(
+            policy,
+            outcome,
+            lambda state: decide(state, outcome, policy, notes, fault),
+            started,
+            unread,
+        )
 
     def _judge_internal(self, policy: Policy, failure: PollFailure, started: float) -> Polled:
         try:
-            decision = decide_internal(self._state, failure, policy)
-            return self._kept(policy, failure, decision, started)
+            return self._decided(
+                policy, failure, lambda state: decide_internal(state, failure, policy), started
+            )
         except Exception as error:  # noqa: BLE001 - of ours, a second one: there is nobody to notify
             failure = self._internal("poll", error)
-            return Polled(policy, failure, self._state, seconds=monotonic() - started)
+            return Polled(policy, failure, self._kept.state, seconds=monotonic() - started)
 
-    def _kept(
+    def _decided(
         self,
         policy: Policy,
         outcome: Outcome,
-        decision: Decision,
+        judge: Decide,
         started: float,
         store_error: str | None = None,
     ) -> Polled:
-        before = self._state.alerts
-        store_error = store_error or self._commit(policy.account, decision)
+        """The decision, committed if nothing is wrong with the store.
+
+        What was not committed is decided again at the next poll.
+        """
+        before = self._kept.state.alerts
+        try:
+            decision = judge(self._kept.state) if store_error else self._kept.change(judge)
+        except StoreError as error:
+            store_error, decision = str(error), judge(self._kept.state)
         return Polled(
             policy,
             outcome,
@@ -230,21 +245,6 @@ class Watch:
             return self._store.notes(account), None
         except StoreError as error:
             return [], str(error)
-
-    def _commit(self, account: str, decision: Decision) -> str | None:
-        """Commit, then adopt the state: what was not committed is decided again at the next poll."""
-        try:
-            self._store.commit(
-                account,
-                self._state,
-                decision.after,
-                decision.ended,
-                applied=decision.applied,
-            )
-        except StoreError as error:
-            return str(error)
-        self._state = decision.after
-        return None
 
 
 def _fault_in(state: AccountState) -> str:

@@ -11,10 +11,11 @@ from fluence_watch.alerting.lifecycle import advance
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import Stored
+from fluence_watch.app.book import Page
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Decision, Policy
 from fluence_watch.app.dispatch import Dispatch
+from fluence_watch.app.kept import Kept
 from fluence_watch.app.report import fired, resolved
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, watcher_policy
@@ -50,11 +51,11 @@ def decide_watcher(
 
 @dataclass(slots=True)
 class _Watched:
-    """The policy, the routes, and the state that was last committed."""
+    """The policy, the routes, and the state as last committed."""
 
     policy: Policy
     routes: Mapping[str, Route]
-    state: AccountState
+    kept: Kept
 
 
 class SelfWatch:
@@ -82,9 +83,10 @@ class SelfWatch:
         policy = watcher_policy(setup.settings)
         async with self._looking:
             if self._watched is None:
-                stored = await STORE.run(Stored.read, self._store, WATCHER)
-                self._dispatch.follow(WATCHER, stored.page())
-                self._watched = _Watched(policy, setup.routes, stored.state)
+                stored = await STORE.run(self._store.load, WATCHER)
+                self._dispatch.follow(WATCHER, Page.of(stored))
+                kept = Kept(self._store, WATCHER, stored)
+                self._watched = _Watched(policy, setup.routes, kept)
             self._watched.policy, self._watched.routes = policy, setup.routes
         self._schedule.every(setup.settings.poll.interval.total_seconds(), "receivers", self.look)
 
@@ -111,11 +113,12 @@ class SelfWatch:
         receivers: Mapping[str, Undelivered | None],
         refused: Mapping[str, Refused],
     ) -> Decision:
-        before, policy = watched.state, watched.policy
-        decision = decide_watcher(before, receivers, refused, policy, self._clock())
+        before, policy, now = watched.kept.state, watched.policy, self._clock()
+        decision = decide_watcher(before, receivers, refused, policy, now)
         if before.alerts or decision.after.alerts:  # else there is nothing to keep
-            self._store.commit(WATCHER, before, decision.after, decision.ended)
-        watched.state = decision.after
+            decision = watched.kept.change(
+                lambda state: decide_watcher(state, receivers, refused, policy, now)
+            )
         self._board.publish_watcher(decision.after)
         _report(before, decision, watched.routes)
         return decision

@@ -7,8 +7,9 @@ from functools import partial
 
 import structlog
 
+from fluence_watch.alerting.state import Stored
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import Stored
+from fluence_watch.app.book import Page
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import paused_subjects
 from fluence_watch.app.dispatch import Dispatch
@@ -117,14 +118,14 @@ class Watches:
             await watch.client.aclose()
 
     def _add(self, name: str, setup: Setup, stored: Stored) -> None:
-        policy, state = setup.policies[name], stored.state
-        self._dispatch.follow(name, stored.page(paused_subjects(state, policy)))
+        policy = setup.policies[name]
+        self._dispatch.follow(name, Page.of(stored, paused_subjects(stored.state, policy)))
         client = connect(name, setup.clients[name], self._clock, self._board.own)
         self._watches[name] = Watch(
             policy,
             client,
             self._store,
-            state,
+            stored,
             clock=self._clock,
             publish=self._board.publish,
             crashed=self._board.crashed,
@@ -159,7 +160,7 @@ class Watches:
         return {new: await self._load_renamed(new) for new in renamed.values()}
 
     async def _load(self, name: str) -> Stored:
-        return await STORE.run(Stored.read, self._store, name)
+        return await STORE.run(self._store.load, name)
 
     async def _load_renamed(self, name: str) -> Stored:
         try:

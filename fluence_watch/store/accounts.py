@@ -5,23 +5,35 @@ from datetime import datetime
 
 from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.errors import StoreConflictError
 from fluence_watch.store import notes
+from fluence_watch.store.codec import dump
 from fluence_watch.store.schema import accounts
 
 
-def account_id_of(connection: Connection, name: str) -> int:
-    """The id of the account. Creates its row if it does not exist."""
-    found = find_account(connection, name)
-    if found is None:
+def advance_account(connection: Connection, name: str, after: AccountState, version: int) -> int:
+    """Write the fields of the account itself, as the version that follows. Returns its id.
+
+    Raises:
+        StoreConflictError: the stored version is another one.
+    """
+    this = select(accounts.c.id).where(accounts.c.name == name)
+    account_id: int | None = connection.scalar(this)
+    if account_id is None:
         connection.execute(insert(accounts).values(name=name))
-        return account_id_of(connection, name)
-    return found
-
-
-def find_account(connection: Connection, name: str) -> int | None:
-    """The id of the account, if it has a row."""
-    found: int | None = connection.scalar(select(accounts.c.id).where(accounts.c.name == name))
-    return found
+        account_id = connection.execute(this).scalar_one()
+    values = {
+        "last_poll_at": after.last_poll_at,
+        "last_good_at": after.last_good_at,
+        "ssh_keys": None if after.ssh_keys is None else dump(after.ssh_keys),
+        "balance": None if after.balance is None else dump(after.balance),
+        "version": version + 1,
+    }
+    as_expected = accounts.c.id == account_id, accounts.c.version == version
+    if not connection.execute(update(accounts).where(*as_expected).values(values)).rowcount:
+        raise StoreConflictError(f"account {name}: another commit came after version {version}")
+    return account_id
 
 
 def rename(connection: Connection, names: Mapping[str, str]) -> None:

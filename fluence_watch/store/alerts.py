@@ -6,7 +6,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Executable, Row, bindparam, delete, insert, select, update
 
-from fluence_watch.alerting.lifecycle import Alert, Alerts, State
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.state import Change
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.store.codec import dump, load_facts
 from fluence_watch.store.schema import accounts, alerts, is_open
@@ -60,25 +61,16 @@ def load_history(connection: Connection, account: str | None, limit: int) -> lis
     return list(_readable(connection.execute(query.limit(limit))))
 
 
-def save_alerts(
-    connection: Connection,
-    account_id: int,
-    before: Alerts,
-    after: Alerts,
-    ended: Sequence[Alert],
-) -> None:
+def save_alerts(connection: Connection, account_id: int, change: Change) -> None:
     """Write the changed alerts. The ended ones become history.
 
-    An alert that is not in `before` replaces whatever is stored for it, such as an unreadable row.
+    A new alert replaces whatever is stored for it, such as an unreadable row.
     """
-    changed = [alert for key, alert in after.items() if before.get(key) not in (None, alert)]
-    new = [alert for key, alert in after.items() if key not in before]
-    resolved = {alert.fingerprint for alert in ended}
-    dropped = before.keys() - after.keys() - resolved
-    stale = [*dropped, *(alert.fingerprint for alert in new)]
-    _many(connection, _UPDATE, [_update(account_id, alert) for alert in (*changed, *ended)])
+    stale = [*change.dropped, *(alert.fingerprint for alert in change.opened)]
+    moved = [_update(account_id, alert) for alert in (*change.moved, *change.ended)]
+    _many(connection, _UPDATE, moved)
     _many(connection, _DELETE, [which(account_id, fingerprint) for fingerprint in stale])
-    _many(connection, insert(alerts), [_insert(account_id, alert) for alert in new])
+    _many(connection, insert(alerts), [_insert(account_id, alert) for alert in change.opened])
 
 
 def _many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,11 +1,12 @@
 """The known VMs as rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
+from fluence_watch.alerting.state import Change
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.store.codec import dump, load_ports, load_vm
 from fluence_watch.store.schema import vms
@@ -28,21 +29,11 @@ def load_known(connection: Connection, account_id: int) -> dict[str, KnownVm]:
     return known
 
 
-def save_known(
-    connection: Connection,
-    account_id: int,
-    before: Mapping[str, KnownVm],
-    after: Mapping[str, KnownVm],
-) -> None:
+def save_known(connection: Connection, account_id: int, change: Change) -> None:
     """Write the changed entries. They are deleted and inserted again, whatever is stored."""
-    changed = [
-        (key, entry)
-        for key, entry in after.items()
-        if before.get(key) is not entry and before.get(key) != entry
-    ]
-    _delete(connection, account_id, [*(before.keys() - after.keys()), *(key for key, _ in changed)])
-    if changed:
-        rows = [_values(account_id, key, entry) for key, entry in changed]
+    _delete(connection, account_id, [*change.forgotten, *change.seen])
+    if change.seen:
+        rows = [_values(account_id, key, entry) for key, entry in change.seen.items()]
         connection.execute(insert(vms), rows)
 
 

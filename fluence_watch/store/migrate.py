@@ -38,7 +38,7 @@ _VERSION = Table(
 )
 
 
-def migrate(connection: Connection, path: Path) -> None:
+def migrate(connection: Connection, place: str) -> None:
     """Create the tables or run the missing migrations, in the connection's transaction.
 
     Raises:
@@ -49,12 +49,12 @@ def migrate(connection: Connection, path: Path) -> None:
     if before == head:
         return
     if before and before not in known:
-        raise _made_by_newer(path, before)
+        raise _made_by_newer(place, before)
     if before is None:
         _create(connection, head)
     else:
         _upgrade(connection)
-    _log.info("store migrated", path=str(path), before=before, after=head)
+    _log.info("store migrated", place=place, before=before, after=head)
 
 
 def _create(connection: Connection, head: str) -> None:
@@ -72,7 +72,7 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def verify(connection: Connection, path: Path) -> None:
+def verify(connection: Connection, place: str) -> None:
     """Check that the schema is current, without changing it.
 
     Raises:
@@ -82,11 +82,11 @@ def verify(connection: Connection, path: Path) -> None:
     if found == known[-1]:
         return
     if found is None:
-        raise StoreError(f"the store {path} is empty: start `fluence-watch run` first")
+        raise StoreError(f"the store {place} is empty: start `fluence-watch run` first")
     if found not in known:
-        raise _made_by_newer(path, found)
+        raise _made_by_newer(place, found)
     raise StoreError(
-        f"the store {path} was created by an older fluence-watch (schema {found}): "
+        f"the store {place} was created by an older fluence-watch (schema {found}): "
         "start `fluence-watch run` of this version once to upgrade it"
     )
 
@@ -115,8 +115,8 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _made_by_newer(path: Path, revision: str) -> StoreError:
+def _made_by_newer(place: str, revision: str) -> StoreError:
     return StoreError(
-        f"the store {path} was created by a newer fluence-watch (schema {revision}): "
+        f"the store {place} was created by a newer fluence-watch (schema {revision}): "
         "upgrade this one, or give it another store.url"
     )

@@ -39,6 +39,7 @@ accounts = Table(
     Column("ssh_keys", AnyText),  # JSON, NULL before the first list of keys
     Column("balance", AnyText),  # JSON
     Column("absent_since", Moment),  # NULL while the account is watched
+    Column("version", Integer, nullable=False, server_default=text("0")),  # of the state
 )
 
 vms = Table(

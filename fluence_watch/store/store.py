@@ -1,42 +1,29 @@
 """The store. Every public operation is one transaction and may be called from any thread."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
-from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, delete, select, text, update
+from sqlalchemy import Connection, delete, select, text
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Episode
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.state import AccountState, Change, Stored
 from fluence_watch.alerting.telling import Notified
-from fluence_watch.errors import StoreError
 from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
-from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Vm
 from fluence_watch.store import notes, telling
-from fluence_watch.store.accounts import (
-    account_id_of,
-    find_account,
-    forget_absent,
-    load_absent,
-    mark_absent,
-)
+from fluence_watch.store.accounts import advance_account, forget_absent, load_absent, mark_absent
 from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import load_history, load_open, load_unsettled, save_alerts
-from fluence_watch.store.codec import Loader, dump, load_balance, load_keys
-from fluence_watch.store.engine import connect, writer
-from fluence_watch.store.errors import store_errors
+from fluence_watch.store.codec import Loader, load_balance, load_keys
+from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
-from fluence_watch.store.location import database_path, owned
-from fluence_watch.store.migrate import migrate, verify
 from fluence_watch.store.schema import accounts, alerts, is_open
 
 T = TypeVar("T")
@@ -50,12 +37,8 @@ class Store:
     A returned commit is on disk. It survives a kill and a power cut.
     """
 
-    def __init__(self, path: Path, engine: Engine, resources: ExitStack) -> None:
-        self._path = path
-        self._reader = engine
-        self._writer = writer(engine)
-        self._writing = Lock()
-        self._resources = resources
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @classmethod
     def open(cls, url: str, *, exclusive: bool = True, notes: bool = False) -> Self:
@@ -69,22 +52,14 @@ class Store:
             StoreLockedError: another process owns the store.
             StoreError: the store cannot be opened, or another version created it.
         """
-        path = database_path(url)
-        with ExitStack() as resources, store_errors(path):
-            _check_place(path, must_exist=not exclusive)
-            if exclusive:
-                resources.enter_context(owned(path))
-            engine = connect(path, read_only=not (exclusive or notes))
-            resources.callback(engine.dispose)
-            prepare, transactions = (migrate, writer(engine)) if exclusive else (verify, engine)
-            with transactions.begin() as connection:
-                prepare(connection, path)
-            return cls(path, engine, resources.pop_all())
+        return cls(Database.open(url, own=exclusive, read_only=not (exclusive or notes)))
 
     def close(self) -> None:
-        """Close all connections and release the store. A second call does nothing."""
-        with store_errors(self._path):
-            self._resources.close()
+        """Wait for running operations, close all connections and release the store.
+
+        Later operations fail. A second call does nothing.
+        """
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -133,8 +108,8 @@ class Store:
             ]
         return [entry.vm for entry in known if entry.missing_since is None]
 
-    def load(self, account: str) -> AccountState:
-        """The state after the last commit of the account. Empty if there was none.
+    def load(self, account: str) -> Stored:
+        """All that is stored of the account. Empty if there was no commit.
 
         Unreadable VMs and alerts are logged and skipped. The next poll finds them again.
         """
@@ -142,43 +117,32 @@ class Store:
         with garbage_collection_paused(), self._read() as connection:
             row = connection.execute(query).one_or_none()
             if row is None:
-                return AccountState()
-            known = load_known(connection, row.id)
-            still_open = load_open(connection, row.id)
-            keys = _load(load_keys, row.ssh_keys, account)
-            balance = _load(load_balance, row.balance, account)
-        return AccountState(known, still_open, row.last_poll_at, row.last_good_at, keys, balance)
+                return Stored()
+            state = AccountState(
+                load_known(connection, row.id),
+                load_open(connection, row.id),
+                row.last_poll_at,
+                row.last_good_at,
+                _load(load_keys, row.ssh_keys, account),
+                _load(load_balance, row.balance, account),
+            )
+            unsettled = load_unsettled(connection, row.id)
+            return Stored(state, row.version, unsettled, telling.load_notified(connection, row.id))
 
-    def commit(
-        self,
-        account: str,
-        before: AccountState,
-        after: AccountState,
-        ended: Sequence[Alert] = (),
-        *,
-        applied: Sequence[Note] = (),
-    ) -> None:
-        """Store what one poll changed, all of it or nothing.
+    def commit(self, account: str, change: Change, *, version: int) -> int:
+        """Store what one poll changed, all of it or nothing. Returns the version after it.
 
-        `before` is the last committed or loaded state. Only the differences are written.
-        Alerts that `ended` become history. `applied` notes are removed.
+        `version` is that of the state that the change began from.
+
+        Raises:
+            StoreConflictError: another commit came between.
         """
         with self._write() as connection:
-            account_id = account_id_of(connection, account)
-            connection.execute(
-                update(accounts)
-                .where(accounts.c.id == account_id)
-                .values(
-                    last_poll_at=after.last_poll_at,
-                    last_good_at=after.last_good_at,
-                    balance=None if after.balance is None else dump(after.balance),
-                )
-            )
-            if after.ssh_keys != before.ssh_keys:
-                _save_keys(connection, account_id, after.ssh_keys)
-            save_known(connection, account_id, before.known, after.known)
-            save_alerts(connection, account_id, before.alerts, after.alerts, ended)
-            notes.remove(connection, applied)
+            account_id = advance_account(connection, account, change.after, version)
+            save_known(connection, account_id, change)
+            save_alerts(connection, account_id, change)
+            notes.remove(connection, change.applied)
+        return version + 1
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Rename accounts.
@@ -222,18 +186,6 @@ class Store:
         with self._write() as connection:
             return connection.execute(old).rowcount
 
-    def unsettled(self, account: str) -> list[Alert]:
-        """The ended alerts of the account of which a receiver may still be due something."""
-        with self._read() as connection:
-            account_id = find_account(connection, account)
-            return [] if account_id is None else load_unsettled(connection, account_id)
-
-    def notified(self, account: str) -> dict[str, dict[Episode, Notified]]:
-        """What each receiver was notified of, of alerts of the account that are not settled."""
-        with self._read() as connection:
-            account_id = find_account(connection, account)
-            return {} if account_id is None else telling.load_notified(connection, account_id)
-
     def settle(self, episodes: Collection[Episode]) -> None:
         """Record that no receiver is due anything of these ended alerts any more."""
         with self._write() as connection:
@@ -266,28 +218,11 @@ class Store:
             telling.save_notified(connection, receiver, told)
             telling.save_attempts(connection, receiver, attempts)
 
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with store_errors(self._path), self._reader.begin() as connection:
-            yield connection
+    def _read(self) -> AbstractContextManager[Connection]:
+        return self._database.read()
 
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        # The lock queues our own writers. SQLite would poll for its lock with a time limit.
-        with store_errors(self._path), self._writing, self._writer.begin() as connection:
-            yield connection
-
-
-def _check_place(path: Path, *, must_exist: bool) -> None:
-    if not path.parent.is_dir():
-        raise StoreError(f"the store {path}: there is no folder {path.parent}: create it first")
-    if must_exist and not path.exists():
-        raise StoreError(f"there is no store at {path} yet: start `fluence-watch run` first")
-
-
-def _save_keys(connection: Connection, account_id: int, keys: tuple[SshKey, ...] | None) -> None:
-    text = None if keys is None else dump(keys)
-    connection.execute(update(accounts).where(accounts.c.id == account_id).values(ssh_keys=text))
+    def _write(self) -> AbstractContextManager[Connection]:
+        return self._database.write()
 
 
 def _load(loader: Loader[T], stored: str | None, account: str) -> T | None:

@@ -13,9 +13,9 @@ import structlog
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import Route
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.state import AccountState, Stored
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import Stored
+from fluence_watch.app.book import Page
 from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.model.finding import Fingerprint, Severity
@@ -24,6 +24,7 @@ from fluence_watch.notify.render import Rendered
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.settings import WatchSettings
 from fluence_watch.store import Store
+from tests.stored import keep
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 ACCOUNT = "main"
@@ -67,9 +68,9 @@ def measure(alerts: int, receivers: int, repeats: int) -> Idle:
 async def _measure(store: Store, number: int, receivers: int, repeats: int) -> Idle:
     alerts = {each.fingerprint: each for each in map(_alert, range(number))}
     state = AccountState(alerts=alerts)
-    store.commit(ACCOUNT, AccountState(), state)
+    keep(store, ACCOUNT, state)
     dispatch = Dispatch(store, Board(lambda: NOW), lambda: NOW)
-    dispatch.follow(ACCOUNT, Stored(state).page())
+    dispatch.follow(ACCOUNT, Page.of(Stored(state)))
     begun = process_time()
     await dispatch.take_over(_setup(receivers))
     await dispatch.rest()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.state import AccountState, Change
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.vm import Status, Vm
@@ -31,15 +31,16 @@ def state_after(number: int) -> AccountState:
 def main(url: str) -> None:
     """Poll for ever."""
     store = Store.open(url)
-    before, number = store.load("main"), len(store.unsettled("main"))
-    number += len(before.alerts)
+    stored = store.load("main")
+    before, version = stored.state, stored.version
+    number = len(stored.unsettled) + len(before.alerts)
     while True:
         number += 1
         after = state_after(number)
         over = [
             replace(alert, state=State.RESOLVED, ends_at=NOW) for alert in before.alerts.values()
         ]
-        store.commit("main", before, after, over)
+        version = store.commit("main", Change.between(before, after, over), version=version)
         print(number, flush=True)  # noqa: T201 - the parent reads it
         before = after
 

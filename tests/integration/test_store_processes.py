@@ -41,12 +41,12 @@ def test_a_kill_loses_no_commit_and_halves_none(url: str) -> None:
     for lines in (7, 40):
         returned = last_commit_before_kill(url, lines)
         with Store.open(url) as store:
-            state = store.load("main")
+            state = store.load("main").state
             (vm,), (alert,) = state.known, state.alerts.values()
             kept = int(vm)
             assert kept in {returned, returned + 1}
             assert str(kept) == alert.facts.reason  # type: ignore[attr-defined] # PollFailing
-            assert kept == 1 + len(store.unsettled("main"))
+            assert kept == 1 + len(store.load("main").unsettled)
 
 
 def test_a_second_process_is_refused(url: str, store: Store) -> None:

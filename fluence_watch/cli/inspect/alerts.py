@@ -54,7 +54,8 @@ def alerts(
         if resolved:
             found = store.history(limit=limit)
         else:
-            found = [a for name in store.accounts() for a in store.load(name).alerts.values()]
+            states = [store.load(name).state for name in store.accounts()]
+            found = [alert for state in states for alert in state.alerts.values()]
             found.sort(key=lambda a: (a.state.value, -a.severity.rank, a.fingerprint))
     views = [alert_view(alert, now, brief) for alert in found]
     if form is OutputFormat.JSON:

@@ -74,7 +74,7 @@ def _states(setup: "Setup") -> "Mapping[str, AccountState]":
 
     try:
         with Store.open(setup.settings.store.url, exclusive=False) as store:
-            return {name: store.load(name) for name in setup.policies}
+            return {name: store.load(name).state for name in setup.policies}
     except StoreError as error:
         typer.echo(f"note: VMs are not compared with an earlier list: {error}", err=True)
         return {name: AccountState() for name in setup.policies}

@@ -40,9 +40,9 @@ def has_store(setup: Setup) -> bool:
     Raises:
         StoreError: the store URL is not valid.
     """
-    from fluence_watch.store.location import database_path
+    from fluence_watch.store.backends import backend_of
 
-    return database_path(setup.settings.store.url).exists()
+    return backend_of(setup.settings.store.url).exists
 
 
 def recall(setup: Setup, accounts: Iterable[str]) -> Memory:
@@ -60,7 +60,7 @@ def recall(setup: Setup, accounts: Iterable[str]) -> Memory:
     memory: dict[tuple[str, str], KnownVm] = {}
     with Store.open(setup.settings.store.url, exclusive=False) as store:
         for account in sorted(set(accounts)):
-            memory |= {(account, key): vm for key, vm in store.load(account).known.items()}
+            memory |= {(account, key): vm for key, vm in store.load(account).state.known.items()}
             for note in store.notes(account):
                 place = (account, note.subject)
                 if note.action is NoteAction.ACCEPTED and place in memory:

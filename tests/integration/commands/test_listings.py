@@ -14,6 +14,7 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.vm_vanished import VmVanished
 from fluence_watch.simulator import Fault, FaultKind
 from fluence_watch.store import Store
+from tests.stored import keep
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
 
@@ -222,8 +223,8 @@ def remembered() -> None:
             AccountState(alerts={alert.fingerprint: alert for alert in alerts})
             for alerts in ([], [fired], [], [lost, failing])
         ]
-        for before, after, ended in zip(states, states[1:], ([], [over], []), strict=False):
-            store.commit("main", before, after, ended)
+        for after, ended in zip(states[1:], ([], [over], []), strict=True):
+            keep(store, "main", after, ended)
 
 
 def test_what_fires(run: Run, remembered: None) -> None:

@@ -15,6 +15,7 @@ from fluence_watch.model.ports import parse_port
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.simulator import Fault, FaultKind
 from fluence_watch.store import Store
+from tests.stored import keep
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
 
@@ -46,7 +47,7 @@ def _watched(machine: Any, *baseline: str) -> None:
     ports = tuple(map(parse_port, baseline))
     entry = KnownVm(vm, first_seen_at=datetime.now(UTC), baseline=ports)
     with Store.open(STORE) as store:
-        store.commit("main", AccountState(), AccountState(known={vm.key: entry}))
+        keep(store, "main", AccountState(known={vm.key: entry}))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from fluence_watch.model.vm import Status, Vm
 from fluence_watch.simulator import Fault, FaultKind
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.store import Store
+from tests.stored import keep
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
 
@@ -156,7 +157,7 @@ def test_what_the_shell_completes(api: Any) -> None:
     known = {vm.key: KnownVm(vm, first_seen_at=NOW) for vm in listed}
     known["0xab02"] = replace(known["0xab02"], missing_since=NOW)
     with Store.open(STORE) as store:
-        store.commit("main", AccountState(), AccountState(known=known))
+        keep(store, "main", AccountState(known=known))
     api.faults.queue(Fault(FaultKind.STATUS, status=500), 1)
     assert ["0xCD04", "0xCD05", "db", "web-1"] == _completed("vm show ")
     assert ["web-1"] == _completed("vm rm w")
@@ -258,7 +259,7 @@ def test_a_missing_vm_is_shown_as_it_was(run: Run, api: Any) -> None:
     lost = KnownVm(vm, at - timedelta(days=1), (SSH,), 3, at, 3, at - timedelta(minutes=1))
     before = AccountState()
     with Store.open(STORE) as store:
-        store.commit("main", before, replace(before, known={vm.key: lost}))
+        keep(store, "main", replace(before, known={vm.key: lost}))
     assert json.loads(run("vm", "show", machine.id, "-o", "json").out)["listed"]
     api.world.vanish(machine.id)
     ran = run("vm", "show", "web")
@@ -281,7 +282,7 @@ def test_a_vm_that_went_since_the_last_poll(run: Run, api: Any) -> None:
     vm = Vm(machine.id, "web", Status.ACTIVE, "ACTIVE")
     with Store.open(STORE) as store:
         known = {vm.key: KnownVm(vm, NOW)}
-        store.commit("main", AccountState(), replace(AccountState(), known=known))
+        keep(store, "main", replace(AccountState(), known=known))
     api.world.vanish(machine.id)
     assert "missing since  now; the watcher has not missed it yet" in run("vm", "show", "web").out
     assert None is json.loads(run("vm", "show", "web", "-o", "json").out)["missing_since"]
@@ -438,7 +439,7 @@ def test_deleting_tells_the_watcher(run: Run, api: Any) -> None:
     # the request fails, and the note is there already
     with Store.open(STORE) as store:
         applied = store.notes("main")
-        store.commit("main", AccountState(), AccountState(), applied=applied)
+        keep(store, "main", AccountState(), applied=applied)
     api.world.update(other.id, name="doomed")
     api.faults.queue(Fault(FaultKind.STATUS, status=500), 50)
     assert 3 == run("vm", "rm", "doomed", "--yes").code

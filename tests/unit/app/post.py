@@ -9,9 +9,12 @@ from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import Stored
+from fluence_watch.app.book import Page
+from fluence_watch.app.decide import Decision
 from fluence_watch.app.dispatch import Dispatch
+from fluence_watch.app.kept import Kept
 from fluence_watch.app.wiring import Setup
+from fluence_watch.model.finding import Verdict
 from fluence_watch.simulator import SettableClock
 
 # ruff: noqa: ANN401 - the store may be wrapped by a fake
@@ -24,30 +27,31 @@ class Post:
         self.store, self.clock = store, clock
         self.board = Board(clock)
         self.dispatch = Dispatch(store, self.board, clock)
-        self.states: dict[str, AccountState] = {}
+        self.kept: dict[str, Kept] = {}
 
     async def begin(self, setup: Setup, *accounts: str) -> None:
         """Follow the accounts, from their stored states on, and take over the setup."""
         for account in accounts or ("main",):
-            stored = Stored.read(self.store, account)
-            self.states[account] = stored.state
-            self.dispatch.follow(account, stored.page())
+            stored = self.store.load(account)
+            self.kept[account] = Kept(self.store, account, stored)
+            self.dispatch.follow(account, Page.of(stored))
         await self.dispatch.take_over(setup)
 
     def poll(self, *alerts: Alert, account: str = "main", quiet: bool = False) -> None:
         """These alerts are open after a poll, and all others ended."""
-        before = self.states[account]
         after = AccountState(alerts={a.fingerprint: a for a in alerts}, last_poll_at=self.clock())
-        over = (each for key, each in before.alerts.items() if key not in after.alerts)
         end = {"state": State.RESOLVED, "ends_at": self.clock(), "quiet": quiet}
-        ended = [replace(each, **end) for each in over]
-        self.store.commit(account, before, after, ended)
-        self.states[account] = after
+
+        def decide(before: AccountState) -> Decision:
+            over = (each for key, each in before.alerts.items() if key not in after.alerts)
+            return Decision(after, [replace(each, **end) for each in over], (), Verdict({}))
+
+        ended = self.kept[account].change(decide).ended
         self.dispatch.committed(account, after.alerts, ended)
 
     def told(self, receiver: str = "ops") -> Mapping[Episode, Notified]:
         """What the store says that the receiver knows of account `main`."""
-        known: Mapping[Episode, Notified] = self.store.notified("main").get(receiver, {})
+        known: Mapping[Episode, Notified] = self.store.load("main").told.get(receiver, {})
         return known
 
     def failures(self, receiver: str = "ops") -> int:

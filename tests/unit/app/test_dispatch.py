@@ -15,7 +15,8 @@ from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Due, Notified, due
 from fluence_watch.app import agenda
-from fluence_watch.app.book import Stored
+from fluence_watch.app.book import Page
+from fluence_watch.app.kept import Kept
 from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.model.finding import Fingerprint, Severity
@@ -110,7 +111,7 @@ async def test_a_poll_notifies(
     post.poll(alert_of())
     post.clock.advance(MINUTE)
     post.poll()
-    await eventually(lambda: len(channel.sent) == 2 and not post.store.unsettled("main"))
+    await eventually(lambda: len(channel.sent) == 2 and not post.store.load("main").unsettled)
 
     assert [
         "CRITICAL account main cannot be polled: server error",
@@ -149,14 +150,14 @@ async def test_what_ends_before_the_receivers_are_known(
     await eventually(post.told)
     await post.dispatch.stop(1)
     again = make_post()
-    stored = Stored.read(again.store, "main")
-    again.states["main"] = stored.state
-    again.dispatch.follow("main", stored.page())
+    stored = again.store.load("main")
+    again.kept["main"] = Kept(again.store, "main", stored)
+    again.dispatch.follow("main", Page.of(stored))
     again.poll()
     await asyncio.sleep(0.05)
-    assert 1 == len(again.store.unsettled("main"))
+    assert 1 == len(again.store.load("main").unsettled)
     await again.dispatch.take_over(telling(channel))
-    await eventually(lambda: not again.store.unsettled("main"))
+    await eventually(lambda: not again.store.load("main").unsettled)
 
     assert ["CRITICAL", "RESOLVED"] == [each.title.split()[0] for each in channel.sent]
 
@@ -185,7 +186,7 @@ async def test_after_an_outage_one_message_says_what_is_true(
     assert "is polled again" in body
     assert "before ops could be notified" in body
     assert "46 × poll_failing missed" in body  # noqa: RUF001 - as it is shown
-    await eventually(lambda: not post.store.unsettled("main"))
+    await eventually(lambda: not post.store.load("main").unsettled)
     assert [alert_of("lasting").episode] == [*post.told()]
 
 
@@ -266,7 +267,7 @@ async def test_repeats_need_no_poll(
         post.clock.advance(HOUR)
         post.dispatch._couriers["ops"].wake()
         await eventually(lambda n=hours: len(channel.sent) == n)
-    post.dispatch.committed("main", post.states["main"].alerts, [], frozenset({""}))
+    post.dispatch.committed("main", post.kept["main"].state.alerts, [], frozenset({""}))
     post.clock.advance(HOUR)
     post.dispatch._couriers["ops"].wake()
     await post.dispatch._couriers["ops"].hurry()
@@ -482,7 +483,7 @@ async def test_an_alert_that_is_refused_for_good(
 
     post.poll(*others)
     sent = len(channel.sent)
-    await eventually(lambda: not post.store.unsettled("main"))
+    await eventually(lambda: not post.store.load("main").unsettled)
     assert sent == len(channel.sent)
     assert {} == post.dispatch.refused()
 
@@ -606,11 +607,11 @@ class SickStore:
         self.asked = 0
 
     def __getattr__(self, name: str) -> Any:
-        def call(*args: object) -> object:
+        def call(*args: object, **more: object) -> object:
             self.asked += 1
             if self.sick:
                 raise self.sick
-            return getattr(self.store, name)(*args)
+            return getattr(self.store, name)(*args, **more)
 
         return call
 

@@ -109,7 +109,7 @@ async def test_an_error_of_ours_is_one_steady_alert(
         for _ in range(15):
             clock.advance(MINUTE)
             await watch.poll()
-            alert = store.load("main").alerts.get(FAILING)
+            alert = store.load("main").state.alerts.get(FAILING)
             states.append(alert.state if alert else None)
 
         assert "1" not in board.exposition.scrape().body.decode().split("fluence_up{")[-1][:20]
@@ -117,7 +117,7 @@ async def test_an_error_of_ours_is_one_steady_alert(
         assert "BrokenError in " in board.unready()[0]
         where = "exposition" if step in {"exposition", "alerts"} else "poll"
         assert (errors(board, where) or 0) >= 15
-    facts = store.load("main").alerts[FAILING].facts
+    facts = store.load("main").state.alerts[FAILING].facts
     assert "internal_error" == facts.reason
     assert facts.message.startswith("BrokenError in ")
     assert "t0p" not in facts.message
@@ -132,7 +132,7 @@ async def test_an_error_of_ours_is_one_steady_alert(
     for _ in range(2):
         clock.advance(MINUTE)
         await watch.poll()
-    assert {} == store.load("main").alerts
+    assert {} == store.load("main").state.alerts
     assert ["poll_failing fires", "poll_failing resolves"] == course(published)
     assert ([], "1") == (board.unready(), up(board))
 
@@ -152,7 +152,7 @@ async def test_a_restart_does_not_end_it(
         clock.advance(MINUTE)
         await again.poll()
 
-    assert State.FIRING is store.load("main").alerts[FAILING].state
+    assert State.FIRING is store.load("main").state.alerts[FAILING].state
     assert ["poll_failing fires"] == course(published)
 
 
@@ -164,12 +164,12 @@ async def test_other_alerts_stay_as_they_were(
     await watch.poll()
     world.open_port(next(iter(world.machines.values())).id, port(8080))
     await watch.poll()
-    before = store.load("main").alerts
+    before = store.load("main").state.alerts
     with monkeypatch.context() as patch:
         patch.setattr(poll_module, "decide", broken)
         clock.advance(MINUTE)
         await watch.poll()
-    after = store.load("main").alerts
+    after = store.load("main").state.alerts
 
     assert before.items() <= after.items()
     assert before.keys() | {FAILING} == after.keys()
@@ -211,7 +211,7 @@ async def test_a_failure_beside_a_poll_that_hangs(
         await watch.fail("overdue", "no poll has ended for 3 min")
     assert "0" == up(board)
     assert ["account main: no poll has ended for 3 min"] == board.unready()
-    assert [State.FIRING] == [alert.state for alert in store.load("main").alerts.values()]
+    assert [State.FIRING] == [alert.state for alert in store.load("main").state.alerts.values()]
 
     gate.set()
     await polling

@@ -15,7 +15,7 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
-from fluence_watch.app.book import Stored
+from fluence_watch.app.book import Page
 from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.selfwatch import SelfWatch, decide_watcher
@@ -28,6 +28,7 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
+from tests.stored import keep
 from tests.unit.app.hearing import Listeners
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -144,7 +145,7 @@ class Post:
         """Take over, and wait until the first tries were made."""
         for account in self.store.accounts():
             if account != WATCHER:
-                self.dispatch.follow(account, Stored.read(self.store, account).page())
+                self.dispatch.follow(account, Page.of(self.store.load(account)))
         await self.dispatch.take_over(setup)
         await self.selfwatch.take_over(setup)
 
@@ -189,7 +190,7 @@ def queue(store: Store) -> Callable[..., None]:
     def leave(account: str = "main") -> None:
         alert = replace(LOST, fingerprint=Fingerprint(account, "poll_failing"))
         after = AccountState(alerts={alert.fingerprint: alert}, last_poll_at=NOW)
-        store.commit(account, AccountState(), after)
+        keep(store, account, after)
         store.add_receivers(["ops", "chat"], NOW)
         store.save_attempts("chat", Attempts(), {alert.episode: Notified(NOW, alert.severity)})
 
@@ -241,14 +242,14 @@ async def test_one_that_refuses_a_message_and_takes_others_works(
     await post.begin(setup("ops", "chat"))
     for _ in range(6):
         await post.pass_time(1)
-    assert [State.PENDING] == [alert.state for alert in store.load(WATCHER).alerts.values()]
+    assert [State.PENDING] == [alert.state for alert in store.load(WATCHER).state.alerts.values()]
     queue("other")
     await post.begin(setup("ops", "chat"))
     await post.pass_time(1)
 
-    assert {} == store.load(WATCHER).alerts
-    assert store.notified("other")["ops"]
-    assert "ops" not in store.notified("main")
+    assert {} == store.load(WATCHER).state.alerts
+    assert store.load("other").told["ops"]
+    assert "ops" not in store.load("main").told
 
 
 async def test_a_restart_forgets_nothing(
@@ -273,7 +274,7 @@ async def test_a_restart_forgets_nothing(
     await again.begin(setup("ops", "chat"))
     await again.selfwatch.look()
     await again.dispatch.stop(0)
-    assert [State.FIRING] == [alert.state for alert in store.load(WATCHER).alerts.values()]
+    assert [State.FIRING] == [alert.state for alert in store.load(WATCHER).state.alerts.values()]
 
 
 async def test_a_store_that_fails_changes_nothing(
@@ -287,14 +288,14 @@ async def test_a_store_that_fails_changes_nothing(
     await post.pass_time(0)
     await post.pass_time(16)
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise StoreError("the disk is gone")
 
     monkeypatch.setattr(store, "commit", broken)
     with structlog.testing.capture_logs() as logs:
         await post.selfwatch.look()
     assert ["cannot look at the receivers: the store fails"] == [line["event"] for line in logs]
-    assert [OPS] == list(store.load(WATCHER).alerts)
+    assert [OPS] == list(store.load(WATCHER).state.alerts)
 
 
 async def test_an_error_of_our_own_is_counted(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.state import Stored
 from fluence_watch.app.decide import Policy
 from fluence_watch.app.poll import Watch
 from fluence_watch.app.polled import Polled
@@ -35,12 +35,12 @@ class ForgetfulStore:
     def __getattr__(self, name: str) -> object:
         return getattr(self.store, name)
 
-    def commit(self, *args: object, **more: object) -> None:
+    def commit(self, *args: object, **more: object) -> int:
         """Commit, or fail as a full disk does."""
         if self.failures:
             self.failures -= 1
             raise StoreError("the disk is full")
-        self.store.commit(*args, **more)
+        return self.store.commit(*args, **more)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def watch(
         policy,
         client,
         forgetful,
-        AccountState(),
+        Stored(),
         clock=clock,
         publish=published.append,
         crashed=lambda *what: pytest.fail(str(what)),
@@ -120,7 +120,7 @@ async def test_a_poll_is_committed_published_and_told(
     await watch.poll()
 
     assert [("main", alerts, 0) for alerts in (0, 1, 1)] == told
-    assert published[-1].state == store.load("main")
+    assert published[-1].state == store.load("main").state
     assert all(polled.seconds > 0 and polled.store_error is None for polled in published)
 
 

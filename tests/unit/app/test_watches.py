@@ -142,7 +142,9 @@ async def test_a_reload_adds_and_removes(
     await eventually(lambda: not board.unready())
 
     assert [True, True, False] == [("poll", n) in schedule for n in ("main", "new", "old")]
-    assert ["main", "new", "old"] == [name for name in store.accounts() if store.load(name).known]
+    assert ["main", "new", "old"] == [
+        name for name in store.accounts() if store.load(name).state.known
+    ]
     assert (1, 1, None) == (up(board), up(board, "new"), up(board, "old"))
 
 
@@ -158,13 +160,13 @@ async def test_a_reload_changes_the_interval_and_the_client(
     """Another key counts at the next poll, and what is known of the account stays."""
     await watches.take_over(planned(accounts=[account(api)]))
     await eventually(lambda: up(board) == 1)
-    known = store.load("main").known
+    known = store.load("main").state.known
     wrong = account(api) | {"api_key": "wrong"}
     await watches.take_over(planned(poll={"interval": "30ms", "jitter": "0s"}, accounts=[wrong]))
     assert (0.03, 0, 0) == schedule.asked["poll", "main"]
     await eventually(lambda: up(board) == 0)
 
-    assert known == store.load("main").known
+    assert known == store.load("main").state.known
 
 
 async def test_stopping_waits_for_a_poll_that_runs(
@@ -182,7 +184,7 @@ async def test_stopping_waits_for_a_poll_that_runs(
     await asyncio.sleep(0.02)
     await watches.stop(5)
 
-    assert 3 == len(store.load("main").known)
+    assert 3 == len(store.load("main").state.known)
 
 
 async def test_a_poll_that_takes_too_long_is_cut_off(
@@ -216,11 +218,11 @@ class CrashingStore:
     def __getattr__(self, name: str) -> object:
         return getattr(self.store, name)
 
-    def commit(self, *args: object, **more: object) -> None:
+    def commit(self, *args: object, **more: object) -> int:
         """Crash, until it is mended."""
         if not self.mended:
             raise ZeroDivisionError
-        self.store.commit(*args, **more)
+        return self.store.commit(*args, **more)
 
 
 async def test_a_poll_that_crashes_is_seen_and_is_not_the_last(
@@ -240,7 +242,7 @@ async def test_a_poll_that_crashes_is_seen_and_is_not_the_last(
     )
     await eventually(
         lambda: (
-            ["account main: ZeroDivisionError in app/poll.py"]
+            ["account main: ZeroDivisionError in app/kept.py"]
             == [why.rpartition(":")[0] for why in board.unready()]
         )
     )
@@ -271,8 +273,8 @@ async def test_a_poll_that_does_not_end_is_noticed(
     quick = {"interval": "20ms", "jitter": "0s", "timeout": "20ms"}
     at_once = {"poll_failing": {"for": "0s"}}
     await watches.take_over(planned(poll=quick, rules=at_once, accounts=[account(api)]))
-    await eventually(lambda: store.load("main").alerts)
-    (alert,) = store.load("main").alerts.values()
+    await eventually(lambda: store.load("main").state.alerts)
+    (alert,) = store.load("main").state.alerts.values()
     gate.set()
 
     assert ["account main: no poll has ended for 0 s"] == board.unready()

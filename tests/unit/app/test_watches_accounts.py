@@ -31,6 +31,7 @@ from fluence_watch.simulator import (
     running,
 )
 from fluence_watch.store import Store
+from tests.stored import keep
 
 KEY = "simulated-key"
 KEYS = ["key-one-1", "key-two-2"]
@@ -68,19 +69,19 @@ def accounts(api: str, names: list[str], keys: list[str]) -> list[dict[str, obje
     return [account(api, name) | {"api_key": key} for name, key in zip(names, keys, strict=False)]
 
 
-def keep(store: Store, name: str, what: str) -> None:
+def remember(store: Store, name: str, what: str) -> None:
     """A state with this VM, and an alert about it that `ops` was notified of."""
     vm = Vm(what, what, Status.ACTIVE, "ACTIVE")
     fingerprint = Fingerprint(name, "poll_failing", "", what)
     facts = PollFailing("unreachable", "no answer")
     alert = Alert(fingerprint, Severity.INFO, State.FIRING, facts, NOW, NOW)
     after = AccountState({vm.key: KnownVm(vm, NOW)}, {fingerprint: alert})
-    store.commit(name, AccountState(), after)
+    keep(store, name, after)
     store.save_attempts("ops", Attempts(), {alert.episode: Notified(NOW, Severity.INFO)})
 
 
 def known(store: Store, name: str) -> str:
-    return "".join(store.load(name).known)
+    return "".join(store.load(name).state.known)
 
 
 async def test_a_renamed_account_keeps_its_state(
@@ -89,12 +90,12 @@ async def test_a_renamed_account_keeps_its_state(
     """Another name with the same key at the same API is the same account."""
     await watches.take_over(planned(poll=QUIET, accounts=[account(api, "main")]))
     await eventually(lambda: [] == board.unready())
-    known = store.load("main").known.keys()
+    known = store.load("main").state.known.keys()
     await watches.take_over(planned(poll=QUIET, accounts=[account(api, "prod")]))
 
     assert ["prod"] == store.accounts()
     assert known
-    assert known == store.load("prod").known.keys()
+    assert known == store.load("prod").state.known.keys()
 
 
 @pytest.mark.parametrize(
@@ -117,16 +118,16 @@ async def test_accounts_that_take_names_of_others(
 ) -> None:
     """State, and what was notified, go with the key, not with the name."""
     for name, what in (("a", "one"), ("b", "two")):
-        keep(store, name, what)
+        remember(store, name, what)
     await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a", "b"], KEYS)))
     await watches.take_over(planned(poll=QUIET, accounts=accounts(api, names, KEYS)))
 
     assert states == {name: known(store, name) for name in store.accounts() if known(store, name)}
     assert {name: states.get(name) for name in names} == {
-        name: "".join(watch._state.known) for name, watch in watches._watches.items()
+        name: "".join(watch._kept.state.known) for name, watch in watches._watches.items()
     }
     told = {
-        name: [episode.fingerprint.key for episode in store.notified(name).get("ops", {})]
+        name: [episode.fingerprint.key for episode in store.load(name).told.get("ops", {})]
         for name in states
     }
     assert {name: [what] for name, what in states.items()} == told
@@ -136,12 +137,12 @@ async def test_a_new_account_by_a_name_that_was_given_away(
     watches: Watches, store: Store, planned: Planned, api: str
 ) -> None:
     """It knows nothing of the account that had its name."""
-    keep(store, "a", "one")
+    remember(store, "a", "one")
     await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a"], ["key-one-1"])))
     keys = ["key-new-3", "key-one-1"]
     await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a", "b"], keys)))
 
-    assert {} == watches._watches["a"]._state.known
+    assert {} == watches._watches["a"]._kept.state.known
     assert "one" == known(store, "b")
 
 
@@ -149,12 +150,12 @@ async def test_a_new_key_of_the_same_account(
     watches: Watches, store: Store, planned: Planned, api: str
 ) -> None:
     """A key that no account had before is a new key, and not another account."""
-    keep(store, "a", "one")
+    remember(store, "a", "one")
     for key in ("key-one-1", "key-new-3"):
         await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a"], [key])))
 
     assert "one" == known(store, "a")
-    assert {"one"} == watches._watches["a"]._state.known.keys()
+    assert {"one"} == watches._watches["a"]._kept.state.known.keys()
 
 
 async def test_a_rename_that_the_store_refuses(
@@ -165,7 +166,7 @@ async def test_a_rename_that_the_store_refuses(
     def refuse(names: object) -> None:
         raise StoreError(str(names))
 
-    keep(store, "a", "one")
+    remember(store, "a", "one")
     await watches.take_over(planned(poll=QUIET, accounts=accounts(api, ["a"], ["key-one-1"])))
     monkeypatch.setattr(store, "rename", refuse)
     with pytest.raises(StoreError):

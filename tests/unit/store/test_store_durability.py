@@ -1,19 +1,23 @@
 """Full disks and threads: nothing that was committed is lost, nothing is kept by halves."""
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import connect
+from sqlite3 import Connection, connect
+from threading import Event
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Engine, event
 
 from fluence_watch.alerting.attempts import Attempts
-from fluence_watch.alerting.state import AccountState
-from fluence_watch.errors import StoreError
+from fluence_watch.alerting.state import AccountState, Change
+from fluence_watch.errors import StoreError, StoreLockedError
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.store import Store
+from tests.stored import OnCheckout, keep
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -24,34 +28,43 @@ def fleet(size: int, name: str = "x") -> AccountState:
     return AccountState({vm.key: KnownVm(vm, NOW) for vm in vms}, last_poll_at=NOW)
 
 
-def limit_pages(store: Store, more: int) -> None:
-    """Let the database grow by so many pages only, as on a disk that is nearly full."""
-
-    def limit(dbapi_connection: object, *_: object) -> None:
-        cursor = dbapi_connection.execute("PRAGMA page_count")  # type: ignore[attr-defined] # sqlite3's
-        pages = cursor.fetchone()[0] + more
-        dbapi_connection.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[attr-defined] # as above
-
-    event.listen(store._writer, "checkout", limit)
+def nearly_full(sqlite: Connection) -> None:
+    """Let the database grow by 20 pages only, as on a disk that is nearly full."""
+    (pages,) = sqlite.execute("PRAGMA page_count").fetchone()
+    sqlite.execute(f"PRAGMA max_page_count = {pages + 20}")
 
 
-def test_a_full_disk_keeps_nothing_and_can_be_read(store: Store) -> None:
+@contextmanager
+def after_a_statement(act: Callable[[], object]) -> Iterator[None]:
+    """Act after the next statement of any store that reads or writes, once."""
+    acts = [act]
+
+    def listener(_: object, __: object, statement: str, *___: object) -> None:
+        if acts and not statement.startswith("BEGIN"):
+            acts.pop()()
+
+    event.listen(Engine, "after_cursor_execute", listener)
+    yield
+    event.remove(Engine, "after_cursor_execute", listener)
+
+
+def test_a_full_disk_keeps_nothing_and_can_be_read(store: Store, on_checkout: OnCheckout) -> None:
     """The commit that does not fit is undone whole; the state before it is still there."""
     before = fleet(10)
-    store.commit("main", AccountState(), before)
-    limit_pages(store, more=20)
+    keep(store, "main", before)
+    on_checkout(nearly_full)
     with pytest.raises(StoreError, match=r"store\.db: the disk is full: free some space"):
-        store.commit("main", before, fleet(2000))
-    assert before == store.load("main")
+        keep(store, "main", fleet(2000))
+    assert before == store.load("main").state
 
 
-def test_a_full_disk_takes_smaller_commits_again(store: Store) -> None:
+def test_a_full_disk_takes_smaller_commits_again(store: Store, on_checkout: OnCheckout) -> None:
     """The failed commit left nothing behind that is in the way."""
-    limit_pages(store, more=20)
+    on_checkout(nearly_full)
     with pytest.raises(StoreError):
-        store.commit("main", AccountState(), fleet(2000))
-    store.commit("main", AccountState(), fleet(10))
-    assert fleet(10) == store.load("main")
+        keep(store, "main", fleet(2000))
+    keep(store, "main", fleet(10))
+    assert fleet(10) == store.load("main").state
 
 
 def test_the_check_writes_for_real(url: str, store: Store) -> None:
@@ -61,13 +74,11 @@ def test_the_check_writes_for_real(url: str, store: Store) -> None:
         reader.check()
 
 
-def test_a_store_that_another_program_locks_is_reported(store: Store, tmp_path: Path) -> None:
+def test_a_store_that_another_program_locks_is_reported(
+    store: Store, tmp_path: Path, on_checkout: OnCheckout
+) -> None:
     """After some patience, which the test cuts short, it says who has to let go."""
-
-    def impatient(dbapi_connection: object, *_: object) -> None:
-        dbapi_connection.execute("PRAGMA busy_timeout = 1")  # type: ignore[attr-defined] # sqlite3's
-
-    event.listen(store._writer, "checkout", impatient)
+    on_checkout(lambda sqlite: sqlite.execute("PRAGMA busy_timeout = 1"))
     other = connect(tmp_path / "store.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="another program holds it locked"):
@@ -84,8 +95,8 @@ def test_polls_and_delivery_work_at_the_same_time(store: Store) -> None:
         before = AccountState()
         for number in range(polls):
             after = fleet(number + 1, account)
-            store.commit(account, before, after)
-            before = store.load(account)
+            keep(store, account, after)
+            before = store.load(account).state
             assert after == before
 
     def deliver(receiver: str) -> None:
@@ -101,14 +112,43 @@ def test_polls_and_delivery_work_at_the_same_time(store: Store) -> None:
             done.result()
 
     for account in "abcd":
-        assert fleet(polls, account) == store.load(account)
+        assert fleet(polls, account) == store.load(account).state
 
 
 def test_a_reader_sees_whole_commits_only(store: Store) -> None:
     """All of one load is of the same moment, whatever is committed meanwhile."""
-    store.commit("main", AccountState(), fleet(0))
-    with store._reader.begin() as connection:
-        assert 0 == connection.scalar(text("SELECT count(*) FROM vms"))
-        store.commit("main", fleet(0), fleet(5))
-        assert 0 == connection.scalar(text("SELECT count(*) FROM vms"))
-    assert 5 == len(store.load("main").known)
+    keep(store, "main", fleet(0))
+
+    def commit_beside() -> None:
+        with ThreadPoolExecutor() as pool:
+            pool.submit(keep, store, "main", fleet(5)).result()
+
+    with after_a_statement(commit_beside):
+        stored = store.load("main")
+    assert (fleet(0), 1) == (stored.state, stored.version)
+    assert 5 == len(store.load("main").state.known)
+
+
+def test_closing_waits_for_what_runs(store: Store, url: str) -> None:
+    """A commit that has begun is whole before another process may own the store."""
+    begun, go_on = Event(), Event()
+
+    def hold() -> None:
+        begun.set()
+        go_on.wait()
+
+    with ThreadPoolExecutor() as pool, after_a_statement(hold):
+        change = Change.between(AccountState(), fleet(5))
+        committing = pool.submit(store.commit, "main", change, version=0)
+        begun.wait()
+        closing = pool.submit(store.close)
+        with pytest.raises(StoreLockedError):
+            Store.open(url)
+        assert not closing.done()
+        go_on.set()
+        closing.result()
+    assert 1 == committing.result()
+    with pytest.raises(StoreError, match=r"store\.db is closed"):
+        store.check()
+    with Store.open(url) as again:
+        assert fleet(5) == again.load("main").state

@@ -11,7 +11,7 @@ from sqlalchemy import Column, MetaData, Table, create_engine, insert, inspect
 from fluence_watch.alerting.attempts import marks
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Recipient, due
-from fluence_watch.app.book import Stored
+from fluence_watch.app.book import Page
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import SSH
 from fluence_watch.store import Store
@@ -75,9 +75,9 @@ def test_a_store_of_the_first_schema(url: str) -> None:
     """Known VMs, firing alerts and their notifications stay. New values are unknown."""
     first_store(url)
     with Store.open(url) as store:
-        state = store.load("main")
+        state = store.load("main").state
         assert ["main"] == store.accounts()
-        store_told = store.notified("main")
+        store_told = store.load("main").told
 
     (entry,) = state.known.values()
     assert isinstance(entry, KnownVm)
@@ -100,9 +100,9 @@ def test_messages_that_version_0_1_had_queued(tmp_path: Path) -> None:
     copy = tmp_path / "old.db"
     copy.write_bytes((Path(__file__).parent / "data" / "store-0.1.0.sqlite").read_bytes())
     with Store.open(f"sqlite:///{copy}") as store:
-        stored, receivers = Stored.read(store, "main"), store.receivers()
+        stored, receivers = store.load("main"), store.receivers()
     now = datetime(2026, 4, 16, 12, 10, tzinfo=UTC)
-    page = stored.page()
+    page = Page.of(stored)
 
     def is_due(name: str) -> list[tuple[str, str, str]]:
         """The lines that the receiver is due, by VM."""

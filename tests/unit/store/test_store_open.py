@@ -15,34 +15,39 @@ from fluence_watch.errors import StoreError, StoreLockedError
 from fluence_watch.store import Store
 from fluence_watch.store.migrate import _config, revisions
 from fluence_watch.store.schema import alerts, metadata
+from tests.stored import OnCheckout, keep, tables
 
 
 def set_revision(url: str, revision: str) -> None:
     """Make the store look as if another version had made it."""
-    with Store.open(url) as store, store._writer.begin() as connection:
+    Store.open(url).close()
+    with tables(url) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
 
 
-def test_the_migrated_schema_is_the_one_of_the_code(migrated: Store) -> None:
+def test_the_migrated_schema_is_the_one_of_the_code(migrated: Store, url: str) -> None:
     """Nobody can change `schema.py` and forget the migration."""
-    with migrated._reader.begin() as connection:
+    with tables(url) as connection:
         assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
 
 
-def test_only_open_alerts_are_unique(migrated: Store) -> None:
+def test_only_open_alerts_are_unique(migrated: Store, url: str) -> None:
     """The condition of the index, which the comparison does not look at, is in the migration."""
-    with migrated._reader.begin() as connection:
+    with tables(url) as connection:
         (index,) = [i for i in inspect(connection).get_indexes("alerts") if i["unique"]]
     (declared,) = [i for i in alerts.indexes if i.unique]
     where = index["dialect_options"]["sqlite_where"]
     assert str(declared.dialect_options["sqlite"]["where"]) == str(where)
 
 
-def test_every_commit_is_on_the_disk(store: Store) -> None:
+def test_every_commit_is_on_the_disk(store: Store, on_checkout: OnCheckout) -> None:
     """WAL with synchronous=FULL (2), foreign keys held, and patience with other programs."""
     pragmas = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-    with store._writer.begin() as connection:
-        found = [connection.scalar(text(f"PRAGMA {pragma}")) for pragma in pragmas]
+    found: list[object] = []
+    on_checkout(
+        lambda sqlite: found.extend(sqlite.execute(f"PRAGMA {p}").fetchone()[0] for p in pragmas)
+    )
+    store.check()
     assert ["wal", 2, 1, 5000] == found
 
 
@@ -111,7 +116,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, exclusive: boo
 def test_a_damaged_database_is_reported(url: str, tmp_path: Path) -> None:
     """Reading garbage is a StoreError that says what to do."""
     with Store.open(url) as store:
-        store.commit("main", AccountState(), AccountState())
+        keep(store, "main", AccountState())
     path = tmp_path / "store.db"
     size = path.stat().st_size
     with path.open("r+b") as file:
@@ -157,7 +162,7 @@ def test_a_reader_works_beside_the_daemon(url: str, store: Store) -> None:
     """It sees what was committed, at once, and cannot write."""
     with Store.open(url, exclusive=False) as reader:
         assert [] == reader.accounts()
-        store.commit("main", AccountState(), AccountState())
+        keep(store, "main", AccountState())
         assert ["main"] == reader.accounts()
         with pytest.raises(StoreError, match="it is not writable"):
             reader.watch_only([], datetime.now(UTC))
@@ -166,7 +171,7 @@ def test_a_reader_works_beside_the_daemon(url: str, store: Store) -> None:
 def test_a_reader_works_without_the_daemon(url: str) -> None:
     """The state of a daemon that is stopped can be looked at."""
     with Store.open(url) as store:
-        store.commit("main", AccountState(), AccountState())
+        keep(store, "main", AccountState())
     with Store.open(url, exclusive=False) as reader:
         assert ["main"] == reader.accounts()
 

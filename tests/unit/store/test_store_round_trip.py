@@ -29,6 +29,7 @@ from fluence_watch.store.codec import (
     load_vm,
 )
 from fluence_watch.store.columns import AnyText, Moment
+from tests.stored import keep
 
 WORST = "\0 \\u0000 \\ \ud83d\ude00 \udfff \"' \u202e \x1b[31m <!channel> %s :of_key é😀"
 NOW = datetime(2025, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -162,15 +163,15 @@ def test_any_state_survives_the_database(
     for receiver in shared_store.receivers():
         shared_store.remove_receiver(receiver)
 
-    shared_store.commit("main", AccountState(), state)
+    keep(shared_store, "main", state)
     for receiver, (attempts, notified) in receivers.items():
         told = {alert.episode: notified for alert in alerts.values()}
         shared_store.save_attempts(receiver, attempts, told)
 
-    assert state == shared_store.load("main")
+    assert state == shared_store.load("main").state
     assert {name: attempts for name, (attempts, _) in receivers.items()} == shared_store.receivers()
     assert {
         name: {alert.episode: notified for alert in alerts.values()}
         for name, (_, notified) in receivers.items()
         if alerts
-    } == shared_store.notified("main")
+    } == shared_store.load("main").told

@@ -13,6 +13,7 @@ from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
+from tests.stored import keep
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -36,10 +37,8 @@ def state(*alerts: Alert) -> AccountState:
     return AccountState(alerts={each.fingerprint: each for each in alerts}, last_poll_at=NOW)
 
 
-def put(store: Store, *alerts: Alert, account: str = "main") -> AccountState:
-    after = state(*alerts)
-    store.commit(account, EMPTY, after)
-    return after
+def put(store: Store, *alerts: Alert, account: str = "main") -> None:
+    keep(store, account, state(*alerts))
 
 
 def test_what_was_notified_survives_a_restart(url: str) -> None:
@@ -54,8 +53,8 @@ def test_what_was_notified_survives_a_restart(url: str) -> None:
         for receiver, told in known.items():
             store.save_attempts(receiver, Attempts(since=NOW), told)
     with Store.open(url) as store:
-        assert known == store.notified("main")
-        assert {} == store.notified("other")
+        assert known == store.load("main").told
+        assert {} == store.load("other").told
 
 
 def test_a_later_notification_replaces_an_earlier_one(store: Store) -> None:
@@ -65,46 +64,46 @@ def test_a_later_notification_replaces_an_earlier_one(store: Store) -> None:
     store.save_attempts("ops", Attempts(), {a.episode: TOLD, b.episode: TOLD})
     later = replace(TOLD, at=NOW + MINUTE, severity=Severity.CRITICAL)
     store.save_attempts("ops", Attempts(), {a.episode: later})
-    assert {"ops": {a.episode: later, b.episode: TOLD}} == store.notified("main")
+    assert {"ops": {a.episode: later, b.episode: TOLD}} == store.load("main").told
 
 
 def test_a_poll_leaves_what_was_notified(store: Store) -> None:
     """An alert that changes or ends is still the one that receivers know."""
     a, b = alert("a"), alert("b")
-    before = put(store, a, b)
+    put(store, a, b)
     store.save_attempts("ops", Attempts(), {a.episode: TOLD, b.episode: TOLD})
     worse = replace(a, step=3, severity=Severity.WARNING)
-    store.commit("main", before, state(worse), [over(b)])
-    assert {"ops": {a.episode: TOLD, b.episode: TOLD}} == store.notified("main")
-    assert worse == store.load("main").alerts[a.fingerprint]
-    assert [over(b)] == store.unsettled("main")
+    keep(store, "main", state(worse), [over(b)])
+    assert {"ops": {a.episode: TOLD, b.episode: TOLD}} == store.load("main").told
+    assert worse == store.load("main").state.alerts[a.fingerprint]
+    assert [over(b)] == store.load("main").unsettled
 
 
 def test_what_is_settled_is_history_alone(url: str) -> None:
     """What receivers knew of it is forgotten; open alerts are never settled."""
     a, b = alert("a"), alert("b")
     with Store.open(url) as store:
-        before = put(store, a, b)
+        put(store, a, b)
         store.save_attempts("ops", Attempts(), {a.episode: TOLD, b.episode: TOLD})
-        store.commit("main", before, state(b), [over(a)])
+        keep(store, "main", state(b), [over(a)])
         store.settle([a.episode, Episode(b.fingerprint, NOW - MINUTE)])
     with Store.open(url) as store:
-        assert [] == store.unsettled("main")
-        assert {"ops": {b.episode: TOLD}} == store.notified("main")
+        assert [] == store.load("main").unsettled
+        assert {"ops": {b.episode: TOLD}} == store.load("main").told
         assert [over(a)] == store.history()
 
 
 def test_episodes_are_apart(store: Store) -> None:
     """What fires again is not what ended before, though both are unsettled."""
     first, second = alert("a"), alert("a", minute=5)
-    before = put(store, first)
+    put(store, first)
     store.save_attempts("ops", Attempts(), {first.episode: TOLD})
-    store.commit("main", before, state(), [over(first)])
-    store.commit("main", state(), state(second))
+    keep(store, "main", state(), [over(first)])
+    keep(store, "main", state(second))
     store.save_attempts("mail", Attempts(), {second.episode: TOLD})
-    assert {"ops": {first.episode: TOLD}, "mail": {second.episode: TOLD}} == store.notified("main")
+    assert {"ops": {first.episode: TOLD}, "mail": {second.episode: TOLD}} == store.load("main").told
     store.settle([first.episode])
-    assert {"mail": {second.episode: TOLD}} == store.notified("main")
+    assert {"mail": {second.episode: TOLD}} == store.load("main").told
 
 
 def test_what_is_not_stored_is_skipped(store: Store) -> None:
@@ -113,7 +112,7 @@ def test_what_is_not_stored_is_skipped(store: Store) -> None:
     put(store, a)
     others = [alert("x"), alert("a", "gone"), alert("a", minute=1)]
     store.save_attempts("ops", Attempts(), {each.episode: TOLD for each in [a, *others]})
-    assert {"ops": {a.episode: TOLD}} == store.notified("main")
+    assert {"ops": {a.episode: TOLD}} == store.load("main").told
 
 
 def test_attempts_survive_a_restart(url: str) -> None:
@@ -149,7 +148,7 @@ def test_a_receiver_that_is_removed(store: Store) -> None:
     store.remove_receiver("ops")
     store.remove_receiver("nobody")
     assert ({"mail": {a.episode: TOLD}}, {"mail"}) == (
-        store.notified("main"),
+        store.load("main").told,
         store.receivers().keys(),
     )
 
@@ -160,10 +159,10 @@ def test_accounts_that_go_or_are_renamed(store: Store) -> None:
         put(store, alert("a", name), account=name)
         store.save_attempts("ops", Attempts(), {alert("a", name).episode: TOLD})
     store.rename({"main": "new"})
-    assert {"ops": {alert("a", "new").episode: TOLD}} == store.notified("new")
+    assert {"ops": {alert("a", "new").episode: TOLD}} == store.load("new").told
     store.watch_only(["new"], NOW)
     assert ["other"] == store.forget_absent(NOW + MINUTE)
-    assert {} == store.notified("other")
+    assert {} == store.load("other").told
 
 
 def test_what_cannot_be_noted_must_not_be_sent(url: str) -> None:

@@ -1,0 +1,50 @@
+"""The state of an account as last committed, and how it changes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.state import AccountState, Change, Stored
+from fluence_watch.app.decide import Decision
+from fluence_watch.errors import StoreConflictError
+from fluence_watch.store import Store
+
+Decide = Callable[[AccountState], Decision]
+
+
+class Kept:
+    """The cache of what the store has. One thread at a time may use it."""
+
+    def __init__(self, store: Store, account: str, stored: Stored) -> None:
+        self._store = store
+        self._account = account
+        self._version = stored.version
+        self.state = stored.state
+
+    def change(self, decide: Decide) -> Decision:
+        """Decide from the state, commit, adopt.
+
+        If another commit came between, the state is loaded and decided from once more.
+        Then the decision also has the alerts that ended meanwhile.
+
+        Raises:
+            StoreError: nothing is adopted, so that the next decision begins from the same state.
+        """
+        try:
+            return self._commit(decide(self.state))
+        except StoreConflictError:
+            missed = self._reload()
+            decision = self._commit(decide(self.state))
+            return replace(decision, ended=[*missed, *decision.ended])
+
+    def _commit(self, decision: Decision) -> Decision:
+        after = decision.after
+        change = Change.between(self.state, after, decision.ended, decision.applied)
+        self._version = self._store.commit(self._account, change, version=self._version)
+        self.state = after
+        return decision
+
+    def _reload(self) -> Sequence[Alert]:
+        stored = self._store.load(self._account)
+        self._version, self.state = stored.version, stored.state
+        return stored.unsettled

@@ -1,0 +1,111 @@
+"""The cache of an account's state follows the store, whoever commits to it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.app.decide import Decision
+from fluence_watch.app.kept import Kept
+from fluence_watch.errors import StoreConflictError, StoreError
+from fluence_watch.model.finding import Fingerprint, Severity, Verdict
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.store import Store
+from tests.stored import keep
+
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+
+
+def alert(key: str) -> Alert:
+    facts = PollFailing("unreachable", "no answer")
+    fingerprint = Fingerprint("main", "poll_failing", "", key)
+    return Alert(fingerprint, Severity.WARNING, State.FIRING, facts, NOW, NOW)
+
+
+def state(*keys: str) -> AccountState:
+    return AccountState(alerts={alert(key).fingerprint: alert(key) for key in keys})
+
+
+def over(key: str) -> Alert:
+    return replace(alert(key), state=State.RESOLVED, ends_at=NOW)
+
+
+def one_more(before: AccountState) -> Decision:
+    """Another alert fires."""
+    keys = [each.key for each in before.alerts]
+    return Decision(state(*keys, str(len(keys))), (), (), Verdict({}))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path}/store.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def kept(store: Store) -> Kept:
+    return Kept(store, "main", store.load("main"))
+
+
+def test_one_decision_after_the_other(store: Store, kept: Kept) -> None:
+    for number in range(3):
+        kept.change(one_more)
+        assert number + 1 == len(kept.state.alerts)
+    assert kept.state == store.load("main").state
+
+
+def test_a_commit_that_came_between_is_decided_from(store: Store, kept: Kept) -> None:
+    """It is not overwritten, and what it ended is known to the caller."""
+    kept.change(one_more)
+    keep(store, "main", state("x", "y"), [over("0")])
+    decision = kept.change(one_more)
+
+    assert state("x", "y", "2") == store.load("main").state == kept.state
+    assert [over("0")] == decision.ended
+
+
+class Failing:
+    """A store whose next commits fail: before they are made, or after, as a lost connection may."""
+
+    def __init__(self, store: Store, error: StoreError, *, after: bool = False) -> None:
+        self.store, self.error, self.after, self.failures = store, error, after, 1
+        self.load = store.load
+
+    def commit(self, *args: object, **more: object) -> int:
+        """Commit, unless it is to fail before."""
+        version = self.store.commit(*args, **more) if self.after or not self.failures else 0
+        if self.failures:
+            self.failures -= 1
+            raise self.error
+        return version
+
+
+def test_a_failed_commit_is_decided_again(store: Store) -> None:
+    kept = Kept(Failing(store, StoreError("the disk is full")), "main", store.load("main"))
+    with pytest.raises(StoreError, match="full"):
+        kept.change(one_more)
+    assert AccountState() == kept.state
+    kept.change(one_more)
+    assert state("0") == kept.state == store.load("main").state
+
+
+def test_a_commit_that_only_seemed_to_fail_is_found(store: Store) -> None:
+    kept = Kept(Failing(store, StoreError("gone"), after=True), "main", store.load("main"))
+    with pytest.raises(StoreError, match="gone"):
+        kept.change(one_more)
+    kept.change(one_more)
+    assert state("0", "1") == kept.state == store.load("main").state
+
+
+def test_a_store_that_always_conflicts_is_an_error(store: Store) -> None:
+    """It is not tried for ever."""
+    failing = Failing(store, StoreConflictError("again"))
+    failing.failures = 5
+    kept = Kept(failing, "main", store.load("main"))
+    with pytest.raises(StoreConflictError):
+        kept.change(one_more)
+    assert 3 == failing.failures
