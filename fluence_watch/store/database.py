@@ -12,6 +12,8 @@ from fluence_watch.errors import StoreError
 from fluence_watch.store.backends import Backend, backend_of
 from fluence_watch.store.migrate import migrate, verify
 
+_PATIENCE_SECONDS = 1
+
 
 class Database:
     """Its methods may be called from any thread. All its errors are a `StoreError` that says what to do."""
@@ -56,10 +58,12 @@ class Database:
         """Wait for the running transactions, close all connections, release the database.
 
         Later transactions fail. A second call does nothing.
+        If another program holds a transaction up, the database is ours until the process ends.
         """
         with self._idle:
             self._closed = True
-            self._idle.wait_for(lambda: not self._transactions)
+            if not self._idle.wait_for(lambda: not self._transactions, _PATIENCE_SECONDS):
+                return
         with _errors(self._backend):
             self._resources.close()
 

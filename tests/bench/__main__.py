@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Column, Table
 
-from tests.bench import bodies, daemon, dispatch, polls, stages, start
+from tests.bench import bodies, daemon, dispatch, polls, stages, start, stored
 from tests.bench.fleet import write_bodies
 from tests.bench.simulator import simulated
 from tests.bench.timing import apart
@@ -48,9 +48,11 @@ def main() -> None:
         begun = start.measure(_SMALL, _STARTS)
     with console.status("dispatch"):
         idle = dispatch.measure(_ALERTS, _RECEIVERS, 5)
+    with console.status("a large store"):
+        large = apart(stored.measure, max(_SCRAPED), _ALERTS, _RECEIVERS)
     for row in (*_daemon_rows(process), *_scrape_rows(scrapes), *_start_rows(begun)):
         table.add_row(*row)
-    for row in _idle_rows(idle):
+    for row in (*_idle_rows(idle), *_stored_rows(large)):
         table.add_row(*row)
     console.print(table)
     for line in _verdicts(*measured[_LARGEST], process, scrapes, begun, idle):
@@ -129,6 +131,19 @@ def _idle_rows(idle: dispatch.Idle) -> Iterable[tuple[str, ...]]:
         ("a look at all for repetitions", idle.again),
     ):
         yield of, f"dispatch: {what}", f"{seconds * 1000:.1f}", "", ""
+
+
+def _stored_rows(large: stored.Sizes) -> Iterable[tuple[str, ...]]:
+    of = f"{max(_SCRAPED):,}, {_ALERTS:,} alerts"
+    for what, seconds in (
+        ("first commit", large.first),
+        ("load", large.load),
+        ("commit of 1 % changed", large.poll),
+        ("commit of nothing changed", large.quiet),
+        ("a message about 100 alerts accepted", large.told),
+        ("history of 100", large.history),
+    ):
+        yield of, f"store, {large.megabytes:.0f} MB: {what}", f"{seconds * 1000:.1f}", "", ""
 
 
 def _verdicts(
