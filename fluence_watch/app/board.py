@@ -15,6 +15,7 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.polled import Polled
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.billing import Billing
 from fluence_watch.model.finding import WATCHER, Fingerprint, shown_account
 from fluence_watch.model.funding import account_funded_until
 from fluence_watch.model.ports import Port
@@ -178,7 +179,7 @@ class Board:
             vms=view.vms,
             rejected=rejected,
             balance=balance,
-            epoch=view.epoch,
+            billing=view.billing,
         )
 
 
@@ -201,7 +202,7 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
     outcome, policy = polled.outcome, polled.policy
     if not isinstance(outcome, Snapshot):
         return replace(last or _remembered(polled), up=False)
-    epoch = policy.epoch_of(outcome)
+    billing = policy.billing_of(outcome)
     return AccountView(
         account=policy.account,
         up=outcome.complete and not outcome.unreadable,
@@ -210,18 +211,18 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
         last_good_at=polled.state.last_good_at,
         rejected=len(outcome.rejected),
         dialect=outcome.dialect,
-        epoch=epoch,
+        billing=billing,
         balance=outcome.balance.balance if outcome.balance else None,
-        funded_until=_funded_until(outcome, epoch),
+        funded_until=_funded_until(outcome, billing),
     )
 
 
-def _funded_until(outcome: Snapshot, epoch: timedelta) -> datetime | None:
+def _funded_until(outcome: Snapshot, billing: Billing) -> datetime | None:
     """The time until which the account's balance pays for its VMs, if known."""
     if outcome.balance is None or outcome.rejected or not outcome.complete:
         return None
     vms = outcome.vms.values()
-    return account_funded_until(outcome.balance.balance, vms, outcome.taken_at, epoch)
+    return account_funded_until(outcome.balance.balance, vms, outcome.taken_at, billing)
 
 
 def _remembered(polled: Polled) -> AccountView:
@@ -235,7 +236,7 @@ def _remembered(polled: Polled) -> AccountView:
         vms=vms,
         expected=_expected(polled, vms),
         last_good_at=polled.state.last_good_at,
-        epoch=polled.policy.epoch,
+        billing=polled.policy.billing,
     )
 
 

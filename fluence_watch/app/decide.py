@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
 from fluence_watch.model.finding import Verdict
-from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, apply_notes, expected_keys, obsolete_notes
@@ -32,10 +32,15 @@ class Policy:
     expectations: Sequence[Expectation] = ()
     epoch: timedelta = EPOCH
 
-    def epoch_of(self, outcome: Outcome) -> timedelta:
-        """The billing period: that of the API where it reports one, else that of the settings."""
-        reported = outcome.billing_period if isinstance(outcome, Snapshot) else None
-        return reported or self.epoch
+    def billing_of(self, outcome: Outcome) -> Billing:
+        """How VMs are paid. The API does not report the length of epochs, so the settings do."""
+        known = outcome.billing if isinstance(outcome, Snapshot) else None
+        return self.billing if known is None or isinstance(known, EpochBilling) else known
+
+    @property
+    def billing(self) -> Billing:
+        """How VMs are paid, as long as no poll says otherwise."""
+        return EpochBilling(self.epoch)
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -74,7 +79,7 @@ def decide(
     now = outcome.taken_at
     remembered = replace(before, known=apply_notes(before.known, notes))
     known = _known_after(remembered, outcome, policy)
-    presence = presence_of(known, policy.presence, policy.epoch_of(outcome))
+    presence = presence_of(known, policy.presence, policy.billing_of(outcome))
     situation = Situation(
         account=policy.account,
         now=now,
@@ -83,7 +88,7 @@ def decide(
         snapshot=outcome if isinstance(outcome, Snapshot) else None,
         failure=None if isinstance(outcome, Snapshot) else outcome,
         presence=presence,
-        epoch=policy.epoch_of(outcome),
+        billing=policy.billing_of(outcome),
         expectations=policy.expectations,
         keys_before=before.ssh_keys,
         expected_keys=expected_keys(notes, now),
@@ -121,7 +126,7 @@ def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) 
 
 def paused_subjects(state: AccountState, policy: Policy) -> frozenset[str]:
     """The subjects whose alerts are not repeated: VMs that are missing."""
-    return presence_of(state.known, policy.presence, policy.epoch).subjects
+    return presence_of(state.known, policy.presence, policy.billing).subjects
 
 
 def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapping[str, KnownVm]:
@@ -131,7 +136,7 @@ def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapp
     known = track(before.known, outcome, before.last_good_at, limits.forget_after)
     if not outcome.complete:
         return known
-    return settle(known, limits, now, policy.epoch_of(outcome), _rise(before, outcome))
+    return settle(known, limits, now, policy.billing_of(outcome), _rise(before, outcome))
 
 
 def _rise(before: AccountState, snapshot: Snapshot) -> int | None:

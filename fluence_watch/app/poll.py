@@ -66,8 +66,7 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         ssh_keys=ssh_keys if isinstance(ssh_keys, tuple) else None,
         balance=money if isinstance(money, AccountBalance) else None,
         incomplete_because=vms.incomplete_because,
-        billing_period=client.billing_period,
-        reserves=client.reserves,
+        billing=client.billing,
         unknown={
             what: str(error)
             for what, error in (("balance", money), ("SSH keys", ssh_keys))

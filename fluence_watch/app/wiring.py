@@ -14,8 +14,8 @@ from fluence_watch.app.decide import Policy
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.billing import EPOCH
 from fluence_watch.model.finding import WATCHER
-from fluence_watch.model.funding import EPOCH
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Rule, RuleSettings
 from fluence_watch.settings import AccountSettings, PollSettings, ReceiverSettings, WatchSettings

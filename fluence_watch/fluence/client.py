@@ -13,7 +13,7 @@ If the response leaves the outcome open, the client reads the VM back, with a se
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +32,7 @@ from fluence_watch.fluence.writes import reading_back
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.fluence.writes.settling import ChangeWords, settle
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
+from fluence_watch.model.billing import Billing
 from fluence_watch.model.ports import Port
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
@@ -100,21 +101,9 @@ class FluenceClient:
         return self._dialect.name if self._dialect else AUTO
 
     @property
-    def reserves(self) -> bool:
-        """Whether the API reports a reserve and the next charge of each VM.
-
-        False before the first request with the dialect `auto`.
-        """
-        return self._dialect is not None and self._dialect.reserves
-
-    @property
-    def billing_period(self) -> timedelta | None:
-        """The period that `Vm.price` pays for: an hour in `cloud`.
-
-        `None` means an epoch, whose length the API does not report (24 hours), or that the dialect
-        is not detected yet.
-        """
-        return self._dialect.billing_period if self._dialect else None
+    def billing(self) -> Billing | None:
+        """How VMs are paid. `None` before the first request with the dialect `auto`."""
+        return self._dialect.billing if self._dialect else None
 
     async def list_vms(self) -> Listing:
         """List all VMs of the account. An unchanged VM is the same object as in the last call.

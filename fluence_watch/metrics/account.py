@@ -69,7 +69,7 @@ def render(view: AccountView, before: AccountText | None = None) -> AccountText:
 
 
 def _same_context(a: AccountView, b: AccountView) -> bool:
-    return (a.account, a.dialect, a.epoch) == (b.account, b.dialect, b.epoch)
+    return (a.account, a.dialect, a.billing) == (b.account, b.dialect, b.billing)
 
 
 def _account_pieces(view: AccountView, before: AccountText | None) -> tuple[Piece, ...]:

@@ -86,7 +86,7 @@ def _population(view: AccountView) -> Iterable[tuple[str, str]]:
 
 
 def _funded_until(vm: Vm, view: AccountView) -> str | None:
-    return timestamp(funded_until(vm, view.epoch)) if vm.is_billed else None
+    return timestamp(funded_until(vm, view.billing)) if vm.is_billed else None
 
 
 def _drift(direction: Direction) -> VmSeries:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from fluence_watch.model.funding import EPOCH
+from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Vm
@@ -27,6 +27,6 @@ class AccountView:
     last_good_at: datetime | None = None
     rejected: int | None = None
     dialect: str = "v2"
-    epoch: timedelta = EPOCH
+    billing: Billing = EPOCHS
     balance: MicroUsdc | None = None
     funded_until: datetime | None = None

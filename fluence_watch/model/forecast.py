@@ -4,13 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fluence_watch.model.funding import (
-    EPOCH,
-    FOREVER,
-    burn_per_day,
-    charges_before,
-    funded_until,
-)
+from fluence_watch.model.billing import EPOCHS, Billing
+from fluence_watch.model.funding import FOREVER, burn_per_day, cost_until, funded_until
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 
@@ -49,26 +44,26 @@ def month_end(now: datetime) -> datetime:
     return (first + timedelta(days=32)).replace(day=1)
 
 
-def forecast(vm: Vm, now: datetime, epoch: timedelta = EPOCH) -> VmForecast:
+def forecast(vm: Vm, now: datetime, billing: Billing = EPOCHS) -> VmForecast:
     """What the VM costs until the end of the month, and how long its reserve lasts."""
-    until = funded_until(vm, epoch)
+    until = funded_until(vm, billing)
     return VmForecast(
         funded_until=until if vm.is_billed or until == FOREVER else None,
-        burn_per_day=burn_per_day([vm], epoch) if _is_priced(vm) else None,
-        to_month_end=_charges_to(month_end(now), vm, epoch),
+        burn_per_day=burn_per_day([vm], billing) if _is_priced(vm) else None,
+        to_month_end=cost_until(vm, now, month_end(now), billing),
     )
 
 
 def account_forecast(
-    vms: Collection[Vm], now: datetime, epoch: timedelta = EPOCH
+    vms: Collection[Vm], now: datetime, billing: Billing = EPOCHS
 ) -> AccountForecast:
     """What the VMs cost together, and when the first one runs out of money."""
     end = month_end(now)
-    charges = [_charges_to(end, vm, epoch) for vm in vms]
-    ends = (funded_until(vm, epoch) for vm in vms if vm.is_billed)
+    charges = [cost_until(vm, now, end, billing) for vm in vms]
+    ends = (funded_until(vm, billing) for vm in vms if vm.is_billed)
     return AccountForecast(
         first_vm_out=min((until for until in ends if until is not None), default=None),
-        burn_per_day=burn_per_day(vms, epoch),
+        burn_per_day=burn_per_day(vms, billing),
         to_month_end=MicroUsdc(sum(each or 0 for each in charges)),
         unknown=sum(each is None for each in charges),
     )
@@ -76,10 +71,3 @@ def account_forecast(
 
 def _is_priced(vm: Vm) -> bool:
     return vm.price is not None or not vm.is_billed
-
-
-def _charges_to(end: datetime, vm: Vm, epoch: timedelta) -> MicroUsdc | None:
-    charges = charges_before(vm, end, epoch)
-    if charges is None or not _is_priced(vm):
-        return None
-    return MicroUsdc(charges * (vm.price or 0))

@@ -6,11 +6,10 @@ A VM is paid until its next billing. Its reserve then pays whole epochs, each at
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
+from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 
-EPOCH = timedelta(hours=24)
-HOUR = timedelta(hours=1)  # the billing period in the dialect `cloud`
 FOREVER = datetime.max.replace(tzinfo=UTC)
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
@@ -21,7 +20,7 @@ def funded_epochs(price: MicroUsdc, reserved: MicroUsdc) -> int | None:
     return max(reserved, 0) // price if price > 0 else None
 
 
-def funded_until(vm: Vm, epoch: timedelta = EPOCH) -> datetime | None:
+def funded_until(vm: Vm, billing: Billing = EPOCHS) -> datetime | None:
     """Until when the VM is paid for, including its reserve.
 
     `FOREVER` if the VM is free. `None` if the price, the reserve or the next billing is unknown.
@@ -32,7 +31,7 @@ def funded_until(vm: Vm, epoch: timedelta = EPOCH) -> datetime | None:
     if epochs is None:
         return FOREVER
     try:
-        return vm.next_billing_at + epochs * epoch
+        return vm.next_billing_at + epochs * billing.period
     except OverflowError:
         return FOREVER
 
@@ -47,28 +46,28 @@ def unpriced(vms: Iterable[Vm]) -> int:
     return sum(vm.price is None for vm in vms if vm.is_billed)
 
 
-def burn_per_day(vms: Iterable[Vm], epoch: timedelta = EPOCH) -> MicroUsdc:
+def burn_per_day(vms: Iterable[Vm], billing: Billing = EPOCHS) -> MicroUsdc:
     """What the VMs cost per day. VMs with an unknown price are left out."""
-    return MicroUsdc(fleet_price(vms) * (_DAY // _priced_period(epoch)))
+    return MicroUsdc(fleet_price(vms) * (_DAY // billing.price_is_for))
 
 
-def charges_before(vm: Vm, end: datetime, epoch: timedelta = EPOCH) -> int | None:
-    """How many charges of the VM fall before `end`. `None` if its next billing is unknown."""
+def cost_until(vm: Vm, now: datetime, end: datetime, billing: Billing = EPOCHS) -> MicroUsdc | None:
+    """What the VM will cost from now to `end`. `None` if that is unknown.
+
+    What is prepaid is charged at each boundary before `end`. What is metered costs every second,
+    and a part of a micro-USDC counts as a whole one.
+    """
     if not vm.is_billed:
-        return 0
+        return MicroUsdc(0)
+    if vm.price is None:
+        return None
+    if not billing.prepaid:
+        ahead = max(end - now, timedelta(0))
+        return MicroUsdc(-(-vm.price * ahead // billing.price_is_for))
     if vm.next_billing_at is None:
         return None
-    ahead = end - vm.next_billing_at
-    return max(0, -(-ahead // _priced_period(epoch)))
-
-
-def _priced_period(epoch: timedelta) -> timedelta:
-    """The period that a price covers: an hour in `cloud`, a day otherwise.
-
-    Only the simulator has epochs of other lengths. It shortens epochs without lowering prices.
-    The cost of a day or a month must not depend on that.
-    """
-    return HOUR if epoch == HOUR else EPOCH
+    charges = -(-(end - vm.next_billing_at) // billing.price_is_for)
+    return MicroUsdc(max(0, charges) * vm.price)
 
 
 def dry_at(balance: MicroUsdc, burn: MicroUsdc, now: datetime) -> datetime:
@@ -77,13 +76,13 @@ def dry_at(balance: MicroUsdc, burn: MicroUsdc, now: datetime) -> datetime:
 
 
 def account_funded_until(
-    balance: MicroUsdc, vms: Collection[Vm], now: datetime, epoch: timedelta = EPOCH
+    balance: MicroUsdc, vms: Collection[Vm], now: datetime, billing: Billing = EPOCHS
 ) -> datetime | None:
     """Until when an account's balance pays for its VMs. `FOREVER` if nothing is billed.
 
     `None` if a price is unknown, because the known prices alone overestimate the time.
     """
-    return None if unpriced(vms) else _used_up(balance, fleet_price(vms), epoch, now)
+    return None if unpriced(vms) else _used_up(balance, fleet_price(vms), billing.period, now)
 
 
 def _used_up(balance: MicroUsdc, price: MicroUsdc, period: timedelta, now: datetime) -> datetime:

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from fluence_watch.model.billing import Billing
 from fluence_watch.model.funding import funded_until
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.money import MicroUsdc
@@ -88,7 +89,7 @@ class Presence:
         return frozenset([*self.undecided, *self.lost, *doubts])
 
 
-def presence_of(known: Mapping[str, KnownVm], limits: PresenceLimits, epoch: timedelta) -> Presence:
+def presence_of(known: Mapping[str, KnownVm], limits: PresenceLimits, billing: Billing) -> Presence:
     """Which VMs are missing, lost and doubted, according to the causes that `settle` found.
 
     A confirmed VM may not be settled yet, for example after a change of `confirm_polls`.
@@ -97,7 +98,7 @@ def presence_of(known: Mapping[str, KnownVm], limits: PresenceLimits, epoch: tim
     missing: dict[str, KnownVm] = {}
     lost: dict[str, KnownVm] = {}
     doubts = []
-    for departure in _departures(known, epoch):
+    for departure in _departures(known, billing):
         doubted: dict[str, KnownVm] = {}
         unsettled = doubted if departure.is_suspect else missing
         for key, entry in departure.vms.items():
@@ -114,7 +115,7 @@ def settle(
     known: Mapping[str, KnownVm],
     limits: PresenceLimits,
     now: datetime,
-    epoch: timedelta,
+    billing: Billing,
     rise: int | None = None,
 ) -> Mapping[str, KnownVm]:
     """The known VMs with the cause of each loss that is certain after a successful poll.
@@ -124,7 +125,7 @@ def settle(
     """
     departures = [
         each
-        for each in _departures(known, epoch)
+        for each in _departures(known, billing)
         if any(entry.cause is None for entry in each.vms.values())
     ]
     refunded = max((each.since for each in departures if each.is_refunded_by(rise)), default=None)
@@ -184,9 +185,9 @@ class _Departure:
         }
 
 
-def _departures(known: Mapping[str, KnownVm], epoch: timedelta) -> list[_Departure]:
+def _departures(known: Mapping[str, KnownVm], billing: Billing) -> list[_Departure]:
     return [
-        _Departure(since, group, {key: e.cause or _cause(e, epoch) for key, e in group.items()})
+        _Departure(since, group, {key: e.cause or _cause(e, billing) for key, e in group.items()})
         for since, group in _by_poll(known).items()
     ]
 
@@ -205,23 +206,23 @@ def _among(group: Iterable[KnownVm]) -> int:
     return next(iter(group)).missing_among
 
 
-def _cause(entry: KnownVm, epoch: timedelta) -> Cause | None:
+def _cause(entry: KnownVm, billing: Billing) -> Cause | None:
     """The cause that the VM's last description shows, `None` if it shows none."""
     if entry.vm.status is Status.TERMINATING:
         return Cause.PROVIDER
-    if entry.vm.status in OUT_OF_FUNDS or _ran_dry(entry, epoch):
+    if entry.vm.status in OUT_OF_FUNDS or _ran_dry(entry, billing):
         return Cause.FUNDS
     return None
 
 
-def _ran_dry(entry: KnownVm, epoch: timedelta) -> bool:
+def _ran_dry(entry: KnownVm, billing: Billing) -> bool:
     """Whether the VM's money had run out when it went missing.
 
     A top-up may have followed a charge that the reserve paid while nobody polled.
     In that case the answer is no.
     """
-    until, since = funded_until(entry.vm, epoch), entry.missing_since
+    until, since = funded_until(entry.vm, billing), entry.missing_since
     if until is None or since is None or until > since:
         return False
     unseen = since - (entry.last_seen_at or since)
-    return unseen < epoch or until == entry.vm.next_billing_at
+    return unseen < billing.period or until == entry.vm.next_billing_at

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import Billing
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import HALTED, STARTING, Vm
 
@@ -29,10 +30,9 @@ class Snapshot:
     """The VM list of an account. `vms` is keyed by `Vm.key`, in the order of the list.
 
     `ssh_keys` and `balance` are `None` if this poll did not get them.
-    `billing_period` is the period that prices cover, if the API reports it.
+    `billing` is how VMs are paid. It is `None` if that is not known.
     `incomplete_because` is why VMs may be absent from this list without being missing.
     For example, a page changed while the list was read.
-    `reserves` is whether the API reports a reserve and the next charge of each VM.
     `unknown` holds the reasons why `SSH keys` or `balance` were requested but not received.
     """
 
@@ -44,8 +44,7 @@ class Snapshot:
     ssh_keys: tuple[SshKey, ...] | None = None
     balance: AccountBalance | None = None
     incomplete_because: str | None = None
-    billing_period: timedelta | None = None
-    reserves: bool = False
+    billing: Billing | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -67,7 +66,7 @@ class Snapshot:
         if vm.status in STARTING | HALTED or not vm.is_billed:
             return ()
         facts: dict[str, object] = {"price": vm.price}
-        if self.reserves:
+        if self.billing is not None and self.billing.prepaid:
             facts |= {"reserve": vm.reserved, "next charge": vm.next_billing_at}
         return tuple(name for name, fact in facts.items() if fact is None)
 
@@ -114,8 +113,7 @@ def build_snapshot(
     ssh_keys: tuple[SshKey, ...] | None = None,
     balance: AccountBalance | None = None,
     incomplete_because: str | None = None,
-    billing_period: timedelta | None = None,
-    reserves: bool = False,
+    billing: Billing | None = None,
     unknown: Mapping[str, str] | None = None,
 ) -> Snapshot:
     """Build a snapshot of the list. Of several elements with the same id, the first one counts.
@@ -137,7 +135,6 @@ def build_snapshot(
         ssh_keys=ssh_keys,
         balance=balance,
         incomplete_because=incomplete_because,
-        billing_period=billing_period,
-        reserves=reserves,
+        billing=billing,
         unknown=unknown or {},
     )

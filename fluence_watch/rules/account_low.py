@@ -77,7 +77,7 @@ def judge(situation: Situation, settings: AccountLowSettings) -> Judgement:
         return _UNKNOWN
     missing = [entry.vm for entry in situation.presence.undecided.values()]
     vms = [*snapshot.vms.values(), *missing]
-    balance, burn = snapshot.balance.balance, burn_per_day(vms, situation.epoch)
+    balance, burn = snapshot.balance.balance, burn_per_day(vms, situation.billing)
     uncounted = _uncounted(snapshot, vms)
     facts = _facts(situation.now, snapshot.balance, burn, uncounted)
     step = _step(facts, settings)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.duration import parse_duration, short
 from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.known import KnownVm
@@ -133,7 +134,7 @@ class Situation:
     snapshot: Snapshot | None = None
     failure: PollFailure | None = None
     presence: Presence = field(default_factory=Presence)
-    epoch: timedelta = timedelta(hours=24)
+    billing: Billing = EPOCHS
     expectations: Sequence[Expectation] = ()
     keys_before: tuple[SshKey, ...] | None = None
     expected_keys: frozenset[tuple[NoteAction, str]] = frozenset()

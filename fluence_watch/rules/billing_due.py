@@ -5,7 +5,7 @@ To send few messages, time is divided into windows of `lead_time`, starting at t
 When the first boundary of a window is `lead_time` away, all alerts of that window fire together.
 Every alert fires at least `lead_time` ahead, and a day has at most one message per window.
 If an epoch is shorter than a day and at most `lead_time` long, a charge is always near.
-In that case (an hour in `cloud`), the rule reports nothing.
+In that case the rule reports nothing, and neither where billing is not by the epoch.
 
 The boundaries of a VM are an epoch apart.
 A boundary that the API moves by seconds between polls is still the same boundary and alert.
@@ -19,8 +19,8 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
+from fluence_watch.model.billing import EPOCH, EpochBilling
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
-from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
@@ -55,7 +55,8 @@ class BillingDue:
 def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
     """Report the VMs of every window whose first boundary is at most `lead_time` away."""
     now, lead = situation.now, settings.lead_time
-    if situation.epoch <= lead < EPOCH:
+    billing = situation.billing
+    if not isinstance(billing, EpochBilling) or billing.period <= lead < EPOCH:
         return Judgement()  # a charge is always near
     windows: dict[int, list[tuple[datetime, Vm]]] = defaultdict(list)
     boundaries = _OpenBoundaries(situation)
@@ -76,7 +77,7 @@ class _OpenBoundaries:
     """The boundaries that have an open alert."""
 
     def __init__(self, situation: Situation) -> None:
-        self.tolerance = min(_TOLERANCE, situation.epoch / 8)
+        self.tolerance = min(_TOLERANCE, situation.billing.period / 8)
         self._boundaries: defaultdict[str, list[datetime]] = defaultdict(list)
         for alert in situation.alerts:
             if alert.rule == NAME:

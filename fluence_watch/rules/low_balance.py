@@ -94,7 +94,7 @@ def _step(facts: LowBalance) -> int:
 def _finding(
     situation: Situation, settings: LowBalanceSettings, vm: Vm, *, at_once: bool = False
 ) -> Finding:
-    until = funded_until(vm, situation.epoch)
+    until = funded_until(vm, situation.billing)
     facts = LowBalance(
         vm=ref(vm),
         price=vm.price,

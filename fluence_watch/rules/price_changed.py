@@ -51,7 +51,7 @@ def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
 
 
 def _facts(situation: Situation, vm: Vm, old: MicroUsdc, new: MicroUsdc) -> PriceChanged:
-    until, more = funded_until(vm, situation.epoch), new - old
+    until, more = funded_until(vm, situation.billing), new - old
     return PriceChanged(
         vm=ref(vm),
         old=old,

@@ -99,7 +99,7 @@ def judge(situation: Situation, settings: VmVanishedSettings) -> Judgement:
 def _vanished(
     situation: Situation, settings: VmVanishedSettings, entry: KnownVm, cause: Cause
 ) -> Finding:
-    vm, until = entry.last_known, funded_until(entry.vm, situation.epoch)
+    vm, until = entry.last_known, funded_until(entry.vm, situation.billing)
     facts = VmVanished(
         vm=ref(vm),
         last_seen_at=entry.last_seen_at,

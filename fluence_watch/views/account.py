@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.forecast import account_forecast
-from fluence_watch.model.funding import EPOCH, account_funded_until, unpriced
+from fluence_watch.model.funding import account_funded_until, unpriced
 from fluence_watch.model.money import in_usdc
 from fluence_watch.model.vm import Vm
 
@@ -40,7 +41,7 @@ def account_overview(
     account: str,
     vms: Collection[Vm] | None,
     now: datetime,
-    epoch: timedelta = EPOCH,
+    billing: Billing = EPOCHS,
     *,
     balance: AccountBalance | None = None,
     unread: int = 0,
@@ -50,10 +51,10 @@ def account_overview(
 
     If the list is not `complete` or has `unread` VMs, it is unknown how long the balance lasts.
     """
-    ahead = None if vms is None else account_forecast(vms, now, epoch)
+    ahead = None if vms is None else account_forecast(vms, now, billing)
     until = None
     if balance is not None and vms is not None and complete and not unread:
-        until = account_funded_until(balance.balance, vms, now, epoch)
+        until = account_funded_until(balance.balance, vms, now, billing)
     return AccountOverview(
         account=account,
         vms=None if vms is None else len(vms),

@@ -1,11 +1,11 @@
 """A VM as data."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
+from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.forecast import forecast
-from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.money import in_usdc
 from fluence_watch.model.text import inert, short_id
 from fluence_watch.model.vm import Status, Vm
@@ -58,9 +58,9 @@ def vm_title(vm_id: str, name: str | None) -> str:
     return f"{shown} ({short_id(vm_id)})" if shown else short_id(vm_id)
 
 
-def vm_view(account: str, vm: Vm, now: datetime, epoch: timedelta = EPOCH) -> VmView:
+def vm_view(account: str, vm: Vm, now: datetime, billing: Billing = EPOCHS) -> VmView:
     """The view of a VM as of `now`. Its price covers an `epoch`."""
-    ahead = forecast(vm, now, epoch)
+    ahead = forecast(vm, now, billing)
     return VmView(
         account=account,
         vm_id=vm.id,
@@ -77,7 +77,7 @@ def vm_view(account: str, vm: Vm, now: datetime, epoch: timedelta = EPOCH) -> Vm
         memory_bytes=vm.memory_bytes,
         storage_bytes=vm.storage_bytes,
         created_at=vm.created_at,
-        epoch_seconds=int(epoch.total_seconds()),
+        epoch_seconds=int(billing.period.total_seconds()),
         price_per_epoch=in_usdc(vm.price),
         reserved=in_usdc(vm.reserved),
         spent=in_usdc(vm.spent),

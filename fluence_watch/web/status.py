@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import EPOCHS, HOUR, Billing
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.model.funding import EPOCH, FOREVER, HOUR, funded_until
+from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.vm import Vm
 from fluence_watch.views.account import AccountOverview, account_overview
@@ -39,7 +40,7 @@ class AccountReport:
     vms: Mapping[str, Vm] = field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
     balance: AccountBalance | None = None
-    epoch: timedelta = EPOCH
+    billing: Billing = EPOCHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ def _account_row(account: AccountReport, now: datetime) -> AccountRow:
             account.name,
             account.vms.values() if account.last_good_at is not None else None,
             now,
-            account.epoch,
+            account.billing,
             balance=account.balance,
             unread=len(account.rejected),
             complete=account.up is True,
@@ -216,15 +217,15 @@ def _vms(account: AccountReport, worst: Mapping[tuple[str, str], Severity]) -> I
 
 def _vm_row(ranked: _Ranked, now: datetime) -> VmRow:
     account, vm, severity = ranked
-    view = vm_view(account.name, vm, now, account.epoch)
-    return VmRow(view, severity, hourly=account.epoch == HOUR)
+    view = vm_view(account.name, vm, now, account.billing)
+    return VmRow(view, severity, hourly=account.billing.price_is_for == HOUR)
 
 
 def _vm_urgency(ranked: _Ranked) -> tuple[object, ...]:
     """Order: firing alerts, then the next reserve to run out, then unknown, never ending, ended."""
     account, vm, severity = ranked
     alarm = -severity.rank if severity else 1
-    known = funded_until(vm, account.epoch)
+    known = funded_until(vm, account.billing)
     until = known or FOREVER
     doubt = 1 if known is None else 2 if until == FOREVER else 0
     return (alarm, not vm.is_billed, doubt, until, account.name, vm.name or "", vm.id)

@@ -80,7 +80,7 @@ def _overview(setup: "Setup", snapshot: Snapshot, now: datetime) -> "AccountOver
         snapshot.account,
         snapshot.vms.values(),
         now,
-        setup.policies[snapshot.account].epoch_of(snapshot),
+        setup.policies[snapshot.account].billing_of(snapshot),
         balance=snapshot.balance,
         unread=len(snapshot.rejected),
         complete=snapshot.complete,
@@ -90,8 +90,8 @@ def _overview(setup: "Setup", snapshot: Snapshot, now: datetime) -> "AccountOver
 def _vms(setup: "Setup", snapshot: Snapshot, now: datetime) -> "list[VmView]":
     from fluence_watch.views.vm import vm_view
 
-    epoch = setup.policies[snapshot.account].epoch_of(snapshot)
-    return [vm_view(snapshot.account, vm, now, epoch) for vm in snapshot.vms.values()]
+    billing = setup.policies[snapshot.account].billing_of(snapshot)
+    return [vm_view(snapshot.account, vm, now, billing) for vm in snapshot.vms.values()]
 
 
 def _print_tables(

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from fluence_watch.model.funding import EPOCH
+from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 from fluence_watch.views.vm import VmView, vm_title, vm_view
@@ -20,11 +20,11 @@ _MOST_NEAREST = 3
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A VM and its account; `epoch` is the period of its price."""
+    """A VM and its account; `billing` is how it is paid."""
 
     account: str
     vm: Vm
-    epoch: timedelta = EPOCH
+    billing: Billing = EPOCHS
 
     @property
     def title(self) -> str:
@@ -33,7 +33,7 @@ class Target:
 
     def view(self, now: datetime) -> VmView:
         """The VM as data."""
-        return vm_view(self.account, self.vm, now, self.epoch)
+        return vm_view(self.account, self.vm, now, self.billing)
 
 
 def is_glob(reference: str) -> bool:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from shlex import quote
 
 import typer
 
+from fluence_watch.app.decide import Policy
 from fluence_watch.app.wiring import Setup
 from fluence_watch.cli.common.accounts import poll_all
 from fluence_watch.cli.manage.choose import (
@@ -68,15 +68,15 @@ class Fleet:
 
 def load(setup: Setup) -> Fleet:
     """List the VMs of every account of the setup, all at once."""
-    return gathered(poll_all(setup), {name: p.epoch for name, p in setup.policies.items()})
+    return gathered(poll_all(setup), setup.policies)
 
 
-def gathered(outcomes: Mapping[str, Outcome], epochs: Mapping[str, timedelta]) -> Fleet:
-    """The fleet of these answers; `epochs` are by account, from the settings."""
+def gathered(outcomes: Mapping[str, Outcome], policies: Mapping[str, Policy]) -> Fleet:
+    """The fleet of these answers; the policies are those of the accounts."""
     lists = [outcome for outcome in outcomes.values() if isinstance(outcome, Snapshot)]
     return Fleet(
         targets=tuple(
-            Target(each.account, vm, each.billing_period or epochs[each.account])
+            Target(each.account, vm, policies[each.account].billing_of(each))
             for each in lists
             for vm in each.vms.values()
         ),

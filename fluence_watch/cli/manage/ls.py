@@ -19,7 +19,7 @@ from fluence_watch.cli.common.output import (
     print_json,
     print_rows,
 )
-from fluence_watch.model.funding import HOUR
+from fluence_watch.model.billing import HOUR
 from fluence_watch.views.vm import VmView
 
 

@@ -159,7 +159,7 @@ def _say_when(targets: Iterable[Target], margin: timedelta | None, now: datetime
 
 
 def _margin(target: Target, margin: timedelta | None) -> timedelta:
-    return default_margin(target.epoch) if margin is None else margin
+    return default_margin(target.billing.period) if margin is None else margin
 
 
 def _lost(target: Target, now: datetime) -> list[tuple[str, str]]:

@@ -14,7 +14,8 @@ from fluence_watch.cli.common.output import UNKNOWN, cell, lasting, print_json
 from fluence_watch.cli.manage.choose import Target, meant
 from fluence_watch.cli.manage.confirm import facts
 from fluence_watch.cli.manage.port_changes import words
-from fluence_watch.model.funding import FOREVER, HOUR, funded_until
+from fluence_watch.model.billing import HOUR
+from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.money import MicroUsdc, usdc
 from fluence_watch.model.ports import Port, compared
@@ -123,7 +124,7 @@ def _absent(setup: "Setup", fleet: "Fleet", memory: "Memory") -> dict[Target, Kn
     listed = {(target.account, target.vm.key) for target in fleet.targets}
     unread = {(each.vm_id or "").lower() for each in fleet.unread}
     return {
-        Target(account, entry.last_known, setup.policies[account].epoch): entry
+        Target(account, entry.last_known, setup.policies[account].billing): entry
         for (account, key), entry in memory.items()
         if (account, key) not in listed and key not in unread
     }
@@ -156,13 +157,13 @@ def _identity(target: Target) -> Iterable[tuple[str, str]]:
 
 
 def _money(target: Target, now: datetime) -> Iterable[tuple[str, str]]:
-    vm, period = target.vm, "an hour" if target.epoch == HOUR else "an epoch"
+    vm, period = target.vm, "an hour" if target.billing.price_is_for == HOUR else "an epoch"
     yield "created", _moment(vm.created_at, now)
     yield "price", UNKNOWN if vm.price is None else f"{usdc(vm.price)} {period}"
     yield "reserve", _usdc(vm.reserved)
     yield "spent", _usdc(vm.spent)
     yield "next billing", _moment(vm.next_billing_at, now) if vm.is_billed else "none"
-    until = funded_until(vm, target.epoch)
+    until = funded_until(vm, target.billing)
     yield "funded until", _moment(until, now) if vm.is_billed else "not billed"
 
 

@@ -1,7 +1,6 @@
 """The generations of the Fluence API. A new one needs one module and one line in `DIALECTS`."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
+from fluence_watch.model.billing import Billing
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 
 
@@ -32,15 +32,8 @@ class Dialect(Protocol):
         """How requests carry the key."""
 
     @property
-    def billing_period(self) -> timedelta | None:
-        """The period that `Vm.price` pays for.
-
-        `None` means an epoch, whose length the API does not report: 24 hours.
-        """
-
-    @property
-    def reserves(self) -> bool:
-        """Whether the API reports a reserve and the next charge of each VM."""
+    def billing(self) -> Billing:
+        """How VMs are paid."""
 
     @property
     def lists_deleted(self) -> bool:

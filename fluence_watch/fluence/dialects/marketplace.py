@@ -4,7 +4,6 @@ Source: Fluence guide, "Managing your Virtual Machines". Neither reports the acc
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Final, Protocol
 
 import msgspec
@@ -17,6 +16,7 @@ from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.http.transport import DoubtfulError
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
+from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.ports import MAX_SINGLE, Port, count, expanded
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.vm import Vm
@@ -60,8 +60,7 @@ class _Removed(msgspec.Struct):
 class Marketplace:
     """A dialect of the marketplace, whose VMs are billed by the epoch."""
 
-    billing_period: timedelta | None = None
-    reserves: bool = True
+    billing: Billing = EPOCHS
     lists_deleted = False
     signing = Signing.CONFIGURED
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
 
+from fluence_watch.model.billing import EPOCH
 from fluence_watch.model.finding import WATCHER, shown_account
-from fluence_watch.model.funding import EPOCH
 from fluence_watch.settings.checks.doubt import (
     Doubt,
     error,

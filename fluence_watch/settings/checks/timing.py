@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TypeVar
 
+from fluence_watch.model.billing import EPOCH
 from fluence_watch.model.duration import short
-from fluence_watch.model.funding import EPOCH
 from fluence_watch.rules import RULES
 from fluence_watch.rules.account_low import AccountLowSettings
 from fluence_watch.rules.base import RuleSettings

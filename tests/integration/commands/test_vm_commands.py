@@ -13,14 +13,15 @@ import pytest
 import typer
 
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.app.decide import Policy
 from fluence_watch.cli.manage.choose import Target
 from fluence_watch.cli.manage.fleet import gathered
-from fluence_watch.model.funding import EPOCH
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ports import SSH
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.vm_vanished import VmVanishedSettings
 from fluence_watch.simulator import Fault, FaultKind
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.store import Store
@@ -32,6 +33,7 @@ Run = Callable[..., Any]
 Configure = Callable[..., None]
 
 NOW = datetime(2026, 4, 17, 14, 47, tzinfo=UTC)
+POLICIES = {"main": Policy("main", {}, {}, VmVanishedSettings().limits)}
 STORE = "sqlite:///fluence-watch.db"
 HOSTILE = "\x1b[2J<!channel>\u202e[bold]網站\n[/bold]"
 
@@ -306,7 +308,7 @@ def test_vms_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     good = Vm("0x01", "web", Status.ACTIVE, "ACTIVE")
     rejected = (Rejected("[1].price", "not a number", "0x02"), Rejected("[2]", "no object"))
     snapshot = Snapshot("main", NOW, {"0x01": good}, rejected)
-    fleet = gathered({"main": snapshot}, {"main": EPOCH})
+    fleet = gathered({"main": snapshot}, POLICIES)
     fleet.end()
 
     assert (Target("main", good),) == fleet.targets
@@ -317,7 +319,7 @@ def test_vms_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
 
     failure = PollFailure("other", NOW, "unreachable", "no answer")
     with pytest.raises(typer.Exit) as ended:
-        gathered({"main": snapshot, "other": failure}, {"main": EPOCH}).end()
+        gathered({"main": snapshot, "other": failure}, POLICIES).end()
     assert 3 == ended.value.exit_code
 
 

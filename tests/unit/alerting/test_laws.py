@@ -14,6 +14,7 @@ from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified, Reason, Recipient, due
 from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import EPOCHS
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import track
 from fluence_watch.model.money import MicroUsdc
@@ -91,7 +92,7 @@ def judged(
     if snapshot and not counted:
         known = track(remembered, snapshot, before.last_good_at, FORGET_AFTER)
     if snapshot and snapshot.complete:
-        known = settle(known, presence_limits, now, DAY, rise)
+        known = settle(known, presence_limits, now, EPOCHS, rise)
     if snapshot and snapshot.ssh_keys is not None:
         keys = snapshot.ssh_keys
     timings = {
@@ -107,7 +108,7 @@ def judged(
         remembered,
         snapshot,
         failure,
-        presence_of(known, presence_limits, DAY),
+        presence_of(known, presence_limits, EPOCHS),
         keys_before=before.ssh_keys,
         expected_keys=expected_keys(notes, now),
         alerts=before.alerts,

@@ -125,7 +125,7 @@ def test_groups_at_the_end_of_the_epoch(seconds: list[int], groups: list[list[in
     ]
     found = [
         [(target.vm.next_billing_at or NOW) - BOUNDARY for target in group]
-        for group in grouped(targets, lambda target: default_margin(target.epoch))
+        for group in grouped(targets, lambda target: default_margin(target.billing.period))
     ]
     assert [[timedelta(seconds=each) for each in group] for group in groups] == found
 

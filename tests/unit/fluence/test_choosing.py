@@ -41,7 +41,7 @@ class ScriptedApi(Protocol):
 async def test_newest_dialect_is_found(simulated: Simulated, spoken: str, found: str) -> None:
     """Of what an API speaks the newest dialect is taken, and it is said which."""
     _, client = await simulated("auto", spoken=spoken)
-    assert ("auto", None) == (client.dialect, client.billing_period)
+    assert ("auto", None) == (client.dialect, client.billing)
 
     with structlog.testing.capture_logs() as lines:
         listing = await client.list_vms()

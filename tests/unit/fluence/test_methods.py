@@ -91,7 +91,8 @@ async def _list_vms(client: FluenceClient, world: World) -> None:
             vm.datacenter and vm.datacenter.city,
             vm.vcpus,
         )
-        epochs = timedelta(hours=24) / (client.billing_period or timedelta(hours=24))
+        assert client.billing
+        epochs = timedelta(hours=24) / client.billing.price_is_for
         assert vm.price == pytest.approx(machine.price / epochs, abs=1)
         assert machine.next_billing_at.replace(microsecond=0) == (
             vm.next_billing_at and vm.next_billing_at.replace(microsecond=0)

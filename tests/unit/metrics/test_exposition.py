@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.billing import EpochBilling
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Status, Vm
@@ -167,7 +168,7 @@ def test_another_epoch_counts_at_once(
 ) -> None:
     """The reserve of 0.9 pays three epochs of 0.29816 after the next billing."""
     page.publish(view)
-    page.publish(replace(view, epoch=epoch))
+    page.publish(replace(view, billing=EpochBilling(epoch)))
     (_, until), *_ = of(page, "fluence_vm_funded_until_timestamp_seconds")
 
     assert (now + timedelta(hours=6) + 3 * epoch).timestamp() == until

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.families import ACCOUNT_FAMILIES, VM_FAMILIES, account_label, vm_labels
+from fluence_watch.model.billing import EPOCHS, METERED, EpochBilling
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Datacenter, Status, Vm
@@ -61,7 +62,7 @@ def _views(draw: st.DrawFn) -> AccountView:
         expected=expected,
         last_good_at=draw(_times),
         rejected=draw(_counts),
-        epoch=draw(st.sampled_from([timedelta(hours=24), timedelta(minutes=5)])),
+        billing=draw(st.sampled_from([EPOCHS, METERED, EpochBilling(timedelta(minutes=5))])),
         balance=draw(_amounts),
         funded_until=draw(_times),
     )

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluence_watch.model.billing import EpochBilling, HourlyBilling
 from fluence_watch.model.forecast import account_forecast, forecast, month_end
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
@@ -110,7 +111,7 @@ def test_an_account_without_vms() -> None:
 
 def test_by_the_hour(vm: Vm) -> None:
     """There are twenty-four charges a day."""
-    each = forecast(vm, NOW, HOUR)
+    each = forecast(vm, NOW, HourlyBilling())
 
     assert NOW + DAY + 2 * HOUR == each.funded_until
     assert 24_000_000 == each.burn_per_day
@@ -141,7 +142,8 @@ def test_an_account_is_the_sum_of_its_vms(
         )
         for n, (price, reserved, hours) in enumerate(drawn)
     ]
-    each, whole = [forecast(vm, now, epoch) for vm in vms], account_forecast(vms, now, epoch)
+    billing = EpochBilling(epoch)
+    each, whole = [forecast(vm, now, billing) for vm in vms], account_forecast(vms, now, billing)
 
     assert whole.burn_per_day == sum(one.burn_per_day or 0 for one in each)
     assert whole.to_month_end == sum(one.to_month_end or 0 for one in each)

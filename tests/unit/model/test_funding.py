@@ -5,13 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.model.funding import (
+from fluence_watch.model.billing import (
     EPOCH,
+    EPOCHS,
+    METERED,
+    Billing,
+    EpochBilling,
+    HourlyBilling,
+)
+from fluence_watch.model.funding import (
     FOREVER,
-    HOUR,
     account_funded_until,
     burn_per_day,
-    charges_before,
+    cost_until,
     dry_at,
     fleet_price,
     funded_epochs,
@@ -51,7 +57,7 @@ def test_funded_until_is_what_living_it_brings(
 ) -> None:
     """The formula agrees with charging epoch after epoch until the reserve is too small."""
     vm = with_money(web, price, reserved)
-    assert paid_until_step_by_step(vm, epoch) == funded_until(vm, epoch)
+    assert paid_until_step_by_step(vm, epoch) == funded_until(vm, EpochBilling(epoch))
 
 
 @given(prices, reserves, reserves)
@@ -108,16 +114,32 @@ def test_what_a_fleet_costs(web: Vm) -> None:
 @given(st.lists(st.integers(0, 2**63 - 1), max_size=5), epochs)
 def test_burn_per_day_is_the_price_of_a_day(web: Vm, costs: list[int], epoch: timedelta) -> None:
     """24 prices by the hour, else one: the simulator shortens epochs and leaves the price."""
-    burn = burn_per_day([with_money(web, cost, 0) for cost in costs], epoch)
-    assert burn == sum(costs) * (24 if epoch == HOUR else 1)
-    assert 24 * sum(costs) == burn_per_day([with_money(web, cost, 0) for cost in costs], HOUR)
+    vms = [with_money(web, cost, 0) for cost in costs]
+    assert sum(costs) == burn_per_day(vms, EpochBilling(epoch))
+    assert 24 * sum(costs) == burn_per_day(vms, METERED) == burn_per_day(vms, HourlyBilling())
+
+
+def charges(vm: Vm, end: datetime, billing: Billing = EPOCHS) -> int | None:
+    """How many charges of one micro-USDC come before the end."""
+    return cost_until(replace(vm, price=MicroUsdc(1)), BOUNDARY, end, billing)
 
 
 def test_the_charges_of_a_short_epoch(web: Vm) -> None:
     """What a month costs does not depend on how short the simulator makes its epochs."""
     end = BOUNDARY + timedelta(days=10)
-    assert 10 == charges_before(web, end) == charges_before(web, end, timedelta(minutes=2))
-    assert 240 == charges_before(web, end, HOUR)
+    assert 10 == charges(web, end) == charges(web, end, EpochBilling(timedelta(minutes=2)))
+    assert 240 == charges(web, end, HourlyBilling())
+
+
+def test_what_is_metered_costs_every_second(web: Vm) -> None:
+    """There is no boundary to wait for; the last micro-USDC is rounded up."""
+    vm = replace(web, price=MicroUsdc(3_600), next_billing_at=None)
+    for seconds, cost in ((0, 0), (1, 1), (90, 90), (3_600, 3_600), (-5, 0)):
+        end = BOUNDARY + timedelta(seconds=seconds)
+        assert cost == cost_until(vm, BOUNDARY, end, METERED)
+    tick = timedelta(microseconds=1)
+    assert 1 == cost_until(vm, BOUNDARY, BOUNDARY + tick, METERED)
+    assert cost_until(replace(vm, price=None), BOUNDARY, BOUNDARY, METERED) is None
 
 
 def test_the_burn_of_a_large_company(web: Vm) -> None:
@@ -130,14 +152,14 @@ def test_charges_are_counted_as_they_come(web: Vm, minutes: int) -> None:
     """Before the end there are as many charges as boundaries that lie before it."""
     end = BOUNDARY + timedelta(minutes=minutes)
     boundaries = (BOUNDARY + n * EPOCH for n in range(10))
-    assert sum(1 for at in boundaries if at < end) == charges_before(web, end)
+    assert sum(1 for at in boundaries if at < end) == charges(web, end)
 
 
 def test_charges_of_vms_without_a_boundary(web: Vm) -> None:
     """An ended VM is never charged again; where the boundary is unknown, so are the charges."""
     end = BOUNDARY + timedelta(days=30)
-    assert charges_before(replace(web, status=Status.TERMINATED), end) == 0
-    assert charges_before(replace(web, next_billing_at=None), end) is None
+    assert charges(replace(web, status=Status.TERMINATED), end) == 0
+    assert charges(replace(web, next_billing_at=None), end) is None
 
 
 @pytest.mark.parametrize(
@@ -166,5 +188,5 @@ def test_an_unknown_price_is_not_zero(web: Vm) -> None:
     assert BOUNDARY + 2 * EPOCH == account_funded_until(balance, [cheap, ended], BOUNDARY)
     assert account_funded_until(balance, [cheap, unknown], BOUNDARY) is None
     assert FOREVER == account_funded_until(balance, [ended], BOUNDARY)
-    hourly = account_funded_until(balance, [cheap], BOUNDARY, timedelta(hours=1))
+    hourly = account_funded_until(balance, [cheap], BOUNDARY, METERED)
     assert BOUNDARY + timedelta(hours=2) == hourly

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.model.funding import EPOCH
+from fluence_watch.model.billing import EPOCHS
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.presence import Presence, PresenceLimits, presence_of, settle
@@ -42,12 +42,12 @@ def gone(
 
 
 def settled(known: Known, *, now: datetime = NOW, rise: int | None = None) -> Known:
-    return dict(settle(known, LIMITS, now, EPOCH, rise))
+    return dict(settle(known, LIMITS, now, EPOCHS, rise))
 
 
 def stock(known: Known) -> tuple[int, int, int]:
     """How many are missing, lost and doubted."""
-    presence = presence_of(known, LIMITS, EPOCH)
+    presence = presence_of(known, LIMITS, EPOCHS)
     doubted = sum(len(doubt.vms) for doubt in presence.doubts)
     assert len(presence.undecided) == len(presence.missing) + doubted
     return len(presence.missing), len(presence.lost), doubted
@@ -95,7 +95,7 @@ def test_vms_that_were_being_terminated_are_not_doubted(web: Vm) -> None:
 def test_what_is_not_confirmed_has_no_cause_yet(web: Vm) -> None:
     """The list may be short by mistake."""
     known = gone(web, 1, among=9, polls=1, **UNFUNDED)
-    assert known is settle(known, LIMITS, NOW, EPOCH)
+    assert known is settle(known, LIMITS, NOW, EPOCHS)
     assert (1, 0, 0) == stock(known)
 
 
@@ -127,10 +127,10 @@ def test_the_facts_of_a_doubt(web: Vm) -> None:
     """Since when, until when, which VMs, and of how many without another explanation."""
     funded = gone(web, 3, among=9, **FUNDED)
     known = settled(gone(web, 4, among=9, of="b", **UNFUNDED) | funded)
-    (doubt,) = presence_of(known, LIMITS, EPOCH).doubts
+    (doubt,) = presence_of(known, LIMITS, EPOCHS).doubts
     assert (NOW, NOW + 6 * HOUR, 5) == (doubt.since, doubt.until, doubt.among)
     assert funded == doubt.vms
-    subjects = presence_of(known, LIMITS, EPOCH).subjects
+    subjects = presence_of(known, LIMITS, EPOCHS).subjects
     assert known.keys() | {"fleet@2025-04-16T12:00:00+00:00"} == subjects
 
 
@@ -220,7 +220,7 @@ def test_laws_of_presence(web: Vm, fates: Iterable, hours: int, rise: int | None
         known[vm.key] = KnownVm(vm, NOW - 24 * HOUR, missing_polls=polls, **missing)
     now = NOW + hours * HOUR
     after = settled(known, now=now, rise=rise)
-    presence = presence_of(after, LIMITS, EPOCH)
+    presence = presence_of(after, LIMITS, EPOCHS)
     absent = {key for key, entry in known.items() if entry.missing_since}
     groups = [presence.missing.keys(), presence.lost.keys(), *(d.vms for d in presence.doubts)]
     assert sorted(absent) == sorted(key for group in groups for key in group)
@@ -235,4 +235,4 @@ def test_laws_of_presence(web: Vm, fates: Iterable, hours: int, rise: int | None
 
 def test_nobody_is_missing() -> None:
     """A situation without memory."""
-    assert (Presence(), frozenset()) == (presence_of({}, LIMITS, EPOCH), Presence().subjects)
+    assert (Presence(), frozenset()) == (presence_of({}, LIMITS, EPOCHS), Presence().subjects)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fluence_watch.model.funding import EPOCH
+from fluence_watch.model.billing import EPOCHS
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH
@@ -58,10 +58,10 @@ def see() -> See:
         **more: Any,  # noqa: ANN401 - whatever a Situation takes
     ) -> Situation:
         memory = {vm.key: KnownVm(vm, now, vm.ports) for vm in vms} | dict(known or {})
-        epoch = more.get("epoch", EPOCH)
-        settled = settle(memory, limits, now, epoch)
+        billing = more.get("billing", EPOCHS)
+        settled = settle(memory, limits, now, billing)
         snapshot = build_snapshot("main", now, vms, rejected, **listed or {})
-        more = {"before": memory, "presence": presence_of(settled, limits, epoch)} | more
+        more = {"before": memory, "presence": presence_of(settled, limits, billing)} | more
         return Situation("main", now, settled, snapshot=snapshot, **more)
 
     return see

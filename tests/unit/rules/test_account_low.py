@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import METERED
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
@@ -193,7 +194,7 @@ def test_how_bad_a_low_balance_is(web: Vm, see: See, balance: int, step: int) ->
 
 def test_the_burn_counts_the_account_s_epoch(web: Vm, see: See) -> None:
     """With an epoch of an hour a day costs 24 of them."""
-    situation = see(web, epoch=timedelta(hours=1), listed=having(298_160))
+    situation = see(web, billing=METERED, listed=having(298_160))
     (found,) = judge(situation, AccountLowSettings()).findings
     assert isinstance(found.facts, AccountLow)
     assert (24 * 298_160, Decimal("0.0")) == (found.facts.burn_per_day, found.facts.days)

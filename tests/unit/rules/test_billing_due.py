@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fluence_watch.model.billing import EpochBilling
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
@@ -123,7 +124,7 @@ def test_a_boundary_that_wobbles(
 ) -> None:
     """A boundary that moves by a second or two keeps the fingerprint of its open alert."""
     notified = Fingerprint("main", "billing_due", web.key, (NOW + MINUTE / 2).isoformat())
-    situation = see(due_in(web, 0.5 + seconds / 60), alerts=[notified], epoch=epoch)
+    situation = see(due_in(web, 0.5 + seconds / 60), alerts=[notified], billing=EpochBilling(epoch))
     lead = min(timedelta(hours=2), epoch * 0.9)
     found = judge(situation, BillingDueSettings(lead_time=lead)).findings
     assert same is (notified in {each.fingerprint for each in found})

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluence_watch.model.billing import HourlyBilling
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
@@ -113,7 +114,7 @@ def test_the_api_says_so_itself(web: Vm, see: See) -> None:
 def test_funded_until_counts_the_account_s_epoch(web: Vm, see: See) -> None:
     """An account with another billing period is funded for as many of those."""
     limits = LowBalanceSettings(min_epochs=3)
-    (found,) = judge(see(web, epoch=timedelta(hours=1)), limits).findings
+    (found,) = judge(see(web, billing=HourlyBilling()), limits).findings
     assert isinstance(found.facts, LowBalance)
     assert BOUNDARY + timedelta(hours=1) == found.facts.funded_until
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fluence_watch.model.billing import EPOCHS, METERED
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.snapshot import PollFailure, Rejected
@@ -101,7 +102,9 @@ def test_money_that_the_api_does_not_report(
 ) -> None:
     """A VM whose cost nobody knows is not fine; what a generation never reports is not missed."""
     vm = replace(web, **changes)
-    findings = judge(see(vm, listed={"reserves": reserves}), VmUnreadableSettings()).findings
+    findings = judge(
+        see(vm, listed={"billing": EPOCHS if reserves else METERED}), VmUnreadableSettings()
+    ).findings
     facts = [(each.fingerprint.key, each.facts) for each in findings]
     expected = [] if unknown is None else [("money", MoneyUnknown(ref(web), unknown))]
     assert expected == facts

@@ -7,8 +7,9 @@ import pytest
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import HOUR, METERED
 from fluence_watch.model.finding import Fingerprint, Severity, ref
-from fluence_watch.model.funding import FOREVER, HOUR
+from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Datacenter, Status, Vm
@@ -74,7 +75,7 @@ def test_a_vm() -> None:
 
 def test_what_is_unknown_of_a_vm() -> None:
     """It is null: never zero, never an empty text."""
-    shown = as_json(vm_view("main", BARE, NOW, HOUR))
+    shown = as_json(vm_view("main", BARE, NOW, METERED))
 
     assert isinstance(shown, dict)
     assert {"account", "vm_id", "status", "status_word", "billed", "epoch_seconds"} == {

@@ -9,6 +9,7 @@ import pytest
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import METERED
 from fluence_watch.model.finding import Fingerprint, Severity, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
@@ -178,7 +179,7 @@ def test_the_page_is_bounded(web: Vm, now: datetime) -> None:
 
 def test_burn(web: Vm, now: datetime) -> None:
     """A day of hours costs twenty-four prices; an unknown price makes it more."""
-    hourly = replace(account(web, now=now), epoch=HOUR)
+    hourly = replace(account(web, now=now), billing=METERED)
     shown = build_status([hourly], [], now, brief).accounts[0].overview
     assert (24 * Decimal("0.298160"), 0) == (shown.burn_per_day, shown.unpriced)
 

@@ -14,7 +14,6 @@ If such a request fails, ports and datacenter are unknown, and the list remains 
 import asyncio
 import re
 from collections.abc import Awaitable, Mapping
-from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
 
@@ -50,6 +49,7 @@ from fluence_watch.fluence.http.transport import DoubtfulError
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.fluence.writes.settling import reworded
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
+from fluence_watch.model.billing import METERED, Billing
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Datacenter
@@ -71,8 +71,7 @@ class Cloud:
     """The dialect for one client. It remembers the datacenter of each cluster."""
 
     name = "cloud"
-    billing_period: timedelta | None = timedelta(hours=1)
-    reserves: bool = False
+    billing: Billing = METERED
     lists_deleted = True
     signing = Signing.KEY_HEADER
 
