@@ -25,7 +25,7 @@ from fluence_watch.errors import RefusedError
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO, DIALECTS, Dialect, check_dialect
 from fluence_watch.fluence.dialects.choosing import choose
-from fluence_watch.fluence.dialects.elements import Listing, Memo, read_elements
+from fluence_watch.fluence.dialects.elements import Listing, Memo, Resources, read_elements
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.transport import RequestRecord, Transport
 from fluence_watch.fluence.writes import reading_back
@@ -34,6 +34,7 @@ from fluence_watch.fluence.writes.settling import ChangeWords, settle
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.ports import Port
+from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
@@ -222,6 +223,48 @@ class FluenceClient:
         """
         dialect = await self._chosen()
         return await dialect.balance(self._call(dialect))
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What is billed by itself beside VMs. Empty before the dialect is detected."""
+        return self._dialect.kinds if self._dialect else ()
+
+    async def list_resources(self, kind: Kind) -> Resources:
+        """All disks, or all public IPs, also those that are attached to no VM.
+
+        Raises:
+            RefusedError: the dialect has none.
+            UnauthorizedError: the key may not list them.
+            ApiError: the list could not be read.
+        """
+        dialect = await self._chosen()
+        return await dialect.resources(self._call(dialect), kind)
+
+    async def delete_resource(self, kind: Kind, resource_id: str) -> None:
+        """Delete a disk and everything on it, or give a public IP back.
+
+        Raises:
+            RefusedError: the API refuses, for example while it is attached to a VM.
+            OutcomeUnknownError: it may have been deleted.
+            ApiError: it was not deleted.
+        """
+        dialect = await self._chosen()
+        command = "disk ls" if kind is Kind.DISK else "ip ls"
+        await settle(
+            lambda: dialect.delete_resource(self._call(dialect), kind, resource_id),
+            lambda: reading_back.resource_deleted(lambda: self.list_resources(kind), resource_id),
+            _words(f"the {kind.word} {resource_id}", "deleted", command),
+            self._pause,
+        )
+
+    async def permissions(self) -> frozenset[str] | NotReported:
+        """What the key may do, in the words of the API: `storage:read`.
+
+        Raises:
+            ApiError: it could not be read.
+        """
+        dialect = await self._chosen()
+        return await dialect.permissions(self._call(dialect))
 
     async def service_status(self) -> ServiceStatus | NotReported:
         """Whether the API is in maintenance, if the dialect reports it. The key is not sent.

@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port, parse_port
-from fluence_watch.simulator.catalog import CONFIGURATIONS, configuration
+from fluence_watch.simulator.catalog import CONFIGURATIONS, DATACENTERS, configuration
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.simulator.machine import State, in_state, sharing_ports
+from fluence_watch.simulator.rental import ADDRESS_PRICE, Rental, RentalKind, disk_price
 from fluence_watch.simulator.world import World
 
 
@@ -221,6 +222,69 @@ class SetBoundary(Struct, frozen=True, forbid_unknown_fields=True):
             world.set_boundary(machine.id, world.now + timedelta(seconds=self.seconds))
 
 
+class AddDisk(Struct, frozen=True, forbid_unknown_fields=True):
+    """A disk, attached to `vm` or to nothing; `price` is of an epoch, by default by the GB."""
+
+    name: str
+    gb: int = 100
+    vm: str | None = None
+    price: int | None = None
+
+    def apply(self, world: World) -> None:
+        """Rent it."""
+        price = disk_price(self.gb) if self.price is None else MicroUsdc(self.price)
+        disk = Rental(
+            RentalKind.DISK, self.name, self.name, price, world.now, DATACENTERS[0], size_gb=self.gb
+        )
+        world.rent(disk, self.vm)
+
+
+class AddAddress(Struct, frozen=True, forbid_unknown_fields=True):
+    """A public address, attached to `vm` or to nothing; `price` is of an epoch."""
+
+    name: str
+    address: str = "203.0.113.250"
+    vm: str | None = None
+    price: int = ADDRESS_PRICE
+
+    def apply(self, world: World) -> None:
+        """Rent it."""
+        price, where = MicroUsdc(self.price), DATACENTERS[0]
+        world.rent(
+            Rental(
+                RentalKind.ADDRESS,
+                self.name,
+                self.name,
+                price,
+                world.now,
+                where,
+                address=self.address,
+            ),
+            self.vm,
+        )
+
+
+class Withhold(Struct, frozen=True, forbid_unknown_fields=True):
+    """The key has all permissions but these, such as `storage:read`."""
+
+    scopes: tuple[str, ...]
+
+    def apply(self, world: World) -> None:
+        """Withhold them."""
+        world.withheld = frozenset(self.scopes)
+
+
+class SetBalance(Struct, frozen=True, forbid_unknown_fields=True):
+    """The balance becomes `amount`, as if more or less had been deposited. It may be negative."""
+
+    amount: int
+
+    def apply(self, world: World) -> None:
+        """Set it."""
+        world.deposited = MicroUsdc(world.deposited + self.amount - world.balance)
+        world.balance = MicroUsdc(self.amount)
+
+
 ACTIONS: dict[str, type[Action]] = {
     "deploy": Deploy,
     "delete": Delete,
@@ -240,6 +304,10 @@ ACTIONS: dict[str, type[Action]] = {
     "set-price": SetPrice,
     "set-address": SetAddress,
     "set-boundary": SetBoundary,
+    "add-disk": AddDisk,
+    "add-address": AddAddress,
+    "withhold": Withhold,
+    "set-balance": SetBalance,
 }
 
 

@@ -36,7 +36,9 @@ def _refusal(world: World, dialect: Dialect, scope: Scope) -> Response | None:
         return None
     if world.maintenance:
         return dialect.error(_UNAVAILABLE, "the service is under maintenance")
-    if scope["path"] in world.forbidden:
+    if scope["path"] in world.forbidden or (
+        dialect.scope_of(scope["method"], scope["path"]) in world.withheld
+    ):
         return dialect.error(_FORBIDDEN, "the API key has no permission for this")
     if is_allowed(world, Headers(scope=scope), bearer=dialect.bearer):
         return None

@@ -28,9 +28,11 @@ def build_world(
     api_key: str = "simulator",
     accepted_auth: AcceptedAuth = AcceptedAuth.BOTH,
     top_up_delay: timedelta | None = None,
+    metered: bool = False,
 ) -> World:
     """A world with `vms` running VMs whose boundaries are spread over the epoch, and one SSH key.
 
+    A `metered` account pays every second, and `epoch` is the time that prices are for.
     `balance` is in micro-USDC; `None` is enough for a thousand epochs of the fleet.
     `top_up_delay` defaults to the shorter of 30 seconds and a hundredth of an epoch.
     The same arguments give the same world.
@@ -41,7 +43,9 @@ def build_world(
         balance = MicroUsdc(_EPOCHS_OF_BALANCE * sum(machine.price for machine in fleet))
     if top_up_delay is None:
         top_up_delay = min(_LONGEST_TOP_UP, epoch / 100)
-    world = World(now, epoch, balance, top_up_delay, api_key, accepted_auth, rng=rng)
+    world = World(
+        now, epoch, balance, top_up_delay, api_key, accepted_auth, rng=rng, metered=metered
+    )
     for machine in fleet:
         world.adopt(machine)
     world.add_ssh_key("laptop", ed25519_line(rng.randbytes(32), "ada@laptop.example"))

@@ -24,8 +24,9 @@ _WITHOUT_NUMBERS = Port(*ALL_PORTS, "icmp")
 
 
 class State(StrEnum):
-    """The state of a VM; all but the last are billed."""
+    """The state of a VM; all but the first and the last are billed."""
 
+    DRAFT = "draft"
     NEW = "new"
     LAUNCHING = "launching"
     ACTIVE = "active"
@@ -83,7 +84,7 @@ class Machine:
     @property
     def is_billed(self) -> bool:
         """Whether it will be charged again."""
-        return self.state is not State.TERMINATED and not self.vanished
+        return self.state not in {State.DRAFT, State.TERMINATED} and not self.vanished
 
     @property
     def is_short(self) -> bool:

@@ -19,12 +19,15 @@ from typing import TypeVar
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH, Port
 from fluence_watch.simulator import machine as machines
+from fluence_watch.simulator import metering
 from fluence_watch.simulator.access import AcceptedAuth
 from fluence_watch.simulator.catalog import CONFIGURATIONS, Configuration
 from fluence_watch.simulator.errors import RefusedError, UnknownError
 from fluence_watch.simulator.groups import Group
 from fluence_watch.simulator.machine import Machine, Rule, State, checked_ports, key_of
+from fluence_watch.simulator.metering import Meter
 from fluence_watch.simulator.provision import provision
+from fluence_watch.simulator.rental import Rental, boot_disk, public_address
 from fluence_watch.simulator.ssh import SshKey, parse_public_key
 
 _T = TypeVar("_T")
@@ -40,6 +43,8 @@ class World:
     `provisioned` counts all VMs that ever existed.
     `deleted` are the VMs that the user deleted, `groups` the security groups that no VM uses.
     In paginated lists, `first_page` is the number of the first page.
+    A `metered` account pays every second for each VM, disk and address, and reserves nothing.
+    `rentals` are its disks and addresses. The key has all permissions but the `withheld` ones.
     """
 
     now: datetime
@@ -56,6 +61,10 @@ class World:
     maintenance: bool = False
     forbidden: frozenset[str] = frozenset()  # paths that the key may not request
     first_page: int = 1
+    metered: bool = False
+    rentals: dict[str, Rental] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Meter)
+    withheld: frozenset[str] = frozenset()
     deposited: MicroUsdc = field(init=False)
     spent_on_deleted: MicroUsdc = _NOTHING
     provisioned: int = 0
@@ -73,6 +82,8 @@ class World:
             # an entry is stale if the VM was changed or deleted after the push
             if machine is not None and machines.next_due(machine) == due:
                 self.put(self._paid(machine, due))
+        if self.metered:
+            metering.run(self, now)
         self.now = max(self.now, now)
 
     @property
@@ -109,8 +120,11 @@ class World:
 
     def adopt(self, machine: Machine) -> None:
         """Add a VM that is already paid: its money counts as deposited."""
-        self.deposited = MicroUsdc(self.deposited + machine.reserved + machine.spent)
         self.provisioned += 1
+        if self.metered:
+            self._rent(replace(machine, reserved=_NOTHING, spent=_NOTHING))
+            return
+        self.deposited = MicroUsdc(self.deposited + machine.reserved + machine.spent)
         self.put(machine)
 
     def deploy(
@@ -132,19 +146,45 @@ class World:
             self.rng, self.provisioned, configuration, self.now, self.now + self.epoch
         )
         machine = replace(fresh, name=name or fresh.name, ports=opened)
-        self.balance = MicroUsdc(self.balance - 2 * price)
         self.provisioned += 1
+        if self.metered:
+            return self._rent(replace(machine, reserved=_NOTHING, spent=_NOTHING))
+        self.balance = MicroUsdc(self.balance - 2 * price)
         self.put(machine)
+        return machine
+
+    def rent(self, rental: Rental, vm: str | None = None) -> None:
+        """Add a disk or an address, attached to a VM if one is named.
+
+        Raises:
+            UnknownError: there is no such VM.
+            RefusedError: the account is not metered: what a VM needs is in its price.
+        """
+        if not self.metered:
+            raise RefusedError("in this world, disks and addresses belong to their VMs")
+        key = "" if vm is None else self.find(vm).key
+        self.rentals[rental.uuid] = replace(rental, attached_to=key)
+
+    def _rent(self, machine: Machine) -> Machine:
+        """Add a VM of a metered account, with a disk and an address of its own."""
+        self.put(machine)
+        for rental in (boot_disk(machine, metered=True), public_address(machine, metered=True)):
+            self.rentals[rental.uuid] = rental
         return machine
 
     def delete(self, vm_id: str) -> None:
         """Remove a VM; its reserve returns to the balance, the running epoch stays charged.
+
+        In a metered account, its disks and addresses stay, and go on costing money.
 
         Raises:
             UnknownError: there is no such VM.
         """
         machine = self.owned(vm_id)
         del self.machines[machine.key]
+        for key, rental in self.rentals.items():
+            if rental.attached_to == machine.key:
+                self.rentals[key] = replace(rental, attached_to="")
         self.deleted[machine.key] = machines.terminated(machine, self.now)
         self.balance = MicroUsdc(self.balance + machine.reserved)
         self.spent_on_deleted = MicroUsdc(self.spent_on_deleted + machine.spent)
@@ -274,7 +314,7 @@ class World:
         """Replace the VM with its new state."""
         before = self.machines.get(machine.key)
         self.machines[machine.key] = machine
-        due = machines.next_due(machine)
+        due = None if self.metered else machines.next_due(machine)
         if due is not None and (before is None or machines.next_due(before) != due):
             heappush(self._due, (due, machine.key))
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Protocol
 
 from fluence_watch.fluence.dialects import v2, v3
+from fluence_watch.fluence.dialects.elements import Resources
 from fluence_watch.fluence.dialects.marketplace import Marketplace
 from fluence_watch.fluence.dialects.wire import Elements
 from fluence_watch.fluence.http.calls import Call
@@ -12,6 +13,7 @@ from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 
 
@@ -62,6 +64,19 @@ class Dialect(Protocol):
 
     async def balance(self, call: Call) -> AccountBalance | NotReported:
         """The account's balance."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What is billed by itself beside VMs."""
+
+    async def resources(self, call: Call, kind: Kind) -> Resources:
+        """All resources of one of the `kinds`."""
+
+    async def delete_resource(self, call: Call, kind: Kind, resource_id: str) -> None:
+        """Delete a resource of one of the `kinds`."""
+
+    async def permissions(self, call: Call) -> frozenset[str] | NotReported:
+        """What the key may do, in the words of the API."""
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
         """The status that the API reports of itself. The key is not sent."""

@@ -8,6 +8,7 @@ import msgspec
 
 from fluence_watch.fluence.dialects.wire import locate, tolerant
 from fluence_watch.garbage import garbage_collection_paused
+from fluence_watch.model.resource import Resource
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
@@ -36,6 +37,17 @@ class Listing:
     def complete(self) -> bool:
         """Whether it has every VM of the account by id, so that a missing VM has vanished."""
         return self.incomplete_because is None and all(each.vm_id for each in self.rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The disks or the addresses of an account, in the order of the API.
+
+    `flaws` say which elements could not be read, or why some may be missing.
+    """
+
+    found: tuple[Resource, ...]
+    flaws: tuple[str, ...] = ()
 
 
 class Reading(NamedTuple):

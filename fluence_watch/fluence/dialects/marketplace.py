@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import msgspec
 
 from fluence_watch.errors import RefusedError, UnexpectedPayloadError
+from fluence_watch.fluence.dialects.elements import Resources
 from fluence_watch.fluence.dialects.parts import SSH_KEY, SSH_KEYS
 from fluence_watch.fluence.dialects.wire import Elements, Page, decoded, expected
 from fluence_watch.fluence.http.calls import Call
@@ -18,6 +19,7 @@ from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.ports import MAX_SINGLE, Port, count, expanded
+from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.vm import Vm
 
@@ -61,6 +63,7 @@ class Marketplace:
     """A dialect of the marketplace, whose VMs are billed by the epoch."""
 
     billing: Billing = EPOCHS
+    kinds: tuple[Kind, ...] = ()
     lists_deleted = False
     signing = Signing.CONFIGURED
 
@@ -127,6 +130,18 @@ class Marketplace:
     async def balance(self, _call: Call) -> AccountBalance | NotReported:
         """Not published."""
         return NotReported(f"dialect {self.name} does not report the balance of an account")
+
+    async def resources(self, _call: Call, kind: Kind) -> Resources:
+        """There are none."""
+        raise RefusedError(f"dialect {self.name} has no {kind.words}")
+
+    async def delete_resource(self, _call: Call, kind: Kind, _resource_id: str) -> None:
+        """There are none."""
+        raise RefusedError(f"dialect {self.name} has no {kind.words}")
+
+    async def permissions(self, _call: Call) -> frozenset[str] | NotReported:
+        """Not published."""
+        return NotReported(f"dialect {self.name} does not report what a key may do")
 
     async def service_status(self, _call: Call) -> ServiceStatus | NotReported:
         """Not published."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from fluence_watch.errors import UnexpectedPayloadError
-from fluence_watch.fluence.dialects.elements import Listing
+from fluence_watch.fluence.dialects.elements import Listing, Resources
 from fluence_watch.fluence.writes.changes import VmChange, still_missing
 from fluence_watch.fluence.writes.settling import NotDone
 from fluence_watch.model.ssh_key import AddedKey, SshKey, key_material
@@ -39,6 +39,23 @@ async def deleted(
     if vm is None or vm.status is Status.TERMINATING or (stays and vm.status in ENDED):
         return None
     return NotDone(f"it is still in the list, as {vm.status}")
+
+
+async def resource_deleted(
+    list_resources: Callable[[], Awaitable[Resources]], resource_id: str
+) -> NotDone | None:
+    """Whether the resource left the list, or is being removed.
+
+    Raises:
+        ApiError: the list could not be read.
+    """
+    listed = await list_resources()
+    found = next((r for r in listed.found if r.id.lower() == resource_id.lower()), None)
+    if found is not None and found.is_billed:
+        return NotDone(f"it is still in the list, as {found.status_word}")
+    if found is None and listed.flaws:
+        raise UnexpectedPayloadError(f"the list is incomplete: {listed.flaws[0]}")
+    return None
 
 
 async def key_added(

@@ -12,8 +12,9 @@ _HOURLY_DECIMALS = 10
 
 def decimal(units: int, decimals: int = 6) -> str:
     """`0.30697` for 306970 units of 10^-6: as many decimals as are needed."""
-    whole, fraction = divmod(units, 10**decimals)
-    return f"{whole}.{fraction:0{decimals}d}".rstrip("0").rstrip(".")
+    whole, fraction = divmod(abs(units), 10**decimals)
+    sign = "-" if units < 0 else ""
+    return f"{sign}{whole}.{fraction:0{decimals}d}".rstrip("0").rstrip(".")
 
 
 def hourly(price: MicroUsdc, epoch: timedelta) -> str:

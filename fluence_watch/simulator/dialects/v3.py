@@ -36,6 +36,7 @@ from fluence_watch.simulator.world import World
 
 _GIB_IN_MB: Final = 1024
 _WORDS: Final = {
+    State.DRAFT: "New",
     State.NEW: "New",
     State.LAUNCHING: "Launching",
     State.ACTIVE: "Active",

@@ -22,6 +22,7 @@ class Dialect:
     `error` builds a response from a status and a text for people.
     `unauthorized` is the status for a missing or wrong key.
     `bearer` is whether the key may come as a bearer token. `open_paths` need no key.
+    `scope_of` is the permission that a request, by method and path, needs.
     """
 
     paths: tuple[str, ...]
@@ -30,6 +31,7 @@ class Dialect:
     error: Callable[[int, str], Response]
     unauthorized: int
     bearer: bool = True
+    scope_of: Callable[[str, str], str | None] = lambda _method, _path: None
     open_paths: frozenset[str] = frozenset()
 
 

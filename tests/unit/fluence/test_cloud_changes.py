@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from fluence_watch.errors import RefusedError, ServerError, UnexpectedPayloadError
-from fluence_watch.fluence import AccountBalance, FluenceClient, NotReported
+from fluence_watch.fluence import AccountBalance, FluenceClient
 from fluence_watch.model.ports import SSH, Port, parse_port
 
 Json = Any
@@ -191,17 +191,28 @@ def money(balance: str, deposited: str = "100", **rest: Json) -> Json:
         ([money("0.0000005")], AccountBalance(0)),
         ([money("0.0000015")], AccountBalance(2)),
         ([money(".30697")], AccountBalance(306_970)),
-        ([], NotReported("the API reports no single balance: it has no entitlement")),
-        ([money("1"), money("2")], NotReported("the API reports no single balance: k, k")),
     ],
 )
-async def test_balance(
-    cloud: FakeCloud, answer: Json, expected: AccountBalance | NotReported
-) -> None:
+async def test_balance(cloud: FakeCloud, answer: Json, expected: AccountBalance) -> None:
     """The money is the one entitlement that was paid for, half a micro-USDC goes to the even one."""
     cloud.answers["/v2/users/balances"] = answer
 
     assert expected == await cloud.client().account_balance()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ([], "there is no entitlement"),
+        ([money("1"), money("2")], "there is no single balance: k, k"),
+    ],
+)
+async def test_no_single_balance(cloud: FakeCloud, answer: Json, why: str) -> None:
+    """What does not add up is unknown, and said."""
+    cloud.answers["/v2/users/balances"] = answer
+
+    with pytest.raises(UnexpectedPayloadError, match=why):
+        await cloud.client().account_balance()
 
 
 @pytest.mark.parametrize("balance", ["", "1e3", "NaN", "-", ".", "1,5", "٣", "9" * 30, 5, None])

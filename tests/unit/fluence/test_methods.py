@@ -20,7 +20,9 @@ from fluence_watch.fluence import (
     ServiceStatus,
 )
 from fluence_watch.fluence.dialects import DIALECTS
+from fluence_watch.model.billing import METERED
 from fluence_watch.model.ports import SSH, parse_port
+from fluence_watch.model.resource import Kind
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.simulator import World, build_world, create_app, running
 
@@ -60,9 +62,11 @@ async def simulated(stage: Stage, records: list[RequestRecord]) -> AsyncIterator
     async with AsyncExitStack() as stack:
 
         async def build(
-            dialect: str, vms: int = 4, **config: object
+            dialect: str, vms: int = 4, *, metered: bool = False, **config: object
         ) -> tuple[World, FluenceClient]:
-            world = build_world(seed=7, vms=vms, epoch=timedelta(hours=24), now=NOW)
+            world = build_world(
+                seed=7, vms=vms, epoch=timedelta(hours=24), now=NOW, metered=metered
+            )
             stage.app = create_app(world, lambda: NOW, dialect="all")
             settings = {"api_key": world.api_key, "base_url": stage.url, "dialect": dialect}
             client = FluenceClient(ClientConfig(**settings | config), on_request=records.append)
@@ -185,6 +189,43 @@ async def _service_status(client: FluenceClient, world: World) -> None:
         assert isinstance(status, NotReported)
 
 
+async def _list_resources(client: FluenceClient, world: World) -> None:
+    if client.dialect != "cloud":
+        with pytest.raises(RefusedError, match="has no disks"):
+            await client.list_resources(Kind.DISK)
+        assert () == client.kinds
+        return
+    assert (Kind.DISK, Kind.PUBLIC_IP) == client.kinds
+    disks, addresses = [await client.list_resources(kind) for kind in client.kinds]
+    assert (4, 4, ()) == (len(disks.found), len(addresses.found), disks.flaws)
+    vms = {(machine.uuid,) for machine in world.listed()}
+    assert vms == {disk.attached_to for disk in disks.found}
+    assert vms == {address.attached_to for address in addresses.found}
+
+
+async def _delete_resource(client: FluenceClient, world: World) -> None:
+    if client.dialect != "cloud":
+        with pytest.raises(RefusedError, match="has no public IPs"):
+            await client.delete_resource(Kind.PUBLIC_IP, UNKNOWN_VM)
+        return
+    disk = (await client.list_resources(Kind.DISK)).found[0]
+    with pytest.raises(RefusedError, match="attached to a VM"):
+        await client.delete_resource(Kind.DISK, disk.id)
+    with pytest.raises(RefusedError):
+        await client.delete_resource(Kind.PUBLIC_IP, UNKNOWN_VM)
+
+
+async def _permissions(client: FluenceClient, world: World) -> None:
+    world.withheld = frozenset({"storage:read"})
+    found = await client.permissions()
+
+    if client.dialect == "cloud":
+        assert "public_ip:read" in found
+        assert "storage:read" not in found
+    else:
+        assert isinstance(found, NotReported)
+
+
 CHECKS: Mapping[str, Check] = {
     "list_vms": _list_vms,
     "update_vm": _update_vm,
@@ -194,6 +235,9 @@ CHECKS: Mapping[str, Check] = {
     "delete_ssh_key": _delete_ssh_key,
     "account_balance": _account_balance,
     "service_status": _service_status,
+    "list_resources": _list_resources,
+    "delete_resource": _delete_resource,
+    "permissions": _permissions,
 }
 
 
@@ -221,13 +265,18 @@ async def test_method(
     assert dialect == client.dialect
 
 
+WITHOUT_A_REQUEST = {
+    "account_balance", "service_status", "list_resources", "delete_resource", "permissions",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("method", CHECKS)
 async def test_method_without_an_api(simulated: Simulated, method: str, dialect: str) -> None:
     """When nobody answers, each method that asks anything raises an `ApiError`, and no other."""
     world, client = await simulated(dialect, base_url="http://127.0.0.1:1", timeout=0.05)
 
-    if dialect != "cloud" and method in {"account_balance", "service_status"}:
+    if dialect != "cloud" and method in WITHOUT_A_REQUEST:
         await CHECKS[method](client, world)
     else:
         with pytest.raises(ApiError):
@@ -279,3 +328,21 @@ async def test_auth_of_a_read_only_key(simulated: Simulated) -> None:
 
     with pytest.raises(ApiError, match="must be a full-access key to change anything"):
         await client.update_vm("0x1", name="x")
+
+
+async def test_what_a_metered_account_rents(simulated: Simulated) -> None:
+    """Disks and addresses have prices of their own, and outlive their VM until they are deleted."""
+    world, client = await simulated("cloud", 1, metered=True)
+    (machine,) = world.listed()
+    (disk,) = (await client.list_resources(Kind.DISK)).found
+    (address,) = (await client.list_resources(Kind.PUBLIC_IP)).found
+    assert (25 * 10**9, 1_000) == (disk.size_bytes, disk.price)
+    assert (machine.public_ip, 4_000, METERED) == (address.address, address.price, address.billing)
+    assert (False, False) == (disk.is_idle, address.is_idle)
+
+    await client.delete_vm(machine.uuid)
+    (disk,) = (await client.list_resources(Kind.DISK)).found
+    assert disk.is_idle
+    await client.delete_resource(Kind.DISK, disk.id)
+    assert () == (await client.list_resources(Kind.DISK)).found
+    assert ["web-1-ip"] == [rental.name for rental in world.rentals.values()]

@@ -62,11 +62,11 @@ async def test_auth_header(
 async def test_auth_header_of_cloud(api: ScriptedApi, connect: Connect) -> None:
     """Where a bearer is a login token the key travels as `X-API-KEY`, and nowhere without need."""
     api.says('{"maintenanceMode": false, "version": "1"}')
-    api.says("[]")
+    api.says('{"permissions": []}')
     client = connect(dialect="cloud")
 
     await client.service_status()
-    await client.account_balance()
+    await client.permissions()
 
     sent = [{k: v for k, v in headers.items() if KEY in v} for _, headers in api.requests]
     assert [{}, {"x-api-key": KEY}] == sent

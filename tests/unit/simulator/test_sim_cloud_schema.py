@@ -37,15 +37,40 @@ READS = (
     f"/v1/billing/charges/aggregated?{DATES}&groupBy=RESOURCE_TYPE&period=DAY",
     "/v1/billing/charges/total",
     "/v1/service/status",
+    "/v1/users/me",
 )
 READS_OF_ONE = ("/v2/vms/{vm}", f"/v2/vms/{{vm}}?{EXPAND}", "/v2/vms/{vm}/interfaces")
 RULES = {"type": "allow", "rules": []}
 KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKgJIjnDg1DjqOOxINs78oU3f7PJXIyq9uiNocNVhXNx"
+SERVED = (
+    "/v2/vms", "/v1/storages", "/v1/public_ips", "/v1/ssh_keys", "/v1/security_groups",
+    "/v1/datacenters", "/v1/clusters", "/v2/users/balances", "/v1/users/me", "/v1/billing/charges",
+    "/v1/service/status",
+)  # fmt: skip
 NOT_SERVED = {
+    ("GET", "/v1/clusters/resources"),
+    ("GET", "/v1/clusters/{cluster_id}/resources"),
     ("POST", "/v1/public_ips"),
+    ("POST", "/v1/public_ips/delete"),
+    ("PATCH", "/v1/public_ips/{public_ip_id}"),
+    ("POST", "/v1/security_groups/delete"),
+    ("POST", "/v1/ssh_keys/delete"),
     ("POST", "/v1/storages"),
+    ("GET", "/v1/storages/default_images"),
+    ("POST", "/v1/storages/delete"),
+    ("GET", "/v1/storages/types"),
     ("PATCH", "/v1/storages/{storage_id}"),
-    ("DELETE", "/v1/storages/{storage_id}"),
+    ("GET", "/v1/users/me/profile"),
+    ("PATCH", "/v1/users/me/profile"),
+    ("POST", "/v2/vms"),
+    ("PATCH", "/v2/vms/{vm_id}/interfaces/{interface_id}"),
+    ("POST", "/v2/vms/{vm_id}/public_ip/add"),
+    ("POST", "/v2/vms/{vm_id}/public_ip/remove"),
+    ("POST", "/v2/vms/{vm_id}/restart"),
+    ("POST", "/v2/vms/{vm_id}/softreboot"),
+    ("POST", "/v2/vms/{vm_id}/storages/add"),
+    ("POST", "/v2/vms/{vm_id}/storages/remove"),
+    ("POST", "/v2/vms/{vm_id}/vm-api-access-token"),
 }
 
 
@@ -89,6 +114,8 @@ async def writes(client: httpx.AsyncClient) -> AsyncIterator[httpx.Response]:
         yield await client.delete(f"/v1/security_groups/{spare.json()['id']}")
         yield await client.post(f"/v2/vms/{vm['id']}/terminate")
         yield await client.post(f"/v2/vms/{vm['id']}/terminate")
+        for path in (f"/v1/storages/{vm['bootDisk']}", f"/v1/public_ips/{vm['publicIp']}"):
+            yield await client.delete(path)
     key = await client.post("/v1/ssh_keys", json={"name": "k", "publicKey": KEY_LINE})
     yield key
     yield await client.delete(f"/v1/ssh_keys/{key.json().get('id', 'none')}")
@@ -114,6 +141,7 @@ HAPPENINGS: Sequence[Happening] = (
     vms=st.integers(0, 5),
     epoch=st.sampled_from([timedelta(minutes=5), timedelta(hours=24), timedelta(days=400)]),
     happenings=st.lists(st.sampled_from(HAPPENINGS), max_size=4),
+    metered=st.booleans(),
 )
 @settings(max_examples=25, deadline=None)
 def test_every_answer_is_as_published(
@@ -123,9 +151,11 @@ def test_every_answer_is_as_published(
     vms: int,
     epoch: timedelta,
     happenings: list[Happening],
+    *,
+    metered: bool,
 ) -> None:
     """Any fleet, after anything that can happen to it, through every route."""
-    world = build_world(seed=seed, vms=vms, epoch=epoch, now=NOW)
+    world = build_world(seed=seed, vms=vms, epoch=epoch, now=NOW, metered=metered)
     for happening, vm in zip(happenings, list(world.machines), strict=False):
         happening(world, vm)
 
@@ -135,7 +165,7 @@ def test_every_answer_is_as_published(
         assert all(published.check(response) is not None for response in answers)
         return [response.status_code for response in answers]
 
-    assert set(asyncio.run(judge())) <= {200, 404, 406, 409}
+    assert set(asyncio.run(judge())) <= {200, 404, 406, 409, 422}
 
 
 async def test_every_published_operation_is_served(
@@ -147,7 +177,8 @@ async def test_every_published_operation_is_served(
             published.operation(response.request.method, response.request.url.path)
             async for response in requests(client, world)
         }
-    assert published.operations - NOT_SERVED == done
+    served = {each for each in published.operations if each[1].startswith(SERVED)}
+    assert (served - NOT_SERVED, set()) == (done, NOT_SERVED - served)
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 405, 429, 500, 502, 503])

@@ -46,6 +46,16 @@ EFFECTS = {
         {"vm": "web-1", "seconds": 90},
         lambda w: w.find("web-1").next_billing_at == w.now + timedelta(seconds=90),
     ),
+    "add-disk": (
+        {"name": "old", "gb": 7, "price": 5},
+        lambda w: [(7, 5)] == [(r.size_gb, r.price) for r in w.rentals.values()],
+    ),
+    "add-address": (
+        {"name": "spare", "vm": "web-1"},
+        lambda w: any(r.attached_to for r in w.rentals.values() if r.name == "spare"),
+    ),
+    "withhold": ({"scopes": ["storage:read"]}, lambda w: "storage:read" in w.withheld),
+    "set-balance": ({"amount": -4_500_000}, lambda w: w.balance == -4_500_000),
 }
 
 
@@ -65,6 +75,7 @@ async def test_every_action_has_its_effect(
     body, holds = EFFECTS[action]
     world.vanish("web-1") if action == "bring-back" else None
     world.drain("web-1") if action == "mend" else None
+    world.metered = action.startswith("add-")
     del client.headers["X-API-KEY"]
     assert await post(client, action, body) == 204
     assert holds(world)

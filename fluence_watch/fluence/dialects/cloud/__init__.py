@@ -2,6 +2,7 @@
 
     pages.py    lists in pages, read to the end
     vms.py      an element of the list
+    resources.py  disks and addresses
     rules.py    security groups as open ports, and back
     groups.py   the groups of an account, and the change of one
     account.py  places, balance, SSH keys, status
@@ -31,6 +32,7 @@ from fluence_watch.fluence.dialects.cloud.account import (
     read_balance,
     read_key,
     read_keys,
+    read_permissions,
     read_places,
     read_status,
 )
@@ -41,7 +43,9 @@ from fluence_watch.fluence.dialects.cloud.groups import (
     read_groups,
 )
 from fluence_watch.fluence.dialects.cloud.pages import read_page, read_pages
+from fluence_watch.fluence.dialects.cloud.resources import PATHS, read_resources
 from fluence_watch.fluence.dialects.cloud.vms import EXPANDED, Surroundings
+from fluence_watch.fluence.dialects.elements import Resources
 from fluence_watch.fluence.dialects.wire import Elements, expected
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
@@ -50,6 +54,7 @@ from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.fluence.writes.settling import reworded
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Datacenter
@@ -72,6 +77,7 @@ class Cloud:
 
     name = "cloud"
     billing: Billing = METERED
+    kinds: tuple[Kind, ...] = (Kind.DISK, Kind.PUBLIC_IP)
     lists_deleted = True
     signing = Signing.KEY_HEADER
 
@@ -178,6 +184,19 @@ class Cloud:
         """The paid entitlement."""
         body = await call.get("balance", "/v2/users/balances")
         return expected("a list of balances", read_balance, body)
+
+    async def resources(self, call: Call, kind: Kind) -> Resources:
+        """All pages of the list."""
+        return await read_resources(call, kind)
+
+    async def delete_resource(self, call: Call, kind: Kind, resource_id: str) -> None:
+        """Delete a disk with all that is on it, or give an address back."""
+        await call.send(f"delete_{kind}", "DELETE", f"{PATHS[kind]}/{_path_part(resource_id)}")
+
+    async def permissions(self, call: Call) -> frozenset[str] | NotReported:
+        """The scopes of the key."""
+        body = await call.get("permissions", "/v1/users/me")
+        return expected("a user with permissions", read_permissions, body)
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
         """The status of the service. The key is not sent."""

@@ -8,7 +8,7 @@ import msgspec
 
 from fluence_watch.fluence.dialects.parts import SSH_KEY, Small, rounded_usd
 from fluence_watch.fluence.dialects.wire import FieldError, decoded, locate, tolerant
-from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
+from fluence_watch.model.account import AccountBalance, ServiceStatus
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.text import inert
@@ -43,6 +43,10 @@ class _Entitlement(msgspec.Struct, rename="camel"):
     usage_days_left: int | None = None
 
 
+class _User(msgspec.Struct):
+    permissions: list[str]
+
+
 class _Status(msgspec.Struct, rename="camel"):
     maintenance_mode: bool
     version: str | None = None
@@ -66,21 +70,23 @@ def read_places(clusters: bytes, datacenters: bytes) -> Mapping[str, Datacenter]
     }
 
 
-def read_balance(body: bytes) -> AccountBalance | NotReported:
+def read_balance(body: bytes) -> AccountBalance:
     """The account's balance, which the API calls an entitlement.
 
     Of several entitlements, the one with a deposit counts. If none or several have a deposit, the
     balance is unknown, because entitlements of different kinds do not add up.
 
     Raises:
-        ValueError, RecursionError: it cannot be read.
+        ValueError, RecursionError: it cannot be read, or there is no single balance.
     """
     entitlements = decoded(_ENTITLEMENTS, body)
     paid = [(index, each) for index, each in enumerate(entitlements) if _is_paid(index, each)]
     chosen = list(enumerate(entitlements)) if len(entitlements) == 1 else paid
     if len(chosen) != 1:
         keys = inert(", ".join(each.feature_key for each in entitlements))
-        return NotReported(f"the API reports no single balance: {keys or 'it has no entitlement'}")
+        raise ValueError(
+            f"there is no single balance: {keys}" if keys else "there is no entitlement"
+        )
     ((index, entitlement),) = chosen
     days = entitlement.usage_days_left
     return AccountBalance(
@@ -88,6 +94,15 @@ def read_balance(body: bytes) -> AccountBalance | NotReported:
         days_left=days if days is None or 0 <= days <= _MOST_DAYS else None,
         overage=_optional_usd(entitlement.overage, f"[{index}].overage"),
     )
+
+
+def read_permissions(body: bytes) -> frozenset[str]:
+    """The scopes of the key.
+
+    Raises:
+        ValueError, RecursionError: they cannot be read.
+    """
+    return frozenset(decoded(_USER, body).permissions)
 
 
 def read_status(body: bytes) -> ServiceStatus:
@@ -148,4 +163,5 @@ _DATACENTER = msgspec.json.Decoder(_Datacenter)
 _CLUSTER = msgspec.json.Decoder(_Cluster)
 _ITEMS = msgspec.json.Decoder(_Items)
 _ENTITLEMENTS = msgspec.json.Decoder(list[_Entitlement])
+_USER = msgspec.json.Decoder(_User)
 _STATUS = msgspec.json.Decoder(_Status)

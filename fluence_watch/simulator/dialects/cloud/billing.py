@@ -1,9 +1,11 @@
 """The account's balance and charges.
 
-The world keeps no journal, so a VM's charges are derived from its epochs and its total.
+A metered world keeps its books. Another one keeps no journal, so a VM's charges are derived from
+its epochs and its total.
 The account's money is one entitlement, and its `usage` is everything that ever left the balance.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,7 +13,6 @@ from typing import Final
 
 from starlette.datastructures import QueryParams
 
-from fluence_watch.model.money import MicroUsdc
 from fluence_watch.simulator.dialects.amounts import decimal
 from fluence_watch.simulator.dialects.cloud.paging import Item, bad_request
 from fluence_watch.simulator.dialects.cloud.places import cluster_id
@@ -19,6 +20,7 @@ from fluence_watch.simulator.dialects.cloud.resources import USER_ID
 from fluence_watch.simulator.dialects.cloud.vms import all_vms
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.simulator.machine import Machine, last_charge
+from fluence_watch.simulator.metering import rates
 from fluence_watch.simulator.world import World
 
 FEATURE_KEY: Final = "account-balance"
@@ -26,15 +28,25 @@ _DAY = timedelta(days=1)
 _MOST_DAYS = 65_535
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR_MICROSECONDS = 3_600_000_000
+_DECIMALS = 10
+_PER_MICRO = 10 ** (_DECIMALS - 6)
+_RESOURCE_TYPES = ("VM", "PUBLIC_IP", "SECURITY_GROUP", "STORAGE", "SUBNET", "VPC", "WORKSPACE")
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A VM's payment for one epoch, and its time."""
+    """What was paid for a resource at a time, or from then on within a day.
 
-    machine: Machine
+    `kind` is the API's word, `amount` in units of 10^-10 USD, `used` in microseconds.
+    """
+
+    kind: str
+    id: str
+    name: str | None
+    cluster: str | None
     at: datetime
-    amount: MicroUsdc
+    amount: int
+    used: int
 
 
 def balance_json(world: World) -> Item:
@@ -46,18 +58,21 @@ def balance_json(world: World) -> Item:
         "balance": decimal(world.balance),
         "usage": usage,
         "estimatedUsage": usage,
-        "overage": "0",
+        "overage": decimal(max(0, -world.balance)),
         "totalDepositedAmount": decimal(world.deposited),
         "usageDaysLeft": _days_left(world),
     }
 
 
 def _days_left(world: World) -> int | None:
-    burn = sum(machine.price for machine in world.listed() if machine.is_billed)
+    if world.metered:
+        burn = sum(rates(world).values())
+    else:
+        burn = sum(machine.price for machine in world.listed() if machine.is_billed)
     if not burn:
         return None
     # in integers, because a timedelta would overflow
-    microseconds = world.balance * (world.epoch // _MICROSECOND)
+    microseconds = max(0, world.balance) * (world.epoch // _MICROSECOND)
     return min(microseconds // (burn * (_DAY // _MICROSECOND)), _MOST_DAYS)
 
 
@@ -72,17 +87,19 @@ def aggregated(world: World, query: QueryParams) -> list[Item]:
         raise RefusedError("the simulator writes no CSV")
     rows: dict[tuple[object, ...], list[Charge]] = {}
     for charge in _charges(world, query, start, end):
-        bucket = _bucket(charge.at, period)
-        rows.setdefault((bucket, _dimension(charge.machine, group_by)), []).append(charge)
-    return [_row(world, charges, group_by, period) for charges in rows.values()]
+        key = _bucket(charge.at, period), _dimension(charge, group_by)
+        rows.setdefault(key, []).append(charge)
+    return [_row(charges, group_by, period) for charges in rows.values()]
 
 
 def total(world: World, query: QueryParams) -> Item:
     """The sum of the charges, over all days or a range."""
     start, end = _day(query, "startDate"), _day(query, "endDate")
-    charges = _charges(world, query, start or date.min, end or date.max - _DAY)
-    amount = decimal(sum(charge.amount for charge in charges))
-    return {"total": amount, "VM": amount}
+    sums: Counter[str] = Counter()
+    for charge in _charges(world, query, start or date.min, end or date.max - _DAY):
+        sums[charge.kind] += charge.amount
+    amounts = {kind: decimal(amount, _DECIMALS) for kind, amount in sums.items()}
+    return {"VM": "0"} | amounts | {"total": decimal(sums.total(), _DECIMALS)}
 
 
 def charges_of(machine: Machine, epoch: timedelta) -> list[Charge]:
@@ -92,42 +109,61 @@ def charges_of(machine: Machine, epoch: timedelta) -> list[Charge]:
     last = last_charge(machine, epoch)
     epochs = (last - machine.created_at) // epoch + 1
     count = max(1, min(epochs, machine.spent // machine.price if machine.price else 1))
-    oldest = MicroUsdc(machine.spent - (count - 1) * machine.price)
-    newer = [Charge(machine, last - age * epoch, machine.price) for age in range(count - 1)]
-    return [*newer, Charge(machine, last - (count - 1) * epoch, oldest)]
+    oldest = machine.spent - (count - 1) * machine.price
+    paid = [*[machine.price] * (count - 1), oldest]
+    cluster, used = cluster_id(machine.datacenter), epoch // _MICROSECOND
+    return [
+        Charge(
+            "VM", machine.uuid, machine.name, cluster, last - age * epoch, amount * _PER_MICRO, used
+        )
+        for age, amount in enumerate(paid)
+    ]
+
+
+def _all_charges(world: World) -> Iterator[Charge]:
+    if not world.metered:
+        for machine in all_vms(world):
+            yield from charges_of(machine, world.epoch)
+        return
+    names = {machine.uuid: machine.name for machine in all_vms(world)}
+    names |= {rental.uuid: rental.name for rental in world.rentals.values()}
+    per_micro = world.epoch // _MICROSECOND
+    for entry, cost in world.meter.charged.items():
+        at = datetime.combine(entry.day, time(), UTC)
+        amount, used = cost * _PER_MICRO // per_micro, world.meter.used[entry]
+        yield Charge(entry.kind, entry.id, names.get(entry.id), None, at, amount, used)
 
 
 def _charges(world: World, query: QueryParams, start: date, end: date) -> Iterator[Charge]:
-    if query.get("resourceType", "VM") != "VM":
-        return
-    since = datetime.combine(start, time(), UTC)
-    until = datetime.combine(end + _DAY, time(), UTC)
-    for machine in all_vms(world):
-        if query.get("resourceId", machine.uuid) == machine.uuid:
-            yield from (c for c in charges_of(machine, world.epoch) if since <= c.at < until)
+    kind = _choice(query, "resourceType", _RESOURCE_TYPES)
+    for charge in _all_charges(world):
+        is_of = query.get("resourceId", charge.id) == charge.id and kind in {None, charge.kind}
+        if is_of and start <= charge.at.date() <= end:
+            yield charge
 
 
-def _row(world: World, charges: list[Charge], group_by: str | None, period: str | None) -> Item:
-    machine = charges[0].machine
-    microseconds = len(charges) * (world.epoch // _MICROSECOND)
-    row = {
+def _row(charges: list[Charge], group_by: str | None, period: str | None) -> Item:
+    first = charges[0]
+    row: Item = {
         "userId": USER_ID,
-        "totalUsageHours": decimal(microseconds * 10**6 // _HOUR_MICROSECONDS),
-        "totalCost": decimal(sum(charge.amount for charge in charges)),
-        "clusterId": None if group_by == "RESOURCE_TYPE" else cluster_id(machine.datacenter),
-        "resourceType": None if group_by == "CLUSTER" else "VM",
+        "totalUsageHours": decimal(
+            sum(charge.used for charge in charges) * 10**6 // _HOUR_MICROSECONDS
+        ),
+        "totalCost": decimal(sum(charge.amount for charge in charges), _DECIMALS),
+        "clusterId": None if group_by == "RESOURCE_TYPE" else first.cluster,
+        "resourceType": None if group_by == "CLUSTER" else first.kind,
     }
     if group_by in {None, "RESOURCE"}:
-        row |= {"resourceId": machine.uuid, "resourceName": machine.name, "quantity": "1"}
+        row |= {"resourceId": first.id, "resourceName": first.name, "quantity": "1"}
     if period is not None:
-        row["periodStart"] = f"{_bucket(charges[0].at, period)}T00:00:00Z"
+        row["periodStart"] = f"{_bucket(first.at, period)}T00:00:00Z"
     return row
 
 
-def _dimension(machine: Machine, group_by: str | None) -> str:
+def _dimension(charge: Charge, group_by: str | None) -> str | None:
     if group_by == "RESOURCE_TYPE":
-        return "VM"
-    return cluster_id(machine.datacenter) if group_by == "CLUSTER" else machine.uuid
+        return charge.kind
+    return charge.cluster if group_by == "CLUSTER" else charge.id
 
 
 def _bucket(at: datetime, period: str | None) -> date | None:

@@ -1,21 +1,19 @@
-"""The resources of a VM: disk, address, interfaces; and the SSH keys of the account.
-
-Their price is part of the VM's price, so they have none. An ended VM has no resources.
-"""
+"""Disks, addresses, interfaces, networks; and the SSH keys of the account."""
 
 from datetime import datetime
 from typing import Final
 
+from fluence_watch.simulator.dialects.amounts import hourly, monthly
 from fluence_watch.simulator.dialects.cloud.paging import Item
 from fluence_watch.simulator.dialects.cloud.places import cluster_id
 from fluence_watch.simulator.groups import group_id
 from fluence_watch.simulator.ids import uuid_of
 from fluence_watch.simulator.machine import Machine, State
+from fluence_watch.simulator.rental import Rental, RentalKind, boot_disk, public_address
 from fluence_watch.simulator.ssh import SshKey
 from fluence_watch.simulator.world import World
 
 USER_ID: Final = uuid_of("user", "account")
-_GB_IN_MB: Final = 1024
 
 
 def stamp(at: datetime) -> str:
@@ -28,19 +26,25 @@ def is_there(machine: Machine) -> bool:
     return machine.state is not State.TERMINATED
 
 
-def with_resources(world: World) -> list[Machine]:
-    """The VMs that have resources."""
-    return [machine for machine in world.listed() if is_there(machine)]
+def rentals(world: World, kind: RentalKind) -> list[Rental]:
+    """The disks or the addresses. Where VMs are prepaid, each VM has one of its own, for nothing."""
+    if world.metered:
+        return [rental for rental in world.rentals.values() if rental.kind is kind]
+    make = boot_disk if kind is RentalKind.DISK else public_address
+    return [make(machine, metered=False) for machine in world.listed() if is_there(machine)]
 
 
-def storage_id(machine: Machine) -> str:
-    """The id of the VM's boot disk."""
-    return uuid_of("storage", machine.key)
+def attached(world: World, machine: Machine, kind: RentalKind) -> list[Rental]:
+    """The disks or the addresses of one VM."""
+    if world.metered:
+        return [each for each in rentals(world, kind) if each.attached_to == machine.key]
+    make = boot_disk if kind is RentalKind.DISK else public_address
+    return [make(machine, metered=False)] if is_there(machine) else []
 
 
 def public_ip_id(machine: Machine) -> str:
-    """The id of the VM's public address."""
-    return uuid_of("public-ip", machine.key)
+    """The id of the address that the VM was created with."""
+    return uuid_of(RentalKind.ADDRESS, machine.key)
 
 
 def vpc_id(cluster: str) -> str:
@@ -48,34 +52,45 @@ def vpc_id(cluster: str) -> str:
     return uuid_of("vpc", cluster)
 
 
-def storage_json(machine: Machine) -> Item:
-    """The VM's boot disk."""
+def storage_json(world: World, disk: Rental) -> Item:
+    """A disk."""
+    machine = world.machines.get(disk.attached_to)
     return {
-        **_owned("storage", machine),
-        "name": f"{machine.name}-boot",
+        **_rented(world, disk),
         "storageType": "NVME",
-        "status": "ready",
-        "role": "BOOT",
-        "volumeGb": machine.configuration.storage_mb // _GB_IN_MB,
+        "role": "BOOT" if disk.boots else "DATA",
+        "volumeGb": disk.size_gb,
         "replicated": False,
-        "attachedTo": [machine.uuid],
-        "initUrl": machine.os_image,
-        "createdAt": stamp(machine.created_at),
-        "allowedActions": ["update"],
+        "attachedTo": [machine.uuid] if machine else [],
+        "initUrl": disk.os_image or None,
+        "allowedActions": ["update"] if machine else ["update", "delete", "attachToVm"],
     }
 
 
-def public_ip_json(machine: Machine) -> Item:
-    """The VM's public address."""
+def public_ip_json(world: World, address: Rental) -> Item:
+    """A public address."""
+    machine = world.machines.get(address.attached_to)
     return {
-        **_owned("public-ip", machine),
-        "name": f"{machine.name}-ip",
-        "address": machine.public_ip,
+        **_rented(world, address),
+        "address": address.address,
         "addressType": "V4",
+        "attachedTo": {"id": machine.uuid, "name": machine.name} if machine else None,
+        "allowedActions": ["update"] if machine else ["update", "delete", "attachToVm"],
+    }
+
+
+def _rented(world: World, rental: Rental) -> Item:
+    return {
+        "id": rental.uuid,
+        "userId": USER_ID,
+        "clusterId": cluster_id(rental.datacenter),
+        "name": rental.name,
         "status": "ready",
-        "attachedTo": {"id": machine.uuid, "name": machine.name},
-        "createdAt": stamp(machine.created_at),
-        "allowedActions": ["update"],
+        "createdAt": stamp(rental.created_at),
+        "priceHourlyUsd": hourly(rental.price, world.epoch),
+        "priceMonthlyUsd": monthly(rental.price, world.epoch),
+        "lastPaidAt": stamp(world.now) if world.metered else None,
+        "paidUntil": stamp(world.now) if world.metered else None,
     }
 
 
@@ -135,12 +150,4 @@ def ssh_key_json(key: SshKey) -> Item:
         "publicKey": key.public_key,
         "algorithm": key.algorithm,
         "fingerprint": key.fingerprint,
-    }
-
-
-def _owned(kind: str, machine: Machine) -> Item:
-    return {
-        "id": uuid_of(kind, machine.key),
-        "userId": USER_ID,
-        "clusterId": cluster_id(machine.datacenter),
     }

@@ -12,6 +12,7 @@ from fluence_watch.simulator.dialects.cloud import billing, security
 from fluence_watch.simulator.dialects.cloud.paging import listed
 from fluence_watch.simulator.dialects.cloud.places import cluster_json, datacenter_json, places
 from fluence_watch.simulator.dialects.cloud.resources import ssh_key_id, ssh_key_json
+from fluence_watch.simulator.dialects.cloud.scopes import user_json
 from fluence_watch.simulator.dialects.view import answer, read
 from fluence_watch.simulator.errors import ConflictError, UnknownError
 from fluence_watch.simulator.world import World
@@ -115,11 +116,15 @@ def _service_routes(world: World) -> Sequence[Route]:
     async def list_datacenters(_request: Request) -> Response:
         return answer({"items": [datacenter_json(place) for place in places(world)]})
 
+    async def me(_request: Request) -> Response:
+        return answer(user_json(world))
+
     async def status(_request: Request) -> Response:
         return answer({"maintenanceMode": world.maintenance, "version": _VERSION})
 
     return (
         Route("/v1/clusters", list_clusters, methods=["GET"]),
         Route("/v1/datacenters", list_datacenters, methods=["GET"]),
+        Route("/v1/users/me", me, methods=["GET"]),
         Route(STATUS_PATH, status, methods=["GET"]),
     )

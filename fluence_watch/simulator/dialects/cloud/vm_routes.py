@@ -1,19 +1,16 @@
-"""The endpoints of VMs, and of their disks and addresses."""
+"""The endpoints of VMs."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fluence_watch.simulator.dialects.cloud.paging import Item, listed, many
+from fluence_watch.simulator.dialects.cloud.paging import listed, many
 from fluence_watch.simulator.dialects.cloud.resources import (
     interfaces_json,
     is_there,
-    public_ip_json,
-    storage_json,
-    with_resources,
 )
 from fluence_watch.simulator.dialects.cloud.vms import (
     all_vms,
@@ -23,7 +20,7 @@ from fluence_watch.simulator.dialects.cloud.vms import (
     vm_json,
 )
 from fluence_watch.simulator.dialects.view import answer, read
-from fluence_watch.simulator.errors import UnknownError, WrongStateError
+from fluence_watch.simulator.errors import WrongStateError
 from fluence_watch.simulator.machine import Machine
 from fluence_watch.simulator.world import World
 
@@ -34,7 +31,7 @@ class _Change(Struct):
 
 def vm_routes(world: World) -> Sequence[Route]:
     """The endpoints."""
-    return (*_reading(world), *_writing(world), *_resources(world))
+    return (*_reading(world), *_writing(world))
 
 
 def _reading(world: World) -> Sequence[Route]:
@@ -83,25 +80,3 @@ def _running_vm(world: World, request: Request) -> Machine:
     if not is_there(machine):
         raise WrongStateError("the VM has been terminated")
     return machine
-
-
-def _resources(world: World) -> Sequence[Route]:
-    def pages(view: Callable[[Machine], Item]) -> Callable[[Request], Awaitable[Response]]:
-        async def list_them(request: Request) -> Response:
-            machines = with_resources(world)
-            return answer(listed(request.query_params, machines, view, world.first_page).payload)
-
-        return list_them
-
-    async def get_storage(request: Request) -> Response:
-        wanted = request.path_params["storage_id"]
-        for storage in map(storage_json, with_resources(world)):
-            if storage["id"] == wanted.lower():
-                return answer(storage)
-        raise UnknownError(f"no storage {wanted!r:.60}")
-
-    return (
-        Route("/v1/storages", pages(storage_json), methods=["GET"]),
-        Route("/v1/storages/{storage_id}", get_storage, methods=["GET"]),
-        Route("/v1/public_ips", pages(public_ip_json), methods=["GET"]),
-    )

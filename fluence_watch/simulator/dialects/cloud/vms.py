@@ -9,14 +9,13 @@ from fluence_watch.simulator.dialects.cloud.paging import Item, bad_request
 from fluence_watch.simulator.dialects.cloud.places import cluster_id
 from fluence_watch.simulator.dialects.cloud.resources import (
     USER_ID,
+    attached,
     interfaces_json,
     is_there,
-    public_ip_id,
     public_ip_json,
     ssh_key_id,
     ssh_key_json,
     stamp,
-    storage_id,
     storage_json,
     subnet_json,
     subnets_of,
@@ -24,10 +23,12 @@ from fluence_watch.simulator.dialects.cloud.resources import (
 from fluence_watch.simulator.errors import UnknownError
 from fluence_watch.simulator.ids import uuid_of
 from fluence_watch.simulator.machine import Machine, State, last_charge
+from fluence_watch.simulator.rental import RentalKind
 from fluence_watch.simulator.world import World
 
 _GB_IN_MB: Final = 1024
 _WORDS: Final = {
+    State.DRAFT: "draft",
     State.NEW: "new",
     State.LAUNCHING: "launching",
     State.ACTIVE: "launched",
@@ -70,9 +71,7 @@ def vm_json(world: World, machine: Machine) -> Item:
         "status": _WORDS[machine.state],
         "restartRequired": False,
         "allowedActions": _ACTIONS.get(machine.state, ("terminate",)),
-        "bootDisk": storage_id(machine) if runs else None,
-        "dataDisks": [],
-        "publicIp": public_ip_id(machine) if runs else None,
+        **_attached_ids(world, machine),
         "subnets": subnets_of(machine),
         "sshKeys": [ssh_key_id(key) for key in world.ssh_keys.values()],
         "networkInterfaces": [interface["id"] for interface in interfaces_json(machine)],
@@ -81,9 +80,27 @@ def vm_json(world: World, machine: Machine) -> Item:
         "createdAt": stamp(machine.created_at),
         "updatedAt": stamp(max(machine.created_at, ended or machine.created_at)),
         "readySince": stamp(machine.created_at),
+        **_payment(world, machine),
+        "terminatedAt": None if runs or ended is None else stamp(ended),
+    }
+
+
+def _attached_ids(world: World, machine: Machine) -> Item:
+    disks = attached(world, machine, RentalKind.DISK)
+    addresses = attached(world, machine, RentalKind.ADDRESS)
+    return {
+        "bootDisk": next((each.uuid for each in disks if each.boots), None),
+        "dataDisks": [each.uuid for each in disks if not each.boots],
+        "publicIp": addresses[0].uuid if addresses else None,
+    }
+
+
+def _payment(world: World, machine: Machine) -> Item:
+    if world.metered:  # it is paid to the second
+        return {"lastPaidAt": stamp(world.now), "paidUntil": stamp(world.now)}
+    return {
         "lastPaidAt": stamp(last_charge(machine, world.epoch)),
         "paidUntil": stamp(machine.next_billing_at),
-        "terminatedAt": None if runs or ended is None else stamp(ended),
     }
 
 
@@ -112,11 +129,20 @@ def _plan(configuration: Configuration) -> str:
     return f"cpu-regular-{configuration.vcpus}vcpu-{configuration.memory_mb // _GB_IN_MB}gb"
 
 
+def _disks_json(world: World, machine: Machine, *, boots: bool) -> list[Item]:
+    disks = attached(world, machine, RentalKind.DISK)
+    return [storage_json(world, each) for each in disks if each.boots is boots]
+
+
+def _addresses_json(world: World, machine: Machine) -> list[Item]:
+    return [public_ip_json(world, each) for each in attached(world, machine, RentalKind.ADDRESS)]
+
+
 _PLANS: Final = {each.slug: _plan(each) for each in CONFIGURATIONS}
 _EXPANSIONS: Final[Mapping[str, Callable[[World, Machine], object]]] = {
-    "bootDisk": lambda _world, m: storage_json(m) if is_there(m) else None,
-    "dataDisks": lambda _world, _m: [],
-    "publicIp": lambda _world, m: public_ip_json(m) if is_there(m) else None,
+    "bootDisk": lambda world, m: next(iter(_disks_json(world, m, boots=True)), None),
+    "dataDisks": lambda world, m: _disks_json(world, m, boots=False),
+    "publicIp": lambda world, m: next(iter(_addresses_json(world, m)), None),
     "subnets": lambda _world, m: [subnet_json(m, subnet) for subnet in subnets_of(m)],
     "sshKeys": lambda world, _m: [ssh_key_json(key) for key in world.ssh_keys.values()],
     "networkInterfaces": lambda _world, m: interfaces_json(m),
