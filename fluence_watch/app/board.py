@@ -166,11 +166,13 @@ class Board:
         error = self._problem.get(name, "")
         rejected: tuple[Rejected, ...] = ()
         balance = None
+        unknown: Mapping[str, str] = {}
         match polled.outcome:
             case PollFailure(message=message):
                 error = message
             case Snapshot() as snapshot:
                 rejected, balance = snapshot.rejected, snapshot.balance
+                unknown = snapshot.unknown
         return AccountReport(
             name=name,
             up=view.up,
@@ -180,6 +182,9 @@ class Board:
             rejected=rejected,
             balance=balance,
             billing=view.billing,
+            resources=view.resources,
+            unlisted=view.unlisted,
+            unknown=unknown,
         )
 
 
@@ -213,16 +218,20 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
         dialect=outcome.dialect,
         billing=billing,
         balance=outcome.balance.balance if outcome.balance else None,
+        overage=outcome.balance.overage if outcome.balance else None,
         funded_until=_funded_until(outcome, billing),
+        resources=outcome.resources,
+        unlisted=outcome.unlisted,
+        permissions=outcome.permissions,
     )
 
 
 def _funded_until(outcome: Snapshot, billing: Billing) -> datetime | None:
     """The time until which the account's balance pays for its VMs, if known."""
-    if outcome.balance is None or outcome.rejected or not outcome.complete:
+    if outcome.balance is None or outcome.rejected or outcome.unlisted or not outcome.complete:
         return None
-    vms = outcome.vms.values()
-    return account_funded_until(outcome.balance.balance, vms, outcome.taken_at, billing)
+    vms, resources = outcome.vms.values(), outcome.resources.values()
+    return account_funded_until(outcome.balance.balance, vms, outcome.taken_at, billing, resources)
 
 
 def _remembered(polled: Polled) -> AccountView:

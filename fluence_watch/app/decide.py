@@ -92,7 +92,7 @@ def decide(
         expectations=policy.expectations,
         keys_before=before.ssh_keys,
         expected_keys=expected_keys(notes, now),
-        alerts=before.alerts,
+        since={key: alert.active_at for key, alert in before.alerts.items()},
         fault=fault,
     )
     verdict = evaluate(situation, policy.rules)

@@ -1,10 +1,9 @@
 """One account, watched: fetch → compare → decide → commit → notify."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from types import MappingProxyType
-from typing import Any, TypeVar
 
 import structlog
 
@@ -15,6 +14,7 @@ from fluence_watch.app.decide import Policy, decide, decide_internal
 from fluence_watch.app.faults import described
 from fluence_watch.app.kept import Decide, Kept
 from fluence_watch.app.polled import Polled
+from fluence_watch.app.rented import attempt, fetch_resources
 from fluence_watch.app.report import report
 from fluence_watch.app.retries import tallied
 from fluence_watch.app.runtime import return_memory
@@ -33,8 +33,6 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
 
-T = TypeVar("T")
-
 _log = structlog.get_logger(__name__)
 
 Committed = Callable[[str, Alerts, Sequence[Alert], frozenset[str] | None], None]
@@ -44,19 +42,21 @@ Committed = Callable[[str, Alerts, Sequence[Alert], frozenset[str] | None], None
 async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
     """What the API reports of the account, or why there is no list of VMs.
 
-    Keys and balance are requested at the same time; where they fail, the snapshot says why.
+    All of it is requested at the same time; where a part fails, the snapshot says why.
     """
     account = policy.account
-    if client.dialect == AUTO and isinstance(found := await _attempt(client.list_vms()), ApiError):
+    if client.dialect == AUTO and isinstance(found := await attempt(client.list_vms()), ApiError):
         return PollFailure(account, clock(), found.reason, str(found))
     async with asyncio.TaskGroup() as requests:
-        listing = requests.create_task(_attempt(client.list_vms()))
-        balance = requests.create_task(_attempt(client.account_balance()))
+        listing = requests.create_task(attempt(client.list_vms()))
+        balance = requests.create_task(attempt(client.account_balance()))
         wanted = Need.KEYS in policy.needs
-        keys = requests.create_task(_attempt(client.list_ssh_keys())) if wanted else None
+        keys = requests.create_task(attempt(client.list_ssh_keys())) if wanted else None
+        rented = requests.create_task(fetch_resources(client))
     vms, money, ssh_keys = listing.result(), balance.result(), keys.result() if keys else None
     if isinstance(vms, ApiError):
         return PollFailure(account, clock(), vms.reason, str(vms))
+    resources = rented.result()
     return build_snapshot(
         account,
         clock(),
@@ -71,15 +71,11 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
             what: str(error)
             for what, error in (("balance", money), ("SSH keys", ssh_keys))
             if isinstance(error, ApiError)
-        },
+        }
+        | resources.unknown,
+        resources=resources.found,
+        permissions=resources.permissions,
     )
-
-
-async def _attempt(request: Coroutine[Any, Any, T]) -> T | ApiError:
-    try:
-        return await request
-    except ApiError as error:
-        return error
 
 
 class Watch:
@@ -110,7 +106,7 @@ class Watch:
         self._committed = committed
         self._kept = Kept(store, policy.account, stored)
         self._fault = _fault_in(stored.state)
-        self._counts: tuple[int, int] | None = None
+        self._counts: tuple[object, ...] | None = None
         self._polling = asyncio.Lock()
         self._settling = asyncio.Lock()  # may be taken beside `_polling`, never before it
 

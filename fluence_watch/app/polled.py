@@ -27,7 +27,7 @@ class Polled:
     paused: frozenset[str] | None = None
 
     @property
-    def counts(self) -> tuple[int, int] | None:
-        """How many VMs were read and how many rejected; `None` after a failure."""
+    def counts(self) -> tuple[object, ...] | None:
+        """How many VMs were read and rejected, and what is unknown; `None` after a failure."""
         listed = self.outcome if isinstance(self.outcome, Snapshot) else None
-        return (len(listed.vms), len(listed.rejected)) if listed else None
+        return (len(listed.vms), len(listed.rejected), *listed.unknown) if listed else None

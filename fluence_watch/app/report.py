@@ -17,7 +17,7 @@ def report(polled: Polled, retries: Mapping[str, int], *, changed: bool) -> None
     """Log the poll.
 
     `retries` counts retried requests by reason. `changed` is whether the list has another number of
-    VMs or rejected elements than the one before, or is the first.
+    VMs or rejected elements than the one before, or other things are unknown, or it is the first.
     """
     account, outcome = polled.policy.account, polled.outcome
     facts: dict[str, object] = {
@@ -70,6 +70,8 @@ def _report_list(
     loud = _log.warning if outcome.rejected else _log.info
     log = loud if changed else _log.debug
     log("poll", vms=len(outcome.vms), rejected=len(outcome.rejected), **facts)
+    for what, why in outcome.unknown.items() if changed else ():
+        _log.warning("not known in full", account=account, what=what, why=why)
     for element in outcome.rejected[:_MOST_REJECTED] if changed else ():
         _log.warning(
             "vm cannot be read",

@@ -41,9 +41,8 @@ def decide_watcher(
 
     `receivers` has each receiver of the settings: what it does not accept, `None` while it works.
     """
-    situation = Situation(
-        WATCHER, now, {}, {}, alerts=before.alerts, receivers=receivers, refused=refused
-    )
+    since = {key: alert.active_at for key, alert in before.alerts.items()}
+    situation = Situation(WATCHER, now, {}, {}, since=since, receivers=receivers, refused=refused)
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
     return Decision(AccountState(alerts=alerts, last_poll_at=now), ended, (), verdict)

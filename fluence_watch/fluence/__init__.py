@@ -9,9 +9,10 @@ writes/     changes, and the outcome of one whose response is missing
 from fluence_watch.fluence.client import FluenceClient
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO
-from fluence_watch.fluence.dialects.elements import Listing
+from fluence_watch.fluence.dialects.elements import Listing, Resources
 from fluence_watch.fluence.http.transport import RequestRecord
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 
 __all__ = [
@@ -20,9 +21,12 @@ __all__ = [
     "AddedKey",
     "ClientConfig",
     "FluenceClient",
+    "Kind",
     "Listing",
     "NotReported",
     "RequestRecord",
+    "Resource",
+    "Resources",
     "ServiceStatus",
     "SshKey",
 ]

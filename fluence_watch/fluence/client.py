@@ -11,7 +11,7 @@ If the response leaves the outcome open, the client reads the VM back, with a se
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -256,6 +256,11 @@ class FluenceClient:
             _words(f"the {kind.word} {resource_id}", "deleted", command),
             self._pause,
         )
+
+    @property
+    def read_permissions(self) -> Mapping[str, str]:
+        """The permission that a key needs to list something: `storage:read` for `disks`."""
+        return self._dialect.read_permissions if self._dialect else {}
 
     async def permissions(self) -> frozenset[str] | NotReported:
         """What the key may do, in the words of the API: `storage:read`.

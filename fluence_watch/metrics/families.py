@@ -12,7 +12,8 @@ from functools import lru_cache
 from fluence_watch.metrics.labels import identity, label_value
 from fluence_watch.metrics.numbers import count, timestamp, usdc
 from fluence_watch.metrics.view import AccountView
-from fluence_watch.model.funding import funded_until
+from fluence_watch.model.funding import account_burn, funded_until, resources_burn, unpriced
+from fluence_watch.model.resource import Kind
 from fluence_watch.model.vm import Datacenter, Vm
 from fluence_watch.rules.port_drift import Direction, drift_of
 
@@ -89,6 +90,32 @@ def _funded_until(vm: Vm, view: AccountView) -> str | None:
     return timestamp(funded_until(vm, view.billing)) if vm.is_billed else None
 
 
+def _burn(view: AccountView) -> str | None:
+    vms, rented = view.vms.values(), view.resources.values()
+    if not view.up or view.rejected or view.unlisted or unpriced(vms) or unpriced(rented):
+        return None
+    return usdc(account_burn(vms, rented, view.billing))
+
+
+def _listed_kinds(view: AccountView) -> list[Kind]:
+    """The kinds of which all are known. Where VMs are prepaid, there are none beside them."""
+    return [] if view.billing.prepaid else [kind for kind in Kind if kind not in view.unlisted]
+
+
+def _rented(view: AccountView) -> Iterable[tuple[str, str]]:
+    counts = Counter((each.kind, bool(each.attached_to)) for each in view.resources.values())
+    for kind in _listed_kinds(view):
+        for attached in (True, False):
+            yield f'kind="{kind}",attached="{attached}"'.lower(), str(counts[kind, attached])
+
+
+def _rented_burn(view: AccountView) -> Iterable[tuple[str, str]]:
+    for kind in _listed_kinds(view):
+        of_kind = [each for each in view.resources.values() if each.kind is kind]
+        if not unpriced(of_kind):
+            yield f'kind="{kind}"', usdc(resources_burn(of_kind)) or ""
+
+
 def _drift(direction: Direction) -> VmSeries:
     labels = f'direction="{direction}"'
 
@@ -125,8 +152,34 @@ ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
     ),
     _per_account(
         "fluence_account_funded_until_timestamp_seconds",
-        "Time until which the account's balance pays for its virtual machines.",
+        "Time until which the account's balance pays for everything that it rents.",
         lambda view: timestamp(view.funded_until),
+    ),
+    _per_account(
+        "fluence_account_overage_usdc",
+        "What the account owes beyond its balance, in USDC.",
+        lambda view: usdc(view.overage),
+    ),
+    _per_account(
+        "fluence_account_burn_usdc_per_day",
+        "What everything that the account rents costs per day in USDC. Absent while unknown.",
+        _burn,
+    ),
+    AccountFamily(
+        "fluence_resources", "Number of disks and public IPs by whether a VM uses them.", _rented
+    ),
+    AccountFamily(
+        "fluence_resources_burn_usdc_per_day",
+        "What disks and public IPs cost per day in USDC.",
+        _rented_burn,
+    ),
+    AccountFamily(
+        "fluence_account_permission",
+        "Whether the key has a permission that a poll needs.",
+        lambda view: [
+            (f'permission="{label_value(name)}"', str(int(has)))
+            for name, has in sorted(view.permissions.items())
+        ],
     ),
 )
 

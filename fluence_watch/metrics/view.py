@@ -7,6 +7,7 @@ from datetime import datetime
 from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Vm
 
 
@@ -17,7 +18,9 @@ class AccountView:
     `up` is whether the last poll was complete.
     `vms` are the VMs of the last good snapshot by `Vm.key`, also after a failed poll.
     `expected` are the expected ports by `Vm.key`, `None` or absent if unknown.
-    `balance` is in micro-USDC.
+    `balance` and `overage` are in micro-USDC.
+    `resources` are the disks and addresses, without those kinds whose list is not complete.
+    `permissions` tell whether the key has those that a poll needs.
     """
 
     account: str
@@ -30,3 +33,7 @@ class AccountView:
     billing: Billing = EPOCHS
     balance: MicroUsdc | None = None
     funded_until: datetime | None = None
+    overage: MicroUsdc | None = None
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    unlisted: frozenset[Kind] = frozenset()
+    permissions: Mapping[str, bool] = field(default_factory=dict)

@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fluence_watch.model.billing import EPOCHS, Billing
-from fluence_watch.model.funding import FOREVER, burn_per_day, cost_until, funded_until
+from fluence_watch.model.funding import (
+    FOREVER,
+    account_burn,
+    burn_per_day,
+    cost_until,
+    funded_until,
+)
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
 
 
@@ -26,9 +33,9 @@ class VmForecast:
 
 @dataclass(frozen=True, slots=True)
 class AccountForecast:
-    """Sums over the VMs of an account.
+    """Sums over the VMs, disks and addresses of an account.
 
-    `unknown` counts the VMs whose charges to the end of the month are unknown.
+    `unknown` counts those whose charges to the end of the month are unknown.
     `first_vm_out` is when the first VM runs out of money without a top-up.
     """
 
@@ -55,15 +62,19 @@ def forecast(vm: Vm, now: datetime, billing: Billing = EPOCHS) -> VmForecast:
 
 
 def account_forecast(
-    vms: Collection[Vm], now: datetime, billing: Billing = EPOCHS
+    vms: Collection[Vm],
+    now: datetime,
+    billing: Billing = EPOCHS,
+    resources: Collection[Resource] = (),
 ) -> AccountForecast:
-    """What the VMs cost together, and when the first one runs out of money."""
+    """What VMs, disks and addresses cost together, and when the first VM runs out of money."""
     end = month_end(now)
     charges = [cost_until(vm, now, end, billing) for vm in vms]
+    charges += [cost_until(each, now, end, each.billing) for each in resources]
     ends = (funded_until(vm, billing) for vm in vms if vm.is_billed)
     return AccountForecast(
         first_vm_out=min((until for until in ends if until is not None), default=None),
-        burn_per_day=burn_per_day(vms, billing),
+        burn_per_day=account_burn(vms, resources, billing),
         to_month_end=MicroUsdc(sum(each or 0 for each in charges)),
         unknown=sum(each is None for each in charges),
     )

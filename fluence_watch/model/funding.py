@@ -5,9 +5,11 @@ A VM is paid until its next billing. Its reserve then pays whole epochs, each at
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -36,38 +38,64 @@ def funded_until(vm: Vm, billing: Billing = EPOCHS) -> datetime | None:
         return FOREVER
 
 
-def fleet_price(vms: Iterable[Vm]) -> MicroUsdc:
-    """The price of one epoch of all billed VMs. VMs with an unknown price are left out."""
-    return MicroUsdc(sum(vm.price or 0 for vm in vms if vm.is_billed))
+class Priced(Protocol):
+    """A VM, a disk or an address."""
+
+    @property
+    def price(self) -> MicroUsdc | None:
+        """The price for `Billing.price_is_for`, `None` if unknown."""
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether it costs money from now on."""
 
 
-def unpriced(vms: Iterable[Vm]) -> int:
-    """How many billed VMs have an unknown price. A sum of prices leaves them out."""
-    return sum(vm.price is None for vm in vms if vm.is_billed)
+def fleet_price(things: Iterable[Priced]) -> MicroUsdc:
+    """The sum of the prices of what is billed. Unknown prices are left out."""
+    return MicroUsdc(sum(each.price or 0 for each in things if each.is_billed))
 
 
-def burn_per_day(vms: Iterable[Vm], billing: Billing = EPOCHS) -> MicroUsdc:
-    """What the VMs cost per day. VMs with an unknown price are left out."""
-    return MicroUsdc(fleet_price(vms) * (_DAY // billing.price_is_for))
+def unpriced(things: Iterable[Priced]) -> int:
+    """How many billed ones have an unknown price. A sum of prices leaves them out."""
+    return sum(each.price is None for each in things if each.is_billed)
 
 
-def cost_until(vm: Vm, now: datetime, end: datetime, billing: Billing = EPOCHS) -> MicroUsdc | None:
-    """What the VM will cost from now to `end`. `None` if that is unknown.
+def burn_per_day(things: Iterable[Priced], billing: Billing = EPOCHS) -> MicroUsdc:
+    """What they cost per day, if all are paid in the same way. Unknown prices are left out."""
+    return MicroUsdc(fleet_price(things) * (_DAY // billing.price_is_for))
+
+
+def account_burn(
+    vms: Iterable[Vm], resources: Iterable[Resource], billing: Billing = EPOCHS
+) -> MicroUsdc:
+    """What an account costs per day, disks and addresses included. Unknown prices are left out."""
+    return MicroUsdc(burn_per_day(vms, billing) + resources_burn(resources))
+
+
+def resources_burn(resources: Iterable[Resource]) -> MicroUsdc:
+    """What disks and addresses cost per day."""
+    return MicroUsdc(sum(burn_per_day([each], each.billing) for each in resources))
+
+
+def cost_until(
+    thing: Vm | Resource, now: datetime, end: datetime, billing: Billing = EPOCHS
+) -> MicroUsdc | None:
+    """What it will cost from now to `end`. `None` if that is unknown.
 
     What is prepaid is charged at each boundary before `end`. What is metered costs every second,
     and a part of a micro-USDC counts as a whole one.
     """
-    if not vm.is_billed:
+    if not thing.is_billed:
         return MicroUsdc(0)
-    if vm.price is None:
+    if thing.price is None:
         return None
     if not billing.prepaid:
         ahead = max(end - now, timedelta(0))
-        return MicroUsdc(-(-vm.price * ahead // billing.price_is_for))
-    if vm.next_billing_at is None:
+        return MicroUsdc(-(-thing.price * ahead // billing.price_is_for))
+    if isinstance(thing, Resource) or thing.next_billing_at is None:
         return None
-    charges = -(-(end - vm.next_billing_at) // billing.price_is_for)
-    return MicroUsdc(max(0, charges) * vm.price)
+    charges = -(-(end - thing.next_billing_at) // billing.price_is_for)
+    return MicroUsdc(max(0, charges) * thing.price)
 
 
 def dry_at(balance: MicroUsdc, burn: MicroUsdc, now: datetime) -> datetime:
@@ -76,13 +104,21 @@ def dry_at(balance: MicroUsdc, burn: MicroUsdc, now: datetime) -> datetime:
 
 
 def account_funded_until(
-    balance: MicroUsdc, vms: Collection[Vm], now: datetime, billing: Billing = EPOCHS
+    balance: MicroUsdc,
+    vms: Collection[Vm],
+    now: datetime,
+    billing: Billing = EPOCHS,
+    resources: Collection[Resource] = (),
 ) -> datetime | None:
-    """Until when an account's balance pays for its VMs. `FOREVER` if nothing is billed.
+    """Until when an account's balance pays for all that it rents. `FOREVER` if nothing is billed.
 
     `None` if a price is unknown, because the known prices alone overestimate the time.
     """
-    return None if unpriced(vms) else _used_up(balance, fleet_price(vms), billing.period, now)
+    if unpriced(vms) or unpriced(resources):
+        return None
+    if billing.prepaid and not resources:
+        return _used_up(balance, fleet_price(vms), billing.period, now)
+    return dry_at(balance, account_burn(vms, resources, billing), now)
 
 
 def _used_up(balance: MicroUsdc, price: MicroUsdc, period: timedelta, now: datetime) -> datetime:

@@ -31,6 +31,17 @@ class Kind(StrEnum):
 
 _WORDS = {Kind.DISK: ("disk", "disks"), Kind.PUBLIC_IP: ("public IP", "public IPs")}
 
+
+@dataclass(frozen=True, slots=True)
+class ResourceRef:
+    """The parts of a resource that identify it in a message. `detail` is its size or its address."""
+
+    kind: Kind
+    id: str
+    name: str | None = None
+    detail: str | None = None
+
+
 GONE = frozenset({"removing", "removed"})
 """The words of the API for a resource that is billed no more."""
 
@@ -64,6 +75,12 @@ class Resource:
     def is_billed(self) -> bool:
         """Whether it costs money from now on."""
         return self.status_word.lower() not in GONE
+
+    @property
+    def ref(self) -> ResourceRef:
+        """The reference to it."""
+        size = None if self.size_bytes is None else f"{self.size_bytes // 10**9} GB"
+        return ResourceRef(self.kind, self.id, self.name, self.address or size)
 
     @property
     def is_idle(self) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import HALTED, STARTING, Vm
 
@@ -33,7 +34,10 @@ class Snapshot:
     `billing` is how VMs are paid. It is `None` if that is not known.
     `incomplete_because` is why VMs may be absent from this list without being missing.
     For example, a page changed while the list was read.
-    `unknown` holds the reasons why `SSH keys` or `balance` were requested but not received.
+    `resources` are the disks and addresses of the account by `Resource.key`.
+    `unknown` holds the reasons why something (`SSH keys`, `balance`, `disks`) was requested but not
+    received in full.
+    `permissions` tell whether the key has those that a poll needs. It is empty if unknown.
     """
 
     account: str
@@ -46,6 +50,13 @@ class Snapshot:
     incomplete_because: str | None = None
     billing: Billing | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    permissions: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def unlisted(self) -> frozenset[Kind]:
+        """The kinds of resources whose list is not complete."""
+        return frozenset(kind for kind in Kind if kind.words in self.unknown)
 
     @property
     def complete(self) -> bool:
@@ -115,6 +126,8 @@ def build_snapshot(
     incomplete_because: str | None = None,
     billing: Billing | None = None,
     unknown: Mapping[str, str] | None = None,
+    resources: Iterable[Resource] = (),
+    permissions: Mapping[str, bool] | None = None,
 ) -> Snapshot:
     """Build a snapshot of the list. Of several elements with the same id, the first one counts.
 
@@ -137,4 +150,6 @@ def build_snapshot(
         incomplete_because=incomplete_because,
         billing=billing,
         unknown=unknown or {},
+        resources={each.key: each for each in resources},
+        permissions=permissions or {},
     )

@@ -6,7 +6,9 @@ from fluence_watch.model.finding import Finding, Fingerprint, Verdict
 from fluence_watch.rules import (
     account_low,
     billing_due,
+    debt,
     delivery_failing,
+    idle_resource,
     low_balance,
     poll_failing,
     port_drift,
@@ -22,6 +24,7 @@ from fluence_watch.rules.base import Judgement, Need, Rule, RuleSettings, Situat
 RULES: tuple[Rule, ...] = (
     low_balance.RULE,
     account_low.RULE,
+    debt.RULE,
     vm_vanished.RULE,
     vm_status.RULE,
     port_drift.RULE,
@@ -29,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     price_changed.RULE,
     public_ip_changed.RULE,
     billing_due.RULE,
+    idle_resource.RULE,
     vm_unreadable.RULE,
     poll_failing.RULE,
     delivery_failing.RULE,

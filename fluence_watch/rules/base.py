@@ -119,10 +119,10 @@ class Situation:
     After a failed poll, `snapshot` is `None` and `failure` is the reason.
     `keys_before` are the last known SSH keys, `None` before the first list of keys.
     `expected_keys` are the changes that users made to keys, with the key's fingerprint.
-    `alerts` are the alerts that were open after the previous poll.
+    `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
 
-    For the watcher itself (the account is `WATCHER`), only `alerts`, `receivers` and `refused` are
+    For the watcher itself (the account is `WATCHER`), only `since`, `receivers` and `refused` are
     set. `receivers` holds what waits for each configured receiver, `None` while it works.
     `refused` holds the alerts that a receiver refuses although it works.
     """
@@ -138,10 +138,15 @@ class Situation:
     expectations: Sequence[Expectation] = ()
     keys_before: tuple[SshKey, ...] | None = None
     expected_keys: frozenset[tuple[NoteAction, str]] = frozenset()
-    alerts: Collection[Fingerprint] = frozenset()
+    since: Mapping[Fingerprint, datetime] = field(default_factory=dict)
     fault: str = ""
     receivers: Mapping[str, Undelivered | None] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
+
+    @property
+    def alerts(self) -> Collection[Fingerprint]:
+        """The alerts that were open after the previous poll."""
+        return self.since.keys()
 
     @property
     def scope(self) -> Scope:

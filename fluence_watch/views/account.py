@@ -1,15 +1,18 @@
 """An account as data."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, Billing
+from fluence_watch.model.debt import removal_of
 from fluence_watch.model.forecast import account_forecast
 from fluence_watch.model.funding import account_funded_until, unpriced
 from fluence_watch.model.money import in_usdc
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Vm
 
 
@@ -18,18 +21,25 @@ class AccountOverview:
     """An account and its costs. Amounts are USDC. `None` is unknown.
 
     `vms` is the number of readable VMs, `unread` the number of unreadable ones.
-    Only some dialects report `balance`. `funded_until` is how long it pays for the VMs.
+    `unlisted` are the kinds of resources whose list is not complete: `disks`.
+    Only some dialects report `balance`. `funded_until` is how long it pays for everything.
     `first_vm_out` is when the first VM has used up its reserve.
-    `unpriced` VMs are not in `burn_per_day`, because their price is unknown.
-    `vms_unknown` VMs are not in `to_month_end`, because their price or next billing is unknown.
+    In a metered account, unpaid VMs and addresses are removed at `vms_removed_at`, disks later.
+    What is `unpriced` is not in `burn_per_day`, because its price is unknown.
+    What is `vms_unknown` is not in `to_month_end`, because its price or next billing is unknown.
     """
 
     account: str
     vms: int | None
     unread: int
+    disks: int | None
+    public_ips: int | None
+    unlisted: tuple[str, ...]
     balance: Decimal | None
     overage: Decimal | None
     funded_until: datetime | None
+    vms_removed_at: datetime | None
+    disks_removed_at: datetime | None
     first_vm_out: datetime | None
     burn_per_day: Decimal | None
     to_month_end: Decimal | None
@@ -46,25 +56,43 @@ def account_overview(
     balance: AccountBalance | None = None,
     unread: int = 0,
     complete: bool = True,
+    resources: Collection[Resource] = (),
+    unlisted: Collection[Kind] = (),
 ) -> AccountOverview:
     """The view of an account as of `now`. `vms` is `None` until a list was read.
 
-    If the list is not `complete` or has `unread` VMs, it is unknown how long the balance lasts.
+    If a list is not `complete` or has `unread` VMs, it is unknown how long the balance lasts.
     """
-    ahead = None if vms is None else account_forecast(vms, now, billing)
-    until = None
-    if balance is not None and vms is not None and complete and not unread:
-        until = account_funded_until(balance.balance, vms, now, billing)
+    ahead = None if vms is None else account_forecast(vms, now, billing, resources)
+    whole = vms is not None and complete and not unread and not unlisted
+    until = removal = None
+    if balance is not None and vms is not None and whole:
+        until = account_funded_until(balance.balance, vms, now, billing, resources)
+        if until is not None and not billing.prepaid:
+            removal = removal_of(balance, vms, resources, now)
+    kinds = Counter(each.kind for each in resources)
     return AccountOverview(
         account=account,
         vms=None if vms is None else len(vms),
         unread=unread,
+        disks=_listed(Kind.DISK, kinds, unlisted, billing),
+        public_ips=_listed(Kind.PUBLIC_IP, kinds, unlisted, billing),
+        unlisted=tuple(sorted(kind.words for kind in unlisted)),
         balance=in_usdc(balance.balance) if balance else None,
         overage=in_usdc(balance.overage) if balance else None,
         funded_until=until,
+        vms_removed_at=removal.vms_at if removal else None,
+        disks_removed_at=removal.disks_at if removal else None,
         first_vm_out=ahead.first_vm_out if ahead else None,
         burn_per_day=in_usdc(ahead.burn_per_day) if ahead else None,
         to_month_end=in_usdc(ahead.to_month_end) if ahead else None,
-        unpriced=None if vms is None else unpriced(vms),
+        unpriced=None if vms is None else unpriced(vms) + unpriced(resources),
         vms_unknown=ahead.unknown if ahead else None,
     )
+
+
+def _listed(
+    kind: Kind, kinds: Mapping[Kind, int], unlisted: Collection[Kind], billing: Billing
+) -> int | None:
+    """How many there are. Where VMs are prepaid, they are part of a VM."""
+    return None if billing.prepaid or kind in unlisted else kinds[kind]

@@ -12,6 +12,7 @@ from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, HOUR, Billing
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.funding import FOREVER, funded_until
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.vm import Vm
 from fluence_watch.views.account import AccountOverview, account_overview
@@ -30,7 +31,8 @@ class AccountReport:
     """An account as the daemon knows it.
 
     `up` is whether the last poll was complete, or `None` before the first; `error` says why not.
-    `vms`, `rejected` and `balance` are those of the last list that was read.
+    `vms`, `rejected`, `balance` and `resources` are those of the last list that was read.
+    `unlisted` and `unknown` are as in a snapshot.
     """
 
     name: str
@@ -41,6 +43,9 @@ class AccountReport:
     rejected: tuple[Rejected, ...] = ()
     balance: AccountBalance | None = None
     billing: Billing = EPOCHS
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    unlisted: frozenset[Kind] = frozenset()
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,14 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account, the result of its last poll, and its first few unreadable elements."""
+    """An account, the result of its last poll, its first few unreadable elements, and what is unknown."""
 
     overview: AccountOverview
     up: bool | None
     error: str
     last_good_at: datetime | None
     rejected: tuple[Rejected, ...]
+    unknown: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,23 +158,28 @@ def build_status(
 
 
 def _overall(accounts: Collection[AccountReport], firing: Collection[Alert]) -> tuple[str, str]:
-    dark = [account for account in accounts if account.up is False]
     if firing:
         worst = max((alert.severity for alert in firing), key=lambda severity: severity.rank)
         number = sum(1 for alert in firing if alert.severity is worst)
         fire = f"{counted(len(firing), 'alert fires', 'alerts fire')}, {number} {worst}"
         return worst.value, fire if len(firing) > 1 else f"1 {worst} alert fires"
-    if dark:
-        return "unknown", f"Nothing fires, but {_share(dark, accounts)} cannot be read in full"
+    doubt = _doubt(accounts)
+    return ("unknown", doubt) if doubt else ("ok", "All is well")
+
+
+def _doubt(accounts: Collection[AccountReport]) -> str | None:
+    """Why it is not known that all is well."""
     if not accounts:
-        return "unknown", "No account is configured"
-    waiting = [account for account in accounts if account.up is None]
-    if waiting:
-        return "unknown", f"Nothing fires; {_share(waiting, accounts)} not polled yet"
-    unread = sum(len(account.rejected) for account in accounts)
-    if unread:
-        return "unknown", f"Nothing fires, but {counted(unread, 'element')} cannot be read"
-    return "ok", "All is well"
+        return "No account is configured"
+    if dark := [account for account in accounts if account.up is False]:
+        return f"Nothing fires, but {_share(dark, accounts)} cannot be read in full"
+    if waiting := [account for account in accounts if account.up is None]:
+        return f"Nothing fires; {_share(waiting, accounts)} not polled yet"
+    if unread := sum(len(account.rejected) for account in accounts):
+        return f"Nothing fires, but {counted(unread, 'element')} cannot be read"
+    if unlisted := sorted({kind.words for account in accounts for kind in account.unlisted}):
+        return f"Nothing fires, but {' and '.join(unlisted)} are not known in full"
+    return None
 
 
 def _share(some: Collection[object], of: Collection[object]) -> str:
@@ -202,11 +213,14 @@ def _account_row(account: AccountReport, now: datetime) -> AccountRow:
             balance=account.balance,
             unread=len(account.rejected),
             complete=account.up is True,
+            resources=account.resources.values(),
+            unlisted=account.unlisted,
         ),
         up=account.up,
         error=account.error,
         last_good_at=account.last_good_at,
         rejected=account.rejected[:MOST_REJECTED],
+        unknown=tuple(account.unknown.items()),
     )
 
 

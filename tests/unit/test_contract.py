@@ -17,6 +17,7 @@ import fluence_watch
 from fluence_watch.cli.commands import app
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.billing import METERED
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH
 from fluence_watch.model.vm import Datacenter, Status, Vm
@@ -48,6 +49,11 @@ METRICS = {
     "fluence_account_balance_usdc": ACCOUNT,
     "fluence_account_funded_until_timestamp_seconds": ACCOUNT,
     "fluence_rejected_vms": ACCOUNT,
+    "fluence_account_overage_usdc": ACCOUNT,
+    "fluence_account_burn_usdc_per_day": ACCOUNT,
+    "fluence_resources": ("account", "kind", "attached"),
+    "fluence_resources_burn_usdc_per_day": ("account", "kind"),
+    "fluence_account_permission": ("account", "permission"),
     "fluence_watch_alerts": ("account", "rule", "severity", "state"),
     "fluence_api_requests_total": ("account", "endpoint"),
     "fluence_api_request_failures_total": ("account", "endpoint", "reason"),
@@ -121,6 +127,9 @@ def exposed() -> dict[str, set[str]]:
             rejected=0,
             balance=MicroUsdc(1),
             funded_until=NOW,
+            overage=MicroUsdc(0),
+            billing=METERED,
+            permissions={"storage:read": True},
         )
     )
     text = page.scrape("application/openmetrics-text; version=1.0.0").body.decode()

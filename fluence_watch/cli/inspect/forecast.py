@@ -1,6 +1,6 @@
 """`forecast`: how long the money lasts, and what the rest of the month costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,17 @@ from fluence_watch.cli.common.output import (
     print_json,
     print_rows,
 )
+from fluence_watch.model.funding import FOREVER
+from fluence_watch.model.moment import exact
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.text import inert
+from fluence_watch.views.resource import resource_title
+from fluence_watch.views.vm import vm_title
 
 if TYPE_CHECKING:
     from fluence_watch.app.wiring import Setup
     from fluence_watch.views.account import AccountOverview
+    from fluence_watch.views.resource import ResourceView
     from fluence_watch.views.vm import VmView
 
 UNKNOWN = 3
@@ -44,6 +49,15 @@ _VMS = (
 )
 
 
+_RESOURCES = (
+    Column("what", "DISK OR IP"),
+    Column("account", "ACCOUNT", drop=1),
+    Column("attached", "ATTACHED TO", drop=2),
+    Column("burn_per_day", "A DAY", right=True),
+    Column("to_month_end", "TO MONTH'S END", right=True),
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(forecast)
@@ -56,7 +70,7 @@ def forecast(
 ) -> None:
     """Print how long money lasts, and costs to the month's end.
 
-    Amounts are USDC. The balance is that of the account, where the API tells it. A VM is funded by its reserve.
+    Amounts are USDC. The balance is that of the account, where the API tells it. A VM is funded by its reserve. Disks and public IPs that are billed by themselves are listed below the VMs.
     """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.common.accounts import poll_all, prepared
@@ -66,10 +80,13 @@ def forecast(
     lists = {name: each for name, each in outcomes.items() if isinstance(each, Snapshot)}
     accounts = [_overview(setup, each, now) for each in lists.values()]
     vms = [view for each in lists.values() for view in _vms(setup, each, now)]
+    resources = [view for each in lists.values() for view in _resources(each, now)]
     if form is OutputFormat.JSON:
-        print_json({"accounts": accounts, "vms": vms})
+        print_json({"accounts": accounts, "vms": vms, "resources": resources})
     else:
         _print_tables(accounts, vms, now, form)
+        _print_resources(resources, lists, form)
+        _print_removals(accounts, now)
     _end(outcomes)
 
 
@@ -84,6 +101,8 @@ def _overview(setup: "Setup", snapshot: Snapshot, now: datetime) -> "AccountOver
         balance=snapshot.balance,
         unread=len(snapshot.rejected),
         complete=snapshot.complete,
+        resources=snapshot.resources.values(),
+        unlisted=snapshot.unlisted,
     )
 
 
@@ -92,6 +111,50 @@ def _vms(setup: "Setup", snapshot: Snapshot, now: datetime) -> "list[VmView]":
 
     billing = setup.policies[snapshot.account].billing_of(snapshot)
     return [vm_view(snapshot.account, vm, now, billing) for vm in snapshot.vms.values()]
+
+
+def _resources(snapshot: Snapshot, now: datetime) -> "list[ResourceView]":
+    from fluence_watch.views.resource import resource_view
+
+    return [resource_view(snapshot.account, each, now) for each in snapshot.resources.values()]
+
+
+def _print_resources(
+    resources: "Sequence[ResourceView]", lists: Mapping[str, Snapshot], form: OutputFormat
+) -> None:
+    if not resources:
+        return
+    typer.echo()
+    names = {
+        (snapshot.account, vm.key): vm_title(vm.id, vm.name)
+        for snapshot in lists.values()
+        for vm in snapshot.vms.values()
+    }
+    rows = [
+        {
+            "what": resource_title(each),
+            "account": each.account,
+            "attached": ", ".join(names.get((each.account, i), i) for i in each.attached_to)
+            or "nothing",
+            "burn_per_day": each.burn_per_day,
+            "to_month_end": each.to_month_end,
+        }
+        for each in resources
+    ]
+    shown = _RESOURCES if len(lists) > 1 else [c for c in _RESOURCES if c.key != "account"]
+    print_rows(shown, rows, form)
+
+
+def _print_removals(accounts: "Sequence[AccountOverview]", now: datetime) -> None:
+    """When unpaid resources are removed, where the account is metered."""
+    for each in accounts:
+        vms_at, disks_at = each.vms_removed_at, each.disks_removed_at
+        if vms_at is None or disks_at is None or vms_at == FOREVER:
+            continue
+        typer.echo(
+            f"\n{inert(each.account)}: unless it is topped up, VMs and public IPs are removed"
+            f" {exact(vms_at, now)}, disks {exact(disks_at, now)}, at the latest"
+        )
 
 
 def _print_tables(
@@ -136,8 +199,9 @@ def _end(outcomes: Mapping[str, Outcome]) -> None:
     for each in outcomes.values():
         if isinstance(each, Snapshot) and each.rejected:
             _note(each.account, f"VMs that cannot be read: {len(each.rejected)}")
-        if isinstance(each, Snapshot) and (why := each.unknown.get("balance")):
-            _note(each.account, f"the balance is unknown: {inert(why)}")
+        for what, why in each.unknown.items() if isinstance(each, Snapshot) else ():
+            if what != "SSH keys":
+                _note(each.account, f"not known in full: {what}: {inert(why)}")
     if failures:
         raise typer.Exit(UNKNOWN)
 

@@ -5,11 +5,13 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 
 from fluence_watch.app.decide import Policy
 from fluence_watch.model.finding import Fingerprint
+from fluence_watch.model.resource import Kind
 from fluence_watch.model.snapshot import Outcome, Rejected, Snapshot
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import STARTING, Status, Vm
 from fluence_watch.rules import (
     account_low,
+    idle_resource,
     poll_failing,
     port_drift,
     ssh_key_drift,
@@ -94,8 +96,11 @@ def _finding_on(element: Rejected, snapshot: Snapshot) -> Fingerprint | None:
 
 def _rule_on(what: str, policy: Policy) -> str | None:
     """The enabled rule that judges it, if any."""
-    rule = {"balance": account_low.NAME, "SSH keys": ssh_key_drift.NAME}[what]
-    return rule if policy.rules[rule].enabled else None
+    if what in {kind.words for kind in Kind}:
+        rules = [idle_resource.NAME, account_low.NAME]
+    else:
+        rules = [{"balance": account_low.NAME, "SSH keys": ssh_key_drift.NAME}[what]]
+    return next((rule for rule in rules if policy.rules[rule].enabled), None)
 
 
 def is_of_vms(fingerprint: Fingerprint) -> bool:

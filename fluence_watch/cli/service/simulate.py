@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from fluence_watch.errors import ListenError
+from fluence_watch.model.billing import EPOCH
 from fluence_watch.model.duration import parse_duration, short
 
 KEY = "simulated-key"
@@ -96,13 +97,22 @@ def simulate(
     )
 
     host, port = _address(listen)
-    world = build_world(seed=seed, vms=vms, epoch=epoch, now=utc_now(), api_key=KEY)
+    metered = dialect == "cloud"
+    world = build_world(
+        seed=seed,
+        vms=vms,
+        epoch=EPOCH if metered else epoch,
+        now=utc_now(),
+        api_key=KEY,
+        metered=metered,
+    )
     app = create_app(world, utc_now, faults=FaultPlan(PROFILES[faults], seed), dialect=dialect)
 
     async def serve() -> None:
         async with running(app, host, port) as url:
             typer.echo(f"Fluence API, dialect {dialect}: {url}   key: {KEY}")
-            typer.echo(f"VMs: {vms}, epoch: {short(epoch)}, seed: {seed}, faults: {faults}")
+            paid = "metered" if metered else f"epoch: {short(epoch)}"
+            typer.echo(f"VMs: {vms}, {paid}, seed: {seed}, faults: {faults}")
             typer.echo(f"control: {url}/_control/world")
             typer.echo(
                 f"Commands work on it in another terminal, after:\n{exports(url, dialect, epoch)}"

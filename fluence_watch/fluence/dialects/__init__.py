@@ -1,6 +1,6 @@
 """The generations of the Fluence API. A new one needs one module and one line in `DIALECTS`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -74,6 +74,10 @@ class Dialect(Protocol):
 
     async def delete_resource(self, call: Call, kind: Kind, resource_id: str) -> None:
         """Delete a resource of one of the `kinds`."""
+
+    @property
+    def read_permissions(self) -> Mapping[str, str]:
+        """The permission that a key needs to list something, by what it is in words."""
 
     async def permissions(self, call: Call) -> frozenset[str] | NotReported:
         """What the key may do, in the words of the API."""

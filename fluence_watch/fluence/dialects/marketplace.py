@@ -3,7 +3,8 @@
 Source: Fluence guide, "Managing your Virtual Machines". Neither reports the account's balance.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import msgspec
@@ -64,6 +65,7 @@ class Marketplace:
 
     billing: Billing = EPOCHS
     kinds: tuple[Kind, ...] = ()
+    read_permissions: Mapping[str, str] = MappingProxyType({})
     lists_deleted = False
     signing = Signing.CONFIGURED
 

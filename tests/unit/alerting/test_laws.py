@@ -111,7 +111,7 @@ def judged(
         presence_of(known, presence_limits, EPOCHS),
         keys_before=before.ssh_keys,
         expected_keys=expected_keys(notes, now),
-        alerts=before.alerts,
+        since={key: alert.active_at for key, alert in before.alerts.items()},
     )
     verdict = evaluate(situation, limits)
     alerts, ended = advance(before.alerts, verdict, timings, now, before.last_poll_at)

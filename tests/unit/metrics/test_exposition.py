@@ -11,9 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
-from fluence_watch.model.billing import EpochBilling
+from fluence_watch.model.billing import METERED, EpochBilling
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "exposition.txt"
@@ -52,7 +53,43 @@ def test_golden(page: Exposition, view: AccountView, hostile: Vm, web: Vm, now: 
         AccountView("staging", up=False, dialect="v3", balance=MicroUsdc(5), funded_until=now)
     )
 
+    page.publish(metered(AccountView("cloud", up=True, dialect="cloud", billing=METERED)))
+
     assert GOLDEN.read_text("utf-8") == page.scrape().body.decode()
+
+
+def metered(view: AccountView) -> AccountView:
+    """The account with two disks, one of them idle, public IPs that it may not list, and a debt."""
+    used = Resource(Kind.DISK, "1", "data", "ready", MicroUsdc(1_000), ("0x1",))
+    disks = [used, replace(used, id="2", attached_to=())]
+    return replace(
+        view,
+        overage=MicroUsdc(4_500_000),
+        resources={disk.key: disk for disk in disks},
+        unlisted=frozenset({Kind.PUBLIC_IP}),
+        permissions={"storage:read": True, "public_ip:read": False},
+    )
+
+
+def test_what_an_account_burns(page: Exposition, web: Vm) -> None:
+    """VMs and disks together; nothing, where anything of it is unknown."""
+    disk = Resource(Kind.DISK, "1", "data", "ready", MicroUsdc(1_000))
+    view = AccountView(
+        "main", up=True, vms={web.key: web}, billing=METERED, resources={disk.key: disk}
+    )
+    name = "fluence_account_burn_usdc_per_day"
+    page.publish(view)
+    ((_, burn),) = of(page, name)
+    assert 24 * (298_160 + 1_000) / 10**6 == burn
+    for unknown in (
+        replace(view, up=False),
+        replace(view, rejected=1),
+        replace(view, unlisted=frozenset({Kind.PUBLIC_IP})),
+        replace(view, resources={disk.key: replace(disk, price=None)}),
+        replace(view, vms={web.key: replace(web, price=None)}),
+    ):
+        page.publish(unknown)
+        assert [] == of(page, name)
 
 
 def test_nothing_known_means_no_sample(page: Exposition, bare: Vm) -> None:

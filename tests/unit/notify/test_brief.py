@@ -98,7 +98,7 @@ SOON = NOW + timedelta(minutes=42)
         ),
         (
             AccountLow(MicroUsdc(-4_500_000), MicroUsdc(0), Decimal(0), None),
-            "balance -4.500000 USDC, no VM left to pay for",
+            "balance -4.500000 USDC, nothing left to pay for",
         ),
         (VmUnreadable(VM, ".ports", "a\nb"), "cannot be read at .ports: a b"),
         (VmUnreadable(VM, "", "a"), "cannot be read: a"),

@@ -22,6 +22,7 @@ from fluence_watch.app.wiring import RANKS
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause
+from fluence_watch.model.resource import Kind, ResourceRef
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import (
@@ -34,7 +35,9 @@ from fluence_watch.notify.words import words
 from fluence_watch.rules import FACTS
 from fluence_watch.rules.account_low import AccountLow
 from fluence_watch.rules.billing_due import BillingDue
+from fluence_watch.rules.debt import Debt
 from fluence_watch.rules.delivery_failing import DeliveryFailing, DeliveryRefused
+from fluence_watch.rules.idle_resource import IdleResource
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
@@ -171,6 +174,18 @@ def unpriced(number: int, *unknown: str) -> Alert:
     return fires("vm_unreadable", MoneyUnknown(vm(number), unknown), WARNING, "money")
 
 
+def idle(kind: Kind, name: str | None = "data", per_month: int | None = 288_000_000) -> Alert:
+    detail = "2000 GB" if kind is Kind.DISK else "203.0.113.9"
+    thing = ResourceRef(kind, "0b5c1e77-8a1c-4a4e-9d6c-6f1f8e2a9b10", name, detail)
+    alert = fires("idle_resource", IdleResource(thing, per_month), WARNING)
+    return replace(alert, fingerprint=Fingerprint("main", "idle_resource", f"{kind}:{thing.id}"))
+
+
+def indebted(**changes: object) -> Alert:
+    vms_at, disks_at = NOW + timedelta(hours=50), NOW + timedelta(days=12)
+    return fires("debt", replace(Debt(4_500_000, 9_840_000, vms_at, disks_at, 1, 2, 2), **changes))
+
+
 def refusing(receiver: str = "chat", **changes: object) -> Alert:
     facts = DeliveryFailing(receiver, "HTTP 503: try later", 2, NOW - timedelta(minutes=59))
     alert = fires("delivery_failing", replace(facts, **changes))
@@ -207,6 +222,14 @@ PRICES = [priced(1, 350_000, "17.4"), priced(2, 0, "-100.0"), priced(3, PRICE, N
 KEYS = [key(KeyChange.ADDED), key(KeyChange.REMOVED, name="old", algorithm=None, comment=None)]
 DRY = poor(balance=-1, days=Decimal("0.0"), dry_at=NOW, days_left=None, uncounted=2)
 DEBT = poor(balance=-4_500_000, burn_per_day=0, days=Decimal(0), dry_at=None, days_left=None)
+METERED = poor(
+    metered=True, vms_at=NOW + timedelta(days=5), disks_at=NOW + timedelta(days=15), uncounted=1
+)
+METERED_DRY = poor(
+    balance=0, days=Decimal(0), dry_at=NOW, days_left=0, metered=True, unlisted=("disks",),
+    vms_at=NOW + timedelta(days=3), disks_at=NOW + timedelta(days=13),
+)  # fmt: skip
+IDLE = [idle(Kind.DISK), idle(Kind.PUBLIC_IP, None), idle(Kind.DISK, HOSTILE, None)]
 MANY = [low(number) for number in range(200)] + [
     drift("1/tcp", Direction.OPENED, n) for n in range(300)
 ]
@@ -265,6 +288,13 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "account_low_dry": message(DRY),
         "account_low_debt": message(DEBT),
         "account_low_resolved": message(ended(poor())),
+        "account_low_metered": message(METERED),
+        "account_low_metered_dry": message(METERED_DRY),
+        "idle_resource": message(*IDLE),
+        "idle_resource_resolved": message(ended(IDLE[0])),
+        "debt": message(indebted()),
+        "debt_late": message(indebted(vms_at=NOW, uncounted=True), reason=Reason.WORSE),
+        "debt_resolved": message(ended(indebted())),
         "events_resolved": message(*map(ended, [moved(), PRICES[0], KEYS[0]])),
         "billing_due": message(due(1, -7 + 42), due(2, 40), due(3, 42, None)),
         "billing_due_one": message(due(1, 42)),

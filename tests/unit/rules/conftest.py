@@ -57,6 +57,8 @@ def see() -> See:
         limits: PresenceLimits = LIMITS,
         **more: Any,  # noqa: ANN401 - whatever a Situation takes
     ) -> Situation:
+        if (open_alerts := more.pop("alerts", None)) is not None:
+            more["since"] = dict.fromkeys(open_alerts, now)
         memory = {vm.key: KnownVm(vm, now, vm.ports) for vm in vms} | dict(known or {})
         billing = more.get("billing", EPOCHS)
         settled = settle(memory, limits, now, billing)

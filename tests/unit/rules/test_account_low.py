@@ -52,7 +52,7 @@ def verdict_on(situation: Situation, **limits: object) -> str:
         ([1_000], 1, 0, FINE),
         ([1_000], -1, 0, LOW),
         ([0], 0, 3, GONE),
-        ([], -1, 3, GONE),
+        ([], -1, 3, LOW),
         ([], 1, 3, GONE),
         ([1_000], None, 3, UNKNOWN),
         ([], None, 3, UNKNOWN),
@@ -125,8 +125,8 @@ def test_an_ended_vm_costs_nothing(web: Vm, see: See) -> None:
         # nothing is left to pay for
         (1, [], 100, 2, {}, GONE),
         (0, [], 100, 2, {}, "debt"),
-        (-1, [], 100, 2, {}, "debt"),
-        (-1, [0], 100, 2, {}, "debt"),
+        (-1, [], 100, 2, {}, LOW),
+        (-1, [0], 100, 2, {}, LOW),
         (1, [0], 100, 2, {}, GONE),
     ],
 )
@@ -141,7 +141,7 @@ def test_when_vms_leave_the_list(
     listed: dict[str, object],
     verdict: str,
 ) -> None:
-    """The table of the rule: a debt that is left is a finding only while the alert is open."""
+    """The table of the rule: nothing that is left is a finding only while the alert is open."""
     gone = replace(web, id="0xgone", price=missing)
     known = {gone.key: KnownVm(gone, NOW, missing_polls=polls, **MISSING)}
     vms = [replace(web, id=f"0x{n}", price=price) for n, price in enumerate(prices)]

@@ -20,7 +20,9 @@ def settings(**changes: object) -> dict[str, RuleSettings]:
 
 
 def seen(**receivers: Undelivered | None) -> Situation:
-    return Situation(WATCHER, NOW, {}, {}, receivers=receivers, alerts={OPS, CHAT, GONE})
+    return Situation(
+        WATCHER, NOW, {}, {}, receivers=receivers, since=dict.fromkeys((OPS, CHAT, GONE), NOW)
+    )
 
 
 def test_each_receiver_that_fails_is_found() -> None:
@@ -59,7 +61,7 @@ def test_a_receiver_that_works_but_refuses_alerts() -> None:
     """It is found at once, beside a failure, and over when those alerts are."""
     alerts = tuple(f"main low_balance 0x{number}" for number in range(7))
     fingerprint = OPS._replace(key="refused")
-    situation = replace(seen(ops=None), refused={"ops": Refused(alerts)}, alerts={fingerprint})
+    situation = replace(seen(ops=None), refused={"ops": Refused(alerts)}, since={fingerprint: NOW})
     facts = DeliveryRefused("ops", alerts[:5], 7)
     finding = Finding(fingerprint, Severity.CRITICAL, facts, at_once=True)
 

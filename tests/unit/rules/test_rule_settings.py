@@ -34,6 +34,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     warning = calm | {"severity": "warning"}
     low = {"severity": "critical", "min_epochs": "1", "min_usdc": "0", "for": "30m"}
     assert {
+        "debt": calm | {"severity": "critical"},
+        "idle_resource": calm | {"severity": "warning", "for": "24h"},
         "low_balance": calm | low,
         "vm_vanished": calm | {"severity": "critical", "confirm_polls": 2, "suspect_for": "6h"},
         "account_low": calm | {"severity": "critical", "min_days": "3", "for": "30m"},

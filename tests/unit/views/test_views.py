@@ -146,9 +146,14 @@ def test_an_account() -> None:
         "account": "main",
         "vms": 2,
         "unread": 0,
+        "disks": None,
+        "public_ips": None,
+        "unlisted": [],
         "balance": "2.981600",
         "overage": "0.000000",
         "funded_until": "2026-04-26T12:00:00Z",
+        "vms_removed_at": None,
+        "disks_removed_at": None,
         "first_vm_out": "2026-04-17T13:00:00Z",
         "burn_per_day": "0.298160",
         "to_month_end": "4.472400",
@@ -176,7 +181,9 @@ def test_an_account_that_was_never_read() -> None:
     """All is unknown; an account without VMs costs nothing."""
     shown = as_json(account_overview("main", None, NOW))
     assert isinstance(shown, dict)
-    assert {"account": "main", "unread": 0} == {k: v for k, v in shown.items() if v is not None}
+    assert {"account": "main", "unread": 0, "unlisted": []} == {
+        k: v for k, v in shown.items() if v is not None
+    }
     assert Decimal(0) == account_overview("main", [], NOW).burn_per_day
 
 

@@ -16,6 +16,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 import structlog
@@ -66,8 +67,18 @@ _EXPAND = "".join(f"&expand%5B{index}%5D={name}" for index, name in enumerate(EX
 # Ended VMs hold no money in this dialect and stay in the list forever, so they are left out.
 _LIST: Final = f"/v2/vms?excludeStatus%5B0%5D=terminated&sort=createdAt&order=asc{_EXPAND}"
 _KEEP_PLACES: Final = 3600.0  # seconds
+_KEEP_PERMISSIONS: Final = 86_400.0
 _MAINTENANCE: Final = "the API is in maintenance"
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,100}", re.ASCII)
+
+_READ_PERMISSIONS: Final = MappingProxyType(
+    {
+        Kind.DISK.words: "storage:read",
+        Kind.PUBLIC_IP.words: "public_ip:read",
+        "SSH keys": "ssh_key:list",
+        "ports": "security_groups:read",
+    }
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -78,6 +89,7 @@ class Cloud:
     name = "cloud"
     billing: Billing = METERED
     kinds: tuple[Kind, ...] = (Kind.DISK, Kind.PUBLIC_IP)
+    read_permissions: Mapping[str, str] = _READ_PERMISSIONS
     lists_deleted = True
     signing = Signing.KEY_HEADER
 
@@ -85,6 +97,8 @@ class Cloud:
         self._places: Mapping[str, Datacenter] = {}
         self._places_until = 0.0
         self._missing: set[str] = set()
+        self._permissions: frozenset[str] = frozenset()
+        self._permissions_until = 0.0
 
     async def probe(self, call: Call) -> None:
         """Request a page of one VM."""
@@ -194,9 +208,13 @@ class Cloud:
         await call.send(f"delete_{kind}", "DELETE", f"{PATHS[kind]}/{_path_part(resource_id)}")
 
     async def permissions(self, call: Call) -> frozenset[str] | NotReported:
-        """The scopes of the key."""
-        body = await call.get("permissions", "/v1/users/me")
-        return expected("a user with permissions", read_permissions, body)
+        """The scopes of the key, requested once a day."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._permissions_until:
+            body = await call.get("permissions", "/v1/users/me")
+            self._permissions = expected("a user with permissions", read_permissions, body)
+            self._permissions_until = now + _KEEP_PERMISSIONS
+        return self._permissions
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
         """The status of the service. The key is not sent."""

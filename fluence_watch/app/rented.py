@@ -1,0 +1,71 @@
+"""Fetch what an account rents beside VMs, and what its key may do."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fluence_watch.errors import ApiError
+from fluence_watch.fluence import FluenceClient, Resources
+from fluence_watch.model.account import NotReported
+from fluence_watch.model.resource import Resource
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rented:
+    """Disks and addresses. `unknown` says of each kind why its list is not complete."""
+
+    found: Sequence[Resource] = ()
+    unknown: dict[str, str] = field(default_factory=dict)
+    permissions: Mapping[str, bool] = field(default_factory=dict)
+
+
+async def fetch_resources(client: FluenceClient) -> Rented:
+    """Everything of the kinds that the dialect has. What fails is unknown, and the rest goes on."""
+    if not client.kinds:
+        return Rented()
+    async with asyncio.TaskGroup() as requests:
+        asked = {
+            kind: requests.create_task(attempt(client.list_resources(kind)))
+            for kind in client.kinds
+        }
+        may = requests.create_task(attempt(client.permissions()))
+    held = may.result()
+    permissions = {} if isinstance(held, ApiError | NotReported) else _needed(client, held)
+    results = {kind: task.result() for kind, task in asked.items()}
+    flaws = {
+        kind.words: _flaw(result, client.read_permissions.get(kind.words), permissions)
+        for kind, result in results.items()
+    }
+    lists = [result.found for result in results.values() if isinstance(result, Resources)]
+    return Rented(
+        [resource for found in lists for resource in found],
+        {words: why for words, why in flaws.items() if why},
+        permissions,
+    )
+
+
+def _needed(client: FluenceClient, held: frozenset[str]) -> Mapping[str, bool]:
+    return {permission: permission in held for permission in client.read_permissions.values()}
+
+
+def _flaw(
+    result: Resources | ApiError, permission: str | None, permissions: Mapping[str, bool]
+) -> str | None:
+    """Why a list is not complete."""
+    if isinstance(result, Resources):
+        more = f", and {len(result.flaws) - 1} more" if len(result.flaws) > 1 else ""
+        return f"{result.flaws[0]}{more}" if result.flaws else None
+    if permission and not permissions.get(permission, True):
+        return f"the key has no permission {permission} ({result})"
+    return str(result)
+
+
+async def attempt(request: Coroutine[Any, Any, T]) -> T | ApiError:
+    """The result, or the error."""
+    try:
+        return await request
+    except ApiError as error:
+        return error

@@ -1,0 +1,81 @@
+"""What an unpaid metered account loses, and when.
+
+Source: the documentation of the generation `cloud`.
+If the balance runs out, resources go on for a while. When the unpaid amount exceeds 5 USD or stays
+unpaid for 3 days, VMs and public IPs are removed. When it reaches 20 USD or is still unpaid 10 days
+later, disks are deleted as well.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import METERED
+from fluence_watch.model.funding import FOREVER, burn_per_day, dry_at, resources_burn
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.vm import Vm
+
+VM_DEBT, DISK_DEBT = MicroUsdc(5_000_000), MicroUsdc(20_000_000)
+VM_GRACE, DISK_GRACE = timedelta(days=3), timedelta(days=13)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """When unpaid resources are removed at the latest, if nothing is paid and nothing is deleted.
+
+    `runs_out_at` is when the balance is used up, in the past if it is. `FOREVER` is never.
+    """
+
+    runs_out_at: datetime
+    vms_at: datetime
+    disks_at: datetime
+
+
+def unpaid(balance: AccountBalance) -> MicroUsdc:
+    """What the account owes: its overage, or what its balance is below zero."""
+    return MicroUsdc(max(0, -balance.balance, balance.overage or 0))
+
+
+def removal_of(
+    balance: AccountBalance,
+    vms: Collection[Vm],
+    resources: Collection[Resource],
+    now: datetime,
+    owed_since: datetime | None = None,
+) -> Removal:
+    """When a metered account loses what. `owed_since` is when its debt was first seen."""
+    disks = [each for each in resources if each.kind is Kind.DISK]
+    disk_burn = resources_burn(disks)
+    burn = MicroUsdc(burn_per_day(vms, METERED) + resources_burn(resources))
+    owed = unpaid(balance)
+    start = now if owed else dry_at(balance.balance, burn, now)
+    since = (owed_since or now) if owed else start
+    if start == FOREVER:
+        return Removal(FOREVER, FOREVER, FOREVER)
+    vms_at = min(_later(since, VM_GRACE), _reaches(VM_DEBT, owed, burn, start))
+    grown = _owed_at(vms_at, owed, burn, start)
+    disks_at = min(
+        _later(since, DISK_GRACE),
+        _reaches(DISK_DEBT, grown, disk_burn, max(vms_at, start)),
+    )
+    return Removal(since, vms_at, disks_at)
+
+
+def _reaches(debt: MicroUsdc, owed: MicroUsdc, burn: MicroUsdc, start: datetime) -> datetime:
+    """When what is owed at `start` reaches the debt."""
+    return dry_at(MicroUsdc(debt - owed), burn, start) if owed < debt else start
+
+
+def _owed_at(at: datetime, owed: MicroUsdc, burn: MicroUsdc, start: datetime) -> MicroUsdc:
+    if at <= start:
+        return owed
+    return MicroUsdc(owed + burn * (at - start) // timedelta(days=1))
+
+
+def _later(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment + by
+    except OverflowError:
+        return FOREVER

@@ -1,0 +1,89 @@
+"""A metered account owes money. Debt has deadlines, after which VMs, addresses and disks are removed.
+
+The rule concerns APIs that report a balance and charge per second from it.
+The deadlines are the latest ones: the debt may be older than its first sight.
+
+    step 0    VMs and public IPs are removed next
+    step 1    their deadline has passed, disks are removed next
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fluence_watch.model.debt import removal_of, unpaid
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
+from fluence_watch.model.funding import FOREVER, account_burn, unpriced
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Kind
+from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situation
+
+NAME = "debt"
+
+
+class DebtSettings(RuleSettings):
+    """How bad a debt is."""
+
+    severity: Level = Severity.CRITICAL
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What is owed and what everything costs per day, in micro-USDC, and what is removed when.
+
+    A time is `None` if there is nothing to remove. `uncounted` says that the cost is not complete,
+    so that everything may be removed earlier.
+    """
+
+    owed: MicroUsdc
+    burn_per_day: MicroUsdc
+    vms_at: datetime | None
+    disks_at: datetime | None
+    vms: int
+    public_ips: int
+    disks: int
+    uncounted: bool = False
+
+
+def judge(situation: Situation, settings: DebtSettings) -> Judgement:
+    """Report what is unpaid, whatever it is for."""
+    snapshot = situation.snapshot
+    if snapshot is None or situation.billing.prepaid:
+        return Judgement()
+    if snapshot.balance is None:
+        return Judgement(unknown=frozenset({""}))
+    if not unpaid(snapshot.balance):
+        return Judgement()
+    fingerprint = Fingerprint(situation.account, NAME)
+    facts = _facts(situation, fingerprint)
+    step = int(facts.vms_at is not None and facts.vms_at <= situation.now)
+    return Judgement([Finding(fingerprint, settings.severity, facts, step=step)])
+
+
+def _facts(situation: Situation, fingerprint: Fingerprint) -> Debt:
+    snapshot = situation.snapshot
+    assert snapshot
+    assert snapshot.balance
+    vms = [vm for vm in snapshot.vms.values() if vm.is_billed]
+    rented = [each for each in snapshot.resources.values() if each.is_billed]
+    since = situation.since.get(fingerprint)
+    removal = removal_of(snapshot.balance, vms, rented, situation.now, since)
+    disks = sum(each.kind is Kind.DISK for each in rented)
+    return Debt(
+        owed=unpaid(snapshot.balance),
+        burn_per_day=account_burn(vms, rented, situation.billing),
+        vms_at=None if removal.vms_at == FOREVER else removal.vms_at,
+        disks_at=None if removal.disks_at == FOREVER else removal.disks_at,
+        vms=len(vms),
+        public_ips=len(rented) - disks,
+        disks=disks,
+        uncounted=bool(unpriced(vms) + unpriced(rented))
+        or bool(snapshot.unlisted)
+        or not snapshot.complete,
+    )
+
+
+def _deadline(facts: object) -> datetime | None:
+    return facts.vms_at if isinstance(facts, Debt) else None
+
+
+RULE = Rule(NAME, DebtSettings, (Debt,), judge, impact=Impact.FUNDS, deadline=_deadline)

@@ -1,0 +1,60 @@
+"""A disk or an address as data."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from fluence_watch.model.forecast import month_end
+from fluence_watch.model.funding import burn_per_day, cost_until
+from fluence_watch.model.money import in_usdc
+from fluence_watch.model.resource import Kind, Resource, ResourceRef
+from fluence_watch.views.vm import vm_title
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceView:
+    """A disk or an address of an account. Amounts are USDC, sizes are bytes. `None` is unknown.
+
+    `attached_to` holds the ids of VMs. It is empty for a resource that serves nothing.
+    """
+
+    account: str
+    kind: Kind
+    id: str
+    name: str | None
+    status_word: str
+    billed: bool
+    attached_to: tuple[str, ...]
+    size_bytes: int | None
+    address: str | None
+    created_at: datetime | None
+    price_per_hour: Decimal | None
+    burn_per_day: Decimal | None
+    to_month_end: Decimal | None
+
+
+def resource_title(resource: ResourceView | ResourceRef) -> str:
+    """The display name: `disk data (0b5c1e)`."""
+    named = vm_title(resource.id, resource.name)
+    return f"{resource.kind.word} {named}"
+
+
+def resource_view(account: str, resource: Resource, now: datetime) -> ResourceView:
+    """The view of a resource as of `now`."""
+    known = resource.price is not None or not resource.is_billed
+    billing = resource.billing
+    return ResourceView(
+        account=account,
+        kind=resource.kind,
+        id=resource.id,
+        name=resource.name,
+        status_word=resource.status_word,
+        billed=resource.is_billed,
+        attached_to=resource.attached_to,
+        size_bytes=resource.size_bytes,
+        address=resource.address,
+        created_at=resource.created_at,
+        price_per_hour=in_usdc(resource.price),
+        burn_per_day=in_usdc(burn_per_day([resource], billing)) if known else None,
+        to_month_end=in_usdc(cost_until(resource, now, month_end(now), billing)),
+    )
