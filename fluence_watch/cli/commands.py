@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 from fluence_watch import __version__
 from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.inspect import alerts, check, config, forecast, notify
-from fluence_watch.cli.manage import ssh_key, vm
+from fluence_watch.cli.manage import resources, ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
 
 
@@ -32,7 +32,19 @@ app = CommandGroup(
     context_settings={"help_option_names": ["-h", "--help"]},  # the groups below inherit it
     help="Watch the virtual machines you rent on the Fluence marketplace, and what they cost.",
 )
-for group in (daemon, demo, simulate, check, alerts, forecast, vm, ssh_key, config, notify):
+for group in (
+    daemon,
+    demo,
+    simulate,
+    check,
+    alerts,
+    forecast,
+    vm,
+    resources,
+    ssh_key,
+    config,
+    notify,
+):
     group.register(app)
 
 

@@ -24,13 +24,13 @@ _BALANCE = f"fluence_account_balance_usdc{{{ACCOUNT}}}"
 _RUNWAY = f"(fluence_account_funded_until_timestamp_seconds{{{ACCOUNT}}} - time())"
 _REJECTED = f"fluence_rejected_vms{{{ACCOUNT}}}"
 _FAILURES = f"fluence_api_request_failures_total{{{ACCOUNT}}}"
+_BURN = f"max by (account) (fluence_account_burn_usdc_per_day{{{ACCOUNT}}})"
+_OWED = f"max by (account) (fluence_account_overage_usdc{{{ACCOUNT}}})"
+_RENTED = f"fluence_resources{{{ACCOUNT}}}"
+_RENTED_BURN = f"fluence_resources_burn_usdc_per_day{{{ACCOUNT}}}"
+_PERMISSION = f"fluence_account_permission{{{ACCOUNT}}}"
 _NOT_ENDED = (
     f'unless on ({VM}) fluence_vm_status{{{ACCOUNT}, status=~"terminating|terminated|failed"}}'
-)
-_BURN = (
-    f"sum by (account) (fluence_vm_price_per_epoch_usdc{{{ACCOUNT}}} * on ({VM})"
-    f' (24 * fluence_vm_info{{{ACCOUNT}, dialect="cloud"}}'
-    f' or fluence_vm_info{{{ACCOUNT}, dialect!="cloud"}}) {_NOT_ENDED})'
 )
 _NEAREST = (
     f"min by (account) (fluence_vm_funded_until_timestamp_seconds{{{ACCOUNT}}} - time()"
@@ -50,6 +50,7 @@ def dashboard() -> Dashboard:
             Section("As it is now", _now()),
             Section("Side by side", [_side_by_side()]),
             Section("Money", _money()),
+            Section("Disks and public IPs", _rented()),
             Section("Polls", _polls()),
         ],
     )
@@ -81,11 +82,19 @@ def _now() -> list[AnyPanel]:
         ),
         stat(
             "Shortest runway",
-            "How long the account that runs dry first can pay for its VMs, where the API tells its"
-            " balance: in the dialect cloud.",
+            "How long the account that runs dry first can pay for what it rents, where the API tells"
+            " its balance: in the dialect cloud.",
             SECONDS,
             f"min({_RUNWAY})",
             steps=DAYS_LEFT,
+        ),
+        stat(
+            "Owed",
+            "What accounts owe beyond their balance: all that is rented is removed when it is not"
+            " paid. Where the API tells it: in the dialect cloud.",
+            USDC,
+            f"sum({_OWED})",
+            steps=BAD_ABOVE_ZERO,
         ),
         stat(
             "Rejected elements",
@@ -113,6 +122,7 @@ def _side_by_side() -> Table:
             Column("Rejected", f"max by (account) ({_REJECTED})", COUNT, BAD_ABOVE_ZERO),
             Column("Burn a day", _BURN, USDC),
             Column("Balance", f"max by (account) ({_BALANCE})", USDC),
+            Column("Owed", _OWED, USDC, BAD_ABOVE_ZERO),
             Column("Runway", f"min by (account) ({_RUNWAY})", SECONDS, DAYS_LEFT),
             Column("Shortest funding", _NEAREST, SECONDS, DAYS_LEFT),
             Column("Failed requests", failed, COUNT),
@@ -139,7 +149,7 @@ def _money() -> list[AnyPanel]:
         ),
         series(
             "Burn a day",
-            "What the VMs of each account cost in 24 hours; the 20 largest. Needs the recording rules"
+            "What each account's VMs, disks and public IPs cost in 24 hours; the 20 largest. Needs the recording rules"
             " of grafana/prometheus/rules: empty without them.",
             USDC,
             over_time(f"topk(20, fluence:account_burn_usdc:1d{{{ACCOUNT}}})", "{{account}}"),
@@ -151,6 +161,47 @@ def _money() -> list[AnyPanel]:
             over_time(f"topk(20, sum by (account) (fluence_vms{{{ACCOUNT}}}))", "{{account}}"),
         ),
     ]
+
+
+def _rented() -> list[AnyPanel]:
+    return [
+        table(
+            "Disks and public IPs by account",
+            "How many are rented and billed by themselves, by whether a VM uses them; the 100 largest"
+            " numbers. `fluence-watch disk ls --idle` and `ip ls --idle` list those that no VM uses."
+            " In the dialect cloud.",
+            ("account", "kind", "attached"),
+            [Column("Number", f"topk(100, {_by('account, kind, attached', _RENTED)} > 0)", COUNT)],
+            descending=True,
+        ),
+        table(
+            "What they cost a day",
+            "The 100 largest costs of disks and of public IPs in 24 hours. In the dialect cloud.",
+            ("account", "kind"),
+            [Column("Burn a day", f"topk(100, {_by('account, kind', _RENTED_BURN)})", USDC)],
+            descending=True,
+        ),
+        table(
+            "What keys may not read",
+            "Permissions that a poll needs and the key lacks: that part of the account is not watched."
+            " Empty when nothing is missing. In the dialect cloud.",
+            ("account", "permission"),
+            [
+                Column(
+                    "Allowed",
+                    f"topk(100, {_by('account, permission', _PERMISSION)} == 0)",
+                    COUNT,
+                    _UP_COLOURS,
+                    {0: "no"},
+                )
+            ],
+            width=24,
+        ),
+    ]
+
+
+def _by(labels: str, expression: str) -> str:
+    return f"max by ({labels}) ({expression})"
 
 
 def _polls() -> list[AnyPanel]:

@@ -73,14 +73,15 @@ def _summary() -> list[AnyPanel]:
         stat(
             "Burn a day",
             "What the VMs that are still charged cost in 24 hours at their present prices. A VM"
-            " whose price is unknown is not in it.",
+            " whose price is unknown is not in it, nor are disks and public IPs that are billed by"
+            " themselves: see the dashboard Accounts.",
             USDC,
             f"sum({BURN})",
         ),
         stat(
             "To the month's end",
-            "The charges that fall due before the month ends (UTC), at present prices. VMs whose"
-            " price or next charge is unknown are not in it.",
+            "What VMs are charged before the month ends (UTC), at present prices. VMs whose price or"
+            " next charge is unknown are not in it.",
             USDC,
             f"sum({TO_MONTH_END})",
         ),

@@ -43,11 +43,11 @@ _MONTH_END = (
     "(time() - time() % 86400 + 86400 * scalar(days_in_month() - day_of_month() + vector(1)))"
 )
 TO_MONTH_END = billed(
-    f"{vm('price_per_epoch_usdc')} * on ({VM}) clamp_min(ceil("
-    f"({_MONTH_END} - {vm('next_billing_timestamp_seconds')})"
-    f" / on ({VM}) (3600 * {_CLOUD} or 86400 * {_EPOCHS})), 0)"
+    f"{vm('price_per_epoch_usdc')} * on ({VM}) (clamp_min(ceil("
+    f"({_MONTH_END} - {vm('next_billing_timestamp_seconds')}) / 86400), 0) * on ({VM}) {_EPOCHS}"
+    f" or on ({VM}) ({_MONTH_END} - time()) / 3600 * {_CLOUD})"
 )
-"""USDC of each VM for the charges that fall due before the month ends (UTC)."""
+"""USDC of each VM for what is charged before the month ends (UTC): whole epochs, or by the second."""
 
 LEFT = billed(f"({placed('funded_until_timestamp_seconds')}) - time()")
 """Seconds for which each VM is still paid, its reserve included."""

@@ -121,7 +121,7 @@ def test_a_short_list_is_no_money(
     low, lost = receiver.accepted
     assert "has a balance of" in low.body
     assert LOST in lost.body
-    assert "is enough for its VMs again" in lost.body
+    assert "is enough again" in lost.body
 
 
 def test_changes_behind_what_is_unknown(

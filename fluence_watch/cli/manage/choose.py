@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import Protocol, TypeVar
 
 from fluence_watch.model.billing import EPOCHS, Billing
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 from fluence_watch.views.vm import VmView, vm_title, vm_view
@@ -20,11 +22,27 @@ _MOST_NEAREST = 3
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A VM and its account; `billing` is how it is paid."""
+    """A VM and its account; `billing` is how it is paid.
+
+    `rented` are the disks and addresses that are attached to it and billed by themselves.
+    `unlisted` are the kinds of which some may be missing.
+    """
 
     account: str
     vm: Vm
     billing: Billing = EPOCHS
+    rented: tuple[Resource, ...] = ()
+    unlisted: frozenset[Kind] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """The id of the VM in lower case."""
+        return self.vm.key
+
+    @property
+    def name(self) -> str | None:
+        """The name of the VM."""
+        return self.vm.name
 
     @property
     def title(self) -> str:
@@ -36,13 +54,28 @@ class Target:
         return vm_view(self.account, self.vm, now, self.billing)
 
 
+class Named(Protocol):
+    """What a reference may mean."""
+
+    @property
+    def key(self) -> str:
+        """Its id in lower case."""
+
+    @property
+    def name(self) -> str | None:
+        """Its name."""
+
+
+N = TypeVar("N", bound=Named)
+
+
 def is_glob(reference: str) -> bool:
     """Whether the reference may stand for several VMs."""
     return not _GLOB.isdisjoint(reference)
 
 
-def meant(reference: str, targets: Iterable[Target]) -> tuple[Target, ...]:
-    """The VMs that the reference may mean; one, when it is clear.
+def meant(reference: str, targets: Iterable[N]) -> tuple[N, ...]:
+    """The VMs or resources that the reference may mean; one, when it is clear.
 
     A whole id, in any case, is unambiguous. Otherwise a name counts like the beginning of an id, so
     that no name can hide another VM.
@@ -50,17 +83,15 @@ def meant(reference: str, targets: Iterable[Target]) -> tuple[Target, ...]:
     key, listed = reference.lower(), tuple(targets)
     if not key:
         return ()
-    exact = tuple(target for target in listed if target.vm.key == key)
+    exact = tuple(target for target in listed if target.key == key)
     return exact or tuple(
-        target for target in listed if target.vm.name == reference or target.vm.key.startswith(key)
+        target for target in listed if target.name == reference or target.key.startswith(key)
     )
 
 
-def matching(pattern: str, targets: Iterable[Target]) -> tuple[Target, ...]:
-    """The VMs whose name matches the glob, in the order of the list."""
-    return tuple(
-        target for target in targets if target.vm.name and fnmatchcase(target.vm.name, pattern)
-    )
+def matching(pattern: str, targets: Iterable[N]) -> tuple[N, ...]:
+    """Those whose name matches the glob, in the order of the list."""
+    return tuple(target for target in targets if target.name and fnmatchcase(target.name, pattern))
 
 
 def can_rename(pattern: str, name: str) -> bool:
@@ -96,10 +127,10 @@ def taken(names: Mapping[Target, str], targets: Iterable[Target]) -> list[tuple[
     ]
 
 
-def nearest(reference: str, targets: Iterable[Target]) -> list[str]:
+def nearest(reference: str, targets: Iterable[Named]) -> list[str]:
     """A few names that the reference may mean: those that begin so, then similar ones."""
     wanted = reference.lower()
-    names = sorted({inert(t.vm.name, _LONGEST_NAME) for t in targets if t.vm.name})
+    names = sorted({inert(t.name, _LONGEST_NAME) for t in targets if t.name})
     begin = [name for name in names if wanted and name.lower().startswith(wanted)]
     alike = get_close_matches(wanted, [name for name in names if name not in begin], _MOST_NEAREST)
     return [*begin, *alike][:_MOST_NEAREST]

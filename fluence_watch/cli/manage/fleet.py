@@ -1,6 +1,6 @@
 """The VMs of all accounts, and those that a user names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
@@ -19,6 +19,8 @@ from fluence_watch.cli.manage.choose import (
     nearest,
 )
 from fluence_watch.cli.manage.confirm import FAILED, USAGE, stop
+from fluence_watch.model.billing import Billing
+from fluence_watch.model.resource import Resource
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
 
@@ -76,13 +78,23 @@ def gathered(outcomes: Mapping[str, Outcome], policies: Mapping[str, Policy]) ->
     lists = [outcome for outcome in outcomes.values() if isinstance(outcome, Snapshot)]
     return Fleet(
         targets=tuple(
-            Target(each.account, vm, policies[each.account].billing_of(each))
+            target
             for each in lists
-            for vm in each.vms.values()
+            for target in _targets(each, policies[each.account].billing_of(each))
         ),
         failures=tuple(o for o in outcomes.values() if isinstance(o, PollFailure)),
         unread=tuple(element for each in lists for element in each.rejected),
     )
+
+
+def _targets(snapshot: Snapshot, billing: Billing) -> Iterable[Target]:
+    rented: dict[str, list[Resource]] = {}
+    for each in snapshot.resources.values():
+        for vm_id in each.attached_to if each.price != 0 else ():
+            rented.setdefault(vm_id, []).append(each)
+    for key, vm in snapshot.vms.items():
+        attached = tuple(rented.get(key, ()))
+        yield Target(snapshot.account, vm, billing, attached, snapshot.unlisted)
 
 
 def pick(setup: Setup, references: Sequence[str], *, several: bool = False) -> tuple[Target, ...]:

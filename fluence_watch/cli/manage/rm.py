@@ -1,6 +1,6 @@
 """`vm rm`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +16,10 @@ from fluence_watch.cli.common.output import (
     lasting,
     print_rows,
 )
+from fluence_watch.cli.manage.at_epoch_end import in_order, say_when, wait_and_delete
 from fluence_watch.cli.manage.choose import Target
 from fluence_watch.cli.manage.confirm import (
+    FAILED,
     REFUSED,
     USAGE,
     DryRunOption,
@@ -26,11 +28,12 @@ from fluence_watch.cli.manage.confirm import (
     facts,
     stop,
 )
-from fluence_watch.cli.manage.removal import about_money, changed, default_margin, released, removal
+from fluence_watch.cli.manage.removal import about_money, changed, deleted_with, removal, totals
 from fluence_watch.errors import ApiError, OutcomeUnknownError
-from fluence_watch.model.duration import parse_duration, rough, short
+from fluence_watch.model.duration import parse_duration
 from fluence_watch.model.money import in_usdc, usdc
 from fluence_watch.model.note import NoteAction
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 
@@ -89,10 +92,20 @@ def rm(
             show_default="60s, or a hundredth of the epoch",
         ),
     ] = None,
+    with_disks: Annotated[
+        bool,
+        typer.Option("--with-disks", help="Delete their disks too, where these are billed alone."),
+    ] = False,
+    with_ips: Annotated[
+        bool,
+        typer.Option(
+            "--with-ips", help="Delete their public IPs too, where these are billed alone."
+        ),
+    ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Delete VMs and all that is on their disks."""
+    """Delete VMs. What becomes of their disks and of the money is shown before."""
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.cli.manage.carry_out import carry_out
@@ -102,87 +115,82 @@ def rm(
         stop("--margin says how long before the end of the epoch: give --at-epoch-end too", USAGE)
     setup, now = prepared(config, account), utc_now()
     targets = pick(setup, vm, several=True)
+    kinds = [Kind.DISK] * with_disks + [Kind.PUBLIC_IP] * with_ips
+    _check_can_go_too(targets, kinds)
     if at_epoch_end:
-        targets = _with_an_end(targets, now, margin)
-    _show(targets, now)
+        targets = in_order(targets, now, margin)
+    also = deleted_with(targets, kinds)
+    _show(also, now)
     if at_epoch_end:
-        _say_when(targets, margin, now)
-    ask(_question(targets, at_epoch_end), yes=yes, dry_run=dry_run)
+        say_when(targets, margin, now)
+    ask(_question(also, at_epoch_end), yes=yes, dry_run=dry_run)
     if at_epoch_end:
-        _wait_and_delete(setup, targets, margin)
-    carry_out(setup, [_job(setup, target, _renamed(target.vm)) for target in targets])
+        wait_and_delete(targets, margin, lambda group: _delete_as_shown(setup, group))
+    jobs = [_job(setup, each, _renamed(each.vm), also[each]) for each in targets]
+    carry_out(setup, jobs)
 
 
-def _with_an_end(
-    targets: Iterable[Target], now: datetime, margin: timedelta | None
-) -> tuple[Target, ...]:
-    """The VMs in the order of the ends of their epochs; each must have one in the future.
-
-    A margin longer than the rest of the epoch would delete at once, and waste what is paid.
-    """
-    ends = {target: removal(target.vm, now).paid_until for target in targets}
-    refused = [
-        f"{target.title}: no end of an epoch is known" for target in ends if not ends[target]
-    ]
-    refused += [
-        f"{target.title}: its next charge is nearer than the margin: {rough(end - now)}"
-        for target, end in ends.items()
-        if end and margin is not None and end - now <= margin
-    ]
-    if refused:
-        stop("\n".join([*refused, "delete without --at-epoch-end"]), REFUSED)
-    return tuple(sorted(ends, key=lambda target: ends[target] or now))
-
-
-def _show(targets: Sequence[Target], now: datetime) -> None:
-    if len(targets) <= _MOST_IN_FULL:
-        for target in targets:
-            facts(f"delete {target.title}", _lost(target, now))
-    else:
-        print_rows(_COLUMNS, [_row(target, now) for target in targets], OutputFormat.TABLE)
-    if len(targets) > 1:
-        total, unknown = released(target.vm for target in targets)
-        more = f", and that of {unknown} which is not known" if unknown else ""
-        typer.echo(f"{len(targets)} VMs: {usdc(total)} of reserve are released{more}")
-
-
-def _say_when(targets: Iterable[Target], margin: timedelta | None, now: datetime) -> None:
-    from fluence_watch.cli.manage.epoch_end import boundary_of
-
-    for target in targets:
-        before = _margin(target, margin)
-        at = boundary_of(target) - before
-        typer.echo(
-            f"{target.title} is to be deleted at {at:%Y-%m-%d %H:%M:%S} UTC, "
-            f"{lasting(max(at, now), now)}, {short(before)} before its next charge"
+def _check_can_go_too(targets: Sequence[Target], kinds: Sequence[Kind]) -> None:
+    """End the command where disks and addresses are part of their VM, or are not known."""
+    prepaid = [target.title for target in targets if target.billing.prepaid]
+    if kinds and prepaid:
+        stop(
+            f"{', '.join(prepaid)}: the disk and the public IP are part of the VM and are deleted "
+            "with it: leave --with-disks and --with-ips out",
+            REFUSED,
         )
+    unknown = [kind.words for kind in kinds if any(kind in target.unlisted for target in targets)]
+    if unknown:
+        what = " and ".join(unknown)
+        stop(f"the {what} of the VMs could not be listed: nothing was deleted", FAILED)
 
 
-def _margin(target: Target, margin: timedelta | None) -> timedelta:
-    return default_margin(target.billing.period) if margin is None else margin
+def _show(also: Mapping[Target, Sequence[Resource]], now: datetime) -> None:
+    if len(also) <= _MOST_IN_FULL:
+        for target, gone in also.items():
+            facts(f"delete {target.title}", _lost(target, now, gone))
+    else:
+        print_rows(
+            _COLUMNS, [_row(target, now, also[target]) for target in also], OutputFormat.TABLE
+        )
+    if len(also) > 1:
+        for line in totals(also):
+            typer.echo(line)
 
 
-def _lost(target: Target, now: datetime) -> list[tuple[str, str]]:
+def _lost(target: Target, now: datetime, gone: Sequence[Resource]) -> list[tuple[str, str]]:
     vm = target.vm
+    part = [("disk", f"{_disk(vm)}, all on it is lost"), ("public IP", cell(vm.public_ip))]
+    spent = UNKNOWN if vm.spent is None else f"{usdc(vm.spent)} so far"
     return [
         ("id", vm.id),
         ("name", cell(vm.name)),
         ("account", target.account),
         ("status", vm.status.value),
-        ("disk", f"{_disk(vm)}, all on it is lost"),
-        ("public IP", cell(vm.public_ip)),
-        ("spent", UNKNOWN if vm.spent is None else f"{usdc(vm.spent)} so far"),
-        *zip(["money", ""], about_money(vm, now), strict=False),
+        *(part if target.billing.prepaid else _attached(target, gone)),
+        ("spent", spent),
+        *zip(["money", *[""] * 20], about_money(target, now, gone), strict=False),
     ]
 
 
-def _row(target: Target, now: datetime) -> dict[str, object]:
+def _attached(target: Target, gone: Sequence[Resource]) -> Iterator[tuple[str, str]]:
+    for each in target.rented:
+        if each not in gone:
+            end = "stays"
+        else:
+            end = "deleted, all on it is lost" if each.kind is Kind.DISK else "deleted"
+        yield each.kind.word, f"{each.ref.detail or UNKNOWN}, {end}"
+    for kind in sorted(target.unlisted):
+        yield kind.words, UNKNOWN
+
+
+def _row(target: Target, now: datetime, gone: Sequence[Resource]) -> dict[str, object]:
     vm = target.vm
-    until = removal(vm, now).paid_until
+    until = removal(vm, now, target.billing).paid_until
     return {
         "vm": target.title,
         "status": vm.status.value,
-        "disk": _disk(vm),
+        "disk": _disk(vm) if target.billing.prepaid else _disks(target, gone),
         "public_ip": vm.public_ip,
         "reserved": in_usdc(vm.reserved),
         "paid": lasting(until, now) if vm.is_billed else "not billed",
@@ -193,14 +201,30 @@ def _disk(vm: Vm) -> str:
     return UNKNOWN if vm.storage_bytes is None else f"{vm.storage_bytes / _GIB:.4g} GiB"
 
 
-def _question(targets: Sequence[Target], at_epoch_end: bool) -> str:
-    what = targets[0].title if len(targets) == 1 else f"these {len(targets)} VMs"
+def _disks(target: Target, gone: Sequence[Resource]) -> str:
+    disks = [each in gone for each in target.rented if each.kind is Kind.DISK]
+    counts = ((disks.count(True), "deleted"), (disks.count(False), "kept"))
+    return ", ".join(f"{count} {word}" for count, word in counts if count) or "none"
+
+
+def _question(also: Mapping[Target, Sequence[Resource]], at_epoch_end: bool) -> str:
+    first, more = next(iter(also)), sum(map(len, also.values()))
+    what = first.title if len(also) == 1 else f"these {len(also)} VMs"
+    if more:
+        resources = "disk or public IP" if more == 1 else "disks and public IPs"
+        what += f" and {more} {resources}"
     return f"Delete {what} at the end of the epoch?" if at_epoch_end else f"Delete {what}?"
 
 
-def _job(setup: "Setup", target: Target, stale: Callable[[Vm], str | None]) -> "Job":
+def _job(
+    setup: "Setup",
+    target: Target,
+    stale: Callable[[Vm], str | None],
+    also: Sequence[Resource] = (),
+) -> "Job":
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.manage.carry_out import Job
+    from fluence_watch.cli.manage.leftovers import delete_leftovers
     from fluence_watch.cli.manage.memory import leave_note
 
     vm = target.vm
@@ -218,47 +242,24 @@ def _job(setup: "Setup", target: Target, stale: Callable[[Vm], str | None]) -> "
         except ApiError:
             tell_the_watcher(NoteAction.KEPT)
             raise
+        await delete_leftovers(client, also)
 
-    return Job(target, done="deleted", write=write, stale=stale)
+    done = ", ".join(
+        ["deleted", *(f"{each.kind.word} {each.name or each.id} too" for each in also)]
+    )
+    return Job(target, done=inert(done, 500), write=write, stale=stale)
 
 
 def _renamed(shown: Vm) -> Callable[[Vm], str | None]:
     return lambda vm: None if vm.name == shown.name else f"its name is now {inert(vm.name or '')}"
 
 
-def _wait_and_delete(setup: "Setup", targets: Sequence[Target], margin: timedelta | None) -> None:
-    """Delete each shortly before its charge; the command ends here."""
-    from fluence_watch.cli.manage.carry_out import do_all
-    from fluence_watch.cli.manage.epoch_end import grouped
-
-    def margin_of(target: Target) -> timedelta:
-        return _margin(target, margin)
-
-    code, left = 0, len(targets)
-    for group in grouped(targets, margin_of):
-        _wait(group, margin_of(group[0]), left)
-        code = max(code, do_all(setup, [_last_moment_job(setup, target) for target in group]))
-        left -= len(group)
-    raise typer.Exit(code)
-
-
-def _wait(group: Sequence[Target], margin: timedelta, left: int) -> None:
-    from fluence_watch.cli.manage.epoch_end import boundary_of, wait_until
-
-    boundary, first = boundary_of(group[0]), group[0].title
-    title = first if len(group) == 1 else f"{first} and {len(group) - 1} more"
-    kept = "it" if left == 1 else f"the {left} that are left"
-    typer.echo(
-        f"{title}: waits until {short(margin)} before {cell(boundary)}. Ctrl-C cancels and keeps {kept}"
-    )
-    try:
-        wait_until(boundary - margin, title)
-    except KeyboardInterrupt:
-        what = f"{first} was" if left == 1 else f"{left} VMs, {first} first, were"
-        stop(f"interrupted: {what} not deleted", REFUSED)
-
-
-def _last_moment_job(setup: "Setup", target: Target) -> "Job":
+def _delete_as_shown(setup: "Setup", group: Sequence[Target]) -> int:
+    """Delete the VMs that are still as they were confirmed. Returns the exit code."""
     from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.manage.carry_out import do_all
 
-    return _job(setup, target, lambda vm: changed(target.vm, vm, utc_now()))
+    def stale(target: Target) -> Callable[[Vm], str | None]:
+        return lambda vm: changed(target.vm, vm, utc_now())
+
+    return do_all(setup, [_job(setup, target, stale(target)) for target in group])

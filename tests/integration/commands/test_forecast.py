@@ -91,7 +91,7 @@ def test_a_balance_that_is_not_given(
 
     assert (0, None, None) == (ran.code, total["balance"], total["funded_until"])
     assert total["burn_per_day"] is not None
-    assert "note: account main: the balance is unknown: the API refused" in ran.err
+    assert "note: account main: not known in full: balance: the API refused" in ran.err
 
 
 @pytest.mark.parametrize("columns", [80, 200])

@@ -1,7 +1,8 @@
-"""One Prometheus for all queries: it scrapes a daemon that watches two simulated worlds.
+"""One Prometheus for all queries: it scrapes a daemon that watches three simulated worlds.
 
 *All kinds* has 40 VMs, watched as three accounts, one for each dialect, and as one with a wrong key;
-much is wrong there. *Books* has short epochs; in it VMs come, are renamed, vanish and are deleted,
+much is wrong there. *Metered* pays every second, owes money, rents a disk that no VM uses, and its key
+may not read everything. *Books* has short epochs; in it VMs come, are renamed, vanish and are deleted,
 and the daemon is killed and started again, while its money is written down.
 """
 
@@ -64,6 +65,11 @@ api_key = "simulated-key"
 dialect = "cloud"
 base_url = "{all_kinds}"
 [[accounts]]
+name = "by-second"
+api_key = "simulated-key"
+dialect = "cloud"
+base_url = "{metered}"
+[[accounts]]
 name = "locked"
 api_key = "wrong"
 dialect = "v2"
@@ -111,6 +117,7 @@ class Stack:
     prometheus: str
     daemon: str
     all_kinds: Api
+    metered: Api
     books: Api
     ledger: dict[float, int] = field(default_factory=dict)
 
@@ -175,16 +182,19 @@ def start(programs: Callable[[], Any]) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture(scope="package")
-def worlds() -> Iterator[tuple[Api, Api]]:
-    """*All kinds*, in which money is short, and *books*."""
+def worlds() -> Iterator[tuple[Api, Api, Api]]:
+    """*All kinds*, in which money is short, *metered*, and *books*."""
     with (
         start_blocking_portal() as portal,
         _serve(
             portal, seed=4, vms=VMS, epoch=timedelta(hours=24), balance=MicroUsdc(2_000_000)
         ) as all_kinds,
+        _serve(
+            portal, seed=6, vms=3, epoch=timedelta(hours=24), balance=MicroUsdc(0), metered=True
+        ) as metered,
         _serve(portal, seed=5, vms=6, epoch=EPOCH) as books,
     ):
-        yield Api(all_kinds), Api(books)
+        yield Api(all_kinds), Api(metered), Api(books)
 
 
 @pytest.fixture(scope="package")
@@ -193,7 +203,7 @@ def stack(
     start: Callable[..., Any],
     free_port: Callable[[], int],
     eventually: Callable[..., Any],
-    worlds: tuple[Api, Api],
+    worlds: tuple[Api, Api, Api],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Stack:
     """All of them, after all that is to happen has happened."""
@@ -202,8 +212,11 @@ def stack(
     stack = Stack(f"http://{prometheus}", f"http://{daemon}", *worlds)
     stack.books.do("set-boundary", seconds=QUIET)
     _upset(stack.all_kinds)
+    stack.metered.do("add-disk", name="orphan", gb=2000)
+    stack.metered.do("withhold", scopes=["public_ip:read"])
+    stack.metered.do("set-balance", amount=-1_500_000)
     settings = folder / "config.toml"
-    urls = {"all_kinds": stack.all_kinds.url, "books": stack.books.url}
+    urls = {name: getattr(stack, name).url for name in ("all_kinds", "metered", "books")}
     settings.write_text(SETTINGS.format(daemon=daemon, folder=folder, **urls), "utf-8")
     (folder / "prometheus.yml").write_text(_configuration(folder, daemon), "utf-8")
     run = [sys.executable, "-m", "fluence_watch", "run", "--config", str(settings)]

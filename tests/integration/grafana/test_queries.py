@@ -106,7 +106,7 @@ def test_a_choice_is_heeded(stack: Any, query: Query) -> None:  # noqa: ANN401
 
 def test_what_the_dialect_cloud_leaves_empty(stack: Any) -> None:  # noqa: ANN401
     """On the dashboard of one VM, and the descriptions say so."""
-    ids = sorted(one["metric"]["vm_id"] for one in stack.ask('fluence_vm_info{dialect="cloud"}'))
+    ids = sorted(one["metric"]["vm_id"] for one in stack.ask('fluence_vm_info{account="by-hour"}'))
     chosen = {"account": "by-hour", "vm": ids[0]}
     empty = [
         query

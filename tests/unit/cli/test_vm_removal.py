@@ -63,7 +63,7 @@ ENDED = replace(LIVE, status=Status.TERMINATED, next_billing_at=None)
 )
 def test_what_a_removal_costs(vm: Vm, said: list[str]) -> None:
     """What comes back, and what is paid already; what is unknown is never zero."""
-    assert said == about_money(vm, NOW)
+    assert said == about_money(Target("main", vm), NOW)
 
 
 def test_what_many_removals_release() -> None:
