@@ -14,6 +14,7 @@ from fluence_watch.model.ports import Ports
 class Status(StrEnum):
     """The status of a VM, in every dialect. `Vm.status_word` keeps the API's own word."""
 
+    DRAFT = "draft"
     NEW = "new"
     LAUNCHING = "launching"
     ACTIVE = "active"
@@ -36,9 +37,11 @@ _WORDS = {status.value.replace("_", ""): status for status in Status} | {
 }
 
 OUT_OF_FUNDS = frozenset({Status.SMALL_BALANCE, Status.INSUFFICIENT_FUNDS})
-STARTING = frozenset({Status.NEW, Status.LAUNCHING})
+STARTING = frozenset({Status.DRAFT, Status.NEW, Status.LAUNCHING})
 HALTED = frozenset({Status.SUSPENDING, Status.SUSPENDED, Status.STOPPED})
 ENDED = frozenset({Status.TERMINATING, Status.TERMINATED, Status.FAILED})
+NOT_BILLED = ENDED | {Status.DRAFT}
+"""A draft is configured and not provisioned yet."""
 
 
 def status_of(word: str | None) -> Status:
@@ -93,5 +96,5 @@ class Vm:
 
     @property
     def is_billed(self) -> bool:
-        """Whether future epochs of the VM are charged."""
-        return self.status not in ENDED
+        """Whether the VM is charged from now on."""
+        return self.status not in NOT_BILLED

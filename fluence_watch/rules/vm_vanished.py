@@ -89,7 +89,7 @@ def judge(situation: Situation, settings: VmVanishedSettings) -> Judgement:
     findings = [
         _vanished(situation, settings, entry, entry.cause or Cause.UNKNOWN)
         for entry in presence.lost.values()
-        if entry.vm.status is not Status.TERMINATED
+        if entry.vm.status not in {Status.TERMINATED, Status.DRAFT}
     ]
     findings += [_fleet(situation, settings, doubt) for doubt in presence.doubts]
     unsure = {doubt_subject(e.missing_since) for e in presence.missing.values() if e.missing_since}

@@ -29,9 +29,7 @@ _OWED = f"max by (account) (fluence_account_overage_usdc{{{ACCOUNT}}})"
 _RENTED = f"fluence_resources{{{ACCOUNT}}}"
 _RENTED_BURN = f"fluence_resources_burn_usdc_per_day{{{ACCOUNT}}}"
 _PERMISSION = f"fluence_account_permission{{{ACCOUNT}}}"
-_NOT_ENDED = (
-    f'unless on ({VM}) fluence_vm_status{{{ACCOUNT}, status=~"terminating|terminated|failed"}}'
-)
+_NOT_ENDED = f'unless on ({VM}) fluence_vm_status{{{ACCOUNT}, status=~"draft|terminating|terminated|failed"}}'
 _NEAREST = (
     f"min by (account) (fluence_vm_funded_until_timestamp_seconds{{{ACCOUNT}}} - time()"
     f" {_NOT_ENDED})"

@@ -14,7 +14,7 @@ INFO = f'fluence_vm_info{{{CHOSEN}, datacenter=~"$datacenter"}}'
 PLACES = f'fluence_vms{{{ACCOUNT}, datacenter=~"$datacenter"}}'
 """How many VMs there are, by place and status."""
 
-_ENDED = f'fluence_vm_status{{{CHOSEN}, status=~"terminating|terminated|failed"}}'
+_ENDED = f'fluence_vm_status{{{CHOSEN}, status=~"draft|terminating|terminated|failed"}}'
 _CLOUD = INFO.replace("{", '{dialect="cloud", ')
 _EPOCHS = INFO.replace("{", '{dialect!="cloud", ')
 

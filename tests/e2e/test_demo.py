@@ -27,7 +27,7 @@ def demo(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         stderr=subprocess.STDOUT,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "PATH": os.defpath, "TMPDIR": str(tmp_path)},
     )
     with process:
         yield process

@@ -36,9 +36,10 @@ def fluence() -> Iterator[Fluence]:
 
 
 def test_nothing_that_is_told_once_is_only_counted(
-    fluence: Fluence, receiver: Any, daemon: Any, eventually: Any
+    fluence: Fluence, receiver: Any, daemon: Any, configure: Any, eventually: Any
 ) -> None:
     """All prices change, a VM is locked out, a port opens: all of it is in the message, the worst first."""
+    configure({"rules.low_balance": {"enabled": False}})  # the reserves do not cover the new prices
     daemon.start().ready()
     world = fluence.world
     polls = len(daemon.logged("poll"))

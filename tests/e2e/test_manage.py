@@ -49,7 +49,14 @@ class Fluence:
 
 @pytest.fixture(params=["v2", "v3", "cloud"])
 def fluence(request: pytest.FixtureRequest) -> Iterator[Fluence]:
-    world = build_world(seed=1, vms=8, epoch=timedelta(hours=24), now=utc_now(), api_key=KEY)
+    world = build_world(
+        seed=1,
+        vms=8,
+        epoch=timedelta(hours=24),
+        now=utc_now(),
+        api_key=KEY,
+        metered=request.param == "cloud",
+    )
     app = create_app(world, utc_now, dialect=request.param)
     with (
         start_blocking_portal() as portal,
@@ -154,7 +161,8 @@ def test_a_vm_is_renamed_and_deleted(
 
     removed = manage("vm", "rm", vm_id, "--yes")
     assert (0, "") == (removed.returncode, removed.stderr)
-    assert "all on it is lost" in removed.stdout
+    of_disk = "until it is deleted" if fluence.dialect == "cloud" else "all on it is lost"
+    assert of_disk in removed.stdout
     assert mine.key not in fluence.world.machines
     _polls(watching, eventually)
     assert [] == receiver.titles

@@ -109,7 +109,8 @@ def about_money(target: Target, now: datetime, gone: Container[Resource] = ()) -
 def _metered(target: Target, gone: Container[Resource]) -> Iterator[str]:
     vm = target.vm
     if not vm.is_billed:
-        yield "ended: it costs nothing any more"
+        what = "a draft" if vm.status is Status.DRAFT else "ended"
+        yield f"{what}: it costs nothing"
     elif vm.price is None:
         yield "it is billed by the second, at a price that is not known: that stops at once"
     else:

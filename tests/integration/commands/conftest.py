@@ -82,9 +82,11 @@ def serve() -> Iterator[Callable[..., Api]]:
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
 
-        def _serve(vms: int = 3, dialect: str = "v2") -> Api:
+        def _serve(vms: int = 3, dialect: str = "v2", *, metered: bool = False) -> Api:
             epoch, faults = timedelta(hours=24), FaultPlan()
-            world = build_world(seed=1, vms=vms, epoch=epoch, now=utc_now(), api_key=KEY)
+            world = build_world(
+                seed=1, vms=vms, epoch=epoch, now=utc_now(), api_key=KEY, metered=metered
+            )
             app = running(create_app(world, utc_now, faults=faults, dialect=dialect))
             return Api(stack.enter_context(portal.wrap_async_context_manager(app)), world, faults)
 

@@ -32,7 +32,14 @@ MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 FORGET_AFTER = timedelta(hours=12)
 PRICE = MicroUsdc(298_160)
-HEALTHY = {Status.NEW, Status.LAUNCHING, Status.ACTIVE, Status.UPDATING, Status.RESTARTING}
+HEALTHY = {
+    Status.DRAFT,
+    Status.NEW,
+    Status.LAUNCHING,
+    Status.ACTIVE,
+    Status.UPDATING,
+    Status.RESTARTING,
+}
 IDS = ("0xA", "0xB", "0xC", "0xD", "0xE")
 NAMES = [each.name for each in RULES]
 EVENTS = {each.name for each in RULES if each.event}

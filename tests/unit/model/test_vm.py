@@ -33,9 +33,11 @@ def test_every_status_is_its_own_word(status: Status) -> None:
 
 
 def test_what_will_be_charged(web: Vm) -> None:
-    """Only an ended VM is not billed any more; one that is short of money still is."""
+    """A draft is not billed yet, an ended VM no more; one that is short of money still is."""
     billed = {status for status in Status if replace(web, status=status).is_billed}
-    assert set(Status) - {Status.TERMINATING, Status.TERMINATED, Status.FAILED} == billed
+    assert (
+        set(Status) - {Status.DRAFT, Status.TERMINATING, Status.TERMINATED, Status.FAILED} == billed
+    )
     assert OUT_OF_FUNDS.isdisjoint(ENDED)
 
 

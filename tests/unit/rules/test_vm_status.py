@@ -24,6 +24,7 @@ def problem(key: str) -> Fingerprint:
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
+        (Status.DRAFT, FINE),
         (Status.NEW, FINE),
         (Status.LAUNCHING, FINE),
         (Status.ACTIVE, FINE),
