@@ -16,6 +16,7 @@ from fluence_watch.app.polled import Polled
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.debt import removal_in
 from fluence_watch.model.finding import WATCHER, Fingerprint, shown_account
 from fluence_watch.model.funding import account_funded_until
 from fluence_watch.model.ports import Port
@@ -223,6 +224,7 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
         resources=outcome.resources,
         unlisted=outcome.unlisted,
         permissions=outcome.permissions,
+        removal=removal_in(outcome, billing),
     )
 
 

@@ -90,6 +90,12 @@ def _funded_until(vm: Vm, view: AccountView) -> str | None:
     return timestamp(funded_until(vm, view.billing)) if vm.is_billed else None
 
 
+def _removal(view: AccountView) -> Iterable[tuple[str, str]]:
+    if view.removal:
+        times = {"vm": view.removal.vms_at} | {kind.value: view.removal.of(kind) for kind in Kind}
+        yield from ((f'kind="{kind}"', timestamp(at) or "") for kind, at in sorted(times.items()))
+
+
 def _burn(view: AccountView) -> str | None:
     vms, rented = view.vms.values(), view.resources.values()
     if not view.up or view.rejected or view.unlisted or unpriced(vms) or unpriced(rented):
@@ -164,6 +170,11 @@ ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
         "fluence_account_burn_usdc_per_day",
         "What everything that the account rents costs per day in USDC. Absent while unknown.",
         _burn,
+    ),
+    AccountFamily(
+        "fluence_account_removal_timestamp_seconds",
+        "Time at which unpaid resources are removed at the latest, unless the account is topped up.",
+        _removal,
     ),
     AccountFamily(
         "fluence_resources", "Number of disks and public IPs by whether a VM uses them.", _rented

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from fluence_watch.model.billing import EPOCHS, Billing
+from fluence_watch.model.debt import Removal
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.resource import Kind, Resource
@@ -20,6 +21,7 @@ class AccountView:
     `expected` are the expected ports by `Vm.key`, `None` or absent if unknown.
     `balance` and `overage` are in micro-USDC.
     `resources` are the disks and addresses, without those kinds whose list is not complete.
+    `removal` is when unpaid resources are removed, if the account is metered and known in full.
     `permissions` tell whether the key has those that a poll needs.
     """
 
@@ -37,3 +39,4 @@ class AccountView:
     resources: Mapping[str, Resource] = field(default_factory=dict)
     unlisted: frozenset[Kind] = frozenset()
     permissions: Mapping[str, bool] = field(default_factory=dict)
+    removal: Removal | None = None

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fluence_watch.model.account import AccountBalance
-from fluence_watch.model.billing import METERED
-from fluence_watch.model.funding import FOREVER, burn_per_day, dry_at, resources_burn
+from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.funding import FOREVER, burn_per_day, dry_at, resources_burn, unpriced
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.vm import Vm
 
 VM_DEBT, DISK_DEBT = MicroUsdc(5_000_000), MicroUsdc(20_000_000)
@@ -31,6 +32,20 @@ class Removal:
     runs_out_at: datetime
     vms_at: datetime
     disks_at: datetime
+
+    def of(self, kind: Kind) -> datetime:
+        """When an unpaid resource of that kind is removed."""
+        return self.disks_at if kind is Kind.DISK else self.vms_at
+
+
+def removal_in(snapshot: Snapshot, billing: Billing) -> Removal | None:
+    """When what is listed in a snapshot is removed. `None` if it is not metered or not known."""
+    vms, rented = snapshot.vms.values(), snapshot.resources.values()
+    whole = snapshot.complete and not snapshot.rejected and not snapshot.unlisted
+    priced = not unpriced(vms) and not unpriced(rented)
+    if billing.prepaid or snapshot.balance is None or not (whole and priced):
+        return None
+    return removal_of(snapshot.balance, vms, rented, snapshot.taken_at)
 
 
 def unpaid(balance: AccountBalance) -> MicroUsdc:

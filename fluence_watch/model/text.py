@@ -21,6 +21,11 @@ def inert(text: str, limit: int = 200) -> str:
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """A number with its noun: `1 VM`, `2 VMs`."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
 def short_id(vm_id: str) -> str:
     """The first characters of an id, enough to find it."""
     return inert(vm_id)[:_SHORT_ID]

@@ -16,6 +16,7 @@ class ResourceView:
     """A disk or an address of an account. Amounts are USDC, sizes are bytes. `None` is unknown.
 
     `attached_to` holds the ids of VMs. It is empty for a resource that serves nothing.
+    `funded_until` is when it is removed, unless the account is topped up.
     """
 
     account: str
@@ -29,6 +30,7 @@ class ResourceView:
     address: str | None
     created_at: datetime | None
     price_per_hour: Decimal | None
+    funded_until: datetime | None
     burn_per_day: Decimal | None
     to_month_end: Decimal | None
 
@@ -39,8 +41,13 @@ def resource_title(resource: ResourceView | ResourceRef) -> str:
     return f"{resource.kind.word} {named}"
 
 
-def resource_view(account: str, resource: Resource, now: datetime) -> ResourceView:
-    """The view of a resource as of `now`."""
+def resource_view(
+    account: str, resource: Resource, now: datetime, removed_at: datetime | None = None
+) -> ResourceView:
+    """The view of a resource as of `now`.
+
+    `removed_at` is when it is removed if its account is not topped up.
+    """
     known = resource.price is not None or not resource.is_billed
     billing = resource.billing
     return ResourceView(
@@ -55,6 +62,7 @@ def resource_view(account: str, resource: Resource, now: datetime) -> ResourceVi
         address=resource.address,
         created_at=resource.created_at,
         price_per_hour=in_usdc(resource.price),
+        funded_until=removed_at if resource.is_billed else None,
         burn_per_day=in_usdc(burn_per_day([resource], billing)) if known else None,
         to_month_end=in_usdc(cost_until(resource, now, month_end(now), billing)),
     )

@@ -58,8 +58,17 @@ def vm_title(vm_id: str, name: str | None) -> str:
     return f"{shown} ({short_id(vm_id)})" if shown else short_id(vm_id)
 
 
-def vm_view(account: str, vm: Vm, now: datetime, billing: Billing = EPOCHS) -> VmView:
-    """The view of a VM as of `now`. Its price covers an `epoch`."""
+def vm_view(
+    account: str,
+    vm: Vm,
+    now: datetime,
+    billing: Billing = EPOCHS,
+    removed_at: datetime | None = None,
+) -> VmView:
+    """The view of a VM as of `now`. Its price covers an `epoch`.
+
+    `removed_at` is when it is removed if its metered account is not topped up.
+    """
     ahead = forecast(vm, now, billing)
     return VmView(
         account=account,
@@ -82,7 +91,7 @@ def vm_view(account: str, vm: Vm, now: datetime, billing: Billing = EPOCHS) -> V
         reserved=in_usdc(vm.reserved),
         spent=in_usdc(vm.spent),
         next_billing_at=vm.next_billing_at,
-        funded_until=ahead.funded_until,
+        funded_until=removed_at if removed_at and vm.is_billed else ahead.funded_until,
         burn_per_day=in_usdc(ahead.burn_per_day),
         to_month_end=in_usdc(ahead.to_month_end),
     )

@@ -13,8 +13,8 @@ from fluence_watch import __version__
 from fluence_watch.model.finding import WATCHER, shown_account
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.moment import clock, distance
-from fluence_watch.model.text import inert, short_id
-from fluence_watch.web.status import StatusView, counted
+from fluence_watch.model.text import counted, inert, short_id
+from fluence_watch.web.status import StatusView
 from fluence_watch.web.style import STYLE
 
 _PORTS = 4

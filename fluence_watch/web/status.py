@@ -11,15 +11,18 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, HOUR, Billing
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.model.funding import FOREVER, funded_until
+from fluence_watch.model.funding import FOREVER, funded_until, resources_burn
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.snapshot import Rejected
+from fluence_watch.model.text import counted
 from fluence_watch.model.vm import Vm
 from fluence_watch.views.account import AccountOverview, account_overview
 from fluence_watch.views.alert import AlertView, Brief, alert_view
-from fluence_watch.views.vm import VmView, vm_view
+from fluence_watch.views.resource import ResourceView, resource_view
+from fluence_watch.views.vm import VmView, vm_title, vm_view
 
 MOST_VMS = 200
+MOST_RESOURCES = 100
 MOST_ALERTS = 100
 MOST_REJECTED = 10
 
@@ -89,11 +92,21 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True)
 class VmRow:
-    """A VM; `severity` is that of its worst firing alert."""
+    """A VM; `severity` is that of its worst firing alert. One that is not `prepaid` has no reserve."""
 
     vm: VmView
     severity: Severity | None
     hourly: bool
+    prepaid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRow:
+    """A disk or an address, its size or address in words, and the names of the VMs that use it."""
+
+    resource: ResourceView
+    detail: str | None
+    vms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,8 @@ class StatusView:
     accounts: tuple[AccountRow, ...]
     vms: tuple[VmRow, ...]
     more_vms: int
+    resources: tuple[ResourceRow, ...]
+    more_resources: int
     absent: tuple[tuple[str, datetime], ...] = ()
     receivers: tuple[ReceiverReport, ...] = ()
 
@@ -138,6 +153,8 @@ def build_status(
     level, headline = _overall(accounts, loud)
     worst = _worst_by_vm(loud)
     vms = chain.from_iterable(_vms(account, worst) for account in accounts)
+    rows = {account.name: _account_row(account, now) for account in accounts}
+    rented = [(account, each) for account in accounts for each in account.resources.values()]
     return StatusView(
         now=now,
         reload_seconds=max(1, round(reload_after.total_seconds())),
@@ -149,8 +166,16 @@ def build_status(
         ),
         more_alerts=max(0, len(firing) - MOST_ALERTS),
         pending=sum(1 for alert in alerts if alert.state is State.PENDING),
-        accounts=tuple(_account_row(account, now) for account in accounts),
-        vms=tuple(_vm_row(each, now) for each in nsmallest(MOST_VMS, vms, key=_vm_urgency)),
+        accounts=tuple(rows.values()),
+        vms=tuple(
+            _vm_row(each, rows[each[0].name].overview, now)
+            for each in nsmallest(MOST_VMS, vms, key=_vm_urgency)
+        ),
+        resources=tuple(
+            _resource_row(account, each, rows[account.name].overview, now)
+            for account, each in nsmallest(MOST_RESOURCES, rented, key=_resource_urgency)
+        ),
+        more_resources=max(0, len(rented) - MOST_RESOURCES),
         more_vms=max(0, sum(len(account.vms) for account in accounts) - MOST_VMS),
         absent=tuple(sorted(absent.items())),
         receivers=tuple(receivers),
@@ -229,10 +254,40 @@ def _vms(account: AccountReport, worst: Mapping[tuple[str, str], Severity]) -> I
         yield account, vm, worst.get((account.name, key))
 
 
-def _vm_row(ranked: _Ranked, now: datetime) -> VmRow:
+def _vm_row(ranked: _Ranked, overview: AccountOverview, now: datetime) -> VmRow:
     account, vm, severity = ranked
-    view = vm_view(account.name, vm, now, account.billing)
-    return VmRow(view, severity, hourly=account.billing.price_is_for == HOUR)
+    view = vm_view(account.name, vm, now, account.billing, overview.vms_removed_at)
+    hourly = account.billing.price_is_for == HOUR
+    return VmRow(view, severity, hourly=hourly, prepaid=account.billing.prepaid)
+
+
+def _resource_row(
+    account: AccountReport, resource: Resource, overview: AccountOverview, now: datetime
+) -> ResourceRow:
+    is_disk = resource.kind is Kind.DISK
+    removed_at = overview.disks_removed_at if is_disk else overview.vms_removed_at
+    known = (account.vms.get(vm_id) for vm_id in resource.attached_to)
+    names = zip(known, resource.attached_to, strict=True)
+    return ResourceRow(
+        resource_view(account.name, resource, now, removed_at),
+        resource.ref.detail,
+        tuple(vm_title(vm.id, vm.name) if vm else vm_title(vm_id, None) for vm, vm_id in names),
+    )
+
+
+def _resource_urgency(rented: tuple[AccountReport, Resource]) -> tuple[object, ...]:
+    """Order: what no VM uses, then the most expensive; what is not billed any more is last."""
+    account, resource = rented
+    unpriced = resource.price is None
+    cost = -resources_burn([resource])
+    return (
+        not resource.is_billed,
+        not resource.is_idle,
+        not unpriced,
+        cost,
+        account.name,
+        resource.key,
+    )
 
 
 def _vm_urgency(ranked: _Ranked) -> tuple[object, ...]:
@@ -243,8 +298,3 @@ def _vm_urgency(ranked: _Ranked) -> tuple[object, ...]:
     until = known or FOREVER
     doubt = 1 if known is None else 2 if until == FOREVER else 0
     return (alarm, not vm.is_billed, doubt, until, account.name, vm.name or "", vm.id)
-
-
-def counted(number: int, thing: str, things: str = "") -> str:
-    """A number with its noun: `1 VM`, `2 VMs`."""
-    return f"{number} {thing if number == 1 else things or thing + 's'}"

@@ -26,6 +26,7 @@ _REJECTED = f"fluence_rejected_vms{{{ACCOUNT}}}"
 _FAILURES = f"fluence_api_request_failures_total{{{ACCOUNT}}}"
 _BURN = f"max by (account) (fluence_account_burn_usdc_per_day{{{ACCOUNT}}})"
 _OWED = f"max by (account) (fluence_account_overage_usdc{{{ACCOUNT}}})"
+_REMOVED = f"fluence_account_removal_timestamp_seconds{{{ACCOUNT}}}"
 _RENTED = f"fluence_resources{{{ACCOUNT}}}"
 _RENTED_BURN = f"fluence_resources_burn_usdc_per_day{{{ACCOUNT}}}"
 _PERMISSION = f"fluence_account_permission{{{ACCOUNT}}}"
@@ -173,6 +174,20 @@ def _rented() -> list[AnyPanel]:
             descending=True,
         ),
         table(
+            "When what is not paid is removed",
+            "How long VMs, public IPs and disks stay at most, unless the account is topped up; the 100"
+            " nearest. In the dialect cloud, while everything that the account rents is known.",
+            ("account", "kind"),
+            [
+                Column(
+                    "Removed in",
+                    f"bottomk(100, {_by('account, kind', _REMOVED)} - time())",
+                    SECONDS,
+                    DAYS_LEFT,
+                )
+            ],
+        ),
+        table(
             "What they cost a day",
             "The 100 largest costs of disks and of public IPs in 24 hours. In the dialect cloud.",
             ("account", "kind"),
@@ -193,7 +208,6 @@ def _rented() -> list[AnyPanel]:
                     {0: "no"},
                 )
             ],
-            width=24,
         ),
     ]
 

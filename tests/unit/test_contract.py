@@ -18,6 +18,7 @@ from fluence_watch.cli.commands import app
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.billing import METERED
+from fluence_watch.model.debt import Removal
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH
 from fluence_watch.model.vm import Datacenter, Status, Vm
@@ -50,6 +51,7 @@ METRICS = {
     "fluence_account_funded_until_timestamp_seconds": ACCOUNT,
     "fluence_rejected_vms": ACCOUNT,
     "fluence_account_overage_usdc": ACCOUNT,
+    "fluence_account_removal_timestamp_seconds": (*ACCOUNT, "kind"),
     "fluence_account_burn_usdc_per_day": ACCOUNT,
     "fluence_resources": ("account", "kind", "attached"),
     "fluence_resources_burn_usdc_per_day": ("account", "kind"),
@@ -130,6 +132,7 @@ def exposed() -> dict[str, set[str]]:
             overage=MicroUsdc(0),
             billing=METERED,
             permissions={"storage:read": True},
+            removal=Removal(NOW, NOW, NOW),
         )
     )
     text = page.scrape("application/openmetrics-text; version=1.0.0").body.decode()

@@ -53,6 +53,7 @@ _RESOURCES = (
     Column("what", "DISK OR IP"),
     Column("account", "ACCOUNT", drop=1),
     Column("attached", "ATTACHED TO", drop=2),
+    Column("lasts", "FUNDED"),
     Column("burn_per_day", "A DAY", right=True),
     Column("to_month_end", "TO MONTH'S END", right=True),
 )
@@ -80,12 +81,12 @@ def forecast(
     lists = {name: each for name, each in outcomes.items() if isinstance(each, Snapshot)}
     accounts = [_overview(setup, each, now) for each in lists.values()]
     vms = [view for each in lists.values() for view in _vms(setup, each, now)]
-    resources = [view for each in lists.values() for view in _resources(each, now)]
+    resources = [view for each in lists.values() for view in _resources(setup, each, now)]
     if form is OutputFormat.JSON:
         print_json({"accounts": accounts, "vms": vms, "resources": resources})
     else:
         _print_tables(accounts, vms, now, form)
-        _print_resources(resources, lists, form)
+        _print_resources(resources, lists, now, form)
         _print_removals(accounts, now)
     _end(outcomes)
 
@@ -107,20 +108,31 @@ def _overview(setup: "Setup", snapshot: Snapshot, now: datetime) -> "AccountOver
 
 
 def _vms(setup: "Setup", snapshot: Snapshot, now: datetime) -> "list[VmView]":
+    from fluence_watch.model.debt import removal_in
     from fluence_watch.views.vm import vm_view
 
     billing = setup.policies[snapshot.account].billing_of(snapshot)
-    return [vm_view(snapshot.account, vm, now, billing) for vm in snapshot.vms.values()]
+    removal = removal_in(snapshot, billing)
+    removed_at = removal.vms_at if removal else None
+    return [vm_view(snapshot.account, vm, now, billing, removed_at) for vm in snapshot.vms.values()]
 
 
-def _resources(snapshot: Snapshot, now: datetime) -> "list[ResourceView]":
+def _resources(setup: "Setup", snapshot: Snapshot, now: datetime) -> "list[ResourceView]":
+    from fluence_watch.model.debt import removal_in
     from fluence_watch.views.resource import resource_view
 
-    return [resource_view(snapshot.account, each, now) for each in snapshot.resources.values()]
+    removal = removal_in(snapshot, setup.policies[snapshot.account].billing_of(snapshot))
+    return [
+        resource_view(snapshot.account, each, now, removal.of(each.kind) if removal else None)
+        for each in snapshot.resources.values()
+    ]
 
 
 def _print_resources(
-    resources: "Sequence[ResourceView]", lists: Mapping[str, Snapshot], form: OutputFormat
+    resources: "Sequence[ResourceView]",
+    lists: Mapping[str, Snapshot],
+    now: datetime,
+    form: OutputFormat,
 ) -> None:
     if not resources:
         return
@@ -136,6 +148,7 @@ def _print_resources(
             "account": each.account,
             "attached": ", ".join(names.get((each.account, i), i) for i in each.attached_to)
             or "nothing",
+            "lasts": lasting(each.funded_until, now) if each.billed else "not billed",
             "burn_per_day": each.burn_per_day,
             "to_month_end": each.to_month_end,
         }

@@ -26,6 +26,7 @@ class Target:
 
     `rented` are the disks and addresses that are attached to it and billed by themselves.
     `unlisted` are the kinds of which some may be missing.
+    `removed_at` is when the VM is removed, unless its metered account is topped up.
     """
 
     account: str
@@ -33,6 +34,7 @@ class Target:
     billing: Billing = EPOCHS
     rented: tuple[Resource, ...] = ()
     unlisted: frozenset[Kind] = frozenset()
+    removed_at: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -51,7 +53,7 @@ class Target:
 
     def view(self, now: datetime) -> VmView:
         """The VM as data."""
-        return vm_view(self.account, self.vm, now, self.billing)
+        return vm_view(self.account, self.vm, now, self.billing, self.removed_at)
 
 
 class Named(Protocol):

@@ -20,6 +20,7 @@ from fluence_watch.cli.manage.choose import (
 )
 from fluence_watch.cli.manage.confirm import FAILED, USAGE, stop
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.debt import removal_in
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
@@ -92,9 +93,11 @@ def _targets(snapshot: Snapshot, billing: Billing) -> Iterable[Target]:
     for each in snapshot.resources.values():
         for vm_id in each.attached_to if each.price != 0 else ():
             rented.setdefault(vm_id, []).append(each)
+    removal = removal_in(snapshot, billing)
+    removed_at = removal.vms_at if removal else None
     for key, vm in snapshot.vms.items():
         attached = tuple(rented.get(key, ()))
-        yield Target(snapshot.account, vm, billing, attached, snapshot.unlisted)
+        yield Target(snapshot.account, vm, billing, attached, snapshot.unlisted, removed_at)
 
 
 def pick(setup: Setup, references: Sequence[str], *, several: bool = False) -> tuple[Target, ...]:

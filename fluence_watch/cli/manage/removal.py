@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 from fluence_watch.cli.manage.choose import Target
 from fluence_watch.model.billing import EPOCHS, Billing
-from fluence_watch.model.funding import resources_burn
+from fluence_watch.model.funding import resources_burn, unpriced
 from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.money import MicroUsdc, usdc
 from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.text import counted
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.views.vm import vm_title
 
@@ -50,14 +51,16 @@ def totals(also: Mapping[Target, Sequence[Resource]]) -> Iterator[str]:
     if prepaid:
         total, unknown = released(prepaid)
         more = f", and that of {unknown} which is not known" if unknown else ""
-        yield f"{len(prepaid)} VMs: {usdc(total)} of reserve are released{more}"
+        yield f"{counted(len(prepaid), 'VM')}: {usdc(total)} of reserve are released{more}"
     if metered:
         gone = {each.key for target in metered for each in also[target]}
         stays = {e.key: e for target in metered for e in target.rented if e.key not in gone}
-        yield f"{len(metered)} VMs are billed by the second: that stops at once"
+        yield f"{counted(len(metered), 'VM')} billed by the second: that stops at once"
         if stays:
-            burn = usdc(resources_burn(stays.values()))
-            yield f"{len(stays)} disks and public IPs stay and cost {burn} a day, until they are deleted"
+            burn, unknown = usdc(resources_burn(stays.values())), unpriced(stays.values())
+            more = f", and what {unknown} of them cost, which is not known" if unknown else ""
+            what = counted(len(stays), "disk or public IP", "disks and public IPs")
+            yield f"{what} left, until deleted: {burn} a day{more}"
 
 
 def deleted_with(

@@ -15,7 +15,7 @@ from fluence_watch.cli.manage.choose import Target, meant
 from fluence_watch.cli.manage.confirm import facts
 from fluence_watch.cli.manage.port_changes import words
 from fluence_watch.model.billing import HOUR
-from fluence_watch.model.funding import FOREVER, funded_until
+from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.money import MicroUsdc, usdc
 from fluence_watch.model.ports import Port, compared
@@ -163,7 +163,7 @@ def _money(target: Target, now: datetime) -> Iterable[tuple[str, str]]:
     yield "reserve", _usdc(vm.reserved)
     yield "spent", _usdc(vm.spent)
     yield "next billing", _moment(vm.next_billing_at, now) if vm.is_billed else "none"
-    until = funded_until(vm, target.billing)
+    until = target.view(now).funded_until
     yield "funded until", _moment(until, now) if vm.is_billed else "not billed"
 
 

@@ -6,8 +6,17 @@ import pytest
 
 from fluence_watch.cli.manage.choose import Target
 from fluence_watch.cli.manage.epoch_end import grouped, wait_until
-from fluence_watch.cli.manage.removal import about_money, changed, default_margin, released
+from fluence_watch.cli.manage.removal import (
+    about_money,
+    changed,
+    default_margin,
+    deleted_with,
+    released,
+    totals,
+)
+from fluence_watch.model.billing import METERED
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 
 NOW = datetime(2026, 4, 17, 14, 47, tzinfo=UTC)
@@ -164,3 +173,76 @@ def test_waiting_on_a_machine_that_was_suspended() -> None:
     assert 3 == clock.naps
     wait_until(NOW, "web", clock=clock, sleep=clock.sleep)  # long ago
     assert 3 == clock.naps
+
+
+def disk(name: str, *attached_to: str) -> Resource:
+    """A disk that costs 0.024 USDC a day."""
+    return Resource(Kind.DISK, name, name, "ready", MicroUsdc(1_000), attached_to)
+
+
+ADDRESS = Resource(Kind.PUBLIC_IP, "ip", None, "ready", None, ("0x01",))
+SHARED = disk("shared", "0x01", "0x02")
+ONE = Target("main", LIVE, METERED, (disk("own", "0x01"), SHARED, ADDRESS))
+TWO = Target("main", replace(LIVE, id="0x02"), METERED, (SHARED,))
+ELSEWHERE = Target("other", replace(LIVE, id="0x02"), METERED)
+
+
+@pytest.mark.parametrize(
+    ("targets", "kinds", "deleted"),
+    [
+        ([ONE], [], [[]]),
+        ([ONE], [Kind.DISK], [["own"]]),  # a VM that stays needs the shared one
+        ([ONE, ELSEWHERE], [Kind.DISK], [["own"], []]),
+        ([ONE, TWO], [Kind.DISK], [["own"], ["shared"]]),  # after the last one that needs it
+        ([TWO, ONE], [Kind.DISK], [[], ["shared", "own"]]),
+        ([ONE], [Kind.DISK, Kind.PUBLIC_IP], [["own", "ip"]]),
+        ([ONE], [Kind.PUBLIC_IP], [["ip"]]),
+    ],
+)
+def test_what_is_deleted_with_vms(
+    targets: list[Target], kinds: list[Kind], deleted: list[list[str]]
+) -> None:
+    """Only what no other VM needs, each once, and of the kinds that were named."""
+    found = deleted_with(targets, kinds)
+    assert deleted == [[each.id for each in found[target]] for target in targets]
+
+
+def test_the_money_of_a_metered_vm() -> None:
+    """The charge stops; what stays is named with its price, and what goes too."""
+    assert [
+        "it costs 0.298160 USDC an hour, billed by the second: that stops at once",
+        "disk own (own) is deleted too: it costs 0.024000 USDC a day",
+        "disk shared (shared) stays and costs 0.024000 USDC a day, until it is deleted",
+        "public IP ip stays and costs an unknown amount, until it is deleted",
+    ] == about_money(ONE, NOW, [ONE.rented[0]])
+
+
+@pytest.mark.parametrize(
+    ("vm", "said"),
+    [
+        (replace(LIVE, status=Status.DRAFT), "a draft: it costs nothing"),
+        (ENDED, "ended: it costs nothing"),
+        (
+            replace(LIVE, price=None),
+            "it is billed by the second, at a price that is not known: that stops at once",
+        ),
+    ],
+)
+def test_the_money_of_a_metered_vm_without_a_price(vm: Vm, said: str) -> None:
+    """Nothing that is unknown or over is a price; kinds that cannot be listed are named."""
+    target = Target("main", vm, METERED, unlisted=frozenset({Kind.DISK}))
+    unknown = "its disks are not known: what it has of them stays and costs money"
+    assert [said, unknown] == about_money(target, NOW)
+
+
+def test_what_deleting_several_does() -> None:
+    """Reserves are released where there are some; what stays is summed once."""
+    also = {Target("epochs", LIVE): (), ONE: (ONE.rented[0],), TWO: ()}
+    assert [
+        "1 VM: 0.359440 USDC of reserve are released",
+        "2 VMs billed by the second: that stops at once",
+        (
+            "2 disks and public IPs left, until deleted: 0.024000 USDC a day, and what 1 of them"
+            " cost, which is not known"
+        ),
+    ] == list(totals(also))

@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.billing import METERED, EpochBilling
+from fluence_watch.model.debt import Removal
+from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.resource import Kind, Resource
@@ -53,12 +55,12 @@ def test_golden(page: Exposition, view: AccountView, hostile: Vm, web: Vm, now: 
         AccountView("staging", up=False, dialect="v3", balance=MicroUsdc(5), funded_until=now)
     )
 
-    page.publish(metered(AccountView("cloud", up=True, dialect="cloud", billing=METERED)))
+    page.publish(metered(AccountView("cloud", up=True, dialect="cloud", billing=METERED), now))
 
     assert GOLDEN.read_text("utf-8") == page.scrape().body.decode()
 
 
-def metered(view: AccountView) -> AccountView:
+def metered(view: AccountView, now: datetime) -> AccountView:
     """The account with two disks, one of them idle, public IPs that it may not list, and a debt."""
     used = Resource(Kind.DISK, "1", "data", "ready", MicroUsdc(1_000), ("0x1",))
     disks = [used, replace(used, id="2", attached_to=())]
@@ -68,6 +70,7 @@ def metered(view: AccountView) -> AccountView:
         resources={disk.key: disk for disk in disks},
         unlisted=frozenset({Kind.PUBLIC_IP}),
         permissions={"storage:read": True, "public_ip:read": False},
+        removal=Removal(now, now + timedelta(days=3), FOREVER),
     )
 
 

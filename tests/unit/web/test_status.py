@@ -13,7 +13,9 @@ from fluence_watch.model.billing import METERED
 from fluence_watch.model.finding import Fingerprint, Severity, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.snapshot import Rejected
+from fluence_watch.model.text import counted
 from fluence_watch.model.vm import Datacenter, Status, Vm
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.low_balance import LowBalance
@@ -21,11 +23,11 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.web.page import render_status
 from fluence_watch.web.status import (
     MOST_ALERTS,
+    MOST_RESOURCES,
     MOST_VMS,
     AccountReport,
     ReceiverReport,
     build_status,
-    counted,
 )
 from fluence_watch.web.style import STYLE_HASH
 
@@ -186,6 +188,66 @@ def test_burn(web: Vm, now: datetime) -> None:
     bare = replace(web, id="0xb2", price=None)
     shown = build_status([account(web, bare, now=now)], [], now, brief).accounts[0].overview
     assert (Decimal("0.298160"), 1) == (shown.burn_per_day, shown.unpriced)
+
+
+def test_an_account_that_is_metered(web: Vm, now: datetime) -> None:
+    """Disks and public IPs are there, those of no use first; no VM has a reserve; a debt is marked."""
+    disk = Resource(Kind.DISK, "d1", "data", "ready", MicroUsdc(1_000), (web.key,), None, 10**11)
+    idle = replace(disk, id="d2", name="old", attached_to=())
+    gone = replace(idle, id="d3", name="gone", status_word="removed")
+    address = Resource(Kind.PUBLIC_IP, "i1", None, "ready", None, ("0xgone",), address="192.0.2.7")
+    report = replace(
+        account(replace(web, reserved=None, next_billing_at=None), now=now),
+        billing=METERED,
+        balance=AccountBalance(MicroUsdc(0), overage=MicroUsdc(1_500_000)),
+        resources={each.key: each for each in (disk, gone, address, idle)},
+    )
+    view = build_status([report], [], now, brief)
+    text = text_of(render_status(view))
+
+    assert ["old", None, "data", "gone"] == [row.resource.name for row in view.resources]
+    assert "disk old d2 main ready 100 GB no VM 0.024000 unknown" in text  # a price is unknown
+    assert "public IP (no name) i1 main ready 192.0.2.7 0xgone unknown unknown" in text
+    assert "disk data d1 main ready 100 GB web-1 (0xa1b2c3) 0.024000" in text
+    assert "0.298160 an hour none unknown every second" in text
+    assert "0.000000 1.500000 owed" in text
+
+    known = replace(report, resources={disk.key: disk})
+    (vm,) = build_status([known], [], now, brief).vms
+    (row,) = build_status([known], [], now, brief).resources
+    assert now < vm.vm.funded_until < row.resource.funded_until  # type: ignore[operator]
+
+
+def test_what_is_not_known_of_an_account(web: Vm, now: datetime) -> None:
+    """Lists that are not complete are named, with the reason; sums are at least so much."""
+    report = replace(
+        account(web, now=now),
+        billing=METERED,
+        unlisted=frozenset({Kind.DISK}),
+        unknown={"disks": "the API refused the request (403): storage:read"},
+    )
+    view = build_status([report], [], now, brief)
+    text = text_of(render_status(view))
+
+    assert ("unknown", "Nothing fires, but disks are not known in full") == (
+        view.level,
+        view.headline,
+    )
+    assert "disks: the API refused the request (403): storage:read" in text
+    assert "at least 7.155840" in text
+
+
+def test_the_resources_are_bounded(web: Vm, now: datetime) -> None:
+    """The most urgent, and a count of the rest."""
+    disk = Resource(Kind.DISK, "d", "data", "ready", MicroUsdc(1_000))
+    disks = [replace(disk, id=f"d{number}") for number in range(MOST_RESOURCES + 7)]
+    report = replace(
+        account(web, now=now), billing=METERED, resources={each.key: each for each in disks}
+    )
+    view = build_status([report], [], now, brief)
+
+    assert (MOST_RESOURCES, 7) == (len(view.resources), view.more_resources)
+    assert "and 7 more" in text_of(render_status(view))
 
 
 def test_the_balance_is_shown_where_it_is_known(web: Vm, now: datetime) -> None:
