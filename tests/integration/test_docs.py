@@ -27,6 +27,7 @@ from anyio.from_thread import start_blocking_portal
 
 from fluence_watch.settings import load_settings
 from fluence_watch.simulator import build_world, create_app, running, utc_now
+from fluence_watch.simulator.actions import AddDisk
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -220,13 +221,18 @@ def environment(folder: Path, api: str, port: str) -> Mapping[str, str]:
 
 @pytest.fixture
 def reader(
-    tmp_path: Path, tool: Callable[..., str], free_port: Callable[[], int]
+    page: Path, tmp_path: Path, tool: Callable[..., str], free_port: Callable[[], int]
 ) -> Iterator[Reader]:
-    world = build_world(seed=1, vms=6, epoch=timedelta(hours=24), now=utc_now(), api_key=KEY)
+    metered, epoch = page.stem == "cloud", timedelta(hours=24)
+    world = build_world(seed=1, vms=6, epoch=epoch, now=utc_now(), api_key=KEY, metered=metered)
+    if metered:
+        AddDisk("archive", gb=2000).apply(world)
     api: Any = running(create_app(world, utc_now, dialect="all"))
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(api) as url:
         port = str(free_port())
         someone = Reader(tmp_path, dict(environment(tmp_path, url, port)), tool, port)
+        if metered:
+            someone.variables["FLUENCE_WATCH_ACCOUNTS__MAIN__DIALECT"] = "cloud"
         yield someone
         for daemon in someone.daemons:
             daemon.terminate()
