@@ -22,7 +22,7 @@ class PriceChangedSettings(EventSettings):
 
 @dataclass(frozen=True, slots=True)
 class PriceChanged:
-    """Both prices per epoch and their difference, in micro-USDC.
+    """Both prices per epoch and their difference, in micro-USDC; per hour if `metered`.
 
     `percent` is the difference relative to the old price, with one decimal.
     It is `None` if the old price was zero.
@@ -35,6 +35,7 @@ class PriceChanged:
     difference: MicroUsdc
     percent: Decimal | None
     funded_until: datetime | None
+    metered: bool = False
 
 
 def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
@@ -59,6 +60,7 @@ def _facts(situation: Situation, vm: Vm, old: MicroUsdc, new: MicroUsdc) -> Pric
         difference=MicroUsdc(more),
         percent=(Decimal(100 * more) / old).quantize(_TENTH) if old else None,
         funded_until=None if until == FOREVER else until,
+        metered=not situation.billing.prepaid,
     )
 
 

@@ -26,12 +26,16 @@ class VmStatusSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class VmStatus:
-    """The status of the VM, with the API's own word. `reserved` is in micro-USDC."""
+    """The status of the VM, with the API's own word. `reserved` is in micro-USDC.
+
+    A VM that is `metered` has no reserve.
+    """
 
     vm: VmRef
     status: Status
     word: str
     reserved: MicroUsdc | None
+    metered: bool = False
 
 
 def judge(situation: Situation, settings: VmStatusSettings) -> Judgement:
@@ -56,7 +60,9 @@ def _finding(situation: Situation, settings: VmStatusSettings, vm: Vm) -> Findin
     state = Status.SUSPENDED if vm.status is Status.SUSPENDING else vm.status
     severity = Severity.CRITICAL if vm.status is Status.TERMINATED else settings.severity
     fingerprint = Fingerprint(situation.account, NAME, vm.key, state)
-    return Finding(fingerprint, severity, VmStatus(ref(vm), vm.status, vm.status_word, vm.reserved))
+    metered = not situation.billing.prepaid
+    facts = VmStatus(ref(vm), vm.status, vm.status_word, vm.reserved, metered)
+    return Finding(fingerprint, severity, facts)
 
 
 RULE = Rule(NAME, VmStatusSettings, (VmStatus,), judge, impact=Impact.VM)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from fluence_watch.model.debt import unpaid
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.known import Cause, KnownVm
@@ -55,7 +56,10 @@ class VmVanishedSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class VmVanished:
-    """The last known description of the VM. Amounts are micro-USDC. Unknown values are `None`."""
+    """The last known description of the VM. Amounts are micro-USDC. Unknown values are `None`.
+
+    In a `metered` account the VM had no reserve, and what was attached to it goes on costing money.
+    """
 
     vm: VmRef
     last_seen_at: datetime | None
@@ -67,6 +71,7 @@ class VmVanished:
     cause: Cause = Cause.UNKNOWN
     ports: tuple[str, ...] | None = None
     missing_since: datetime | None = None
+    metered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +113,22 @@ def _vanished(
         reserved=vm.reserved,
         spent=vm.spent,
         funded_until=None if until == FOREVER else until,
-        cause=cause,
+        cause=Cause.FUNDS if cause is Cause.UNKNOWN and _is_in_debt(situation) else cause,
         ports=None if vm.ports is None else tuple(map(str, vm.ports)),
         missing_since=entry.missing_since,
+        metered=not situation.billing.prepaid,
     )
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
     # `for` counts from when the VM went missing, so a doubted VM fires when its fleet's alert ends
     since = entry.missing_since or situation.now
     at_once = situation.now - since >= settings.hold
     return Finding(fingerprint, settings.severity, facts, at_once=at_once)
+
+
+def _is_in_debt(situation: Situation) -> bool:
+    """Whether the account owes money, so that its VMs may be removed."""
+    balance = situation.snapshot.balance if situation.snapshot else None
+    return balance is not None and not situation.billing.prepaid and unpaid(balance) > 0
 
 
 def _fleet(situation: Situation, settings: VmVanishedSettings, doubt: Doubt) -> Finding:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,6 +129,13 @@ def priced(number: int, new: int, percent: str | None, old: int = PRICE) -> Aler
     return fires("price_changed", facts, WARNING, NOW.isoformat())
 
 
+def of_metered(alert: Alert) -> Alert:
+    """The same in an account that pays every second: nothing is reserved."""
+    facts: Any = alert.facts
+    none = {"funded_until": None} if hasattr(facts, "funded_until") else {"reserved": None}
+    return replace(alert, facts=replace(facts, **none, metered=True))
+
+
 def key(direction: KeyChange, name: str = "laptop", **changes: object) -> Alert:
     facts = SshKeyDrift(direction, name, f"SHA256:{name}", "ssh-ed25519", "me@home")
     return fires("ssh_key_drift", replace(facts, **changes), WARNING, f"{direction}:{name}")
@@ -222,6 +230,9 @@ PRICES = [priced(1, 350_000, "17.4"), priced(2, 0, "-100.0"), priced(3, PRICE, N
 KEYS = [key(KeyChange.ADDED), key(KeyChange.REMOVED, name="old", algorithm=None, comment=None)]
 DRY = poor(balance=-1, days=Decimal("0.0"), dry_at=NOW, days_left=None, uncounted=2)
 DEBT = poor(balance=-4_500_000, burn_per_day=0, days=Decimal(0), dry_at=None, days_left=None)
+NO_RESERVE: dict[str, Any] = {
+    "metered": True, "reserved": None, "spent": None, "funded_until": None,
+}  # fmt: skip
 METERED = poor(
     metered=True, vms_at=NOW + timedelta(days=5), disks_at=NOW + timedelta(days=15), uncounted=1
 )
@@ -275,14 +286,20 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "vm_vanished_unknown": message(MYSTERY),
         "vm_vanished_resolved": message(ended(vanished())),
         "vm_vanished_terminating": message(TERMINATING),
+        "vm_vanished_metered": message(
+            vanished(**NO_RESERVE), vanished(**NO_RESERVE, cause=Cause.PROVIDER, vm=vm(2))
+        ),
+        "vm_vanished_metered_debt": message(vanished(**NO_RESERVE, cause=Cause.FUNDS)),
         "fleet_vanished": message(fleet()),
         "fleet_vanished_resolved": message(ended(fleet())),
         "port_drift": message(*OPENED, CLOSED),
         "port_drift_resolved": message(*map(ended, OPENED)),
         "vm_status": message(*STATES),
+        "vm_status_metered": message(*map(of_metered, STATES)),
         "vm_status_resolved": message(ended(STATES[2]), ended(STATES[4])),
         "public_ip_changed": message(moved()),
         "price_changed": message(*PRICES),
+        "price_changed_metered": message(*map(of_metered, PRICES)),
         "ssh_key_drift": message(*KEYS),
         "account_low": message(poor()),
         "account_low_dry": message(DRY),
