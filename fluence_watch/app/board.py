@@ -23,7 +23,7 @@ from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules import delivery_failing
+from fluence_watch.rules import debt, delivery_failing
 from fluence_watch.rules.port_drift import expected_ports
 from fluence_watch.web.status import AccountReport, ReceiverReport, StatusView, build_status
 
@@ -186,6 +186,7 @@ class Board:
             resources=view.resources,
             unlisted=view.unlisted,
             unknown=unknown,
+            removal=view.removal if view.up else None,
         )
 
 
@@ -224,8 +225,14 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
         resources=outcome.resources,
         unlisted=outcome.unlisted,
         permissions=outcome.permissions,
-        removal=removal_in(outcome, billing),
+        removal=removal_in(outcome, billing, _owed_since(polled)),
     )
+
+
+def _owed_since(polled: Polled) -> datetime | None:
+    """When the debt of the account was first seen."""
+    alert = polled.state.alerts.get(Fingerprint(polled.policy.account, debt.NAME))
+    return alert.active_at if alert else None
 
 
 def _funded_until(outcome: Snapshot, billing: Billing) -> datetime | None:

@@ -38,14 +38,19 @@ class Removal:
         return self.disks_at if kind is Kind.DISK else self.vms_at
 
 
-def removal_in(snapshot: Snapshot, billing: Billing) -> Removal | None:
-    """When what is listed in a snapshot is removed. `None` if it is not metered or not known."""
+def removal_in(
+    snapshot: Snapshot, billing: Billing, owed_since: datetime | None = None
+) -> Removal | None:
+    """When what is listed in a snapshot is removed. `None` if it is not metered or not known.
+
+    `owed_since` is when the debt was first seen, by default when the snapshot was taken.
+    """
     vms, rented = snapshot.vms.values(), snapshot.resources.values()
     whole = snapshot.complete and not snapshot.rejected and not snapshot.unlisted
     priced = not unpriced(vms) and not unpriced(rented)
     if billing.prepaid or snapshot.balance is None or not (whole and priced):
         return None
-    return removal_of(snapshot.balance, vms, rented, snapshot.taken_at)
+    return removal_of(snapshot.balance, vms, rented, snapshot.taken_at, owed_since)
 
 
 def unpaid(balance: AccountBalance) -> MicroUsdc:

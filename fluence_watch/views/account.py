@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, Billing
-from fluence_watch.model.debt import removal_of
+from fluence_watch.model.debt import Removal
 from fluence_watch.model.forecast import account_forecast
 from fluence_watch.model.funding import account_funded_until, unpriced
 from fluence_watch.model.money import in_usdc
@@ -58,18 +58,18 @@ def account_overview(
     complete: bool = True,
     resources: Collection[Resource] = (),
     unlisted: Collection[Kind] = (),
+    removal: Removal | None = None,
 ) -> AccountOverview:
     """The view of an account as of `now`. `vms` is `None` until a list was read.
 
     If a list is not `complete` or has `unread` VMs, it is unknown how long the balance lasts.
+    `removal` is when unpaid resources are removed, if the account is metered.
     """
     ahead = None if vms is None else account_forecast(vms, now, billing, resources)
     whole = vms is not None and complete and not unread and not unlisted
-    until = removal = None
+    until = None
     if balance is not None and vms is not None and whole:
         until = account_funded_until(balance.balance, vms, now, billing, resources)
-        if until is not None and not billing.prepaid:
-            removal = removal_of(balance, vms, resources, now)
     kinds = Counter(each.kind for each in resources)
     return AccountOverview(
         account=account,

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, HOUR, Billing
+from fluence_watch.model.debt import Removal
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.funding import FOREVER, funded_until, resources_burn
 from fluence_watch.model.resource import Kind, Resource
@@ -35,7 +36,7 @@ class AccountReport:
 
     `up` is whether the last poll was complete, or `None` before the first; `error` says why not.
     `vms`, `rejected`, `balance` and `resources` are those of the last list that was read.
-    `unlisted` and `unknown` are as in a snapshot.
+    `unlisted` and `unknown` are as in a snapshot. `removal` is when unpaid resources are removed.
     """
 
     name: str
@@ -49,6 +50,7 @@ class AccountReport:
     resources: Mapping[str, Resource] = field(default_factory=dict)
     unlisted: frozenset[Kind] = frozenset()
     unknown: Mapping[str, str] = field(default_factory=dict)
+    removal: Removal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,7 @@ def _account_row(account: AccountReport, now: datetime) -> AccountRow:
             complete=account.up is True,
             resources=account.resources.values(),
             unlisted=account.unlisted,
+            removal=account.removal,
         ),
         up=account.up,
         error=account.error,

@@ -92,13 +92,16 @@ def forecast(
 
 
 def _overview(setup: "Setup", snapshot: Snapshot, now: datetime) -> "AccountOverview":
+    from fluence_watch.model.debt import removal_in
     from fluence_watch.views.account import account_overview
 
+    billing = setup.policies[snapshot.account].billing_of(snapshot)
     return account_overview(
         snapshot.account,
         snapshot.vms.values(),
         now,
-        setup.policies[snapshot.account].billing_of(snapshot),
+        billing,
+        removal=removal_in(snapshot, billing),
         balance=snapshot.balance,
         unread=len(snapshot.rejected),
         complete=snapshot.complete,

@@ -10,6 +10,7 @@ import pytest
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import METERED
+from fluence_watch.model.debt import Removal
 from fluence_watch.model.finding import Fingerprint, Severity, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
@@ -212,10 +213,11 @@ def test_an_account_that_is_metered(web: Vm, now: datetime) -> None:
     assert "0.298160 an hour none unknown every second" in text
     assert "0.000000 1.500000 owed" in text
 
-    known = replace(report, resources={disk.key: disk})
+    removal = Removal(now, now + HOUR, now + 2 * HOUR)
+    known = replace(report, resources={disk.key: disk}, removal=removal)
     (vm,) = build_status([known], [], now, brief).vms
     (row,) = build_status([known], [], now, brief).resources
-    assert now < vm.vm.funded_until < row.resource.funded_until  # type: ignore[operator]
+    assert (now + HOUR, now + 2 * HOUR) == (vm.vm.funded_until, row.resource.funded_until)
 
 
 def test_what_is_not_known_of_an_account(web: Vm, now: datetime) -> None:
