@@ -74,6 +74,7 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         }
         | resources.unknown,
         resources=resources.found,
+        kinds=client.kinds,
         permissions=resources.permissions,
     )
 

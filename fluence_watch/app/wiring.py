@@ -125,6 +125,7 @@ def _client_config(account: AccountSettings, settings: WatchSettings) -> ClientC
         base_url=account.url,
         dialect=account.dialect,
         auth=account.auth,
+        gpu=account.gpu,
         timeout=settings.poll.timeout.total_seconds(),
         max_body_bytes=settings.poll.max_body_mb * _MIB,
     )

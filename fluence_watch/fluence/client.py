@@ -26,6 +26,7 @@ from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO, DIALECTS, Dialect, check_dialect
 from fluence_watch.fluence.dialects.choosing import choose
 from fluence_watch.fluence.dialects.elements import Listing, Memo, Resources, read_elements
+from fluence_watch.fluence.gpu import GpuCloud
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.transport import RequestRecord, Transport
 from fluence_watch.fluence.writes import reading_back
@@ -77,6 +78,7 @@ class FluenceClient:
         self._config = config
         self._transport = Transport(config, on_request=on_request, transport=transport, now=now)
         self._dialect = None if config.dialect == AUTO else DIALECTS[config.dialect]()
+        self._gpu = GpuCloud() if config.gpu else None
         self._choosing = asyncio.Lock()
         self._memo: Memo = {}
         self._decode: Callable[[msgspec.Raw], Vm] | None = None
@@ -154,7 +156,7 @@ class FluenceClient:
         )
 
     async def delete_vm(self, vm_id: str) -> None:
-        """Delete a VM and everything on its disk.
+        """Delete a VM. Its disk goes with it where it is part of the VM, not in `cloud`.
 
         Raises:
             RefusedError: the API refuses.
@@ -226,11 +228,12 @@ class FluenceClient:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """What is billed by itself beside VMs. Empty before the dialect is detected."""
-        return self._dialect.kinds if self._dialect else ()
+        """What is billed by itself beside VMs, as far as the dialect is known."""
+        own = self._dialect.kinds if self._dialect else ()
+        return (*own, *self._gpu.kinds) if self._gpu else own
 
     async def list_resources(self, kind: Kind) -> Resources:
-        """All disks, or all public IPs, also those that are attached to no VM.
+        """All disks, public IPs or GPU instances, also those that no VM uses and that are over.
 
         Raises:
             RefusedError: the dialect has none.
@@ -238,22 +241,50 @@ class FluenceClient:
             ApiError: the list could not be read.
         """
         dialect = await self._chosen()
+        if self._gpu and kind in self._gpu.kinds:
+            return await self._gpu.resources(self._call(dialect), kind)
         return await dialect.resources(self._call(dialect), kind)
 
     async def delete_resource(self, kind: Kind, resource_id: str) -> None:
-        """Delete a disk and everything on it, or give a public IP back.
+        """Delete a disk or a GPU instance and everything on it, or give a public IP back.
 
         Raises:
             RefusedError: the API refuses, for example while it is attached to a VM.
             OutcomeUnknownError: it may have been deleted.
             ApiError: it was not deleted.
         """
-        dialect = await self._chosen()
-        command = "disk ls" if kind is Kind.DISK else "ip ls"
+        dialect, gpu = await self._chosen(), self._gpu
+
+        async def delete() -> None:
+            if gpu and kind in gpu.kinds:
+                await gpu.delete(self._call(dialect), kind, resource_id)
+            else:
+                await dialect.delete_resource(self._call(dialect), kind, resource_id)
+
         await settle(
-            lambda: dialect.delete_resource(self._call(dialect), kind, resource_id),
+            delete,
             lambda: reading_back.resource_deleted(lambda: self.list_resources(kind), resource_id),
-            _words(f"the {kind.word} {resource_id}", "deleted", command),
+            _words(f"the {kind.word} {resource_id}", "deleted", f"{_group(kind)} ls"),
+            self._pause,
+        )
+
+    async def rename_gpu(self, kind: Kind, instance_id: str, name: str) -> None:
+        """Rename a GPU VM or a GPU server.
+
+        Raises:
+            RefusedError: the API refuses, or it is a container, which cannot be renamed.
+            OutcomeUnknownError: it may have been renamed.
+            ApiError: it was not renamed.
+        """
+        dialect, gpu = await self._chosen(), self._gpu
+        if gpu is None:
+            raise RefusedError("GPU instances are not part of this account: see `gpu`")
+        await settle(
+            lambda: gpu.rename(self._call(dialect), kind, instance_id, name),
+            lambda: reading_back.resource_renamed(
+                lambda: self.list_resources(kind), instance_id, name
+            ),
+            _words(f"the {kind.word} {instance_id}", "renamed", "gpu ls"),
             self._pause,
         )
 
@@ -302,6 +333,11 @@ class FluenceClient:
     def _call(self, dialect: Dialect) -> Call:
         deadline = self._transport.deadline()
         return Call(self._transport, deadline, self._config.max_body_bytes, dialect.signing)
+
+
+def _group(kind: Kind) -> str:
+    """The command for resources of the kind."""
+    return {Kind.DISK: "disk", Kind.PUBLIC_IP: "ip"}.get(kind, "gpu")
 
 
 def _words(subject: str, done: str, command: str) -> ChangeWords:

@@ -17,6 +17,7 @@ class ClientConfig:
     In `cloud`, both means `X-API-KEY`, because a bearer token is a login there.
     `timeout` is the budget of one whole call in seconds, retries included.
     `max_body_bytes` bounds a decompressed response body, and all pages of a list together.
+    `gpu` is whether instances of the GPU cloud belong to the account.
 
     Raises:
         ValueError: a header cannot carry the key, the base URL is not plain HTTP(S), or a
@@ -29,6 +30,7 @@ class ClientConfig:
     auth: Literal["both", "x-api-key", "bearer"] = "both"
     timeout: float = 10.0
     max_body_bytes: int = 256 * 2**20
+    gpu: bool = False
 
     def __post_init__(self) -> None:
         if not fits_header(self.api_key):

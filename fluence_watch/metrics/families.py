@@ -92,7 +92,8 @@ def _funded_until(vm: Vm, view: AccountView) -> str | None:
 
 def _removal(view: AccountView) -> Iterable[tuple[str, str]]:
     if view.removal:
-        times = {"vm": view.removal.vms_at} | {kind.value: view.removal.of(kind) for kind in Kind}
+        times = {"vm": view.removal.vms_at}
+        times |= {kind.value: view.removal.of(kind) for kind in (Kind.DISK, Kind.PUBLIC_IP)}
         yield from ((f'kind="{kind}"', timestamp(at) or "") for kind, at in sorted(times.items()))
 
 
@@ -104,12 +105,12 @@ def _burn(view: AccountView) -> str | None:
 
 
 def _listed_kinds(view: AccountView) -> list[Kind]:
-    """The kinds of which all are known. Where VMs are prepaid, there are none beside them."""
-    return [] if view.billing.prepaid else [kind for kind in Kind if kind not in view.unlisted]
+    """The kinds of which all are known."""
+    return [kind for kind in Kind if kind in view.kinds - view.unlisted]
 
 
 def _rented(view: AccountView) -> Iterable[tuple[str, str]]:
-    counts = Counter((each.kind, bool(each.attached_to)) for each in view.resources.values())
+    counts = Counter((each.kind, not each.is_idle) for each in view.resources.values())
     for kind in _listed_kinds(view):
         for attached in (True, False):
             yield f'kind="{kind}",attached="{attached}"'.lower(), str(counts[kind, attached])

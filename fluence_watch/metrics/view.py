@@ -20,7 +20,8 @@ class AccountView:
     `vms` are the VMs of the last good snapshot by `Vm.key`, also after a failed poll.
     `expected` are the expected ports by `Vm.key`, `None` or absent if unknown.
     `balance` and `overage` are in micro-USDC.
-    `resources` are the disks and addresses, without those kinds whose list is not complete.
+    `resources` are what is rented beside VMs, of these `kinds`. The lists of those that are
+    `unlisted` are not complete.
     `removal` is when unpaid resources are removed, if the account is metered and known in full.
     `permissions` tell whether the key has those that a poll needs.
     """
@@ -37,6 +38,7 @@ class AccountView:
     funded_until: datetime | None = None
     overage: MicroUsdc | None = None
     resources: Mapping[str, Resource] = field(default_factory=dict)
+    kinds: frozenset[Kind] = frozenset()
     unlisted: frozenset[Kind] = frozenset()
     permissions: Mapping[str, bool] = field(default_factory=dict)
     removal: Removal | None = None

@@ -50,4 +50,5 @@ Billing = EpochBilling | HourlyBilling | MeteredBilling
 EPOCHS = EpochBilling()
 """Epochs of a day, as on the marketplace."""
 
+HOURS = HourlyBilling()
 METERED = MeteredBilling()

@@ -22,24 +22,24 @@ def funded_epochs(price: MicroUsdc, reserved: MicroUsdc) -> int | None:
     return max(reserved, 0) // price if price > 0 else None
 
 
-def funded_until(vm: Vm, billing: Billing = EPOCHS) -> datetime | None:
-    """Until when the VM is paid for, including its reserve.
+def funded_until(thing: Vm | Resource, billing: Billing = EPOCHS) -> datetime | None:
+    """Until when something prepaid is paid for, including its reserve.
 
-    `FOREVER` if the VM is free. `None` if the price, the reserve or the next billing is unknown.
+    `FOREVER` if it is free. `None` if the price, the reserve or the next billing is unknown.
     """
-    if vm.price is None or vm.reserved is None or vm.next_billing_at is None:
+    if thing.price is None or thing.reserved is None or thing.next_billing_at is None:
         return None
-    epochs = funded_epochs(vm.price, vm.reserved)
+    epochs = funded_epochs(thing.price, thing.reserved)
     if epochs is None:
         return FOREVER
     try:
-        return vm.next_billing_at + epochs * billing.period
+        return thing.next_billing_at + epochs * billing.period
     except OverflowError:
         return FOREVER
 
 
 class Priced(Protocol):
-    """A VM, a disk or an address."""
+    """A VM, a disk, an address or a GPU instance."""
 
     @property
     def price(self) -> MicroUsdc | None:
@@ -73,7 +73,7 @@ def account_burn(
 
 
 def resources_burn(resources: Iterable[Resource]) -> MicroUsdc:
-    """What disks and addresses cost per day."""
+    """What disks, addresses and GPU instances cost per day."""
     return MicroUsdc(sum(burn_per_day([each], each.billing) for each in resources))
 
 
@@ -92,7 +92,7 @@ def cost_until(
     if not billing.prepaid:
         ahead = max(end - now, timedelta(0))
         return MicroUsdc(-(-thing.price * ahead // billing.price_is_for))
-    if isinstance(thing, Resource) or thing.next_billing_at is None:
+    if thing.next_billing_at is None:
         return None
     charges = -(-(end - thing.next_billing_at) // billing.price_is_for)
     return MicroUsdc(max(0, charges) * thing.price)

@@ -34,7 +34,8 @@ class Snapshot:
     `billing` is how VMs are paid. It is `None` if that is not known.
     `incomplete_because` is why VMs may be absent from this list without being missing.
     For example, a page changed while the list was read.
-    `resources` are the disks and addresses of the account by `Resource.key`.
+    `resources` are what the account rents beside VMs, by `Resource.key`, of the `kinds` that were
+    requested.
     `unknown` holds the reasons why something (`SSH keys`, `balance`, `disks`) was requested but not
     received in full.
     `permissions` tell whether the key has those that a poll needs. It is empty if unknown.
@@ -51,6 +52,7 @@ class Snapshot:
     billing: Billing | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, Resource] = field(default_factory=dict)
+    kinds: frozenset[Kind] = frozenset()
     permissions: Mapping[str, bool] = field(default_factory=dict)
 
     @property
@@ -127,6 +129,7 @@ def build_snapshot(
     billing: Billing | None = None,
     unknown: Mapping[str, str] | None = None,
     resources: Iterable[Resource] = (),
+    kinds: Iterable[Kind] = (),
     permissions: Mapping[str, bool] | None = None,
 ) -> Snapshot:
     """Build a snapshot of the list. Of several elements with the same id, the first one counts.
@@ -151,5 +154,6 @@ def build_snapshot(
         billing=billing,
         unknown=unknown or {},
         resources={each.key: each for each in resources},
+        kinds=frozenset(kinds),
         permissions=permissions or {},
     )

@@ -186,6 +186,9 @@ class AccountSettings(Settings):
         default=timedelta(hours=24),
         description="billing period; other values are for the simulator. In cloud it is always 1h",
     )
+    gpu: bool = Field(
+        default=False, description="whether to watch the account's instances of the GPU cloud too"
+    )
 
     @property
     def key(self) -> str:

@@ -15,6 +15,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.simulator.catalog import CONFIGURATIONS, DATACENTERS, configuration
 from fluence_watch.simulator.errors import RefusedError
+from fluence_watch.simulator.gpu_actions import AddGpu, SetGpu
 from fluence_watch.simulator.machine import State, in_state, sharing_ports
 from fluence_watch.simulator.rental import ADDRESS_PRICE, Rental, RentalKind, disk_price
 from fluence_watch.simulator.world import World
@@ -308,6 +309,8 @@ ACTIONS: dict[str, type[Action]] = {
     "add-address": AddAddress,
     "withhold": Withhold,
     "set-balance": SetBalance,
+    "add-gpu": AddGpu,
+    "set-gpu": SetGpu,
 }
 
 

@@ -146,6 +146,7 @@ class Control:
                 "deposited": world.deposited,
                 "top_ups_fail": world.top_ups_fail,
                 "vms": [_shown(machine) for machine in world.machines.values()],
+                "gpus": list(world.gpus.values()),
                 "ssh_keys": list(world.ssh_keys),
                 "maintenance": world.maintenance,
                 "requests": _seen(self.traffic),

@@ -18,11 +18,12 @@ from typing import TypeVar
 
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH, Port
+from fluence_watch.simulator import gpu, metering
 from fluence_watch.simulator import machine as machines
-from fluence_watch.simulator import metering
 from fluence_watch.simulator.access import AcceptedAuth
 from fluence_watch.simulator.catalog import CONFIGURATIONS, Configuration
 from fluence_watch.simulator.errors import RefusedError, UnknownError
+from fluence_watch.simulator.gpu import GpuInstance
 from fluence_watch.simulator.groups import Group
 from fluence_watch.simulator.machine import Machine, Rule, State, checked_ports, key_of
 from fluence_watch.simulator.metering import Meter
@@ -45,6 +46,7 @@ class World:
     In paginated lists, `first_page` is the number of the first page.
     A `metered` account pays every second for each VM, disk and address, and reserves nothing.
     `rentals` are its disks and addresses. The key has all permissions but the `withheld` ones.
+    `gpus` are the instances of the GPU cloud.
     """
 
     now: datetime
@@ -65,6 +67,7 @@ class World:
     rentals: dict[str, Rental] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
     withheld: frozenset[str] = frozenset()
+    gpus: dict[str, GpuInstance] = field(default_factory=dict)
     deposited: MicroUsdc = field(init=False)
     spent_on_deleted: MicroUsdc = _NOTHING
     provisioned: int = 0
@@ -84,13 +87,14 @@ class World:
                 self.put(self._paid(machine, due))
         if self.metered:
             metering.run(self, now)
+        gpu.run(self, now)
         self.now = max(self.now, now)
 
     @property
     def accounted(self) -> MicroUsdc:
         """Balance, reserves and all spending; equals `deposited`."""
         held = sum(machine.reserved + machine.spent for machine in self.machines.values())
-        return MicroUsdc(self.balance + self.spent_on_deleted + held)
+        return MicroUsdc(self.balance + self.spent_on_deleted + held + gpu.held(self.gpus))
 
     def listed(self) -> list[Machine]:
         """The VMs that the account holder can see, ended ones included."""
@@ -234,6 +238,10 @@ class World:
         self.balance = MicroUsdc(self.balance + amount)
         self.deposited = MicroUsdc(self.deposited + amount)
         self._retry_top_ups(self.machines.values())
+
+    def rename_gpu(self, instance: GpuInstance, name: str) -> None:
+        """Rename a GPU instance; its id stays."""
+        self.gpus[instance.id] = replace(instance, name=name)
 
     def add_ssh_key(self, name: str, line: str) -> tuple[SshKey, bool]:
         """Add a key. Returns it, and whether it is new to the account.

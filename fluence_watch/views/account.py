@@ -1,7 +1,7 @@
 """An account as data."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from fluence_watch.model.debt import Removal
 from fluence_watch.model.forecast import account_forecast
 from fluence_watch.model.funding import account_funded_until, unpriced
 from fluence_watch.model.money import in_usdc
-from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.resource import GPUS, Kind, Resource
 from fluence_watch.model.vm import Vm
 
 
@@ -21,7 +21,8 @@ class AccountOverview:
     """An account and its costs. Amounts are USDC. `None` is unknown.
 
     `vms` is the number of readable VMs, `unread` the number of unreadable ones.
-    `unlisted` are the kinds of resources whose list is not complete: `disks`.
+    `disks`, `public_ips` and `gpus` are those that are billed by themselves; `None` where these are
+    not watched, or not known in full. `unlisted` are the kinds whose list is not complete: `disks`.
     Only some dialects report `balance`. `funded_until` is how long it pays for everything.
     `first_vm_out` is when the first VM has used up its reserve.
     In a metered account, unpaid VMs and addresses are removed at `vms_removed_at`, disks later.
@@ -34,6 +35,7 @@ class AccountOverview:
     unread: int
     disks: int | None
     public_ips: int | None
+    gpus: int | None
     unlisted: tuple[str, ...]
     balance: Decimal | None
     overage: Decimal | None
@@ -57,6 +59,7 @@ def account_overview(
     unread: int = 0,
     complete: bool = True,
     resources: Collection[Resource] = (),
+    kinds: Collection[Kind] = (),
     unlisted: Collection[Kind] = (),
     removal: Removal | None = None,
 ) -> AccountOverview:
@@ -70,13 +73,19 @@ def account_overview(
     until = None
     if balance is not None and vms is not None and whole:
         until = account_funded_until(balance.balance, vms, now, billing, resources)
-    kinds = Counter(each.kind for each in resources)
+    counts = Counter(each.kind for each in resources if each.is_billed)
+
+    def number(*of: Kind) -> int | None:
+        known = all(kind in kinds and kind not in unlisted for kind in of)
+        return sum(counts[kind] for kind in of) if known else None
+
     return AccountOverview(
         account=account,
         vms=None if vms is None else len(vms),
         unread=unread,
-        disks=_listed(Kind.DISK, kinds, unlisted, billing),
-        public_ips=_listed(Kind.PUBLIC_IP, kinds, unlisted, billing),
+        disks=number(Kind.DISK),
+        public_ips=number(Kind.PUBLIC_IP),
+        gpus=number(*GPUS),
         unlisted=tuple(sorted(kind.words for kind in unlisted)),
         balance=in_usdc(balance.balance) if balance else None,
         overage=in_usdc(balance.overage) if balance else None,
@@ -89,10 +98,3 @@ def account_overview(
         unpriced=None if vms is None else unpriced(vms) + unpriced(resources),
         vms_unknown=ahead.unknown if ahead else None,
     )
-
-
-def _listed(
-    kind: Kind, kinds: Mapping[Kind, int], unlisted: Collection[Kind], billing: Billing
-) -> int | None:
-    """How many there are. Where VMs are prepaid, they are part of a VM."""
-    return None if billing.prepaid or kind in unlisted else kinds[kind]

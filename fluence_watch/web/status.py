@@ -48,6 +48,7 @@ class AccountReport:
     balance: AccountBalance | None = None
     billing: Billing = EPOCHS
     resources: Mapping[str, Resource] = field(default_factory=dict)
+    kinds: frozenset[Kind] = frozenset()
     unlisted: frozenset[Kind] = frozenset()
     unknown: Mapping[str, str] = field(default_factory=dict)
     removal: Removal | None = None
@@ -241,6 +242,7 @@ def _account_row(account: AccountReport, now: datetime) -> AccountRow:
             unread=len(account.rejected),
             complete=account.up is True,
             resources=account.resources.values(),
+            kinds=account.kinds,
             unlisted=account.unlisted,
             removal=account.removal,
         ),

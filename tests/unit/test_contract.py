@@ -21,6 +21,7 @@ from fluence_watch.model.billing import METERED
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH
+from fluence_watch.model.resource import Kind
 from fluence_watch.model.vm import Datacenter, Status, Vm
 from fluence_watch.rules import RULES
 
@@ -131,6 +132,7 @@ def exposed() -> dict[str, set[str]]:
             funded_until=NOW,
             overage=MicroUsdc(0),
             billing=METERED,
+            kinds=frozenset(Kind),
             permissions={"storage:read": True},
             removal=Removal(NOW, NOW, NOW),
         )

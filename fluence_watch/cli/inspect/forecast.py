@@ -106,6 +106,7 @@ def _overview(setup: "Setup", snapshot: Snapshot, now: datetime) -> "AccountOver
         unread=len(snapshot.rejected),
         complete=snapshot.complete,
         resources=snapshot.resources.values(),
+        kinds=snapshot.kinds,
         unlisted=snapshot.unlisted,
     )
 

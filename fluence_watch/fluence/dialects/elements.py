@@ -86,6 +86,20 @@ def read_elements(
     return Reading(Listing(tuple(vms), tuple(rejected)), fresh)
 
 
+def read_resources(
+    elements: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], Resource]
+) -> tuple[list[Resource], list[str]]:
+    """The elements that can be read, and why the others cannot."""
+    found, flaws = [], []
+    for index, raw in enumerate(elements):
+        try:
+            found.append(tolerant(read, raw))
+        except (ValueError, RecursionError) as error:
+            path, why = locate(error)
+            flaws.append(f"[{index}]{inert(path)}: {inert(why)}")
+    return found, flaws
+
+
 def _reject(index: int, raw: msgspec.Raw, error: Exception) -> Rejected:
     path, why = locate(error)
     return Rejected(f"[{index}]{inert(path)}", inert(why), _id_of(raw))

@@ -99,7 +99,20 @@ def rounded_usd(text: str, path: str) -> MicroUsdc:
     """
     if not _USD.fullmatch(text):
         raise FieldError(path, f"{text!r:.40} is not a decimal amount of USD")
-    micro = int(_EXACT.to_integral_value(_EXACT.multiply(Decimal(text), _MICRO)))
+    return micro_from_number(Decimal(text), path)
+
+
+def micro_from_number(number: Decimal, path: str) -> MicroUsdc:
+    """An amount of USD to the nearest micro-USDC, half to even.
+
+    Raises:
+        FieldError: it is not finite, or does not fit 64 bits.
+    """
+    if not number.is_finite():
+        raise FieldError(path, f"{number} is not an amount of USD")
+    # a number with an exponent may be too long to be written out
+    small = number.adjusted() < len(str(MOST))
+    micro = int(_EXACT.to_integral_value(_EXACT.multiply(number, _MICRO))) if small else MOST + 1
     if abs(micro) > MOST:
         raise FieldError(path, "the amount of USD does not fit 64 bits")
     return MicroUsdc(micro)

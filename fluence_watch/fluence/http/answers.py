@@ -18,18 +18,26 @@ from fluence_watch.errors import (
 _LONGEST_SECONDS = 9  # digits; about 30 years
 
 
+class _Detail(msgspec.Struct):
+    msg: str = ""
+
+
 class _ErrorBody(msgspec.Struct):
-    """`{"error": "…"}`, in every generation of the API."""
+    """`{"error": "…"}` in every generation of the API, `{"detail": …}` in the GPU cloud."""
 
     error: str = ""
+    detail: str | list[_Detail] = ""
 
 
 def error_text(body: bytes) -> str:
-    """The `error` of an error body; empty when it has none, as in the HTML of a proxy."""
+    """The text of an error body; empty when it has none, as in the HTML of a proxy."""
     try:
-        return msgspec.json.decode(body, type=_ErrorBody).error
+        said = msgspec.json.decode(body, type=_ErrorBody)
     except (ValueError, RecursionError):
         return ""
+    if isinstance(said.detail, str):
+        return said.error or said.detail
+    return said.error or "; ".join(each.msg for each in said.detail if each.msg)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

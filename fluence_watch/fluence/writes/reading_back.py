@@ -58,6 +58,21 @@ async def resource_deleted(
     return None
 
 
+async def resource_renamed(
+    list_resources: Callable[[], Awaitable[Resources]], resource_id: str, name: str
+) -> NotDone | None:
+    """Whether the resource has the name.
+
+    Raises:
+        ApiError: the list could not be read.
+    """
+    listed = await list_resources()
+    found = next((r for r in listed.found if r.id.lower() == resource_id.lower()), None)
+    if found is None:
+        return NotDone("it is not in the list")
+    return None if found.name == name else NotDone("its name is not as requested")
+
+
 async def key_added(
     list_keys: Callable[[], Awaitable[tuple[SshKey, ...]]], public_key: str
 ) -> AddedKey | NotDone:

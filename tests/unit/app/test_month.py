@@ -13,13 +13,20 @@ import pytest
 from fluence_watch.app.decide import Policy
 from fluence_watch.app.poll import fetch
 from fluence_watch.fluence import ClientConfig, FluenceClient, Kind
+from fluence_watch.model.billing import HOURS
 from fluence_watch.model.debt import Removal, removal_in
-from fluence_watch.model.forecast import account_forecast
-from fluence_watch.model.funding import account_funded_until, funded_until
+from fluence_watch.model.forecast import account_forecast, month_end
+from fluence_watch.model.funding import (
+    account_funded_until,
+    cost_until,
+    funded_until,
+    resources_burn,
+)
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.simulator import SettableClock, World, build_world, create_app
 from fluence_watch.simulator.actions import AddAddress, AddDisk
+from fluence_watch.simulator.gpu_actions import AddGpu, SetGpu
 from fluence_watch.simulator.machine import State
 from fluence_watch.simulator.rental import RentalKind
 
@@ -38,7 +45,7 @@ class Month:
         self.clock = SettableClock(BEGIN)
         self.world: World = build_world(seed=5, now=BEGIN, epoch=DAY, api_key=KEY, **world)
         transport = httpx.ASGITransport(create_app(self.world, self.clock, dialect=dialect))
-        config = ClientConfig(KEY, "http://simulator", dialect=dialect, timeout=5.0)
+        config = ClientConfig(KEY, "http://simulator", dialect=dialect, timeout=5.0, gpu=True)
         self.client = FluenceClient(config, now=self.clock, transport=transport)
 
     async def poll(self) -> Snapshot:
@@ -169,3 +176,33 @@ def _assert_foretold(removal: Removal, snapshot: Snapshot, ends: dict[str, datet
     ):
         if there:
             assert abs(ends[name] - said) <= POLL, (name, snapshot.taken_at)
+
+
+async def test_hours(policy: Policy) -> None:
+    """GPU instances are charged each hour of the clock, and one dies when it was foretold."""
+    month = Month(policy, "v2", vms=0, balance=MicroUsdc(10_000 * USDC))
+    for name in ("kept", "doomed"):
+        AddGpu(name, price=1_220_000).apply(month.world)
+
+    def happens(number: int) -> None:
+        if number == POLLS // 2:
+            SetGpu("doomed", drained=True).apply(month.world)
+
+    seen = await month.polls(happens)
+    kept, doomed = (
+        next(g for g in month.world.gpus.values() if g.name == n) for n in ("kept", "doomed")
+    )
+    of_kept = [each.resources[f"gpu_container:{kept.id}"] for each in seen]
+    for before, after in pairwise(of_kept):
+        assert before.spent is not None
+        assert resources_burn([before]) * POLL // DAY == (after.spent or 0) - before.spent
+    ahead = cost_until(of_kept[0], BEGIN, month_end(BEGIN), HOURS)
+    # the month ends at a boundary, which is charged in the next one
+    assert ahead == (of_kept[-1].spent or 0) - (of_kept[0].spent or 0) - kept.price
+    listed = [each.resources[f"gpu_container:{doomed.id}"] for each in seen]
+    alive = [each for each in listed if each.is_billed]
+    until = funded_until(alive[-1], HOURS)
+    assert until == doomed.changed_at
+    assert POLLS // 2 + 1 == len(alive)
+    assert listed[-1].spent == doomed.spent
+    assert not listed[-1].reserved

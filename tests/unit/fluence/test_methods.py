@@ -22,9 +22,11 @@ from fluence_watch.fluence import (
 from fluence_watch.fluence.dialects import DIALECTS
 from fluence_watch.model.billing import METERED
 from fluence_watch.model.ports import SSH, parse_port
-from fluence_watch.model.resource import Kind
+from fluence_watch.model.resource import GPUS, Kind
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.simulator import World, build_world, create_app, running
+from fluence_watch.simulator.gpu import GpuKind
+from fluence_watch.simulator.gpu_actions import AddGpu
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,6 +71,7 @@ async def simulated(stage: Stage, records: list[RequestRecord]) -> AsyncIterator
             )
             stage.app = create_app(world, lambda: NOW, dialect="all")
             settings = {"api_key": world.api_key, "base_url": stage.url, "dialect": dialect}
+            settings |= {"gpu": True}
             client = FluenceClient(ClientConfig(**settings | config), on_request=records.append)
             return world, await stack.enter_async_context(client)
 
@@ -193,10 +196,11 @@ async def _list_resources(client: FluenceClient, world: World) -> None:
     if client.dialect != "cloud":
         with pytest.raises(RefusedError, match="has no disks"):
             await client.list_resources(Kind.DISK)
-        assert () == client.kinds
+        assert GPUS == client.kinds
         return
-    assert (Kind.DISK, Kind.PUBLIC_IP) == client.kinds
-    disks, addresses = [await client.list_resources(kind) for kind in client.kinds]
+    own = (Kind.DISK, Kind.PUBLIC_IP)
+    assert (*own, *GPUS) == client.kinds
+    disks, addresses = [await client.list_resources(kind) for kind in own]
     assert (4, 4, ()) == (len(disks.found), len(addresses.found), disks.flaws)
     vms = {(machine.uuid,) for machine in world.listed()}
     assert vms == {disk.attached_to for disk in disks.found}
@@ -213,6 +217,21 @@ async def _delete_resource(client: FluenceClient, world: World) -> None:
         await client.delete_resource(Kind.DISK, disk.id)
     with pytest.raises(RefusedError):
         await client.delete_resource(Kind.PUBLIC_IP, UNKNOWN_VM)
+
+
+async def _rename_gpu(client: FluenceClient, world: World) -> None:
+    for kind in (GpuKind.VM, GpuKind.CONTAINER):
+        AddGpu("old", kind, price=1_000).apply(world)
+    (gpu,) = (await client.list_resources(Kind.GPU_VM)).found
+    await client.rename_gpu(Kind.GPU_VM, gpu.id, "new")
+    assert ["new"] == [each.name for each in (await client.list_resources(Kind.GPU_VM)).found]
+    (container,) = (await client.list_resources(Kind.GPU_CONTAINER)).found
+    with pytest.raises(RefusedError, match="cannot rename a GPU container"):
+        await client.rename_gpu(Kind.GPU_CONTAINER, container.id, "new")
+    with pytest.raises(RefusedError):
+        await client.rename_gpu(Kind.GPU_VM, UNKNOWN_VM, "new")
+    with pytest.raises(RefusedError, match="must not be blank"):
+        await client.rename_gpu(Kind.GPU_VM, gpu.id, " ")
 
 
 async def _permissions(client: FluenceClient, world: World) -> None:
@@ -237,6 +256,7 @@ CHECKS: Mapping[str, Check] = {
     "service_status": _service_status,
     "list_resources": _list_resources,
     "delete_resource": _delete_resource,
+    "rename_gpu": _rename_gpu,
     "permissions": _permissions,
 }
 

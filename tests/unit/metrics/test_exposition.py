@@ -68,6 +68,7 @@ def metered(view: AccountView, now: datetime) -> AccountView:
         view,
         overage=MicroUsdc(4_500_000),
         resources={disk.key: disk for disk in disks},
+        kinds=frozenset({Kind.DISK, Kind.PUBLIC_IP}),
         unlisted=frozenset({Kind.PUBLIC_IP}),
         permissions={"storage:read": True, "public_ip:read": False},
         removal=Removal(now, now + timedelta(days=3), FOREVER),

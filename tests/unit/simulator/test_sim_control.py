@@ -5,6 +5,8 @@ import pytest
 
 from fluence_watch.simulator import FaultPlan, SettableClock, World, create_app, utc_now
 from fluence_watch.simulator.actions import ACTIONS
+from fluence_watch.simulator.gpu import GpuState
+from fluence_watch.simulator.gpu_actions import AddGpu
 from fluence_watch.simulator.machine import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -55,6 +57,14 @@ EFFECTS = {
         lambda w: any(r.attached_to for r in w.rentals.values() if r.name == "spare"),
     ),
     "withhold": ({"scopes": ["storage:read"]}, lambda w: "storage:read" in w.withheld),
+    "add-gpu": (
+        {"name": "trainer", "kind": "vm", "price": 5},
+        lambda w: [("trainer", 5, 10)] == [(g.name, g.price, g.reserved) for g in w.gpus.values()],
+    ),
+    "set-gpu": (
+        {"gpu": "trainer", "state": "FAILED"},
+        lambda w: [(GpuState.FAILED, 0)] == [(g.state, g.reserved) for g in w.gpus.values()],
+    ),
     "set-balance": ({"amount": -4_500_000}, lambda w: w.balance == -4_500_000),
 }
 
@@ -75,6 +85,7 @@ async def test_every_action_has_its_effect(
     body, holds = EFFECTS[action]
     world.vanish("web-1") if action == "bring-back" else None
     world.drain("web-1") if action == "mend" else None
+    AddGpu("trainer").apply(world) if action == "set-gpu" else None
     world.metered = action.startswith("add-")
     del client.headers["X-API-KEY"]
     assert await post(client, action, body) == 204

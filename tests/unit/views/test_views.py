@@ -148,6 +148,7 @@ def test_an_account() -> None:
         "unread": 0,
         "disks": None,
         "public_ips": None,
+        "gpus": None,
         "unlisted": [],
         "balance": "2.981600",
         "overage": "0.000000",

@@ -44,7 +44,7 @@ from fluence_watch.fluence.dialects.cloud.groups import (
     read_groups,
 )
 from fluence_watch.fluence.dialects.cloud.pages import read_page, read_pages
-from fluence_watch.fluence.dialects.cloud.resources import PATHS, read_resources
+from fluence_watch.fluence.dialects.cloud.resources import PATHS, request_resources
 from fluence_watch.fluence.dialects.cloud.vms import EXPANDED, Surroundings
 from fluence_watch.fluence.dialects.elements import Resources
 from fluence_watch.fluence.dialects.wire import Elements, expected
@@ -201,7 +201,7 @@ class Cloud:
 
     async def resources(self, call: Call, kind: Kind) -> Resources:
         """All pages of the list."""
-        return await read_resources(call, kind)
+        return await request_resources(call, kind)
 
     async def delete_resource(self, call: Call, kind: Kind, resource_id: str) -> None:
         """Delete a disk with all that is on it, or give an address back."""

@@ -4,13 +4,13 @@ Each has its own `priceHourlyUsd`, to the nearest micro-USDC, and is billed unti
 The price of a VM does not contain them. Sizes are in GB of 10**9 bytes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from fluence_watch.fluence.dialects.cloud.pages import read_pages
-from fluence_watch.fluence.dialects.elements import Resources
+from fluence_watch.fluence.dialects.elements import Resources, read_resources
 from fluence_watch.fluence.dialects.parts import (
     Id,
     Small,
@@ -18,11 +18,9 @@ from fluence_watch.fluence.dialects.parts import (
     optional_time,
     rounded_usd,
 )
-from fluence_watch.fluence.dialects.wire import locate, tolerant
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
-from fluence_watch.model.text import inert
 
 _GB = 10**9
 # In the order of creation, so that a new one moves no other to another page.
@@ -82,28 +80,15 @@ def _price(text: str | None) -> MicroUsdc | None:
     return None if text is None else not_negative(rounded_usd(text, path), path)
 
 
-async def read_resources(call: Call, kind: Kind) -> Resources:
+async def request_resources(call: Call, kind: Kind) -> Resources:
     """All resources of the kind.
 
     Raises:
         ApiError: the list could not be read.
     """
     pages = await read_pages(call, f"list_{kind}s", f"{PATHS[kind]}?{_ASKED}")
-    found, flaws = _read(pages.items, _DECODE[kind])
+    found, flaws = read_resources(pages.items, _DECODE[kind])
     return Resources(tuple(found), (*flaws, pages.flaw) if pages.flaw else tuple(flaws))
-
-
-def _read(
-    items: Iterable[msgspec.Raw], decode: Callable[[msgspec.Raw], Resource]
-) -> tuple[list[Resource], list[str]]:
-    found, flaws = [], []
-    for index, item in enumerate(items):
-        try:
-            found.append(tolerant(decode, item))
-        except (ValueError, RecursionError) as error:
-            where, why = locate(error)
-            flaws.append(f"[{index}]{inert(where)}: {inert(why)}")
-    return found, flaws
 
 
 PATHS: Final = {Kind.DISK: "/v1/storages", Kind.PUBLIC_IP: "/v1/public_ips"}
