@@ -10,7 +10,7 @@ from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
 from fluence_watch.model.finding import Verdict
 from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.note import Note, apply_notes, expected_keys, obsolete_notes
+from fluence_watch.model.note import Note, apply_notes, expected_changes, obsolete_notes
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
@@ -91,7 +91,7 @@ def decide(
         billing=policy.billing_of(outcome),
         expectations=policy.expectations,
         keys_before=before.ssh_keys,
-        expected_keys=expected_keys(notes, now),
+        expected_changes=expected_changes(notes, now),
         since={key: alert.active_at for key, alert in before.alerts.items()},
         fault=fault,
     )

@@ -9,6 +9,7 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import Port
 
 KEY_EXPECTED_FOR = timedelta(hours=1)
+GPU_EXPECTED_FOR = timedelta(days=2)  # longer than its end is news
 
 
 class NoteAction(StrEnum):
@@ -19,13 +20,14 @@ class NoteAction(StrEnum):
     ACCEPTED = "accepted"
     KEY_ADDED = "key_added"
     KEY_REMOVED = "key_removed"
+    GPU_REMOVED = "gpu_removed"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One action of a user. `subject` is a `Vm.key` or the fingerprint of an SSH key.
+    """One action of a user.
 
-    `ports` are the accepted ports. `id` is assigned by the store.
+    `subject` is a `Vm.key`, the fingerprint of an SSH key, or a `Resource.key`. `ports` are the accepted ports. `id` is assigned by the store.
     """
 
     id: int
@@ -54,20 +56,26 @@ def apply_notes(known: Mapping[str, KnownVm], notes: Iterable[Note]) -> dict[str
     return after
 
 
-def expected_keys(notes: Iterable[Note], now: datetime) -> frozenset[tuple[NoteAction, str]]:
-    """The changes to SSH keys that a poll may still see, with the key's fingerprint.
+def expected_changes(notes: Iterable[Note], now: datetime) -> frozenset[tuple[NoteAction, str]]:
+    """The changes to keys and GPU instances that a poll may still see, with their subjects.
 
     Whether the request succeeded is unknown. So is whether the last list was read after it.
     """
-    return frozenset((note.action, note.subject) for note in notes if _expects_key(note, now))
+    return frozenset((note.action, note.subject) for note in notes if _is_expected(note, now))
 
 
 def obsolete_notes(notes: Iterable[Note], now: datetime) -> list[Note]:
     """The notes that later polls do not need."""
-    return [note for note in notes if not _expects_key(note, now)]
+    return [note for note in notes if not _is_expected(note, now)]
 
 
-def _expects_key(note: Note, now: datetime) -> bool:
+_EXPECTED_FOR = {
+    NoteAction.KEY_ADDED: KEY_EXPECTED_FOR,
+    NoteAction.KEY_REMOVED: KEY_EXPECTED_FOR,
+    NoteAction.GPU_REMOVED: GPU_EXPECTED_FOR,
+}
+
+
+def _is_expected(note: Note, now: datetime) -> bool:
     # the clock that wrote the note may run ahead of this one, so the age may be negative
-    on_key = note.action in {NoteAction.KEY_ADDED, NoteAction.KEY_REMOVED}
-    return on_key and abs(now - note.at) < KEY_EXPECTED_FOR
+    return abs(now - note.at) < _EXPECTED_FOR.get(note.action, timedelta(0))

@@ -118,7 +118,8 @@ class Situation:
     `presence` says which VMs are missing or lost.
     After a failed poll, `snapshot` is `None` and `failure` is the reason.
     `keys_before` are the last known SSH keys, `None` before the first list of keys.
-    `expected_keys` are the changes that users made to keys, with the key's fingerprint.
+    `expected_changes` are the changes that users made to keys and GPU instances: the fingerprint of the
+    key, or `Resource.key`.
     `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
 
@@ -137,7 +138,7 @@ class Situation:
     billing: Billing = EPOCHS
     expectations: Sequence[Expectation] = ()
     keys_before: tuple[SshKey, ...] | None = None
-    expected_keys: frozenset[tuple[NoteAction, str]] = frozenset()
+    expected_changes: frozenset[tuple[NoteAction, str]] = frozenset()
     since: Mapping[Fingerprint, datetime] = field(default_factory=dict)
     fault: str = ""
     receivers: Mapping[str, Undelivered | None] = field(default_factory=dict)
@@ -228,3 +229,16 @@ def event_rule(
         needs=needs,
         impact=impact,
     )
+
+
+def absent_resources(situation: Situation, rule: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The subjects of a rule's alerts that are in no list any more: unknown ones, and gone ones.
+
+    While the list of a kind is not complete, nothing is known of those that are not in it.
+    """
+    assert situation.snapshot
+    absent = {each.subject for each in situation.alerts if each.rule == rule}
+    absent -= situation.snapshot.resources.keys()
+    unlisted = tuple(f"{kind}:" for kind in situation.snapshot.unlisted)
+    unknown = frozenset(subject for subject in absent if subject.startswith(unlisted))
+    return unknown, frozenset(absent - unknown)

@@ -14,7 +14,15 @@ from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.funding import resources_burn
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Resource, ResourceRef
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import (
+    Duration,
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Situation,
+    absent_resources,
+)
 
 NAME = "idle_resource"
 _DAYS_A_MONTH = 30
@@ -53,11 +61,7 @@ def judge(situation: Situation, settings: IdleResourceSettings) -> Judgement:
         for key, each in snapshot.resources.items()
         if each.is_idle and each.price != 0
     ]
-    absent = {each.subject for each in situation.alerts if each.rule == NAME}
-    absent -= snapshot.resources.keys()
-    unlisted = tuple(f"{kind}:" for kind in snapshot.unlisted)
-    unknown = frozenset(subject for subject in absent if subject.startswith(unlisted))
-    return Judgement(findings, unknown=unknown, gone=frozenset(absent - unknown))
+    return Judgement(findings, *absent_resources(situation, NAME))
 
 
 def _per_month(resource: Resource) -> MicroUsdc | None:

@@ -57,7 +57,7 @@ def judge(situation: Situation, settings: SshKeyDriftSettings) -> Judgement:
         [
             _finding(situation, settings, direction, key)
             for direction, key in changes
-            if (_BY_USER[direction], key.fingerprint) not in situation.expected_keys
+            if (_BY_USER[direction], key.fingerprint) not in situation.expected_changes
         ]
     )
 

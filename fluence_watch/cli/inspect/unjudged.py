@@ -11,6 +11,8 @@ from fluence_watch.model.text import inert
 from fluence_watch.model.vm import STARTING, Status, Vm
 from fluence_watch.rules import (
     account_low,
+    gpu_reserve,
+    gpu_status,
     idle_resource,
     poll_failing,
     port_drift,
@@ -97,7 +99,7 @@ def _finding_on(element: Rejected, snapshot: Snapshot) -> Fingerprint | None:
 def _rule_on(what: str, policy: Policy) -> str | None:
     """The enabled rule that judges it, if any."""
     if what in {kind.words for kind in Kind}:
-        rules = [idle_resource.NAME, account_low.NAME]
+        rules = [idle_resource.NAME, gpu_reserve.NAME, gpu_status.NAME, account_low.NAME]
     else:
         rules = [{"balance": account_low.NAME, "SSH keys": ssh_key_drift.NAME}[what]]
     return next((rule for rule in rules if policy.rules[rule].enabled), None)

@@ -18,7 +18,7 @@ from fluence_watch.model.billing import EPOCHS
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import track
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.note import Note, NoteAction, apply_notes, expected_keys, obsolete_notes
+from fluence_watch.model.note import Note, NoteAction, apply_notes, expected_changes, obsolete_notes
 from fluence_watch.model.ports import SSH, Port, port
 from fluence_watch.model.presence import presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot, build_snapshot
@@ -117,7 +117,7 @@ def judged(
         failure,
         presence_of(known, presence_limits, EPOCHS),
         keys_before=before.ssh_keys,
-        expected_keys=expected_keys(notes, now),
+        expected_changes=expected_changes(notes, now),
         since={key: alert.active_at for key, alert in before.alerts.items()},
     )
     verdict = evaluate(situation, limits)

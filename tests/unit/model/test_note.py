@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.note import Note, NoteAction, apply_notes, expected_keys, obsolete_notes
+from fluence_watch.model.note import Note, NoteAction, apply_notes, expected_changes, obsolete_notes
 from fluence_watch.model.ports import SSH, Port, port
 from fluence_watch.model.vm import Vm
 
@@ -83,5 +83,5 @@ def test_notes_on_others(web: Vm) -> None:
 def test_how_long_a_key_is_expected(action: NoteAction, minutes: int, *, expected: bool) -> None:
     """For an hour, the clocks a little apart or not; a note that tells no more of it is spent."""
     left, now = note(action, "SHA256:a"), LATER + timedelta(minutes=minutes)
-    assert ({(action, "SHA256:a")} if expected else set()) == expected_keys([left], now)
+    assert ({(action, "SHA256:a")} if expected else set()) == expected_changes([left], now)
     assert ([] if expected else [left]) == obsolete_notes([left], now)

@@ -38,6 +38,8 @@ from fluence_watch.rules.account_low import AccountLow
 from fluence_watch.rules.billing_due import BillingDue
 from fluence_watch.rules.debt import Debt
 from fluence_watch.rules.delivery_failing import DeliveryFailing, DeliveryRefused
+from fluence_watch.rules.gpu_reserve import GpuReserve
+from fluence_watch.rules.gpu_status import GpuNotStarted, GpuOver
 from fluence_watch.rules.idle_resource import IdleResource
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
@@ -189,6 +191,29 @@ def idle(kind: Kind, name: str | None = "data", per_month: int | None = 288_000_
     return replace(alert, fingerprint=Fingerprint("main", "idle_resource", f"{kind}:{thing.id}"))
 
 
+GPU = ResourceRef(Kind.GPU_CONTAINER, "b54672e2-0a8b-490f", "trainer", "1 x a100")
+
+
+def starving(**changes: object) -> Alert:
+    facts = GpuReserve(GPU, 1_220_000, 1_220_000, 1_220_000, DUE)
+    return of_gpu("gpu_reserve", replace(facts, **changes))
+
+
+def of_gpu(rule: str, facts: object, severity: Severity = CRITICAL, key: str = "") -> Alert:
+    alert = fires(rule, facts, severity)
+    return replace(alert, fingerprint=Fingerprint("main", rule, f"gpu_container:{GPU.id}", key))
+
+
+NOT_STARTED = of_gpu("gpu_status", GpuNotStarted(GPU, 29_280_000), WARNING, "not_started")
+GPU_ENDED = of_gpu("gpu_status", GpuOver(GPU, "ended", FIRED, 26_800_000), WARNING, "ended")
+GPU_FAILED = of_gpu(
+    "gpu_status",
+    GpuOver(ResourceRef(Kind.GPU_VM, "05cdd5fc", None), "failed", FIRED, None),
+    WARNING,
+    "failed",
+)
+
+
 def indebted(**changes: object) -> Alert:
     vms_at, disks_at = NOW + timedelta(hours=50), NOW + timedelta(days=12)
     return fires("debt", replace(Debt(4_500_000, 9_840_000, vms_at, disks_at, 1, 2, 2), **changes))
@@ -309,6 +334,11 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "account_low_metered_dry": message(METERED_DRY),
         "idle_resource": message(*IDLE),
         "idle_resource_resolved": message(ended(IDLE[0])),
+        "gpu_reserve": message(starving(), starving(reserved=100_000, missing=2_340_000)),
+        "gpu_reserve_worse": message(starving(reserved=0), reason=Reason.WORSE),
+        "gpu_reserve_resolved": message(ended(starving())),
+        "gpu_status": message(NOT_STARTED, GPU_ENDED, GPU_FAILED),
+        "gpu_status_resolved": message(ended(NOT_STARTED)),
         "debt": message(indebted()),
         "debt_late": message(indebted(vms_at=NOW, uncounted=True), reason=Reason.WORSE),
         "debt_resolved": message(ended(indebted())),

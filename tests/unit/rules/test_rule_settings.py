@@ -36,6 +36,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert {
         "debt": calm | {"severity": "critical"},
         "idle_resource": calm | {"severity": "warning", "for": "24h"},
+        "gpu_reserve": calm | {"severity": "critical", "for": "10m"},
+        "gpu_status": calm | {"severity": "warning", "for": "15m"},
         "low_balance": calm | low,
         "vm_vanished": calm | {"severity": "critical", "confirm_polls": 2, "suspect_for": "6h"},
         "account_low": calm | {"severity": "critical", "min_days": "3", "for": "30m"},

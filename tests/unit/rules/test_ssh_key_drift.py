@@ -70,7 +70,7 @@ def test_what_users_do_by_hand(
 ) -> None:
     """Just that direction of just that key is no finding; where it did not happen, nothing is."""
     situation = see(
-        keys_before=(A, B), listed={"ssh_keys": (A, C)}, expected_keys=frozenset(expected)
+        keys_before=(A, B), listed={"ssh_keys": (A, C)}, expected_changes=frozenset(expected)
     )
     judged = judge(situation, SETTINGS).findings
     assert found == [each.fingerprint.key.split("@")[0] for each in judged]
