@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 from fluence_watch import __version__
 from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.inspect import alerts, check, config, forecast, notify
-from fluence_watch.cli.manage import resources, ssh_key, vm
+from fluence_watch.cli.manage import gpu, resources, ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
 
 
@@ -41,6 +41,7 @@ for group in (
     forecast,
     vm,
     resources,
+    gpu,
     ssh_key,
     config,
     notify,
