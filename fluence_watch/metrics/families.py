@@ -13,7 +13,7 @@ from fluence_watch.metrics.labels import identity, label_value
 from fluence_watch.metrics.numbers import count, timestamp, usdc
 from fluence_watch.metrics.view import AccountView
 from fluence_watch.model.funding import account_burn, funded_until, resources_burn, unpriced
-from fluence_watch.model.resource import Kind
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Datacenter, Vm
 from fluence_watch.rules.port_drift import Direction, drift_of
 
@@ -110,7 +110,8 @@ def _listed_kinds(view: AccountView) -> list[Kind]:
 
 
 def _rented(view: AccountView) -> Iterable[tuple[str, str]]:
-    counts = Counter((each.kind, not each.is_idle) for each in view.resources.values())
+    billed = [each for each in view.resources.values() if each.is_billed]
+    counts = Counter((each.kind, not each.is_idle) for each in billed)
     for kind in _listed_kinds(view):
         for attached in (True, False):
             yield f'kind="{kind}",attached="{attached}"'.lower(), str(counts[kind, attached])
@@ -121,6 +122,23 @@ def _rented_burn(view: AccountView) -> Iterable[tuple[str, str]]:
         of_kind = [each for each in view.resources.values() if each.kind is kind]
         if not unpriced(of_kind):
             yield f'kind="{kind}"', usdc(resources_burn(of_kind)) or ""
+
+
+def _per_gpu(name: str, text: str, value: Callable[[Resource], str | None]) -> AccountFamily:
+    """A number of each GPU instance that is billed."""
+
+    def samples(view: AccountView) -> Iterable[tuple[str, str]]:
+        for each in view.resources.values():
+            number = value(each) if each.is_gpu and each.is_billed else None
+            if number is not None:
+                yield _gpu_labels(each), number
+
+    return AccountFamily(name, text, samples)
+
+
+def _gpu_labels(each: Resource) -> str:
+    name, gpu = label_value(each.name or ""), label_value(each.gpu or "")
+    return f'kind="{each.kind}",gpu_id="{identity(each.id)}",gpu_name="{name}",gpu="{gpu}"'
 
 
 def _drift(direction: Direction) -> VmSeries:
@@ -178,11 +196,13 @@ ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
         _removal,
     ),
     AccountFamily(
-        "fluence_resources", "Number of disks and public IPs by whether a VM uses them.", _rented
+        "fluence_resources",
+        "Number of disks, public IPs and GPU instances that are billed, by whether they are used.",
+        _rented,
     ),
     AccountFamily(
         "fluence_resources_burn_usdc_per_day",
-        "What disks and public IPs cost per day in USDC.",
+        "What disks, public IPs and GPU instances cost per day in USDC.",
         _rented_burn,
     ),
     AccountFamily(
@@ -192,6 +212,31 @@ ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
             (f'permission="{label_value(name)}"', str(int(has)))
             for name, has in sorted(view.permissions.items())
         ],
+    ),
+    _per_gpu(
+        "fluence_gpu_price_per_hour_usdc",
+        "Price of an hour of the GPU instance in USDC.",
+        lambda each: usdc(each.price),
+    ),
+    _per_gpu(
+        "fluence_gpu_reserved_balance_usdc",
+        "Reserve for the next hours in USDC.",
+        lambda each: usdc(each.reserved),
+    ),
+    _per_gpu(
+        "fluence_gpu_total_spent_usdc",
+        "Total spent on the GPU instance in USDC.",
+        lambda each: usdc(each.spent),
+    ),
+    _per_gpu(
+        "fluence_gpu_funded_until_timestamp_seconds",
+        "Time until which the GPU instance is paid for, including its reserve.",
+        lambda each: timestamp(funded_until(each, each.billing)),
+    ),
+    _per_gpu(
+        "fluence_gpu_running",
+        "Whether the program of the GPU container has started.",
+        lambda each: None if each.is_running is None else str(int(each.is_running)),
     ),
 )
 

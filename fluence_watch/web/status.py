@@ -105,9 +105,10 @@ class VmRow:
 
 @dataclass(frozen=True, slots=True)
 class ResourceRow:
-    """A disk or an address, its size or address in words, and the names of the VMs that use it."""
+    """A resource, whether no VM uses it, its `ResourceRef.detail`, and the VMs that use it."""
 
     resource: ResourceView
+    idle: bool
     detail: str | None
     vms: tuple[str, ...]
 
@@ -275,6 +276,7 @@ def _resource_row(
     names = zip(known, resource.attached_to, strict=True)
     return ResourceRow(
         resource_view(account.name, resource, now, removed_at),
+        resource.is_idle,
         resource.ref.detail,
         tuple(vm_title(vm.id, vm.name) if vm else vm_title(vm_id, None) for vm, vm_id in names),
     )

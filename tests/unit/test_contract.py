@@ -17,11 +17,11 @@ import fluence_watch
 from fluence_watch.cli.commands import app
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
-from fluence_watch.model.billing import METERED
+from fluence_watch.model.billing import HOURS, METERED
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH
-from fluence_watch.model.resource import Kind
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Datacenter, Status, Vm
 from fluence_watch.rules import RULES
 
@@ -51,6 +51,16 @@ METRICS = {
     "fluence_account_balance_usdc": ACCOUNT,
     "fluence_account_funded_until_timestamp_seconds": ACCOUNT,
     "fluence_rejected_vms": ACCOUNT,
+    **dict.fromkeys(
+        (
+            "fluence_gpu_price_per_hour_usdc",
+            "fluence_gpu_reserved_balance_usdc",
+            "fluence_gpu_total_spent_usdc",
+            "fluence_gpu_funded_until_timestamp_seconds",
+            "fluence_gpu_running",
+        ),
+        (*ACCOUNT, "kind", "gpu_id", "gpu_name", "gpu"),
+    ),
     "fluence_account_overage_usdc": ACCOUNT,
     "fluence_account_removal_timestamp_seconds": (*ACCOUNT, "kind"),
     "fluence_account_burn_usdc_per_day": ACCOUNT,
@@ -119,6 +129,11 @@ def exposed() -> dict[str, set[str]]:
         memory_bytes=1,
         storage_bytes=1,
     )
+    one = MicroUsdc(1)
+    gpu = Resource(
+        Kind.GPU_CONTAINER, "g", "n", "ACTIVE", one, billing=HOURS, reserved=one, spent=one,
+        next_billing_at=NOW, is_running=True,
+    )  # fmt: skip
     page = Exposition(own.render)
     page.publish(
         AccountView(
@@ -135,6 +150,7 @@ def exposed() -> dict[str, set[str]]:
             kinds=frozenset(Kind),
             permissions={"storage:read": True},
             removal=Removal(NOW, NOW, NOW),
+            resources={gpu.key: gpu},
         )
     )
     text = page.scrape("application/openmetrics-text; version=1.0.0").body.decode()

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
-from fluence_watch.model.billing import METERED, EpochBilling
+from fluence_watch.model.billing import HOURS, METERED, EpochBilling
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
@@ -63,12 +63,18 @@ def test_golden(page: Exposition, view: AccountView, hostile: Vm, web: Vm, now: 
 def metered(view: AccountView, now: datetime) -> AccountView:
     """The account with two disks, one of them idle, public IPs that it may not list, and a debt."""
     used = Resource(Kind.DISK, "1", "data", "ready", MicroUsdc(1_000), ("0x1",))
-    disks = [used, replace(used, id="2", attached_to=())]
+    gpu = Resource(
+        Kind.GPU_CONTAINER, "9a", 'train"er', "ACTIVE", MicroUsdc(1_220_000), billing=HOURS,
+        reserved=MicroUsdc(2_440_000), spent=MicroUsdc(1_220_000), next_billing_at=now,
+        gpu="1 x a100", is_running=False,
+    )  # fmt: skip
+    over = replace(gpu, id="9b", status_word="ENDED")
+    disks = [used, replace(used, id="2", attached_to=()), gpu, over]
     return replace(
         view,
         overage=MicroUsdc(4_500_000),
         resources={disk.key: disk for disk in disks},
-        kinds=frozenset({Kind.DISK, Kind.PUBLIC_IP}),
+        kinds=frozenset({Kind.DISK, Kind.PUBLIC_IP, Kind.GPU_CONTAINER}),
         unlisted=frozenset({Kind.PUBLIC_IP}),
         permissions={"storage:read": True, "public_ip:read": False},
         removal=Removal(now, now + timedelta(days=3), FOREVER),

@@ -9,7 +9,7 @@ import pytest
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.account import AccountBalance
-from fluence_watch.model.billing import METERED
+from fluence_watch.model.billing import HOURS, METERED
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.finding import Fingerprint, Severity, ref
 from fluence_watch.model.money import MicroUsdc
@@ -196,18 +196,26 @@ def test_an_account_that_is_metered(web: Vm, now: datetime) -> None:
     disk = Resource(Kind.DISK, "d1", "data", "ready", MicroUsdc(1_000), (web.key,), None, 10**11)
     idle = replace(disk, id="d2", name="old", attached_to=())
     gone = replace(idle, id="d3", name="gone", status_word="removed")
+    gpu = Resource(
+        Kind.GPU_CONTAINER, "g1", "trainer", "ACTIVE", MicroUsdc(1_220_000), billing=HOURS,
+        reserved=MicroUsdc(0), next_billing_at=now + HOUR, gpu="1 x a100", is_running=False,
+    )  # fmt: skip
     address = Resource(Kind.PUBLIC_IP, "i1", None, "ready", None, ("0xgone",), address="192.0.2.7")
     report = replace(
         account(replace(web, reserved=None, next_billing_at=None), now=now),
         billing=METERED,
         balance=AccountBalance(MicroUsdc(0), overage=MicroUsdc(1_500_000)),
-        resources={each.key: each for each in (disk, gone, address, idle)},
+        resources={each.key: each for each in (disk, gone, address, idle, gpu)},
     )
     view = build_status([report], [], now, brief)
     text = text_of(render_status(view))
 
-    assert ["old", None, "data", "gone"] == [row.resource.name for row in view.resources]
+    assert ["old", None, "trainer", "data", "gone"] == [row.resource.name for row in view.resources]
     assert "disk old d2 main ready 100 GB no VM 0.024000 unknown" in text  # a price is unknown
+    assert (
+        "GPU container trainer g1 main ACTIVE 1 x a100 not started 29.280000 in 1 h 18:17 UTC"
+        in text
+    )
     assert "public IP (no name) i1 main ready 192.0.2.7 0xgone unknown unknown" in text
     assert "disk data d1 main ready 100 GB web-1 (0xa1b2c3) 0.024000" in text
     assert "0.298160 an hour none unknown every second" in text
