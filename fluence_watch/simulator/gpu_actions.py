@@ -25,12 +25,13 @@ class AddGpu(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SetGpu(Struct, frozen=True, forbid_unknown_fields=True):
-    """An instance ends, fails, starts or stops its program, or its top-ups fail from now on."""
+    """An instance ends, fails, starts or stops its program, its top-ups fail, or its reserve was spent."""
 
     gpu: str
     state: GpuState | None = None
     started: bool | None = None
     drained: bool | None = None
+    reserved: int | None = None
 
     def apply(self, world: World) -> None:
         """Change it."""
@@ -39,6 +40,10 @@ class SetGpu(Struct, frozen=True, forbid_unknown_fields=True):
             instance = replace(instance, started=self.started)
         if self.drained is not None:
             instance = replace(instance, drained=self.drained)
+        if self.reserved is not None:
+            spent = MicroUsdc(instance.spent + instance.reserved - self.reserved)
+            reserved = MicroUsdc(self.reserved)
+            instance = replace(instance, reserved=reserved, spent=spent)
         if self.state is not None and self.state not in OVER:
             instance = replace(instance, state=self.state)
         world.gpus[instance.id] = instance

@@ -49,7 +49,7 @@ def dashboard() -> Dashboard:
             Section("As it is now", _now()),
             Section("Side by side", [_side_by_side()]),
             Section("Money", _money()),
-            Section("Disks and public IPs", _rented()),
+            Section("Disks, public IPs, GPU instances", _rented()),
             Section("Polls", _polls()),
         ],
     )
@@ -165,10 +165,10 @@ def _money() -> list[AnyPanel]:
 def _rented() -> list[AnyPanel]:
     return [
         table(
-            "Disks and public IPs by account",
+            "Disks, public IPs and GPU instances by account",
             "How many are rented and billed by themselves, by whether a VM uses them; the 100 largest"
             " numbers. `fluence-watch disk ls --idle` and `ip ls --idle` list those that no VM uses."
-            " In the dialect cloud.",
+            " In the dialect cloud, and of the GPU cloud.",
             ("account", "kind", "attached"),
             [Column("Number", f"topk(100, {_by('account, kind, attached', _RENTED)} > 0)", COUNT)],
             descending=True,
@@ -189,7 +189,8 @@ def _rented() -> list[AnyPanel]:
         ),
         table(
             "What they cost a day",
-            "The 100 largest costs of disks and of public IPs in 24 hours. In the dialect cloud.",
+            "The 100 largest costs of disks, public IPs and GPU instances in 24 hours. In the dialect"
+            " cloud, and of the GPU cloud.",
             ("account", "kind"),
             [Column("Burn a day", f"topk(100, {_by('account, kind', _RENTED_BURN)})", USDC)],
             descending=True,
@@ -209,7 +210,36 @@ def _rented() -> list[AnyPanel]:
                 )
             ],
         ),
+        _gpus(),
     ]
+
+
+def _gpus() -> Table:
+    labels = ("account", "gpu_name", "kind", "gpu", "gpu_id")
+    by = ", ".join(labels)
+    nearest = f"bottomk(100, {_by(by, _gpu('funded_until_timestamp_seconds'))} - time())"
+
+    def of_nearest(metric: str) -> str:
+        return f"{_by(by, _gpu(metric))} and on (account, gpu_id) {nearest}"
+
+    return table(
+        "GPU instances, nearest end first",
+        "The 100 GPU instances that run dry first. Each hour is charged from a reserve of two hours,"
+        " which is then topped up; an instance whose hour cannot be paid ends and is deleted. Of"
+        " accounts with gpu = true.",
+        labels,
+        [
+            Column("Funded for", nearest, SECONDS),
+            Column("Reserve", of_nearest("reserved_balance_usdc"), USDC),
+            Column("Price an hour", of_nearest("price_per_hour_usdc"), USDC),
+            Column("Spent", of_nearest("total_spent_usdc"), USDC),
+        ],
+        width=24,
+    )
+
+
+def _gpu(metric: str) -> str:
+    return f"fluence_gpu_{metric}{{{ACCOUNT}}}"
 
 
 def _by(labels: str, expression: str) -> str:

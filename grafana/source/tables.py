@@ -15,6 +15,12 @@ LABELS = {
     "account": "Account",
     "datacenter": "Datacenter",
     "vm_id": "VM id",
+    "gpu_name": "GPU instance",
+    "gpu_id": "Instance id",
+    "gpu": "GPU",
+    "kind": "Kind",
+    "attached": "Used",
+    "permission": "Permission",
     "public_ip": "Address",
     "os_image": "Image",
 }

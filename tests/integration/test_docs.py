@@ -28,6 +28,8 @@ from anyio.from_thread import start_blocking_portal
 from fluence_watch.settings import load_settings
 from fluence_watch.simulator import build_world, create_app, running, utc_now
 from fluence_watch.simulator.actions import AddDisk
+from fluence_watch.simulator.gpu import GpuKind
+from fluence_watch.simulator.gpu_actions import AddGpu
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -227,10 +229,14 @@ def reader(
     world = build_world(seed=1, vms=6, epoch=epoch, now=utc_now(), api_key=KEY, metered=metered)
     if metered:
         AddDisk("archive", gb=2000).apply(world)
+    for name, kind in (("trainer", GpuKind.CONTAINER), ("notebook", GpuKind.VM)):
+        AddGpu(name, kind).apply(world)
     api: Any = running(create_app(world, utc_now, dialect="all"))
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(api) as url:
         port = str(free_port())
         someone = Reader(tmp_path, dict(environment(tmp_path, url, port)), tool, port)
+        if page.stem == "gpu":
+            someone.variables["FLUENCE_WATCH_ACCOUNTS__MAIN__GPU"] = "true"
         if metered:
             someone.variables["FLUENCE_WATCH_ACCOUNTS__MAIN__DIALECT"] = "cloud"
         yield someone

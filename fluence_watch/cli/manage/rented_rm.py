@@ -21,7 +21,7 @@ def confirm(group: Group, chosen: Sequence[Rented], *, yes: bool, dry_run: bool)
     """Show what is deleted and what that saves, and ask; the command may end here."""
     lost = "" if group is ADDRESSES else ", all on it is lost"
     lines = [
-        f"{each.title}  {each.account}  {each.resource.ref.detail or 'unknown'}{lost}; {_cost(each)}"
+        f"{each.title} of {each.account}: {each.resource.ref.detail or 'unknown'}{lost}; {_cost(each)}"
         for each in chosen
     ]
     difference(f"{group.words} to be deleted", removed=lines)

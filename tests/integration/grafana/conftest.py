@@ -66,6 +66,7 @@ dialect = "cloud"
 base_url = "{all_kinds}"
 [[accounts]]
 name = "by-second"
+gpu = true
 api_key = "simulated-key"
 dialect = "cloud"
 base_url = "{metered}"
@@ -213,6 +214,10 @@ def stack(
     stack.books.do("set-boundary", seconds=QUIET)
     _upset(stack.all_kinds)
     stack.metered.do("add-disk", name="orphan", gb=2000)
+    stack.metered.do("set-balance", amount=100_000_000)
+    stack.metered.do("add-gpu", name="trainer", started=False)
+    trainer = stack.metered.world()["gpus"][0]["id"]
+    stack.metered.do("set-gpu", gpu=trainer, drained=True, reserved=0)
     stack.metered.do("withhold", scopes=["public_ip:read"])
     stack.metered.do("set-balance", amount=-1_500_000)
     settings = folder / "config.toml"
