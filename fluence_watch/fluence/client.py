@@ -21,7 +21,7 @@ import httpx
 import msgspec
 import structlog
 
-from fluence_watch.errors import RefusedError
+from fluence_watch.errors import RefusedError, UnexpectedPayloadError
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO, DIALECTS, Dialect, check_dialect
 from fluence_watch.fluence.dialects.choosing import choose
@@ -128,6 +128,26 @@ class FluenceClient:
         listing, self._memo = await DECODING.run(read_elements, elements.raw, elements.decode, memo)
         self._decode = elements.decode
         return replace(listing, incomplete_because=elements.incomplete_because)
+
+    async def get_vm(self, vm_id: str) -> Vm | None:
+        """The VM with that id, in any case, or `None` if the account has none.
+
+        No dialect publishes a request for one VM, so the whole list is read.
+
+        Raises:
+            UnexpectedPayloadError: it is not in the list, and the list is not complete or has an
+                element without an id; or its element could not be read.
+            ApiError: the list could not be read.
+        """
+        listing, key = await self.list_vms(), vm_id.lower()
+        if found := next((vm for vm in listing.vms if vm.key == key), None):
+            return found
+        for each in listing.rejected:
+            if (each.vm_id or key).lower() == key:
+                raise UnexpectedPayloadError(each.why, where=each.where)
+        if listing.incomplete_because:
+            raise UnexpectedPayloadError(f"the list is incomplete: {listing.incomplete_because}")
+        return None
 
     async def update_vm(
         self, vm_id: str, *, name: str | None = None, ports: Sequence[Port] | None = None

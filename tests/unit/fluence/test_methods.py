@@ -106,6 +106,12 @@ async def _list_vms(client: FluenceClient, world: World) -> None:
         )
 
 
+async def _get_vm(client: FluenceClient, world: World) -> None:
+    first = (await client.list_vms()).vms[0]
+    assert first == await client.get_vm(first.id.upper().replace("0X", "0x"))
+    assert await client.get_vm(UNKNOWN_VM) is None
+
+
 async def _update_vm(client: FluenceClient, world: World) -> None:
     first = (await client.list_vms()).vms[0]
 
@@ -247,6 +253,7 @@ async def _permissions(client: FluenceClient, world: World) -> None:
 
 CHECKS: Mapping[str, Check] = {
     "list_vms": _list_vms,
+    "get_vm": _get_vm,
     "update_vm": _update_vm,
     "delete_vm": _delete_vm,
     "list_ssh_keys": _list_ssh_keys,
