@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,7 +26,10 @@ from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import debt, delivery_failing
 from fluence_watch.rules.port_drift import expected_ports
-from fluence_watch.web.status import AccountReport, ReceiverReport, StatusView, build_status
+from fluence_watch.web.reports import AccountReport, ReceiverReport
+
+if TYPE_CHECKING:
+    from fluence_watch.web.status import StatusView
 
 _log = structlog.get_logger(__name__)
 _INTERVAL = timedelta(minutes=1)
@@ -131,13 +135,15 @@ class Board:
         errors = {each.store_error for each in polled if each.store_error}
         return [*reasons, *list(self._problem.values()), *sorted(errors)]
 
-    def status(self, receivers: Iterable[ReceiverReport] = ()) -> StatusView:
+    def status(self, receivers: Iterable[ReceiverReport] = ()) -> "StatusView":
         """The status page as of now, with these receivers."""
         now = self._clock()
         polled = dict(self._polled)
         reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
         states = [self._watcher, *(each.state for each in polled.values())]
         alerts = [alert for state in states for alert in state.alerts.values()]
+        from fluence_watch.web.status import build_status  # noqa: PLC0415 - at the first page
+
         return build_status(
             reports,
             alerts,

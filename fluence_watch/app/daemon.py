@@ -25,7 +25,7 @@ from fluence_watch.model.finding import WATCHER
 from fluence_watch.settings import WatchSettings
 from fluence_watch.store import Store
 from fluence_watch.threads import SETTINGS, STORE
-from fluence_watch.web.status import ReceiverReport
+from fluence_watch.web.reports import ReceiverReport
 
 _log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from fluence_watch.errors import StoreError
 from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
-from fluence_watch.web.status import ReceiverReport
+from fluence_watch.web.reports import ReceiverReport
 
 if TYPE_CHECKING:
     from fluence_watch.app.courier import Courier

@@ -16,7 +16,9 @@ def load_lean() -> None:
     """
     # Pydantic would search all installed packages for plugins: 20 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    with _missing("click", "greenlet", "pygments", "rich", "trio", "twisted"):
+    with _missing("bz2", "click", "greenlet", "lzma", "pygments", "rich", "trio", "twisted"):
+        import zipfile  # noqa: F401, PLC0415 - for importlib.metadata, which reads no archives
+
         import httpcore  # noqa: F401, PLC0415 - httpx would load it with its first client
         import httpx  # noqa: F401, PLC0415 - it is loaded here for all
         import structlog  # noqa: F401, PLC0415

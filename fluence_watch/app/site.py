@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from fluence_watch.app.board import Board
 from fluence_watch.web.app import create_app
 from fluence_watch.web.backend import Backend
-from fluence_watch.web.status import ReceiverReport
+from fluence_watch.web.reports import ReceiverReport
 
 
 def site(

@@ -1,6 +1,6 @@
 """The Fluence API, usable as a library: docs/library.md.
 
-client.py   the calls; blocking.py: the same without asyncio
+client.py   the calls; blocking.py has the same without asyncio, and is imported by itself
 gpu.py      the GPU cloud, beside any dialect
 dialects/   one generation of the API each: its requests, and what its responses mean
 http/       requests: the key, the time budget, retries, errors
@@ -19,7 +19,6 @@ from fluence_watch.errors import (
     UnexpectedPayloadError,
     UnreachableError,
 )
-from fluence_watch.fluence.blocking import BlockingClient
 from fluence_watch.fluence.client import FluenceClient
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO
@@ -40,7 +39,6 @@ __all__ = [
     "AddedKey",
     "ApiError",
     "Billing",
-    "BlockingClient",
     "BodyTooLargeError",
     "ClientConfig",
     "Datacenter",

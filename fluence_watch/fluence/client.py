@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 import msgspec
@@ -26,7 +26,6 @@ from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects import AUTO, DIALECTS, Dialect, check_dialect
 from fluence_watch.fluence.dialects.choosing import choose
 from fluence_watch.fluence.dialects.elements import Listing, Memo, Resources, read_elements
-from fluence_watch.fluence.gpu import GpuCloud
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.transport import RequestRecord, Transport
 from fluence_watch.fluence.writes import reading_back
@@ -40,6 +39,9 @@ from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
 from fluence_watch.threads import DECODING
+
+if TYPE_CHECKING:
+    from fluence_watch.fluence.gpu import GpuCloud
 
 _log = structlog.get_logger(__name__)
 
@@ -78,7 +80,7 @@ class FluenceClient:
         self._config = config
         self._transport = Transport(config, on_request=on_request, transport=transport, now=now)
         self._dialect = None if config.dialect == AUTO else DIALECTS[config.dialect]()
-        self._gpu = GpuCloud() if config.gpu else None
+        self._gpu = _gpu_cloud() if config.gpu else None
         self._choosing = asyncio.Lock()
         self._memo: Memo = {}
         self._decode: Callable[[msgspec.Raw], Vm] | None = None
@@ -353,6 +355,12 @@ class FluenceClient:
     def _call(self, dialect: Dialect) -> Call:
         deadline = self._transport.deadline()
         return Call(self._transport, deadline, self._config.max_body_bytes, dialect.signing)
+
+
+def _gpu_cloud() -> "GpuCloud":
+    from fluence_watch.fluence.gpu import GpuCloud  # noqa: PLC0415 - few accounts have instances
+
+    return GpuCloud()
 
 
 def _group(kind: Kind) -> str:

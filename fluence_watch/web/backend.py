@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fluence_watch.web.status import StatusView
+if TYPE_CHECKING:
+    from fluence_watch.web.status import StatusView
 
 MetricsResponse = tuple[Sequence[bytes], str, str | None]
 """The body in parts, its content type, and its content encoding if it is compressed."""
@@ -24,4 +26,4 @@ class Backend:
     ready: Callable[[], Sequence[str]]
     remarks: Callable[[], Sequence[str]]
     reload: Callable[[], Awaitable[Sequence[str]]]
-    status: Callable[[], StatusView]
+    status: Callable[[], "StatusView"]

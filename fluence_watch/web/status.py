@@ -1,16 +1,14 @@
 """The data of the status page: pure, worst first, and bounded."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nsmallest
 from itertools import chain
 from types import MappingProxyType
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.model.account import AccountBalance
-from fluence_watch.model.billing import EPOCHS, HOUR, Billing
-from fluence_watch.model.debt import Removal
+from fluence_watch.model.billing import HOUR
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.funding import FOREVER, funded_until, resources_burn
 from fluence_watch.model.resource import Kind, Resource
@@ -21,6 +19,7 @@ from fluence_watch.views.account import AccountOverview, account_overview
 from fluence_watch.views.alert import AlertView, Brief, alert_view
 from fluence_watch.views.resource import ResourceView, resource_view
 from fluence_watch.views.vm import VmView, vm_title, vm_view
+from fluence_watch.web.reports import AccountReport, ReceiverReport
 
 MOST_VMS = 200
 MOST_RESOURCES = 100
@@ -28,46 +27,6 @@ MOST_ALERTS = 100
 MOST_REJECTED = 10
 
 _RELOAD = timedelta(seconds=30)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountReport:
-    """An account as the daemon knows it.
-
-    `up` is whether the last poll was complete, or `None` before the first; `error` says why not.
-    `vms`, `rejected`, `balance` and `resources` are those of the last list that was read.
-    `unlisted` and `unknown` are as in a snapshot. `removal` is when unpaid resources are removed.
-    """
-
-    name: str
-    up: bool | None = None
-    error: str = ""
-    last_good_at: datetime | None = None
-    vms: Mapping[str, Vm] = field(default_factory=dict)
-    rejected: tuple[Rejected, ...] = ()
-    balance: AccountBalance | None = None
-    billing: Billing = EPOCHS
-    resources: Mapping[str, Resource] = field(default_factory=dict)
-    kinds: frozenset[Kind] = frozenset()
-    unlisted: frozenset[Kind] = frozenset()
-    unknown: Mapping[str, str] = field(default_factory=dict)
-    removal: Removal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverReport:
-    """A receiver of the settings, since the daemon started.
-
-    `accepted_at` is its last success, `failing_since` the first failure after it.
-    Waiting messages are as of the last attempt.
-    """
-
-    name: str
-    accepted_at: datetime | None = None
-    failing_since: datetime | None = None
-    error: str = ""
-    waiting: int = 0
-    oldest_at: datetime | None = None
 
 
 _Ranked = tuple[AccountReport, Vm, Severity | None]

@@ -13,7 +13,6 @@ from anyio.from_thread import start_blocking_portal
 from fluence_watch import fluence
 from fluence_watch.fluence import (
     AccountBalance,
-    BlockingClient,
     ClientConfig,
     FluenceClient,
     Kind,
@@ -21,6 +20,7 @@ from fluence_watch.fluence import (
     UnauthorizedError,
     parse_port,
 )
+from fluence_watch.fluence.blocking import BlockingClient
 from fluence_watch.simulator import World, build_world, create_app, running, utc_now
 from fluence_watch.simulator.gpu import GpuKind
 from fluence_watch.simulator.gpu_actions import AddGpu
@@ -100,7 +100,7 @@ async def test_it_works_where_a_loop_runs(config: ClientConfig) -> None:
 
 def test_it_is_light() -> None:
     """What only the daemon and the commands need is not loaded."""
-    program = f"import sys, fluence_watch.fluence; print([m for m in {HEAVY} if m in sys.modules])"
+    program = f"import sys, fluence_watch.fluence.blocking; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )

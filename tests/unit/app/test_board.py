@@ -18,7 +18,7 @@ from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_s
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.delivery_failing import DeliveryFailing
 from fluence_watch.web.page import render_status
-from fluence_watch.web.status import ReceiverReport
+from fluence_watch.web.reports import ReceiverReport
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -25,7 +25,7 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.price_changed import PriceChanged
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
-from fluence_watch.web.status import ReceiverReport
+from fluence_watch.web.reports import ReceiverReport
 from tests.unit.app.post import Post
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
