@@ -89,6 +89,9 @@ V2 = Dialect(
 )
 
 
+_MBITS = 1_000
+
+
 def _resources(machine: Machine) -> list[dict[str, object]]:
     size, hardware = machine.configuration, machine.hardware
     return [
@@ -96,6 +99,8 @@ def _resources(machine: Machine) -> list[dict[str, object]]:
         _resource("RAM", size.memory_mb, hardware.ram),
         _resource("STORAGE", size.storage_mb, hardware.storage),
         _resource("PUBLIC_IP", 1, Part({"version": "4"}, {})),
+        # published for some VMs
+        *([_resource("NETWORK_BANDWIDTH", _MBITS, Part({}, {}))] * (1 - int(machine.id, 16) % 2)),
     ]
 
 

@@ -140,8 +140,10 @@ def _balance(amount: MicroUsdc) -> str:
 
 def _resources(machine: Machine) -> list[dict[str, object]]:
     size, hardware = machine.configuration, machine.hardware
+    # published payloads have either: by the id, so that a VM has the same one in each list
+    amount = "supply" if int(machine.id, 16) % 2 else "quantity"
     return [
-        _resource("VCPU", {"quantity": size.vcpus}, hardware.cpu),
+        _resource("VCPU", {amount: size.vcpus}, hardware.cpu),
         _resource("RAM", _supply(size.memory_mb), hardware.ram),
         _resource("STORAGE", _supply(size.storage_mb), hardware.storage),
         _resource("PUBLIC_IP", {"quantity": 1}, Part({"version": "4"}, {})),

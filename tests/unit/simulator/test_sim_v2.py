@@ -265,3 +265,10 @@ async def test_a_large_fleet_is_quick_the_second_time() -> None:
             seconds.append(perf_counter() - start)
     assert len(response.json()) == 2_000
     assert min(seconds[1:]) < seconds[0]
+
+
+async def test_some_vms_have_a_bandwidth(client: httpx.AsyncClient) -> None:
+    """Beside what the guide shows; a client must not mind."""
+    listed = (await client.get("/vms/v2")).json()
+    kinds = {tuple(each["type"] for each in vm["resources"]) for vm in listed}
+    assert {"NETWORK_BANDWIDTH" in each for each in kinds} == {True, False}
