@@ -181,7 +181,10 @@ def repeats(posts: list[Any]) -> Iterator[tuple[Any, set[Told], set[Told]]]:
         news = told(post.body)
         old = {each for each in news if known.get(each[:2]) == each[2]}
         yield post, news - old, old
-        known |= {(rule, subject): fires for rule, subject, fires in news}
+        # a message may say again that one episode is over, and that the next one has begun: in that order
+        known |= {
+            (rule, subject): fires for rule, subject, fires in sorted(news, key=lambda n: n[2])
+        }
 
 
 def admitted(daemon: Any) -> list[datetime]:
