@@ -3,22 +3,25 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note
 from fluence_watch.model.ssh_key import SshKey
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
     """The state after a poll, as committed.
 
-    `known` is keyed by `Vm.key`. `alerts` are the open alerts.
+    `known` is keyed by `Vm.key`, `resources` by `Resource.key`. `alerts` are the open alerts.
     `last_poll_at` is the last evaluated poll, successful or failed.
     `last_good_at` is the last poll that returned a list.
     `ssh_keys` and `balance` (micro-USDC) are the last known values, `None` before the first one.
@@ -30,6 +33,7 @@ class AccountState:
     last_good_at: datetime | None = None
     ssh_keys: tuple[SshKey, ...] | None = None
     balance: MicroUsdc | None = None
+    resources: Mapping[str, KnownResource] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Stored:
 class Change:
     """What one poll changes: the state after it, and where it differs from the one before.
 
-    `seen` are the new or changed VMs by key, `forgotten` the keys of those that are gone.
+    `seen` are the new or changed VMs by key, `forgotten` the keys of those that are gone;
+    `rented` and `returned` are the same of disks, addresses and GPU instances.
     `opened`, `moved`, `ended` and `dropped` alerts are new, changed, over, and gone without an end.
     `applied` are the notes that no later poll needs.
     """
@@ -58,6 +63,8 @@ class Change:
     after: AccountState
     seen: Mapping[str, KnownVm]
     forgotten: Sequence[str]
+    rented: Mapping[str, KnownResource]
+    returned: Sequence[str]
     opened: Sequence[Alert]
     moved: Sequence[Alert]
     ended: Sequence[Alert]
@@ -77,15 +84,21 @@ class Change:
         over = {alert.fingerprint for alert in ended}
         return cls(
             after,
-            seen={
-                key: entry
-                for key, entry in after.known.items()
-                if (known := before.known.get(key)) is not entry and known != entry
-            },
+            seen=_changed(before.known, after.known),
             forgotten=[key for key in before.known if key not in after.known],
+            rented=_changed(before.resources, after.resources),
+            returned=[key for key in before.resources if key not in after.resources],
             opened=[alert for key, alert in new.items() if key not in old],
             moved=[alert for key, alert in new.items() if old.get(key) not in (None, alert)],
             ended=ended,
             dropped=[key for key in old if key not in new and key not in over],
             applied=applied,
         )
+
+
+def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> Mapping[str, T]:
+    return {
+        key: entry
+        for key, entry in after.items()
+        if (known := before.get(key)) is not entry and known != entry
+    }

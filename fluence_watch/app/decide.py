@@ -7,10 +7,18 @@ from datetime import timedelta
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
+from fluence_watch.model.debt import unpaid
 from fluence_watch.model.finding import Verdict
 from fluence_watch.model.known import KnownVm, track
+from fluence_watch.model.known_resource import KnownResources, missing_resources, track_resources
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.note import Note, apply_notes, expected_changes, obsolete_notes
+from fluence_watch.model.note import (
+    Note,
+    NoteAction,
+    apply_notes,
+    expected_changes,
+    obsolete_notes,
+)
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
@@ -80,6 +88,8 @@ def decide(
     remembered = replace(before, known=apply_notes(before.known, notes))
     known = _known_after(remembered, outcome, policy)
     presence = presence_of(known, policy.presence, policy.billing_of(outcome))
+    changes = expected_changes(notes, now)
+    resources = _resources_after(before, outcome, policy, changes)
     situation = Situation(
         account=policy.account,
         now=now,
@@ -91,9 +101,12 @@ def decide(
         billing=policy.billing_of(outcome),
         expectations=policy.expectations,
         keys_before=before.ssh_keys,
-        expected_changes=expected_changes(notes, now),
+        expected_changes=changes,
         since={key: alert.active_at for key, alert in before.alerts.items()},
         fault=fault,
+        resources=resources,
+        resources_before=before.resources,
+        missing=missing_resources(resources, policy.presence, now, in_debt=_owes(outcome)),
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
@@ -104,6 +117,7 @@ def decide(
         last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
+        resources=resources,
     )
     return Decision(after, ended, obsolete_notes(notes, now), verdict, presence.subjects)
 
@@ -137,6 +151,24 @@ def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapp
     if not outcome.complete:
         return known
     return settle(known, limits, now, policy.billing_of(outcome), _rise(before, outcome))
+
+
+def _resources_after(
+    before: AccountState,
+    outcome: Outcome,
+    policy: Policy,
+    changes: frozenset[tuple[NoteAction, str]],
+) -> KnownResources:
+    if not isinstance(outcome, Snapshot):
+        return before.resources
+    deleted = {subject for action, subject in changes if action is NoteAction.RESOURCE_REMOVED}
+    forget_after = policy.presence.forget_after
+    return track_resources(before.resources, outcome, before.last_good_at, deleted, forget_after)
+
+
+def _owes(outcome: Outcome) -> bool:
+    balance = outcome.balance if isinstance(outcome, Snapshot) else None
+    return balance is not None and unpaid(balance) > 0
 
 
 def _rise(before: AccountState, snapshot: Snapshot) -> int | None:

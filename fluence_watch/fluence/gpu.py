@@ -17,7 +17,6 @@ from fluence_watch.fluence.dialects.elements import Resources, read_resources
 from fluence_watch.fluence.dialects.parts import Id, micro_from_number, not_negative, optional_time
 from fluence_watch.fluence.dialects.wire import FieldError, array_page, decoded, expected
 from fluence_watch.fluence.http.calls import Call
-from fluence_watch.model.billing import HOURS
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import protocol_of
 from fluence_watch.model.resource import GPUS, Forward, Kind, Resource
@@ -87,7 +86,6 @@ class _Instance(msgspec.Struct):
             price=_amount(bill.hourly_usage, "hourly_usage"),
             created_at=optional_time(self.created_at, ".created_at"),
             address=network.domain or self.domain or None,
-            billing=HOURS,
             reserved=_amount(bill.reserved_amount, "reserved_amount"),
             spent=_amount(bill.total_spendings, "total_spendings"),
             next_billing_at=optional_time(bill.next_billing_period, ".billing.next_billing_period"),

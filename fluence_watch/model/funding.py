@@ -13,6 +13,9 @@ from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
+DAYS_A_MONTH = 30
+"""What a month of costs is, where no calendar month is meant."""
+
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
 

@@ -9,7 +9,7 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import Port
 
 KEY_EXPECTED_FOR = timedelta(hours=1)
-GPU_EXPECTED_FOR = timedelta(days=2)  # longer than its end is news
+REMOVAL_EXPECTED_FOR = timedelta(days=2)  # longer than the end of a GPU instance is news
 
 
 class NoteAction(StrEnum):
@@ -20,7 +20,7 @@ class NoteAction(StrEnum):
     ACCEPTED = "accepted"
     KEY_ADDED = "key_added"
     KEY_REMOVED = "key_removed"
-    GPU_REMOVED = "gpu_removed"
+    RESOURCE_REMOVED = "resource_removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def apply_notes(known: Mapping[str, KnownVm], notes: Iterable[Note]) -> dict[str
 
 
 def expected_changes(notes: Iterable[Note], now: datetime) -> frozenset[tuple[NoteAction, str]]:
-    """The changes to keys and GPU instances that a poll may still see, with their subjects.
+    """The changes to keys and resources that a poll may still see, with their subjects.
 
     Whether the request succeeded is unknown. So is whether the last list was read after it.
     """
@@ -72,7 +72,7 @@ def obsolete_notes(notes: Iterable[Note], now: datetime) -> list[Note]:
 _EXPECTED_FOR = {
     NoteAction.KEY_ADDED: KEY_EXPECTED_FOR,
     NoteAction.KEY_REMOVED: KEY_EXPECTED_FOR,
-    NoteAction.GPU_REMOVED: GPU_EXPECTED_FOR,
+    NoteAction.RESOURCE_REMOVED: REMOVAL_EXPECTED_FOR,
 }
 
 

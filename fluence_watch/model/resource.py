@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.billing import HOURS, METERED, Billing
 from fluence_watch.model.money import MicroUsdc
 
 
@@ -89,7 +89,6 @@ class Resource:
     created_at: datetime | None = None
     size_bytes: int | None = None
     address: str | None = None
-    billing: Billing = METERED
     reserved: MicroUsdc | None = None
     spent: MicroUsdc | None = None
     next_billing_at: datetime | None = None
@@ -103,6 +102,11 @@ class Resource:
     def key(self) -> str:
         """Identifies the resource in its account, also among those of other kinds."""
         return f"{self.kind}:{self.id.lower()}"
+
+    @property
+    def billing(self) -> Billing:
+        """How it is paid, which depends on its kind alone."""
+        return HOURS if self.is_gpu else METERED
 
     @property
     def is_billed(self) -> bool:

@@ -18,6 +18,7 @@ from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.duration import parse_duration, short
 from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known_resource import KnownResources, Missing
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ports import Port
@@ -118,8 +119,10 @@ class Situation:
     `presence` says which VMs are missing or lost.
     After a failed poll, `snapshot` is `None` and `failure` is the reason.
     `keys_before` are the last known SSH keys, `None` before the first list of keys.
-    `expected_changes` are the changes that users made to keys and GPU instances: the fingerprint of the
+    `expected_changes` are the changes that users made to keys and resources: the fingerprint of the
     key, or `Resource.key`.
+    `resources` are the known resources after this poll, `resources_before` those before it, and
+    `missing` says which of them are lost.
     `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
 
@@ -143,6 +146,9 @@ class Situation:
     fault: str = ""
     receivers: Mapping[str, Undelivered | None] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
+    resources: KnownResources = field(default_factory=dict)
+    resources_before: KnownResources = field(default_factory=dict)
+    missing: Missing = field(default_factory=Missing)
 
     @property
     def alerts(self) -> Collection[Fingerprint]:
@@ -212,7 +218,7 @@ class Rule:
 def event_rule(
     name: str,
     settings: type[EventSettings],
-    facts: type,
+    facts: tuple[type, ...],
     judge: Callable[[Situation, Any], Judgement],
     *,
     impact: Impact = Impact.NONE,
@@ -222,7 +228,7 @@ def event_rule(
     return Rule(
         name,
         settings,
-        (facts,),
+        facts,
         judge,
         sends_resolved=False,
         event=True,

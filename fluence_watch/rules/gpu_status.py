@@ -90,7 +90,7 @@ def _ended(
         if each.is_billed or each.changed_at is None:
             continue
         is_news = situation.now - each.changed_at < _NEWS_FOR
-        if is_news and (NoteAction.GPU_REMOVED, each.key) not in situation.expected_changes:
+        if is_news and (NoteAction.RESOURCE_REMOVED, each.key) not in situation.expected_changes:
             word = each.status_word.lower()
             facts = GpuOver(each.ref, word, each.changed_at, each.spent)
             fingerprint = Fingerprint(situation.account, NAME, each.key, word)

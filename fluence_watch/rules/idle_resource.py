@@ -11,7 +11,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
-from fluence_watch.model.funding import resources_burn
+from fluence_watch.model.funding import DAYS_A_MONTH, resources_burn
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Resource, ResourceRef
 from fluence_watch.rules.base import (
@@ -25,7 +25,6 @@ from fluence_watch.rules.base import (
 )
 
 NAME = "idle_resource"
-_DAYS_A_MONTH = 30
 
 
 class IdleResourceSettings(RuleSettings):
@@ -67,7 +66,7 @@ def judge(situation: Situation, settings: IdleResourceSettings) -> Judgement:
 def _per_month(resource: Resource) -> MicroUsdc | None:
     if resource.price is None:
         return None
-    return MicroUsdc(_DAYS_A_MONTH * resources_burn([resource]))
+    return MicroUsdc(DAYS_A_MONTH * resources_burn([resource]))
 
 
 RULE = Rule(NAME, IdleResourceSettings, (IdleResource,), judge, impact=Impact.COST)

@@ -1,12 +1,14 @@
-"""The price of a VM differs from the last known one."""
+"""The price of a VM, a disk, a public IP or a GPU instance differs from the last known one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
-from fluence_watch.model.funding import FOREVER, funded_until
+from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, funded_until, resources_burn
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import ResourceRef
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
 
@@ -38,30 +40,75 @@ class PriceChanged:
     metered: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ResourcePriceChanged:
+    """The same of something that is billed by itself. Its prices are for an hour."""
+
+    resource: ResourceRef
+    old: MicroUsdc
+    new: MicroUsdc
+    difference: MicroUsdc
+    percent: Decimal | None
+    per_month: MicroUsdc
+
+
 def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
-    """Report every billed VM whose price differs from the last known one."""
-    findings = []
+    """Report everything billed whose price differs from the last known one."""
+    return Judgement([*_vms(situation, settings), *_resources(situation, settings)])
+
+
+def _vms(situation: Situation, settings: PriceChangedSettings) -> Iterator[Finding]:
     for key, vm in situation.vms.items():
         old = situation.before[key].last_known.price if key in situation.before else None
         if old is None or vm.price is None or old == vm.price or not vm.is_billed:
             continue
-        fingerprint = Fingerprint(situation.account, NAME, key, situation.now.isoformat())
-        facts = _facts(situation, vm, old, vm.price)
-        findings.append(Finding(fingerprint, settings.severity, facts, at_once=True))
-    return Judgement(findings)
+        yield _finding(situation, settings, key, _facts(situation, vm, old, vm.price))
+
+
+def _resources(situation: Situation, settings: PriceChangedSettings) -> Iterator[Finding]:
+    listed = situation.snapshot.resources if situation.snapshot else {}
+    for key, each in listed.items():
+        before = situation.resources_before.get(key)
+        old = before.resource.price if before else None
+        if old is None or each.price is None or old == each.price or not each.is_billed:
+            continue
+        facts = ResourcePriceChanged(
+            each.ref,
+            old,
+            each.price,
+            *_change(old, each.price),
+            per_month=MicroUsdc(DAYS_A_MONTH * resources_burn([each])),
+        )
+        yield _finding(situation, settings, key, facts)
+
+
+def _finding(
+    situation: Situation, settings: PriceChangedSettings, key: str, facts: object
+) -> Finding:
+    fingerprint = Fingerprint(situation.account, NAME, key, situation.now.isoformat())
+    return Finding(fingerprint, settings.severity, facts, at_once=True)
+
+
+def _change(old: MicroUsdc, new: MicroUsdc) -> tuple[MicroUsdc, Decimal | None]:
+    """The difference, and what it is relative to the old price, in percent."""
+    more = new - old
+    percent = (Decimal(100 * more) / old).quantize(_TENTH) if old else None
+    return MicroUsdc(more), percent
 
 
 def _facts(situation: Situation, vm: Vm, old: MicroUsdc, new: MicroUsdc) -> PriceChanged:
-    until, more = funded_until(vm, situation.billing), new - old
+    until, (difference, percent) = funded_until(vm, situation.billing), _change(old, new)
     return PriceChanged(
         vm=ref(vm),
         old=old,
         new=new,
-        difference=MicroUsdc(more),
-        percent=(Decimal(100 * more) / old).quantize(_TENTH) if old else None,
+        difference=difference,
+        percent=percent,
         funded_until=None if until == FOREVER else until,
         metered=not situation.billing.prepaid,
     )
 
 
-RULE = event_rule(NAME, PriceChangedSettings, PriceChanged, judge, impact=Impact.COST)
+RULE = event_rule(
+    NAME, PriceChangedSettings, (PriceChanged, ResourcePriceChanged), judge, impact=Impact.COST
+)

@@ -35,4 +35,4 @@ def judge(situation: Situation, settings: PublicIpChangedSettings) -> Judgement:
     return Judgement(findings)
 
 
-RULE = event_rule(NAME, PublicIpChangedSettings, PublicIpChanged, judge)
+RULE = event_rule(NAME, PublicIpChangedSettings, (PublicIpChanged,), judge)

@@ -79,7 +79,7 @@ def _finding(
 RULE = event_rule(
     NAME,
     SshKeyDriftSettings,
-    SshKeyDrift,
+    (SshKeyDrift,),
     judge,
     needs=frozenset({Need.KEYS}),
     impact=Impact.ACCESS,

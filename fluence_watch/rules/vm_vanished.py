@@ -1,4 +1,4 @@
-"""A VM is no longer in the list.
+"""A VM, a disk or a public IP is no longer in its list.
 
 If most of an account's VMs leave the list in the same poll, the list itself is suspect.
 The rule then reports one finding about the fleet.
@@ -8,6 +8,9 @@ In the same poll, each VM gets its own finding.
 
 A terminated VM stays in the list until the user deletes it. `vm_status` reports the termination.
 When it leaves the list, nothing more is lost, so there is no finding.
+
+The same holds for disks and public IPs, where they are billed by themselves: what the user deleted
+with fluence-watch is not reported (see `model/known_resource.py`).
 """
 
 from collections.abc import Mapping
@@ -20,8 +23,10 @@ from fluence_watch.model.debt import unpaid
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.known import Cause, KnownVm
+from fluence_watch.model.known_resource import DoubtedList, KnownResource, list_subject
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.presence import Doubt, PresenceLimits, doubt_subject
+from fluence_watch.model.resource import Kind, ResourceRef
 from fluence_watch.model.vm import Status
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 
@@ -88,8 +93,31 @@ class FleetVanished:
     suspect_until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ResourceVanished:
+    """A disk or a public IP that is lost. In an account that owes money, it may have been removed."""
+
+    resource: ResourceRef
+    last_seen_at: datetime | None
+    missing_since: datetime | None
+    attached: bool
+    in_debt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcesVanished:
+    """Most disks or public IPs left their list in one poll. At `suspect_until` they count as lost."""
+
+    kind: Kind
+    missing: int
+    among: int
+    last_seen_at: datetime | None
+    some: tuple[ResourceRef, ...]
+    suspect_until: datetime | None = None
+
+
 def judge(situation: Situation, settings: VmVanishedSettings) -> Judgement:
-    """Report each lost VM, and each poll in which most of the fleet left the list."""
+    """Report what is lost, and each poll in which most of the fleet left the list."""
     presence = situation.presence
     findings = [
         _vanished(situation, settings, entry, entry.cause or Cause.UNKNOWN)
@@ -97,8 +125,11 @@ def judge(situation: Situation, settings: VmVanishedSettings) -> Judgement:
         if entry.vm.status not in {Status.TERMINATED, Status.DRAFT}
     ]
     findings += [_fleet(situation, settings, doubt) for doubt in presence.doubts]
+    findings += [_resource(situation, settings, entry) for entry in situation.missing.lost]
+    findings += [_resources(situation, settings, doubt) for doubt in situation.missing.doubts]
     unsure = {doubt_subject(e.missing_since) for e in presence.missing.values() if e.missing_since}
-    return Judgement(findings, frozenset(unsure), _settled_fleets(situation))
+    unknown, gone = _absent_resources(situation)
+    return Judgement(findings, unknown | unsure, _settled_fleets(situation) | gone)
 
 
 def _vanished(
@@ -163,4 +194,45 @@ def _undecided_since(known: Mapping[str, KnownVm]) -> set[datetime | None]:
     return {entry.missing_since for entry in known.values() if entry.cause is None}
 
 
-RULE = Rule(NAME, VmVanishedSettings, (VmVanished, FleetVanished), judge, impact=Impact.VM)
+def _resource(situation: Situation, settings: VmVanishedSettings, entry: KnownResource) -> Finding:
+    facts = ResourceVanished(
+        entry.resource.ref,
+        entry.last_seen_at,
+        entry.missing_since,
+        attached=bool(entry.resource.attached_to),
+        in_debt=_is_in_debt(situation),
+    )
+    fingerprint = Fingerprint(situation.account, NAME, entry.resource.key)
+    return Finding(fingerprint, settings.severity, facts)
+
+
+def _resources(situation: Situation, settings: VmVanishedSettings, doubt: DoubtedList) -> Finding:
+    facts = ResourcesVanished(
+        doubt.kind,
+        missing=len(doubt.entries),
+        among=doubt.among,
+        last_seen_at=doubt.entries[0].last_seen_at,
+        some=tuple(entry.resource.ref for entry in doubt.entries[:_NAMED]),
+        suspect_until=doubt.until,
+    )
+    return Finding(Fingerprint(situation.account, NAME, doubt.subject), settings.severity, facts)
+
+
+def _absent_resources(situation: Situation) -> tuple[frozenset[str], frozenset[str]]:
+    """The subjects of resources that may still be there, and of those that are news no longer.
+
+    A list in doubt is news no longer when what left it is lost, not when it is back.
+    """
+    ours = {each.subject for each in situation.alerts if each.rule == NAME}
+    missing = {
+        list_subject(entry.resource.kind, entry.missing_since)
+        for entry in situation.resources.values()
+        if entry.missing_since
+    }
+    forgotten = situation.resources_before.keys() - situation.resources.keys()
+    listed = situation.snapshot.resources.keys() if situation.snapshot else frozenset[str]()
+    return situation.missing.undecided, frozenset((ours & missing) | (forgotten - listed))
+
+
+FACTS = (VmVanished, FleetVanished, ResourceVanished, ResourcesVanished)
+RULE = Rule(NAME, VmVanishedSettings, FACTS, judge, impact=Impact.VM)

@@ -12,6 +12,7 @@ import msgspec
 
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
+from fluence_watch.model.resource import Resource
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import FACTS
@@ -50,6 +51,7 @@ load_vm = Loader(Vm)
 load_keys = Loader(tuple[SshKey, ...])
 load_ports = Loader(tuple[Port, ...])
 load_balance = Loader(MicroUsdc)
+load_resource = Loader(Resource)
 load_begun = Loader(frozenset[str])
 _load_facts: Mapping[str, Loader[Any]] = {name: Loader(kind) for name, kind in FACTS.items()}
 

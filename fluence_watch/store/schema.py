@@ -61,6 +61,21 @@ vms = Table(
     UniqueConstraint("account_id", "key"),
 )
 
+resources = Table(
+    "resources",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("key", AnyText, nullable=False),  # Resource.key
+    Column("resource", AnyText, nullable=False),  # JSON
+    Column("first_seen_at", Moment, nullable=False),
+    Column("missing_polls", Integer, nullable=False),
+    Column("missing_since", Moment),
+    Column("missing_among", Integer, nullable=False),
+    Column("last_seen_at", Moment),
+    UniqueConstraint("account_id", "key"),
+)
+
 alerts = Table(
     "alerts",
     metadata,

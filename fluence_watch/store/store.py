@@ -24,6 +24,7 @@ from fluence_watch.store.alerts import load_history, load_open, load_unsettled, 
 from fluence_watch.store.codec import Loader, load_balance, load_keys
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
+from fluence_watch.store.resources import load_resources, save_resources
 from fluence_watch.store.schema import accounts, alerts, is_open
 
 T = TypeVar("T")
@@ -125,6 +126,7 @@ class Store:
                 row.last_good_at,
                 _load(load_keys, row.ssh_keys, account),
                 _load(load_balance, row.balance, account),
+                load_resources(connection, row.id),
             )
             unsettled = load_unsettled(connection, row.id)
             return Stored(state, row.version, unsettled, telling.load_notified(connection, row.id))
@@ -140,6 +142,7 @@ class Store:
         with self._write() as connection:
             account_id = advance_account(connection, account, change.after, version)
             save_known(connection, account_id, change)
+            save_resources(connection, account_id, change)
             save_alerts(connection, account_id, change)
             notes.remove(connection, change.applied)
         return version + 1

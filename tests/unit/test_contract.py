@@ -17,7 +17,7 @@ import fluence_watch
 from fluence_watch.cli.commands import app
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
-from fluence_watch.model.billing import HOURS, METERED
+from fluence_watch.model.billing import METERED
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH
@@ -131,7 +131,7 @@ def exposed() -> dict[str, set[str]]:
     )
     one = MicroUsdc(1)
     gpu = Resource(
-        Kind.GPU_CONTAINER, "g", "n", "ACTIVE", one, billing=HOURS, reserved=one, spent=one,
+        Kind.GPU_CONTAINER, "g", "n", "ACTIVE", one, reserved=one, spent=one,
         next_billing_at=NOW, is_running=True,
     )  # fmt: skip
     page = Exposition(own.render)

@@ -69,6 +69,5 @@ async def _delete(setup: "Setup", each: Rented) -> str | None:
             left = str(error)
         except ApiError as error:
             return str(error)
-    if resource.is_gpu:
-        leave_note(setup, each.account, NoteAction.GPU_REMOVED, resource.key, at=utc_now())
+    leave_note(setup, each.account, NoteAction.RESOURCE_REMOVED, resource.key, at=utc_now())
     return left

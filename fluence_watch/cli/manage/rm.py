@@ -229,8 +229,8 @@ def _job(
 
     vm = target.vm
 
-    def tell_the_watcher(action: NoteAction) -> None:
-        leave_note(setup, target.account, action, vm.key, at=utc_now())
+    def tell_the_watcher(action: NoteAction, subject: str = vm.key) -> None:
+        leave_note(setup, target.account, action, subject, at=utc_now())
 
     async def write(client: "FluenceClient") -> None:
         # before the request: a poll in between must not report the VM as vanished
@@ -242,6 +242,8 @@ def _job(
         except ApiError:
             tell_the_watcher(NoteAction.KEPT)
             raise
+        for each in also:
+            tell_the_watcher(NoteAction.RESOURCE_REMOVED, each.key)
         await delete_leftovers(client, also)
 
     done = ", ".join(

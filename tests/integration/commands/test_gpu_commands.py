@@ -111,7 +111,7 @@ def test_ending(run: Run, api: Any) -> None:
     with Store.open(STORE) as store:
         (note,) = store.notes("main")
     key = f"gpu_container:{the(api, 'trainer').id}"
-    assert (NoteAction.GPU_REMOVED, key) == (note.action, note.subject)
+    assert (NoteAction.RESOURCE_REMOVED, key) == (note.action, note.subject)
     assert 2 == run("gpu", "rm", "trainer", "--yes").code  # it is over
 
 

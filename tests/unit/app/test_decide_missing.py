@@ -14,14 +14,17 @@ from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.decide import Decision, Policy, decide
 from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import METERED
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.known import Cause
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import SSH, port
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.base import Expectation
-from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
+from fluence_watch.rules.vm_vanished import FleetVanished, ResourceVanished, VmVanished
 from tests.unit.app.hearing import hear
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -433,3 +436,84 @@ def test_fewer_confirming_polls_before_an_incomplete_list(policy: Policy) -> Non
     second = decide(first.after, seen(5, rest), only(policy, "vm_vanished"))
 
     assert [("VmVanished", 1, 0)] == heard([first, second])
+
+
+# disks and addresses, which are billed by themselves
+
+DISKS = [Resource(Kind.DISK, f"d{number}", None, "ready", PRICE) for number in range(6)]
+ADDRESS = Resource(Kind.PUBLIC_IP, "a", None, "ready", PRICE)
+RENTED = (Kind.DISK, Kind.PUBLIC_IP)
+
+
+def rented(minute: float, resources: Sequence[Resource], owed: int = 0, **more: object) -> Outcome:
+    balance = AccountBalance(MicroUsdc(-owed or 5_000_000))
+    return build_snapshot(
+        "main", NOW + minute * MINUTE, [], resources=resources, kinds=RENTED, balance=balance,
+        billing=METERED, **more,
+    )  # fmt: skip
+
+
+def test_a_disk_that_is_gone_and_back(policy: Policy) -> None:
+    """It is told after two polls, whatever a list that could not be read says, and its end too."""
+    decisions = story(
+        only(policy, "vm_vanished"),
+        rented(0, [*DISKS, ADDRESS]),
+        rented(1, DISKS[1:]),
+        rented(2, [], unknown={"disks": "403", "public IPs": "403"}),
+        rented(3, [*DISKS[1:], ADDRESS]),
+        rented(4, [], unknown={"disks": "403", "public IPs": "403"}),
+        rented(5, [*DISKS, ADDRESS]),
+    )
+
+    assert [("ResourceVanished", 1, 0), ("ResourceVanished", 0, 1)] == heard(decisions)
+    assert [NOW + 3 * MINUTE, NOW + 5 * MINUTE] == times(decisions)
+
+
+def test_most_disks_at_once(policy: Policy) -> None:
+    """The list is the suspect, until it has been so for six hours; an old loss is forgotten."""
+    lists = [rented(minute, DISKS[:1]) for minute in (1, 2, 359, 362, 60 * 24 * 8)]
+    decisions = story(only(policy, "vm_vanished"), rented(0, DISKS), *lists)
+
+    assert [("ResourcesVanished", 1, 0), ("ResourceVanished", 5, 0)] == heard(decisions)
+    assert {} == decisions[-1].after.alerts
+    assert {"disk:d0"} == decisions[-1].after.resources.keys()
+
+
+def test_most_disks_are_back(policy: Policy) -> None:
+    """The end of the doubt is told."""
+    lists = [rented(1, []), rented(2, []), rented(3, DISKS)]
+    decisions = story(only(policy, "vm_vanished"), rented(0, DISKS), *lists)
+
+    assert [("ResourcesVanished", 1, 0), ("ResourcesVanished", 0, 1)] == heard(decisions)
+
+
+def test_disks_of_an_account_in_debt(policy: Policy) -> None:
+    """They are removed all at once, and are told as such."""
+    lists = [rented(minute, [], owed=21_000_000) for minute in (1, 2)]
+    decisions = story(only(policy, "vm_vanished"), rented(0, DISKS), *lists)
+
+    (message,) = messages(decisions)
+    assert 6 == message.firing
+    facts = [item.facts for item in message.items]
+    assert all(isinstance(each, ResourceVanished) and each.in_debt for each in facts)
+
+
+def test_a_disk_that_the_user_deleted(policy: Policy) -> None:
+    """It is expected to go."""
+    before = decide(AccountState(), rented(0, [*DISKS, ADDRESS]), policy).after
+    note = Note(1, NOW, NoteAction.RESOURCE_REMOVED, DISKS[0].key)
+    state = before
+    for minute in (1, 2, 3):
+        decision = decide(state, rented(minute, [*DISKS[1:], ADDRESS]), policy, [note])
+        assert decision.verdict.findings.keys().isdisjoint(
+            {Fingerprint("main", "vm_vanished", DISKS[0].key)}
+        )
+        state = decision.after
+    assert DISKS[0].key not in state.resources
+
+
+def test_a_failed_poll_forgets_no_disk(policy: Policy) -> None:
+    """What is known of them is as before."""
+    state = decide(AccountState(), rented(0, DISKS), policy).after
+    failure = PollFailure("main", NOW + MINUTE, "server_error", "502")
+    assert state.resources is decide(state, failure, policy).after.resources

@@ -13,7 +13,6 @@ from starlette.types import Receive, Scope, Send
 
 from fluence_watch.errors import ApiError, RefusedError, UnauthorizedError
 from fluence_watch.fluence import ClientConfig, FluenceClient
-from fluence_watch.model.billing import HOURS
 from fluence_watch.model.funding import funded_until, resources_burn
 from fluence_watch.model.resource import GPUS, Forward, Kind, Resource
 
@@ -85,7 +84,6 @@ async def test_containers(client: FluenceClient) -> None:
         price=1_220_000,
         created_at=datetime(2026, 2, 7, 14, 42, 29, 472381, tzinfo=UTC),
         address="provider.a100.pub",
-        billing=HOURS,
         reserved=2_440_000,
         spent=1_220_000,
         next_billing_at=datetime(2026, 2, 7, 15, tzinfo=UTC),

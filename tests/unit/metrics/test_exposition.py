@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
-from fluence_watch.model.billing import HOURS, METERED, EpochBilling
+from fluence_watch.model.billing import METERED, EpochBilling
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
@@ -64,7 +64,7 @@ def metered(view: AccountView, now: datetime) -> AccountView:
     """The account with two disks, one of them idle, public IPs that it may not list, and a debt."""
     used = Resource(Kind.DISK, "1", "data", "ready", MicroUsdc(1_000), ("0x1",))
     gpu = Resource(
-        Kind.GPU_CONTAINER, "9a", 'train"er', "ACTIVE", MicroUsdc(1_220_000), billing=HOURS,
+        Kind.GPU_CONTAINER, "9a", 'train"er', "ACTIVE", MicroUsdc(1_220_000),
         reserved=MicroUsdc(2_440_000), spent=MicroUsdc(1_220_000), next_billing_at=now,
         gpu="1 x a100", is_running=False,
     )  # fmt: skip

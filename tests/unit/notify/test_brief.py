@@ -6,6 +6,7 @@ import pytest
 from fluence_watch.model.finding import VmRef
 from fluence_watch.model.known import Cause
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Kind, ResourceRef
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.account_low import AccountLow
@@ -14,14 +15,20 @@ from fluence_watch.rules.delivery_failing import DeliveryFailing
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
-from fluence_watch.rules.price_changed import PriceChanged
+from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.vm_status import VmStatus
 from fluence_watch.rules.vm_unreadable import VmUnreadable
-from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
+from fluence_watch.rules.vm_vanished import (
+    FleetVanished,
+    ResourcesVanished,
+    ResourceVanished,
+    VmVanished,
+)
 
 VM = VmRef("0xa1", "web-1")
+DISK = ResourceRef(Kind.DISK, "0x0b", "data", "2000 GB")
 NOW = datetime.fromisoformat("2025-06-01T17:17:00+00:00")
 PRICE = MicroUsdc(298_160)
 SOON = NOW + timedelta(minutes=42)
@@ -55,6 +62,20 @@ SOON = NOW + timedelta(minutes=42)
         (
             VmVanished(VM, None, None, "ACTIVE", None, None, None, Cause.USER),
             "not in the list, deleted",
+        ),
+        (
+            ResourceVanished(DISK, NOW - timedelta(hours=2), NOW, attached=True),
+            "disk data (0x0b) is not in its list; last seen 15:17 UTC, 2 h ago",
+        ),
+        (
+            ResourcesVanished(Kind.PUBLIC_IP, 7, 9, None, ()),
+            "7 of 9 public IPs left their list in one poll",
+        ),
+        (
+            ResourcePriceChanged(
+                DISK, PRICE, MicroUsdc(350_000), MicroUsdc(51_840), Decimal("17.4"), MicroUsdc(1)
+            ),
+            "price of disk data (0x0b) changed from 0.298160 to 0.350000 USDC an hour (+0.051840 USDC, +17.4 %)",
         ),
         (FleetVanished(7, 9, None, ()), "7 of 9 VMs left the list in one poll"),
         (

@@ -44,12 +44,17 @@ from fluence_watch.rules.idle_resource import IdleResource
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
-from fluence_watch.rules.price_changed import PriceChanged
+from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.vm_status import VmStatus
 from fluence_watch.rules.vm_unreadable import MoneyUnknown, VmUnreadable
-from fluence_watch.rules.vm_vanished import FleetVanished, VmVanished
+from fluence_watch.rules.vm_vanished import (
+    FleetVanished,
+    ResourcesVanished,
+    ResourceVanished,
+    VmVanished,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "messages"
 SUFFIXES = {
@@ -191,6 +196,30 @@ def idle(kind: Kind, name: str | None = "data", per_month: int | None = 288_000_
     return replace(alert, fingerprint=Fingerprint("main", "idle_resource", f"{kind}:{thing.id}"))
 
 
+def lost(kind: Kind, *, attached: bool = True, in_debt: bool = False) -> Alert:
+    thing = idle(kind).facts.resource
+    since = NOW - timedelta(minutes=2)
+    facts = ResourceVanished(thing, since - timedelta(minutes=1), since, attached, in_debt)
+    alert = fires("vm_vanished", facts)
+    return replace(alert, fingerprint=Fingerprint("main", "vm_vanished", f"{kind}:{thing.id}"))
+
+
+def lost_list() -> Alert:
+    some, until = (idle(Kind.DISK).facts.resource,), NOW + timedelta(hours=6)
+    facts = ResourcesVanished(Kind.DISK, 14, 16, NOW - timedelta(minutes=2), some, until)
+    return fires("vm_vanished", facts, key="disks")
+
+
+def dearer(kind: Kind, old: int, new: int) -> Alert:
+    thing = idle(kind).facts.resource
+    percent = Decimal(100 * (new - old)) / old
+    facts = ResourcePriceChanged(
+        thing, old, new, new - old, percent.quantize(Decimal("0.1")), 720 * new
+    )
+    alert = fires("price_changed", facts, WARNING, NOW.isoformat())
+    return replace(alert, fingerprint=Fingerprint("main", "price_changed", f"{kind}:{thing.id}"))
+
+
 GPU = ResourceRef(Kind.GPU_CONTAINER, "b54672e2-0a8b-490f", "trainer", "1 x a100")
 
 
@@ -325,6 +354,15 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "public_ip_changed": message(moved()),
         "price_changed": message(*PRICES),
         "price_changed_metered": message(*map(of_metered, PRICES)),
+        "price_changed_resources": message(
+            dearer(Kind.DISK, 400_000, 500_000), dearer(Kind.PUBLIC_IP, 4_000, 2_000)
+        ),
+        "vm_vanished_resources": message(
+            lost(Kind.DISK), lost(Kind.PUBLIC_IP, attached=False), lost(Kind.DISK, in_debt=True)
+        ),
+        "vm_vanished_resources_resolved": message(ended(lost(Kind.DISK))),
+        "vm_vanished_list": message(lost_list()),
+        "vm_vanished_list_resolved": message(ended(lost_list())),
         "ssh_key_drift": message(*KEYS),
         "account_low": message(poor()),
         "account_low_dry": message(DRY),

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fluence_watch.model.billing import HOURS
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource, ResourceRef
@@ -22,7 +21,6 @@ GPU = Resource(
     "trainer",
     "ACTIVE",
     MicroUsdc(1_220_000),
-    billing=HOURS,
     reserved=MicroUsdc(1_220_000),
     next_billing_at=BOUNDARY,
     gpu="1 x a100",

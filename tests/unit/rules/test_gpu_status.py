@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fluence_watch.model.billing import HOURS
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import NoteAction
@@ -23,7 +22,6 @@ GPU = Resource(
     "trainer",
     "ACTIVE",
     MicroUsdc(1_000_000),
-    billing=HOURS,
     changed_at=NOW - HOUR,
     is_running=False,
     spent=MicroUsdc(5),
@@ -78,7 +76,7 @@ def test_what_is_reported(see: See, changes: dict, facts: list[type]) -> None:
 
 def test_what_the_user_ended(see: See) -> None:
     """It is no news; the end of another one is."""
-    expected = frozenset({(NoteAction.GPU_REMOVED, SUBJECT)})
+    expected = frozenset({(NoteAction.RESOURCE_REMOVED, SUBJECT)})
     other = replace(OVER, id="CD")
     (found,) = judged(see, OVER, other, expected_changes=expected).findings
     assert "gpu_container:cd" == found.fingerprint.subject

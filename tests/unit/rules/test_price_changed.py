@@ -9,10 +9,18 @@ from hypothesis import strategies as st
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.base import Situation
-from fluence_watch.rules.price_changed import RULE, PriceChanged, PriceChangedSettings, judge
+from fluence_watch.rules.price_changed import (
+    RULE,
+    PriceChanged,
+    PriceChangedSettings,
+    ResourcePriceChanged,
+    judge,
+)
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 BOUNDARY = datetime(2025, 4, 16, 17, 59, 55, tzinfo=UTC)
@@ -111,3 +119,39 @@ def test_it_is_an_event(see: See) -> None:
     assert RULE.event
     assert not RULE.sends_resolved
     assert [] == judge(replace(see(), snapshot=None), SETTINGS).findings
+
+
+DISK = Resource(Kind.DISK, "A", "data", "ready", MicroUsdc(400_000))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "found"),
+    [
+        (400_000, 500_000, "ready", True),
+        (400_000, 400_000, "ready", False),
+        (None, 400_000, "ready", False),
+        (400_000, None, "ready", False),
+        (400_000, 500_000, "removing", False),
+    ],
+)
+def test_when_the_price_of_a_disk_changed(
+    see: See,
+    old: int | None,
+    new: int | None,
+    status: str,
+    found: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """From one known price to another, while it is billed; with what a month costs now."""
+    known = {DISK.key: KnownResource(replace(DISK, price=old), NOW)}
+    listed = {"resources": [replace(DISK, price=new, status_word=status)]}
+    findings = judge(see(listed=listed, resources_before=known), SETTINGS).findings
+    assert found == bool(findings)
+    for finding in findings:
+        facts = ResourcePriceChanged(
+            DISK.ref, MicroUsdc(400_000), MicroUsdc(500_000), MicroUsdc(100_000),
+            Decimal("25.0"), MicroUsdc(360_000_000),
+        )  # fmt: skip
+        assert facts == finding.facts
+        assert (
+            Fingerprint("main", "price_changed", "disk:a", NOW.isoformat()) == finding.fingerprint
+        )

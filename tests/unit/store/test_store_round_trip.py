@@ -19,6 +19,7 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import FACTS
@@ -67,6 +68,11 @@ any_count = st.integers(0, 2**31 - 1)  # our own counts, never the API's
 any_known = st.builds(
     KnownVm,
     **{name: anything(of) for name, of in get_type_hints(KnownVm).items()}
+    | {"missing_polls": any_count, "missing_among": any_count},
+)
+any_known_resource = st.builds(
+    KnownResource,
+    **{name: anything(of) for name, of in get_type_hints(KnownResource).items()}
     | {"missing_polls": any_count, "missing_among": any_count},
 )
 any_facts = st.one_of([anything(of) for of in FACTS.values()])
@@ -147,6 +153,7 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     opened=st.lists(any_open_alert, max_size=3),
     receivers=st.dictionaries(any_text, st.tuples(any_attempts, any_notified), max_size=2),
     balance=st.none() | st.integers(),
+    rented=st.dictionaries(any_text, any_known_resource, max_size=3),
 )
 def test_any_state_survives_the_database(
     shared_store: Store,
@@ -154,10 +161,11 @@ def test_any_state_survives_the_database(
     opened: list[Alert],
     receivers: dict[str, tuple[Attempts, Notified]],
     balance: MicroUsdc | None,
+    rented: dict[str, KnownResource],
 ) -> None:
-    """VMs, alerts and what receivers know come out of SQLite as they went in."""
+    """VMs, resources, alerts and what receivers know come out of SQLite as they went in."""
     alerts = {alert.fingerprint: alert for alert in opened}
-    state = AccountState(known, alerts, NOW, None, balance=balance)
+    state = AccountState(known, alerts, NOW, None, balance=balance, resources=rented)
     shared_store.watch_only([], NOW)
     shared_store.forget_absent(NOW + timedelta(seconds=1))
     for receiver in shared_store.receivers():

@@ -9,7 +9,7 @@ import pytest
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.account import AccountBalance
-from fluence_watch.model.billing import HOURS, METERED
+from fluence_watch.model.billing import METERED
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.finding import Fingerprint, Severity, ref
 from fluence_watch.model.money import MicroUsdc
@@ -197,7 +197,7 @@ def test_an_account_that_is_metered(web: Vm, now: datetime) -> None:
     idle = replace(disk, id="d2", name="old", attached_to=())
     gone = replace(idle, id="d3", name="gone", status_word="removed")
     gpu = Resource(
-        Kind.GPU_CONTAINER, "g1", "trainer", "ACTIVE", MicroUsdc(1_220_000), billing=HOURS,
+        Kind.GPU_CONTAINER, "g1", "trainer", "ACTIVE", MicroUsdc(1_220_000),
         reserved=MicroUsdc(0), next_billing_at=now + HOUR, gpu="1 x a100", is_running=False,
     )  # fmt: skip
     address = Resource(Kind.PUBLIC_IP, "i1", None, "ready", None, ("0xgone",), address="192.0.2.7")

@@ -1,0 +1,155 @@
+"""What the watcher remembers about disks, addresses and GPU instances, and which of them are lost.
+
+Only what is billed is remembered. A resource that is not in a complete list is *missing*, and
+*lost* after `confirm_polls` such lists in a row. If most of a kind leave their list in the same
+poll, the list itself is suspect, and they are *doubted* for `suspect_for`, unless the account owes
+money: then they may be removed all at once. A GPU instance that is over stays listed, so one that
+is missing is forgotten.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from fluence_watch.model.presence import SMALLEST_FLEET, PresenceLimits
+from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class KnownResource:
+    """A resource that was billed when last listed. An unknown price is the last known one.
+
+    While it is missing, `missing_polls` counts the complete lists without it, `last_seen_at` is the
+    last successful poll that listed it, and `missing_among` how many of its kind there were then.
+    """
+
+    resource: Resource
+    first_seen_at: datetime
+    missing_polls: int = 0
+    missing_since: datetime | None = None
+    missing_among: int = 0
+    last_seen_at: datetime | None = None
+
+
+KnownResources = Mapping[str, KnownResource]
+"""What is remembered, by `Resource.key`."""
+
+
+def track_resources(
+    known: KnownResources,
+    snapshot: Snapshot,
+    last_good_at: datetime | None,
+    deleted: Collection[str],
+    forget_after: timedelta,
+) -> KnownResources:
+    """What is known after the snapshot. An unchanged entry is the same object.
+
+    `deleted` are the keys of resources that the user deleted: they are forgotten when missing.
+    """
+    now = snapshot.taken_at
+    counts = Counter(e.resource.kind for e in known.values() if e.missing_since is None)
+    after = {
+        key: _seen(known.get(key), resource, now)
+        for key, resource in snapshot.resources.items()
+        if resource.is_billed
+    }
+    for key, entry in known.items():
+        kind = entry.resource.kind
+        if key in snapshot.resources or kind not in snapshot.kinds:
+            continue
+        if kind in snapshot.unlisted:
+            after[key] = entry
+        elif not (key in deleted or entry.resource.is_gpu or _is_stale(entry, now, forget_after)):
+            after[key] = _missed(entry, now, counts[kind], last_good_at)
+    return after
+
+
+def _seen(entry: KnownResource | None, resource: Resource, now: datetime) -> KnownResource:
+    if entry is None:
+        return KnownResource(resource, first_seen_at=now)
+    if resource.price is None:
+        resource = replace(resource, price=entry.resource.price)
+    if entry.missing_since is None and entry.resource == resource:
+        return entry
+    return KnownResource(resource, entry.first_seen_at)
+
+
+def _is_stale(entry: KnownResource, now: datetime, forget_after: timedelta) -> bool:
+    return entry.missing_since is not None and now - entry.missing_since > forget_after
+
+
+def _missed(
+    entry: KnownResource, now: datetime, among: int, last_good_at: datetime | None
+) -> KnownResource:
+    if entry.missing_since is not None:
+        return replace(entry, missing_polls=entry.missing_polls + 1)
+    seen_at = last_good_at or entry.first_seen_at
+    return replace(
+        entry, missing_polls=1, missing_since=now, missing_among=among, last_seen_at=seen_at
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtedList:
+    """Most resources of a kind, gone from their list in one poll. At `until` they count as lost."""
+
+    kind: Kind
+    since: datetime
+    until: datetime
+    among: int
+    entries: tuple[KnownResource, ...]
+
+    @property
+    def subject(self) -> str:
+        """The subject of findings about it."""
+        return list_subject(self.kind, self.since)
+
+
+def list_subject(kind: Kind, since: datetime) -> str:
+    """The subject of findings about the list that lost most of a kind in the poll at that time."""
+    return f"{kind}s@{since.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The resources that are in no list: lost, in doubt, or not confirmed yet."""
+
+    lost: tuple[KnownResource, ...] = ()
+    doubts: tuple[DoubtedList, ...] = ()
+    unconfirmed: tuple[KnownResource, ...] = field(default=())
+
+    @property
+    def undecided(self) -> frozenset[str]:
+        """The keys of those that may still be there."""
+        doubted = [entry for doubt in self.doubts for entry in doubt.entries]
+        return frozenset(entry.resource.key for entry in (*self.unconfirmed, *doubted))
+
+
+def missing_resources(
+    known: KnownResources, limits: PresenceLimits, now: datetime, *, in_debt: bool
+) -> Missing:
+    """Which resources are lost. Those of an account in debt are never in doubt."""
+    lost: list[KnownResource] = []
+    unconfirmed: list[KnownResource] = []
+    doubts = []
+    for (kind, since), group in _departures(known).items():
+        confirmed = [each for each in group if each.missing_polls >= limits.confirm_polls]
+        unconfirmed += [each for each in group if each not in confirmed]
+        until, among = since + limits.suspect_for, group[0].missing_among
+        is_suspect = among >= SMALLEST_FLEET and 2 * len(group) > among and not in_debt
+        if confirmed and is_suspect and abs(now - since) < limits.suspect_for:
+            doubts.append(DoubtedList(kind, since, until, among, tuple(confirmed)))
+        else:
+            lost += confirmed
+    return Missing(tuple(lost), tuple(doubts), tuple(unconfirmed))
+
+
+def _departures(known: KnownResources) -> Mapping[tuple[Kind, datetime], list[KnownResource]]:
+    """The missing resources by their kind and the poll in which they went missing."""
+    groups: dict[tuple[Kind, datetime], list[KnownResource]] = defaultdict(list)
+    for entry in known.values():
+        if entry.missing_since is not None:
+            groups[entry.resource.kind, entry.missing_since].append(entry)
+    return groups

@@ -1,0 +1,27 @@
+"""The disks, addresses and GPU instances that were billed when last listed."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "resources",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("account_id", sa.Integer, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("resource", sa.Text, nullable=False),
+        sa.Column("first_seen_at", sa.BigInteger, nullable=False),
+        sa.Column("missing_polls", sa.Integer, nullable=False),
+        sa.Column("missing_since", sa.BigInteger),
+        sa.Column("missing_among", sa.Integer, nullable=False),
+        sa.Column("last_seen_at", sa.BigInteger),
+        sa.PrimaryKeyConstraint("id", name="pk_resources"),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name="fk_resources_account_id", ondelete="CASCADE"
+        ),
+        sa.UniqueConstraint("account_id", "key", name="uq_resources_account_id_key"),
+    )

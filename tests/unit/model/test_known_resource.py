@@ -1,0 +1,112 @@
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fluence_watch.model.known_resource import (
+    KnownResource,
+    KnownResources,
+    Missing,
+    missing_resources,
+    track_resources,
+)
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.presence import PresenceLimits
+from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.snapshot import build_snapshot
+
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+MINUTE, WEEK = timedelta(minutes=1), timedelta(days=7)
+LIMITS = PresenceLimits(confirm_polls=2, suspect_for=timedelta(hours=6), forget_after=WEEK)
+KINDS = (Kind.DISK, Kind.PUBLIC_IP, Kind.GPU_VM)
+DISK = Resource(Kind.DISK, "A", "data", "ready", MicroUsdc(400_000))
+DISKS = tuple(replace(DISK, id=f"D{number}") for number in range(4))
+ADDRESS = Resource(Kind.PUBLIC_IP, "A", None, "ready", MicroUsdc(4_000))
+GPU = Resource(Kind.GPU_VM, "G", "trainer", "ACTIVE", MicroUsdc(1_220_000))
+
+
+def polls(
+    *lists: Collection[Resource],
+    deleted: Collection[str] = (),
+    unlisted: Mapping[int, str] | None = None,
+    kinds: tuple[Kind, ...] = KINDS,
+) -> KnownResources:
+    """What is known after polls, a minute apart; `unlisted` names what is unknown at some of them."""
+    known: KnownResources = {}
+    for number, listed in enumerate(lists):
+        at = NOW + number * MINUTE
+        unknown = {what: "403" for n, what in (unlisted or {}).items() if n == number}
+        snapshot = build_snapshot("main", at, [], resources=listed, kinds=kinds, unknown=unknown)
+        known = track_resources(known, snapshot, at - MINUTE, deleted, WEEK)
+    return known
+
+
+def missing(known: KnownResources, after: timedelta = MINUTE, *, in_debt: bool = False) -> Missing:
+    return missing_resources(known, LIMITS, NOW + after, in_debt=in_debt)
+
+
+def test_what_is_remembered() -> None:
+    """What is billed; the last known price fills an unknown one; an unchanged entry is the same."""
+    once = polls([DISK, replace(ADDRESS, status_word="removing")])
+    assert {"disk:a": KnownResource(DISK, NOW)} == once
+    again = build_snapshot("main", NOW, [], resources=[DISK], kinds=KINDS)
+    assert once["disk:a"] is track_resources(once, again, NOW, (), WEEK)["disk:a"]
+    assert DISK == polls([DISK], [replace(DISK, price=None)])["disk:a"].resource
+
+
+@pytest.mark.parametrize(
+    ("lists", "lost"),
+    [
+        ([[DISK, ADDRESS], [ADDRESS]], ()),
+        ([[DISK, ADDRESS], [ADDRESS], [ADDRESS]], ("disk:a",)),
+        ([[DISK, ADDRESS], [ADDRESS], [DISK, ADDRESS], [ADDRESS]], ()),
+        ([[DISK, ADDRESS], [], []], ("disk:a", "public_ip:a")),
+        ([[DISK], [replace(DISK, status_word="removing")], [], []], ()),
+        ([[GPU], [], []], ()),
+    ],
+)
+def test_what_is_lost(lists: list[list[Resource]], lost: tuple[str, ...]) -> None:
+    """After two lists in a row; not what was being removed, and not what belongs to the GPU cloud."""
+    found = missing(polls(*lists))
+    assert lost == tuple(entry.resource.key for entry in found.lost)
+    assert not found.doubts
+
+
+def test_when_it_was_last_seen() -> None:
+    """The last poll that listed it, and how many of its kind there were."""
+    (entry,) = missing(polls([DISK, ADDRESS], [ADDRESS], [ADDRESS])).lost
+    assert (NOW, NOW + MINUTE, 2) == (entry.last_seen_at, entry.missing_since, entry.missing_polls)
+    assert entry.missing_among == 1
+
+
+def test_what_is_forgotten() -> None:
+    """What the user deleted, at once; what is missing for long; what is watched no longer."""
+    assert not polls([DISK], [], deleted=["disk:a"])
+    gone = build_snapshot("main", NOW + WEEK + 2 * MINUTE, [], kinds=KINDS)
+    assert not track_resources(polls([DISK], [], []), gone, NOW, (), WEEK)
+    assert not track_resources(polls([DISK], []), replace(gone, kinds=frozenset()), NOW, (), WEEK)
+
+
+def test_an_incomplete_list_tells_nothing() -> None:
+    """A disk is not missing from a list that could not be read; an address of another list is."""
+    known = polls([DISK, ADDRESS], [], [], unlisted={1: "disks", 2: "disks"})
+    assert KnownResource(DISK, NOW) == known["disk:a"]
+    assert ["public_ip:a"] == [entry.resource.key for entry in missing(known).lost]
+
+
+def test_most_of_a_kind_at_once() -> None:
+    """The list is the suspect for six hours, unless the account owes money."""
+    known = polls(DISKS, DISKS[:1], DISKS[:1])
+    (doubt,) = missing(known).doubts
+    assert (3, 4, Kind.DISK) == (len(doubt.entries), doubt.among, doubt.kind)
+    assert missing(known).undecided == {"disk:d1", "disk:d2", "disk:d3"}
+    assert doubt.until == NOW + MINUTE + LIMITS.suspect_for
+    for decided in (missing(known, timedelta(hours=7)), missing(known, in_debt=True)):
+        assert (3, ()) == (len(decided.lost), decided.doubts)
+
+
+def test_half_of_a_kind_is_believed() -> None:
+    """Two of four are lost, and two of two, which is not a fleet."""
+    assert 2 == len(missing(polls(DISKS, DISKS[:2], DISKS[:2])).lost)
+    assert 2 == len(missing(polls(DISKS[:2], [], [])).lost)
