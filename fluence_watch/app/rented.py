@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Rented:
-    """Disks and addresses. `unknown` says of each kind why its list is not complete."""
+    """Disks, addresses and GPU instances.
+
+    `unknown` says of each kind why its list is not complete, and why `permissions` are unknown.
+    """
 
     found: Sequence[Resource] = ()
     unknown: dict[str, str] = field(default_factory=dict)
@@ -42,7 +45,8 @@ async def fetch_resources(client: FluenceClient) -> Rented:
     lists = [result.found for result in results.values() if isinstance(result, Resources)]
     return Rented(
         [resource for found in lists for resource in found],
-        {words: why for words, why in flaws.items() if why},
+        {words: why for words, why in flaws.items() if why}
+        | ({"permissions": str(held)} if isinstance(held, ApiError) else {}),
         permissions,
     )
 

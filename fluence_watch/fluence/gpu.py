@@ -6,6 +6,7 @@ The variables of a container (`container_info.environment`) hold secrets of user
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
@@ -24,6 +25,7 @@ from fluence_watch.model.text import inert
 
 _AT_ONCE = 8
 _HIGHEST_PORT = 65_535
+_PORT: Final = re.compile(r"\d{1,5}", re.ASCII)
 _PATHS: Final = {
     Kind.GPU_CONTAINER: "/gpu/instances/",
     Kind.GPU_VM: "/gpu/instances/vms",
@@ -126,7 +128,7 @@ def _forward(index: int, wire: _Forwarded) -> Forward:
 
 
 def _port(text: int | str, path: str) -> int:
-    number = int(text) if str(text).isascii() and str(text).isdigit() else 0
+    number = text if isinstance(text, int) else int(text) if _PORT.fullmatch(text) else 0
     if not 0 < number <= _HIGHEST_PORT:
         raise FieldError(path, f"{text!r:.40} is not a port")
     return number
@@ -169,7 +171,7 @@ class GpuCloud:
             try:
                 return await _requested(call, listed), None
             except ApiError as error:
-                return listed, f"{listed.id}: {error}"
+                return listed, f"{inert(listed.id, 60)}: {error}"
 
     async def delete(self, call: Call, kind: Kind, instance_id: str) -> None:
         """End an instance. What is left of its reserve returns to the account."""
@@ -190,7 +192,10 @@ async def _requested(call: Call, listed: Resource) -> Resource:
     body = await call.get(f"{listed.kind}", _path(listed.kind, listed.id))
 
     def read(body: bytes) -> Resource:
-        return decoded(_INSTANCE, body).model(listed.kind)
+        found = decoded(_INSTANCE, body).model(listed.kind)
+        if found.key != listed.key:
+            raise FieldError(".id", f"{found.id!r:.60} is another instance")
+        return found
 
     return expected("a GPU instance", read, body)
 

@@ -36,8 +36,8 @@ class Snapshot:
     For example, a page changed while the list was read.
     `resources` are what the account rents beside VMs, by `Resource.key`, of the `kinds` that were
     requested.
-    `unknown` holds the reasons why something (`SSH keys`, `balance`, `disks`) was requested but not
-    received in full.
+    `unknown` holds the reasons why something (`SSH keys`, `balance`, `disks`, `permissions`) was
+    requested but not received in full.
     `permissions` tell whether the key has those that a poll needs. It is empty if unknown.
     """
 

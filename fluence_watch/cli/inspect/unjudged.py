@@ -21,6 +21,7 @@ from fluence_watch.rules import (
 )
 
 _NAMED = 5
+_RULES_ON = {"balance": [account_low.NAME], "SSH keys": [ssh_key_drift.NAME]}
 
 
 def left_unknown(outcome: Outcome, policy: Policy) -> bool:
@@ -101,7 +102,7 @@ def _rule_on(what: str, policy: Policy) -> str | None:
     if what in {kind.words for kind in Kind}:
         rules = [idle_resource.NAME, gpu_reserve.NAME, gpu_status.NAME, account_low.NAME]
     else:
-        rules = [{"balance": account_low.NAME, "SSH keys": ssh_key_drift.NAME}[what]]
+        rules = _RULES_ON.get(what, [])
     return next((rule for rule in rules if policy.rules[rule].enabled), None)
 
 

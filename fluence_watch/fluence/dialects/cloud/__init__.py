@@ -121,6 +121,7 @@ class Cloud:
         in_maintenance = isinstance(service, ServiceStatus) and service.maintenance
         if isinstance(listed, ApiError):
             raise _in_maintenance(listed) if in_maintenance else listed
+        self._or_else(service, None, "service status")
         known_groups = self._or_else(groups.result(), [], "security groups")
         around = Surroundings(
             groups=ports_by_group(known_groups),
