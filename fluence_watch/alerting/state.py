@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.telling import Notified
+from fluence_watch.model.bill import DayCost
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResource
@@ -25,6 +26,7 @@ class AccountState:
     `last_poll_at` is the last evaluated poll, successful or failed.
     `last_good_at` is the last poll that returned a list.
     `ssh_keys` and `balance` (micro-USDC) are the last known values, `None` before the first one.
+    `costs` are what the latest days should cost, where the account is metered.
     """
 
     known: Mapping[str, KnownVm] = field(default_factory=dict)
@@ -34,6 +36,7 @@ class AccountState:
     ssh_keys: tuple[SshKey, ...] | None = None
     balance: MicroUsdc | None = None
     resources: Mapping[str, KnownResource] = field(default_factory=dict)
+    costs: tuple[DayCost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.polled import Polled
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.bill import bill_of
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.charge import last_settled
 from fluence_watch.model.debt import removal_in
 from fluence_watch.model.finding import WATCHER, Fingerprint, shown_account
 from fluence_watch.model.funding import account_funded_until
@@ -234,6 +236,7 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
         unlisted=outcome.unlisted,
         permissions=outcome.permissions,
         removal=removal_in(outcome, billing, _owed_since(polled)),
+        bill=bill_of(last_settled(outcome.taken_at), polled.state.costs, outcome.charges),
     )
 
 

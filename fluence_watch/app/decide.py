@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.bill import DayCost, Priced, Things, billed, count_until
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
+from fluence_watch.model.charge import VM, last_settled
 from fluence_watch.model.debt import unpaid
 from fluence_watch.model.finding import Verdict
 from fluence_watch.model.known import KnownVm, track
-from fluence_watch.model.known_resource import KnownResources, missing_resources, track_resources
+from fluence_watch.model.known_resource import (
+    KnownResources,
+    Missing,
+    missing_resources,
+    track_resources,
+)
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import (
     Note,
@@ -19,10 +26,10 @@ from fluence_watch.model.note import (
     expected_changes,
     obsolete_notes,
 )
-from fluence_watch.model.presence import PresenceLimits, presence_of, settle
+from fluence_watch.model.presence import Presence, PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import evaluate, needs, poll_failing
+from fluence_watch.rules import bill_mismatch, evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
 
@@ -49,6 +56,14 @@ class Policy:
     def billing(self) -> Billing:
         """How VMs are paid, as long as no poll says otherwise."""
         return EpochBilling(self.epoch)
+
+    def billed_days(self, now: datetime) -> tuple[date, date] | None:
+        """The first and the last day whose charges a poll requests, if a rule needs them."""
+        if Need.CHARGES not in self.needs:
+            return None
+        settings, last = self.rules[bill_mismatch.NAME], last_settled(now)
+        assert isinstance(settings, bill_mismatch.BillMismatchSettings)
+        return last - timedelta(days=settings.days - 1), last
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -90,6 +105,8 @@ def decide(
     presence = presence_of(known, policy.presence, policy.billing_of(outcome))
     changes = expected_changes(notes, now)
     resources = _resources_after(before, outcome, policy, changes)
+    missing = missing_resources(resources, policy.presence, now, in_debt=_owes(outcome))
+    costs = _costs_after(before, outcome, known, resources, _maybe(presence, missing, resources))
     situation = Situation(
         account=policy.account,
         now=now,
@@ -106,7 +123,8 @@ def decide(
         fault=fault,
         resources=resources,
         resources_before=before.resources,
-        missing=missing_resources(resources, policy.presence, now, in_debt=_owes(outcome)),
+        missing=missing,
+        costs=costs,
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
@@ -118,6 +136,7 @@ def decide(
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
         resources=resources,
+        costs=costs,
     )
     return Decision(after, ended, obsolete_notes(notes, now), verdict, presence.subjects)
 
@@ -164,6 +183,35 @@ def _resources_after(
     deleted = {subject for action, subject in changes if action is NoteAction.RESOURCE_REMOVED}
     forget_after = policy.presence.forget_after
     return track_resources(before.resources, outcome, before.last_good_at, deleted, forget_after)
+
+
+def _maybe(presence: Presence, missing: Missing, resources: KnownResources) -> Things:
+    """What is in no list, but may still be there and cost money."""
+    vms = {
+        key: Priced(VM, entry.last_known.price)
+        for key, entry in presence.undecided.items()
+        if entry.vm.is_billed
+    }
+    rented = {key: resources[key].resource for key in missing.undecided}
+    return {**vms, **{key: Priced(each.kind, each.price) for key, each in rented.items()}}
+
+
+def _costs_after(
+    before: AccountState,
+    outcome: Outcome,
+    known: Mapping[str, KnownVm],
+    resources: KnownResources,
+    maybe: Things,
+) -> tuple[DayCost, ...]:
+    """What the latest days should cost. Only the time between two whole polls counts."""
+    if not isinstance(outcome, Snapshot) or outcome.billing is None or outcome.billing.prepaid:
+        return before.costs
+    is_whole = outcome.complete and not outcome.unread and not outcome.unlisted
+    if before.last_good_at is None or not is_whole:
+        return before.costs
+    earlier, now = billed(before.known, before.resources), billed(known, resources)
+    span = (before.last_good_at, outcome.taken_at)
+    return count_until(before.costs, earlier, now, maybe, span)
 
 
 def _owes(outcome: Outcome) -> bool:

@@ -52,7 +52,7 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         balance = requests.create_task(attempt(client.account_balance()))
         wanted = Need.KEYS in policy.needs
         keys = requests.create_task(attempt(client.list_ssh_keys())) if wanted else None
-        rented = requests.create_task(fetch_resources(client))
+        rented = requests.create_task(fetch_resources(client, policy.billed_days(clock())))
     vms, money, ssh_keys = listing.result(), balance.result(), keys.result() if keys else None
     if isinstance(vms, ApiError):
         return PollFailure(account, clock(), vms.reason, str(vms))
@@ -76,6 +76,7 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         resources=resources.found,
         kinds=client.kinds,
         permissions=resources.permissions,
+        charges=resources.charges,
     )
 
 

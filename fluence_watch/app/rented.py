@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, TypeVar
 
 from fluence_watch.errors import ApiError
 from fluence_watch.fluence import FluenceClient, Resources
 from fluence_watch.model.account import NotReported
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.resource import Resource
 
 T = TypeVar("T")
@@ -17,16 +19,21 @@ T = TypeVar("T")
 class Rented:
     """Disks, addresses and GPU instances.
 
-    `unknown` says of each kind why its list is not complete, and why `permissions` are unknown.
+    `unknown` says of each kind why its list is not complete, and why `permissions` or `charges` are
+    unknown.
     """
 
     found: Sequence[Resource] = ()
     unknown: dict[str, str] = field(default_factory=dict)
     permissions: Mapping[str, bool] = field(default_factory=dict)
+    charges: tuple[Charge, ...] | None = None
 
 
-async def fetch_resources(client: FluenceClient) -> Rented:
-    """Everything of the kinds that the dialect has. What fails is unknown, and the rest goes on."""
+async def fetch_resources(client: FluenceClient, days: tuple[date, date] | None = None) -> Rented:
+    """Everything of the kinds that the dialect has. What fails is unknown, and the rest goes on.
+
+    If `days` are given, also what was charged from the first of them to the last.
+    """
     if not client.kinds:
         return Rented()
     async with asyncio.TaskGroup() as requests:
@@ -35,19 +42,24 @@ async def fetch_resources(client: FluenceClient) -> Rented:
             for kind in client.kinds
         }
         may = requests.create_task(attempt(client.permissions()))
-    held = may.result()
+        bill = requests.create_task(attempt(client.charges(*days))) if days else None
+    held, charges = may.result(), bill.result() if bill else None
     permissions = {} if isinstance(held, ApiError | NotReported) else _needed(client, held)
     results = {kind: task.result() for kind, task in asked.items()}
     flaws = {
         kind.words: _flaw(result, client.read_permissions.get(kind.words), permissions)
         for kind, result in results.items()
     }
+    needed = client.read_permissions.get("charges")
+    refused = _why(charges, needed, permissions) if isinstance(charges, ApiError) else None
     lists = [result.found for result in results.values() if isinstance(result, Resources)]
     return Rented(
         [resource for found in lists for resource in found],
         {words: why for words, why in flaws.items() if why}
-        | ({"permissions": str(held)} if isinstance(held, ApiError) else {}),
+        | ({"permissions": str(held)} if isinstance(held, ApiError) else {})
+        | ({"charges": refused} if refused else {}),
         permissions,
+        charges if isinstance(charges, tuple) else None,
     )
 
 
@@ -62,9 +74,13 @@ def _flaw(
     if isinstance(result, Resources):
         more = f", and {len(result.flaws) - 1} more" if len(result.flaws) > 1 else ""
         return f"{result.flaws[0]}{more}" if result.flaws else None
+    return _why(result, permission, permissions)
+
+
+def _why(error: ApiError, permission: str | None, permissions: Mapping[str, bool]) -> str:
     if permission and not permissions.get(permission, True):
-        return f"the key has no permission {permission} ({result})"
-    return str(result)
+        return f"the key has no permission {permission} ({error})"
+    return str(error)
 
 
 async def attempt(request: Coroutine[Any, Any, T]) -> T | ApiError:

@@ -26,6 +26,7 @@ from fluence_watch.fluence.dialects.elements import Listing, Resources
 from fluence_watch.fluence.http.transport import RequestRecord
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import Billing, EpochBilling, HourlyBilling, MeteredBilling
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.money import MicroUsdc, usdc
 from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.model.resource import Forward, Kind, Resource
@@ -40,6 +41,7 @@ __all__ = [
     "ApiError",
     "Billing",
     "BodyTooLargeError",
+    "Charge",
     "ClientConfig",
     "Datacenter",
     "EpochBilling",

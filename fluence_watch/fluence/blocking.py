@@ -7,6 +7,7 @@ print(vm.name, vm.price)
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from datetime import date
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,6 +17,7 @@ from fluence_watch.fluence.client import FluenceClient
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects.elements import Listing, Resources
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.ports import Port
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
@@ -119,6 +121,10 @@ class BlockingClient:
     def permissions(self) -> frozenset[str] | NotReported:
         """See `FluenceClient.permissions`."""
         return self._run(self._client.permissions())
+
+    def charges(self, first: date, last: date) -> tuple[Charge, ...] | NotReported:
+        """See `FluenceClient.charges`."""
+        return self._run(self._client.charges(first, last))
 
     def service_status(self) -> ServiceStatus | NotReported:
         """See `FluenceClient.service_status`."""

@@ -13,7 +13,7 @@ If the response leaves the outcome open, the client reads the VM back, with a se
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -33,6 +33,7 @@ from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.fluence.writes.settling import ChangeWords, settle
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.ports import Port
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
@@ -323,6 +324,18 @@ class FluenceClient:
         """
         dialect = await self._chosen()
         return await dialect.permissions(self._call(dialect))
+
+    async def charges(self, first: date, last: date) -> tuple[Charge, ...] | NotReported:
+        """What was charged on these days (UTC), both included, by resource and day.
+
+        It is requested at most once an hour. Later charges may still be added to a recent day.
+
+        Raises:
+            UnauthorizedError: the key may not read it.
+            ApiError: it could not be read.
+        """
+        dialect = await self._chosen()
+        return await dialect.charges(self._call(dialect), first, last)
 
     async def service_status(self) -> ServiceStatus | NotReported:
         """Whether the API is in maintenance, if the dialect reports it. The key is not sent.

@@ -8,13 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from fluence_watch.metrics.account_families import ACCOUNT_FAMILIES, account_label
 from fluence_watch.metrics.deflate import Packed, pack
-from fluence_watch.metrics.families import (
-    ACCOUNT_FAMILIES,
-    VM_FAMILIES,
-    account_label,
-    vm_labels,
-)
+from fluence_watch.metrics.families import VM_FAMILIES, vm_labels
 from fluence_watch.metrics.view import AccountView
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Vm

@@ -11,8 +11,9 @@ from threading import Lock
 from typing import NamedTuple
 
 from fluence_watch.metrics.account import COLUMNS, AccountText, Piece, render
+from fluence_watch.metrics.account_families import ACCOUNT_FAMILIES
 from fluence_watch.metrics.deflate import Packed, concatenate, member
-from fluence_watch.metrics.families import ACCOUNT_FAMILIES, VM_FAMILIES
+from fluence_watch.metrics.families import VM_FAMILIES
 from fluence_watch.metrics.negotiation import ExpositionFormat, negotiate
 from fluence_watch.metrics.view import AccountView
 

@@ -5,11 +5,14 @@ These functions return escaped values that can be inserted between the quotes.
 """
 
 import re
+from functools import lru_cache
 from hashlib import blake2s
 
 from fluence_watch.model.text import inert
+from fluence_watch.model.vm import Datacenter
 
 MAX_LENGTH = 256
+UNKNOWN = "unknown"
 
 _PLAIN = re.compile(r"[\w ./:+-]{0,256}", re.ASCII)
 
@@ -34,3 +37,12 @@ def identity(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+@lru_cache(maxsize=1024)
+def place_labels(datacenter: Datacenter | None) -> str:
+    """The labels of a location."""
+    names = (UNKNOWN,) * 3
+    if datacenter is not None:
+        names = datacenter.name, datacenter.country, datacenter.city
+    return 'datacenter="{}",country="{}",city="{}"'.format(*map(label_value, names))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from fluence_watch.model.bill import Bill
 from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.money import MicroUsdc
@@ -24,6 +25,7 @@ class AccountView:
     `unlisted` are not complete.
     `removal` is when unpaid resources are removed, if the account is metered and known in full.
     `permissions` tell whether the key has those that a poll needs.
+    `bill` is that of the last settled day.
     """
 
     account: str
@@ -42,3 +44,4 @@ class AccountView:
     unlisted: frozenset[Kind] = frozenset()
     permissions: Mapping[str, bool] = field(default_factory=dict)
     removal: Removal | None = None
+    bill: Bill = field(default_factory=Bill)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import HALTED, STARTING, Vm
@@ -36,9 +37,10 @@ class Snapshot:
     For example, a page changed while the list was read.
     `resources` are what the account rents beside VMs, by `Resource.key`, of the `kinds` that were
     requested.
-    `unknown` holds the reasons why something (`SSH keys`, `balance`, `disks`, `permissions`) was
+    `unknown` holds the reasons why something (`SSH keys`, `balance`, `disks`, `permissions`, `charges`) was
     requested but not received in full.
     `permissions` tell whether the key has those that a poll needs. It is empty if unknown.
+    `charges` are those of the days that a rule compares, `None` if they are unknown.
     """
 
     account: str
@@ -54,6 +56,7 @@ class Snapshot:
     resources: Mapping[str, Resource] = field(default_factory=dict)
     kinds: frozenset[Kind] = frozenset()
     permissions: Mapping[str, bool] = field(default_factory=dict)
+    charges: tuple[Charge, ...] | None = None
 
     @property
     def unlisted(self) -> frozenset[Kind]:
@@ -131,6 +134,7 @@ def build_snapshot(
     resources: Iterable[Resource] = (),
     kinds: Iterable[Kind] = (),
     permissions: Mapping[str, bool] | None = None,
+    charges: tuple[Charge, ...] | None = None,
 ) -> Snapshot:
     """Build a snapshot of the list. Of several elements with the same id, the first one counts.
 
@@ -156,4 +160,5 @@ def build_snapshot(
         resources={each.key: each for each in resources},
         kinds=frozenset(kinds),
         permissions=permissions or {},
+        charges=charges,
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fluence_watch.model.finding import Finding, Fingerprint, Verdict
 from fluence_watch.rules import (
     account_low,
+    bill_mismatch,
     billing_due,
     debt,
     delivery_failing,
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     price_changed.RULE,
     public_ip_changed.RULE,
     billing_due.RULE,
+    bill_mismatch.RULE,
     idle_resource.RULE,
     gpu_reserve.RULE,
     gpu_status.RULE,

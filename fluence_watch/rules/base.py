@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from fluence_watch.model.bill import DayCost
 from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.duration import parse_duration, short
 from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
@@ -123,6 +124,7 @@ class Situation:
     key, or `Resource.key`.
     `resources` are the known resources after this poll, `resources_before` those before it, and
     `missing` says which of them are lost.
+    `costs` are what the latest days should cost, where the account is metered.
     `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
 
@@ -149,6 +151,7 @@ class Situation:
     resources: KnownResources = field(default_factory=dict)
     resources_before: KnownResources = field(default_factory=dict)
     missing: Missing = field(default_factory=Missing)
+    costs: tuple[DayCost, ...] = ()
 
     @property
     def alerts(self) -> Collection[Fingerprint]:
@@ -170,6 +173,7 @@ class Need(Enum):
     """What a rule needs beyond the list of VMs and the balance, which every poll requests."""
 
     KEYS = auto()  # the SSH keys of the account
+    CHARGES = auto()  # what the API charged
 
 
 @dataclass(frozen=True, slots=True)

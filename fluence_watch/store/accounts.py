@@ -28,6 +28,7 @@ def advance_account(connection: Connection, name: str, after: AccountState, vers
         "last_good_at": after.last_good_at,
         "ssh_keys": None if after.ssh_keys is None else dump(after.ssh_keys),
         "balance": None if after.balance is None else dump(after.balance),
+        "costs": dump(after.costs) if after.costs else None,
         "version": version + 1,
     }
     as_expected = accounts.c.id == account_id, accounts.c.version == version

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from fluence_watch.model.bill import DayCost
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.resource import Resource
@@ -52,6 +53,7 @@ load_keys = Loader(tuple[SshKey, ...])
 load_ports = Loader(tuple[Port, ...])
 load_balance = Loader(MicroUsdc)
 load_resource = Loader(Resource)
+load_costs = Loader(tuple[DayCost, ...])
 load_begun = Loader(frozenset[str])
 _load_facts: Mapping[str, Loader[Any]] = {name: Loader(kind) for name, kind in FACTS.items()}
 

@@ -38,6 +38,7 @@ accounts = Table(
     Column("last_good_at", Moment),
     Column("ssh_keys", AnyText),  # JSON, NULL before the first list of keys
     Column("balance", AnyText),  # JSON
+    Column("costs", AnyText),  # JSON, of the latest days
     Column("absent_since", Moment),  # NULL while the account is watched
     Column("version", Integer, nullable=False, server_default=text("0")),  # of the state
 )

@@ -21,7 +21,7 @@ from fluence_watch.store import notes, telling
 from fluence_watch.store.accounts import advance_account, forget_absent, load_absent, mark_absent
 from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import load_history, load_open, load_unsettled, save_alerts
-from fluence_watch.store.codec import Loader, load_balance, load_keys
+from fluence_watch.store.codec import Loader, load_balance, load_costs, load_keys
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.resources import load_resources, save_resources
@@ -127,6 +127,7 @@ class Store:
                 _load(load_keys, row.ssh_keys, account),
                 _load(load_balance, row.balance, account),
                 load_resources(connection, row.id),
+                _load(load_costs, row.costs, account) or (),
             )
             unsettled = load_unsettled(connection, row.id)
             return Stored(state, row.version, unsettled, telling.load_notified(connection, row.id))

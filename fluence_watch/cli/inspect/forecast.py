@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fluence_watch.views.vm import VmView
 
 UNKNOWN = 3
-_FREE = frozenset({"SSH keys", "permissions"})
+_FREE = frozenset({"SSH keys", "permissions", "charges"})
 """What costs nothing, so that sums are whole without it."""
 
 _ACCOUNTS = (

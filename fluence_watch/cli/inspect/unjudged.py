@@ -11,6 +11,7 @@ from fluence_watch.model.text import inert
 from fluence_watch.model.vm import STARTING, Status, Vm
 from fluence_watch.rules import (
     account_low,
+    bill_mismatch,
     gpu_reserve,
     gpu_status,
     idle_resource,
@@ -21,7 +22,13 @@ from fluence_watch.rules import (
 )
 
 _NAMED = 5
-_RULES_ON = {"balance": [account_low.NAME], "SSH keys": [ssh_key_drift.NAME]}
+_RULES_ON = {
+    "balance": [account_low.NAME],
+    "SSH keys": [ssh_key_drift.NAME],
+    "charges": [bill_mismatch.NAME],
+}
+_OF_THE_PAST = frozenset({"charges"})
+"""What says nothing of how things are now."""
 
 
 def left_unknown(outcome: Outcome, policy: Policy) -> bool:
@@ -30,7 +37,7 @@ def left_unknown(outcome: Outcome, policy: Policy) -> bool:
         return True
     if _unknown_facts(outcome, policy):
         return True
-    return any(_rule_on(what, policy) for what in outcome.unknown)
+    return any(_rule_on(what, policy) for what in outcome.unknown.keys() - _OF_THE_PAST)
 
 
 def unjudged(

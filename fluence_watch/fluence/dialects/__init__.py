@@ -1,6 +1,7 @@
 """The generations of the Fluence API. A new one needs one module and one line in `DIALECTS`."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import partial
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 
@@ -81,6 +83,11 @@ class Dialect(Protocol):
 
     async def permissions(self, call: Call) -> frozenset[str] | NotReported:
         """What the key may do, in the words of the API."""
+
+    async def charges(
+        self, call: Call, first: date, last: date
+    ) -> tuple[Charge, ...] | NotReported:
+        """What was charged on these days, both included, by resource and day."""
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
         """The status that the API reports of itself. The key is not sent."""

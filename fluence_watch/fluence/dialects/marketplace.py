@@ -4,6 +4,7 @@ Source: Fluence guide, "Managing your Virtual Machines". Neither reports the acc
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -19,6 +20,7 @@ from fluence_watch.fluence.http.transport import DoubtfulError
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import EPOCHS, Billing
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.ports import MAX_SINGLE, Port, count, expanded
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
@@ -144,6 +146,12 @@ class Marketplace:
     async def permissions(self, _call: Call) -> frozenset[str] | NotReported:
         """Not published."""
         return NotReported(f"dialect {self.name} does not report what a key may do")
+
+    async def charges(
+        self, _call: Call, _first: date, _last: date
+    ) -> tuple[Charge, ...] | NotReported:
+        """Not published: each VM has its total."""
+        return NotReported(f"dialect {self.name} does not report charges by day")
 
     async def service_status(self, _call: Call) -> ServiceStatus | NotReported:
         """Not published."""

@@ -12,8 +12,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import parse_labels
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from fluence_watch.metrics.account_families import ACCOUNT_FAMILIES, account_label
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
-from fluence_watch.metrics.families import ACCOUNT_FAMILIES, VM_FAMILIES, account_label, vm_labels
+from fluence_watch.metrics.families import VM_FAMILIES, vm_labels
 from fluence_watch.model.billing import EPOCHS, METERED, EpochBilling
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port

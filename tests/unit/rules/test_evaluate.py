@@ -131,6 +131,7 @@ def test_a_disabled_rule_is_gone_after_a_failed_poll_too() -> None:
 
 
 def test_what_a_poll_asks_for_is_what_enabled_rules_need() -> None:
-    """The SSH keys of the account are asked for by the rule that compares them, and by no other."""
-    assert frozenset({Need.KEYS}) == needs(defaults())
-    assert frozenset() == needs(defaults(ssh_key_drift={"enabled": False}))
+    """SSH keys and charges are asked for by the rules that compare them, and by no other."""
+    assert frozenset({Need.KEYS, Need.CHARGES}) == needs(defaults())
+    assert frozenset({Need.CHARGES}) == needs(defaults(ssh_key_drift={"enabled": False}))
+    assert frozenset({Need.KEYS}) == needs(defaults(bill_mismatch={"enabled": False}))

@@ -35,6 +35,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     low = {"severity": "critical", "min_epochs": "1", "min_usdc": "0", "for": "30m"}
     assert {
         "debt": calm | {"severity": "critical"},
+        "bill_mismatch": warning | {"min_percent": "1", "min_usdc": "0.1", "days": 2},
         "idle_resource": calm | {"severity": "warning", "for": "24h"},
         "gpu_reserve": calm | {"severity": "critical", "for": "10m"},
         "gpu_status": calm | {"severity": "warning", "for": "15m"},

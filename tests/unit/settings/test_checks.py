@@ -19,7 +19,8 @@ SECOND = '[[accounts]]\nname = "b"\napi_key = "l"\n'
 NOBODY = "there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
 RULES = (
     "there are: low_balance, account_low, debt, vm_vanished, vm_status, port_drift, ssh_key_drift, "
-    "price_changed, public_ip_changed, billing_due, idle_resource, gpu_reserve, gpu_status, "
+    "price_changed, public_ip_changed, billing_due, bill_mismatch, "
+    "idle_resource, gpu_reserve, gpu_status, "
     "vm_unreadable, poll_failing, delivery_failing"
 )
 DISABLED = "".join(

@@ -3,7 +3,7 @@
 import types
 from collections.abc import Iterator
 from dataclasses import is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -42,6 +42,7 @@ PLAIN = {
     int: st.integers(),
     bool: st.booleans(),
     datetime: any_moment,
+    date: st.dates(),
     Decimal: st.decimals(allow_nan=False, allow_infinity=False),
 }
 

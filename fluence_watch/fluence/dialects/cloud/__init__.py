@@ -5,6 +5,7 @@
     resources.py  disks and addresses
     rules.py    security groups as open ports, and back
     groups.py   the groups of an account, and the change of one
+    charges.py  what was charged
     account.py  places, balance, SSH keys, status
 
 Related objects are requested beside the list: security groups at each poll, clusters and
@@ -15,6 +16,7 @@ If such a request fails, ports and datacenter are unknown, and the list remains 
 import asyncio
 import re
 from collections.abc import Awaitable, Mapping
+from datetime import date
 from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -26,9 +28,11 @@ from fluence_watch.errors import (
     MaintenanceError,
     RefusedError,
     ServerError,
+    UnauthorizedError,
     UnexpectedPayloadError,
     UnreachableError,
 )
+from fluence_watch.fluence.dialects.cloud import charges
 from fluence_watch.fluence.dialects.cloud.account import (
     read_balance,
     read_key,
@@ -55,6 +59,7 @@ from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.fluence.writes.settling import reworded
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
@@ -68,6 +73,7 @@ _EXPAND = "".join(f"&expand%5B{index}%5D={name}" for index, name in enumerate(EX
 _LIST: Final = f"/v2/vms?excludeStatus%5B0%5D=terminated&sort=createdAt&order=asc{_EXPAND}"
 _KEEP_PLACES: Final = 3600.0  # seconds
 _KEEP_PERMISSIONS: Final = 86_400.0
+_KEEP_CHARGES: Final = 3600.0
 _MAINTENANCE: Final = "the API is in maintenance"
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,100}", re.ASCII)
 
@@ -77,6 +83,7 @@ _READ_PERMISSIONS: Final = MappingProxyType(
         Kind.PUBLIC_IP.words: "public_ip:read",
         "SSH keys": "ssh_key:list",
         "ports": "security_groups:read",
+        "charges": charges.PERMISSION,
     }
 )
 
@@ -99,6 +106,9 @@ class Cloud:
         self._missing: set[str] = set()
         self._permissions: frozenset[str] = frozenset()
         self._permissions_until = 0.0
+        self._charges: tuple[Charge, ...] | ApiError = ()
+        self._charged_days: tuple[date, date] | None = None
+        self._charges_until = 0.0
 
     async def probe(self, call: Call) -> None:
         """Request a page of one VM."""
@@ -216,6 +226,29 @@ class Cloud:
             self._permissions = expected("a user with permissions", read_permissions, body)
             self._permissions_until = now + _KEEP_PERMISSIONS
         return self._permissions
+
+    async def charges(
+        self, call: Call, first: date, last: date
+    ) -> tuple[Charge, ...] | NotReported:
+        """What was charged on these days, requested once an hour, also if it is refused."""
+        now = asyncio.get_running_loop().time()
+        if (first, last) != self._charged_days or now >= self._charges_until:
+            self._charged_days, self._charges_until = (first, last), now + _KEEP_CHARGES
+            self._charges = await self._charges_or_refusal(call, first, last)
+        if isinstance(self._charges, ApiError):
+            raise self._charges
+        return self._charges
+
+    async def _charges_or_refusal(
+        self, call: Call, first: date, last: date
+    ) -> tuple[Charge, ...] | ApiError:
+        try:
+            return await charges.request_charges(call, first, last)
+        except UnauthorizedError as error:
+            return error
+        except ApiError:
+            self._charges_until = 0.0  # a failure is tried again at the next poll
+            raise
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
         """The status of the service. The key is not sent."""

@@ -91,6 +91,9 @@ async def request_resources(call: Call, kind: Kind) -> Resources:
     return Resources(tuple(found), (*flaws, pages.flaw) if pages.flaw else tuple(flaws))
 
 
+WORDS: Final = {Kind.DISK: "STORAGE", Kind.PUBLIC_IP: "PUBLIC_IP"}
+"""The kinds in the words of the API."""
+
 PATHS: Final = {Kind.DISK: "/v1/storages", Kind.PUBLIC_IP: "/v1/public_ips"}
 
 _DISK = msgspec.json.Decoder(_Disk)

@@ -1,4 +1,4 @@
-"""The disks, addresses and GPU instances that were billed when last listed."""
+"""What is billed beside VMs, as last listed, and what the latest days of an account should cost."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
+    op.add_column("accounts", sa.Column("costs", sa.Text))
     op.create_table(
         "resources",
         sa.Column("id", sa.Integer, nullable=False),
