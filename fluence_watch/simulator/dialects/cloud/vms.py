@@ -3,8 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from fluence_watch.simulator.catalog import CONFIGURATIONS, Configuration
+from fluence_watch.simulator.catalog import CONFIGURATIONS
 from fluence_watch.simulator.dialects.amounts import hourly, monthly
+from fluence_watch.simulator.dialects.cloud.configurations import (
+    GB_IN_MB,
+    configuration_id,
+    configuration_name,
+    plan_slug,
+)
 from fluence_watch.simulator.dialects.cloud.paging import Item, bad_request
 from fluence_watch.simulator.dialects.cloud.places import cluster_id
 from fluence_watch.simulator.dialects.cloud.resources import (
@@ -21,12 +27,10 @@ from fluence_watch.simulator.dialects.cloud.resources import (
     subnets_of,
 )
 from fluence_watch.simulator.errors import UnknownError
-from fluence_watch.simulator.ids import uuid_of
 from fluence_watch.simulator.machine import Machine, State, last_charge
 from fluence_watch.simulator.rental import RentalKind
 from fluence_watch.simulator.world import World
 
-_GB_IN_MB: Final = 1024
 _WORDS: Final = {
     State.DRAFT: "draft",
     State.NEW: "new",
@@ -66,7 +70,7 @@ def vm_json(world: World, machine: Machine) -> Item:
         "id": machine.uuid,
         "userId": USER_ID,
         "clusterId": cluster_id(machine.datacenter),
-        "configurationId": uuid_of("configuration", machine.configuration.slug),
+        "configurationId": configuration_id(machine.configuration),
         "name": machine.name,
         "status": _WORDS[machine.state],
         "restartRequired": False,
@@ -108,10 +112,10 @@ def listed_vm_json(world: World, machine: Machine) -> Item:
     """A VM as an element of the list: with its plan."""
     size = machine.configuration
     return vm_json(world, machine) | {
-        "configurationName": f"{size.vcpus} vCPU, {size.memory_mb // _GB_IN_MB} GB",
+        "configurationName": configuration_name(size),
         "configurationSlug": _PLANS.get(size.slug),
         "vcpu": size.vcpus,
-        "ramGb": size.memory_mb // _GB_IN_MB,
+        "ramGb": size.memory_mb // GB_IN_MB,
     }
 
 
@@ -125,10 +129,6 @@ def expanded(world: World, machine: Machine, wanted: Iterable[str]) -> Item:
     return {"expanded": {name: _EXPANSIONS[name](world, machine) for name in names}}
 
 
-def _plan(configuration: Configuration) -> str:
-    return f"cpu-regular-{configuration.vcpus}vcpu-{configuration.memory_mb // _GB_IN_MB}gb"
-
-
 def _disks_json(world: World, machine: Machine, *, boots: bool) -> list[Item]:
     disks = attached(world, machine, RentalKind.DISK)
     return [storage_json(world, each) for each in disks if each.boots is boots]
@@ -138,7 +138,7 @@ def _addresses_json(world: World, machine: Machine) -> list[Item]:
     return [public_ip_json(world, each) for each in attached(world, machine, RentalKind.ADDRESS)]
 
 
-_PLANS: Final = {each.slug: _plan(each) for each in CONFIGURATIONS}
+_PLANS: Final = {each.slug: plan_slug(each) for each in CONFIGURATIONS}
 _EXPANSIONS: Final[Mapping[str, Callable[[World, Machine], object]]] = {
     "bootDisk": lambda world, m: next(iter(_disks_json(world, m, boots=True)), None),
     "dataDisks": lambda world, m: _disks_json(world, m, boots=False),
