@@ -11,7 +11,7 @@ from fluence_watch.simulator.dialects.cloud.configurations import (
     configuration_name,
     plan_slug,
 )
-from fluence_watch.simulator.dialects.cloud.paging import Item, bad_request
+from fluence_watch.simulator.dialects.cloud.paging import Choices, Item
 from fluence_watch.simulator.dialects.cloud.places import cluster_id
 from fluence_watch.simulator.dialects.cloud.resources import (
     USER_ID,
@@ -120,13 +120,9 @@ def listed_vm_json(world: World, machine: Machine) -> Item:
 
 
 def expanded(world: World, machine: Machine, wanted: Iterable[str]) -> Item:
-    """The resources that `?expand=` names, in full."""
-    names = tuple(dict.fromkeys(wanted))
-    if not names:
-        return {}
-    if unknown := [name for name in names if name not in _EXPANSIONS]:
-        raise bad_request(f"cannot expand {unknown[0]!r:.60}")
-    return {"expanded": {name: _EXPANSIONS[name](world, machine) for name in names}}
+    """The resources that `?expand=` names, in full. The names are known."""
+    full = {name: _EXPANSIONS[name](world, machine) for name in dict.fromkeys(wanted)}
+    return {"expanded": full} if full else {}
 
 
 def _disks_json(world: World, machine: Machine, *, boots: bool) -> list[Item]:
@@ -147,3 +143,9 @@ _EXPANSIONS: Final[Mapping[str, Callable[[World, Machine], object]]] = {
     "sshKeys": lambda world, _m: [ssh_key_json(key) for key in world.ssh_keys.values()],
     "networkInterfaces": lambda _world, m: interfaces_json(m),
 }
+_STATUSES: Final = (
+    "draft", "new", "launching", "launched", "failed", "updating", "terminating", "terminated",
+    "suspending", "suspended", "restarting", "softRebooting", "unknown",
+)  # fmt: skip
+EXPANDABLE: Final[Choices] = {"expand": tuple(_EXPANSIONS)}
+LIST_CHOICES: Final[Choices] = {"status": _STATUSES, "excludeStatus": _STATUSES, **EXPANDABLE}
