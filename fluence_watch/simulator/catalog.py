@@ -14,7 +14,10 @@ Description = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class Datacenter:
-    """A place that hosts VMs; `id` is 0x and 64 hex digits."""
+    """A place that hosts VMs; `id` is 0x and 64 hex digits.
+
+    `percent` is what the market asks there, of the prices of the catalog.
+    """
 
     id: str
     country: str
@@ -22,6 +25,7 @@ class Datacenter:
     index: int
     tier: int
     certifications: tuple[str, ...]
+    percent: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +106,14 @@ def configuration(slug: str) -> Configuration:
 
 _ISO = ("ISO 9001:2015", "ISO/IEC 27001:2022")
 _PLACES = (
-    ("FR", "PAR", 1, 4, ("PCI DSS", *_ISO)),
-    ("DE", "FRA", 1, 4, ("PCI DSS", "SOC 2 Type II", *_ISO)),
-    ("PL", "WAW", 1, 3, _ISO),
-    ("US", "NYC", 1, 3, ("SOC 2 Type II", "HIPAA")),
-    ("FI", "HEL", 1, 3, _ISO),
-    ("NL", "AMS", 1, 4, ("PCI DSS", *_ISO)),
-    ("DE", "FRA", 2, 3, _ISO),
-    ("LT", "VNO", 1, 2, ()),
+    ("FR", "PAR", 1, 4, ("PCI DSS", *_ISO), 100),
+    ("DE", "FRA", 1, 4, ("PCI DSS", "SOC 2 Type II", *_ISO), 108),
+    ("PL", "WAW", 1, 3, _ISO, 92),
+    ("US", "NYC", 1, 3, ("SOC 2 Type II", "HIPAA"), 120),
+    ("FI", "HEL", 1, 3, _ISO, 95),
+    ("NL", "AMS", 1, 4, ("PCI DSS", *_ISO), 112),
+    ("DE", "FRA", 2, 3, _ISO, 97),
+    ("LT", "VNO", 1, 2, (), 85),
 )
 DATACENTERS = tuple(
     Datacenter(f"0x{number:064x}", *place) for number, place in enumerate(_PLACES, start=5)

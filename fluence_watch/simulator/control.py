@@ -144,6 +144,7 @@ class Control:
                 "epoch_seconds": world.epoch.total_seconds(),
                 "balance": world.balance,
                 "deposited": world.deposited,
+                "market_percent": world.market_percent,
                 "top_ups_fail": world.top_ups_fail,
                 "vms": [_shown(machine) for machine in world.machines.values()],
                 "gpus": list(world.gpus.values()),

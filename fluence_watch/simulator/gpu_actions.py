@@ -8,6 +8,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.simulator import gpu as instances
 from fluence_watch.simulator.errors import UnknownError
 from fluence_watch.simulator.gpu import OVER, GpuInstance, GpuKind, GpuState
+from fluence_watch.simulator.gpu_plans import BASIC
 from fluence_watch.simulator.world import World
 
 
@@ -16,7 +17,7 @@ class AddGpu(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     kind: GpuKind = GpuKind.CONTAINER
-    price: int = 1_220_000
+    price: int = BASIC.price
     started: bool = True
 
     def apply(self, world: World) -> None:

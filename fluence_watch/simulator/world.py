@@ -47,6 +47,7 @@ class World:
     A `metered` account pays every second for each VM, disk and address, and reserves nothing.
     `rentals` are its disks and addresses. The key has all permissions but the `withheld` ones.
     `gpus` are the instances of the GPU cloud.
+    `market_percent` is what the market asks now, of the prices of the catalog.
     """
 
     now: datetime
@@ -68,6 +69,7 @@ class World:
     meter: Meter = field(default_factory=Meter)
     withheld: frozenset[str] = frozenset()
     gpus: dict[str, GpuInstance] = field(default_factory=dict)
+    market_percent: int = 100
     deposited: MicroUsdc = field(init=False)
     spent_on_deleted: MicroUsdc = _NOTHING
     provisioned: int = 0

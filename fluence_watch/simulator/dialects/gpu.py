@@ -5,15 +5,17 @@ Lists have no money; each instance has its `billing`. Amounts are JSON numbers o
 
 from collections.abc import Sequence
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fluence_watch.model.money import MicroUsdc, plain
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.simulator.dialects.gpu_plans import model_json, number, plan_routes, size_json
 from fluence_watch.simulator.dialects.view import Dialect, answer, read
 from fluence_watch.simulator.errors import RefusedError, UnknownError
 from fluence_watch.simulator.gpu import OVER, GpuInstance, GpuKind, GpuState, end
+from fluence_watch.simulator.gpu_plans import BASIC, HOME
 from fluence_watch.simulator.world import World
 
 SECRET = "s3cret-of-a-container"  # noqa: S105 - that nobody ever may see
@@ -78,20 +80,15 @@ class _Endpoints:
 
 def _listed(instance: GpuInstance) -> dict[str, object]:
     status = "instance_status" if instance.kind is GpuKind.CONTAINER else "status"
-    supply = {
-        "vcpu": {"count": 14},
-        "memory": {"count": 119, "units": "Gi"},
-        "storage": {"count": 582, "units": "Gi"},
-        "gpu_count": 1,
-    }
-    model = {"vendor": "nvidia", "model": instance.model, "vram": "80Gi", "interface": "sxm"}
+    supply = {**size_json(BASIC), "gpu_count": BASIC.gpus}
+    model = {**model_json(BASIC.gpu), "model": instance.model}
     return {
         "id": instance.id,
         "name": instance.name,
         status: instance.state.value,
         "resources": {"supply": supply, "gpu_model": model},
         "domain": None if instance.state in OVER else "provider.example",
-        "location": "US",
+        "location": HOME.location,
         "created_at": instance.created_at.isoformat(),
         "updated_at": instance.changed_at.isoformat(),
     }
@@ -102,9 +99,9 @@ def _whole(instance: GpuInstance) -> dict[str, object]:
     ports = [{"port": "22", "external_port": "32345", "protocol": "tcp"}]
     network = {"domain": "provider.example", "forwarded_ports": ports, "uri": None}
     billing = {
-        "hourly_usage": _number(MicroUsdc(0) if over else instance.price),
-        "total_spendings": _number(instance.spent),
-        "reserved_amount": _number(instance.reserved),
+        "hourly_usage": number(MicroUsdc(0) if over else instance.price),
+        "total_spendings": number(instance.spent),
+        "reserved_amount": number(instance.reserved),
         "next_billing_period": None if over else instance.next_billing_at.isoformat(),
     }
     whole = _listed(instance) | {"billing": billing, "network": None if over else network}
@@ -119,16 +116,13 @@ def _whole(instance: GpuInstance) -> dict[str, object]:
     return whole
 
 
-def _number(amount: MicroUsdc) -> Raw:
-    return Raw(plain(amount).encode())
-
-
 def _error(status: int, text: str) -> Response:
     return answer({"detail": text}, status)
 
 
 def _routes(world: World) -> Sequence[Route]:
-    return [route for kind in _BASES for route in _Endpoints(world, kind).routes()]
+    instances = [route for kind in _BASES for route in _Endpoints(world, kind).routes()]
+    return [*plan_routes(world), *instances]
 
 
 GPU = Dialect(paths=("/gpu",), routes=_routes, error=_error, unauthorized=401)

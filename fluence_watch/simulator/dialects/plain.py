@@ -1,4 +1,4 @@
-"""What `v2` and `v3` have in common: ports, the cached list, and `DELETE /vms/v3`."""
+"""What `v2` and `v3` have in common: ports, places, the cached list, and `DELETE /vms/v3`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fluence_watch.model.ports import Port, port
+from fluence_watch.simulator.catalog import Datacenter
 from fluence_watch.simulator.dialects.view import answer, plain_error, read
 from fluence_watch.simulator.errors import RefusedError, UnknownError
 from fluence_watch.simulator.machine import Machine
@@ -60,6 +61,17 @@ def _protocols(opened: Port) -> Iterable[str]:
     if opened.protocol == "any":
         return ("tcp", "udp")
     return (opened.protocol,) if opened.protocol in _PROTOCOLS else ()
+
+
+def datacenter_json(datacenter: Datacenter) -> dict[str, object]:
+    """A datacenter, without its id."""
+    return {
+        "countryCode": datacenter.country,
+        "cityCode": datacenter.city,
+        "cityIndex": datacenter.index,
+        "tier": datacenter.tier,
+        "certifications": datacenter.certifications,
+    }
 
 
 class Listing:

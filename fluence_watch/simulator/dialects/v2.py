@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fluence_watch.simulator.catalog import Datacenter, Part
+from fluence_watch.simulator.catalog import Part
+from fluence_watch.simulator.dialects.marketplace import offers_route
 from fluence_watch.simulator.dialects.plain import (
     FORBIDDEN,
     Listing,
     PortBody,
     chosen_ports,
+    datacenter_json,
     deletion_route,
     listed_ports,
 )
@@ -46,7 +48,7 @@ def vm_json(machine: Machine, status: str) -> bytes:
             "createdAt": expanded_timestamp(machine.created_at),
             "nextBillingAt": expanded_timestamp(machine.next_billing_at),
             "osImage": machine.os_image,
-            "datacenter": _datacenter(machine.datacenter),
+            "datacenter": {"id": machine.datacenter.id, **datacenter_json(machine.datacenter)},
             "publicIp": machine.public_ip,
             "ports": listed_ports(machine),
             "reservedBalance": str(machine.reserved),
@@ -80,12 +82,16 @@ def _routes(world: World) -> Sequence[Route]:
         Route("/vms/v2", list_vms, methods=["GET"]),
         Route("/vms/v2", update_vm, methods=["PATCH"]),
         deletion_route(world),
+        offers_route(world),
         *ssh_key_routes(world),
     )
 
 
 V2 = Dialect(
-    paths=("/vms/v2", "/ssh_keys"), routes=_routes, error=plain_error, unauthorized=FORBIDDEN
+    paths=("/vms/v2", "/ssh_keys", "/marketplace"),
+    routes=_routes,
+    error=plain_error,
+    unauthorized=FORBIDDEN,
 )
 
 
@@ -110,15 +116,4 @@ def _resource(kind: str, quantity: int, part: Part) -> dict[str, object]:
         "quantity": quantity,
         "details": part.details,
         "metadata": part.metadata,
-    }
-
-
-def _datacenter(datacenter: Datacenter) -> dict[str, object]:
-    return {
-        "id": datacenter.id,
-        "countryCode": datacenter.country,
-        "cityCode": datacenter.city,
-        "cityIndex": datacenter.index,
-        "tier": datacenter.tier,
-        "certifications": datacenter.certifications,
     }

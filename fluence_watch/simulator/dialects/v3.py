@@ -17,14 +17,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.simulator.catalog import Datacenter, Part
+from fluence_watch.simulator.catalog import Part
 from fluence_watch.simulator.dialects.amounts import decimal
+from fluence_watch.simulator.dialects.marketplace import offers_route
 from fluence_watch.simulator.dialects.plain import (
     FORBIDDEN,
     UNPROCESSABLE,
     Listing,
     PortBody,
     chosen_ports,
+    datacenter_json,
     deletion_route,
     listed_ports,
 )
@@ -86,7 +88,7 @@ def vm_json(machine: Machine, status: str) -> bytes:
             **({"nextBillingAt": timestamp(machine.next_billing_at)} if runs else {}),
             **({} if changed is None else {"statusChangedAt": timestamp(changed)}),
             "osImage": machine.os_image,
-            "datacenter": _datacenter(machine.datacenter) if runs else None,
+            "datacenter": datacenter_json(machine.datacenter) if runs else None,
             "publicIp": machine.public_ip if runs else None,
             "ports": listed_ports(machine),
             "reservedBalance": _balance(machine.reserved),
@@ -116,12 +118,16 @@ def _routes(world: World) -> Sequence[Route]:
         Route("/vms/v3", list_vms, methods=["GET"]),
         Route("/vms/v3", update_vms, methods=["PATCH"]),
         deletion_route(world),
+        offers_route(world),
         *ssh_key_routes(world),
     )
 
 
 V3 = Dialect(
-    paths=("/vms/v3", "/ssh_keys"), routes=_routes, error=plain_error, unauthorized=FORBIDDEN
+    paths=("/vms/v3", "/ssh_keys", "/marketplace"),
+    routes=_routes,
+    error=plain_error,
+    unauthorized=FORBIDDEN,
 )
 
 
@@ -156,13 +162,3 @@ def _supply(megabytes: int) -> dict[str, object]:
 
 def _resource(kind: str, amount: dict[str, object], part: Part) -> dict[str, object]:
     return {"type": kind, **amount, "details": part.details, "metadata": part.metadata}
-
-
-def _datacenter(datacenter: Datacenter) -> dict[str, object]:
-    return {
-        "countryCode": datacenter.country,
-        "cityCode": datacenter.city,
-        "cityIndex": datacenter.index,
-        "tier": datacenter.tier,
-        "certifications": datacenter.certifications,
-    }

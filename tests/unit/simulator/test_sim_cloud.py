@@ -96,6 +96,9 @@ async def test_filtered_records_are_fewer(cloud: httpx.AsyncClient, world: World
     [
         ("/v1/storages", {"storageType": "NVMe"}, 6),
         ("/v1/storages", {"storageType": "HDD"}, 0),
+        ("/v1/storages", {"excludeStatus[0]": "removed", "status[0]": "ready"}, 6),
+        ("/v1/storages", {"excludeAttached": "true"}, 0),
+        ("/v1/storages", {"excludeAttached": "false"}, 6),
         ("/v1/public_ips", {"addressType": "V4", "name": "web%"}, 1),
         ("/v1/public_ips", {"addressType": "V6"}, 0),
         ("/v1/security_groups", {"status": "ready"}, 6),
@@ -126,6 +129,20 @@ async def test_vms_of_a_cluster_and_an_address(cloud: httpx.AsyncClient, world: 
         ("/v2/vms", {"sort": "price"}),
         ("/v2/vms", {"sort": "name", "order": "up"}),
         ("/v2/vms", {"expand": "everything"}),
+        ("/v2/vms", {"expand[0]": "everything", "name": "nobody"}),
+        ("/v2/vms", {"order": "up"}),
+        ("/v2/vms", {"sort": "CreatedAt"}),
+        ("/v2/vms", {"status": "active"}),
+        ("/v2/vms", {"excludeStatus[0]": "terminated", "excludeStatus[1]": "removed"}),
+        ("/v1/storages", {"status[]": "launched"}),
+        ("/v1/storages", {"excludeStatus": "gone"}),
+        ("/v1/storages", {"storageType": "NVME"}),  # the parameter is NVMe, though disks say NVME
+        ("/v1/storages", {"excludeAttached": "yes"}),
+        ("/v1/public_ips", {"status": "updating"}),
+        ("/v1/public_ips", {"excludeStatus[0]": "Removed"}),
+        ("/v1/public_ips", {"addressType": "V5"}),
+        ("/v1/security_groups", {"status": "open"}),
+        ("/v1/billing/charges/total", {"resourceType": "GPU"}),
         ("/v1/billing/charges/aggregated", {}),
         ("/v1/billing/charges/aggregated", {"startDate": "2025-04-01"}),
         ("/v1/billing/charges/aggregated", {"startDate": "2025-04-02", "endDate": "2025-04-01"}),
@@ -197,6 +214,49 @@ async def test_rename(cloud: httpx.AsyncClient, world: World) -> None:
     response = await cloud.patch(path, json={"name": "front"})
     assert (200, "front") == (response.status_code, response.json()["name"])
     assert world.find("front").ports
+
+
+@pytest.mark.parametrize(
+    ("name", "is_fine"),
+    [
+        ("a", True),
+        ("9", True),
+        ("web-1", True),
+        ("-", True),
+        ("n" * 25, True),
+        ("n" * 26, False),
+        ("", False),
+        (" ", False),
+        ("Web", False),
+        ("web_1", False),
+        ("web.example", False),
+        ("web 1", False),
+        ("web\n", False),
+        ("wéb", False),
+        ("web-\u0661", False),
+    ],
+)
+async def test_names(cloud: httpx.AsyncClient, world: World, name: str, is_fine: bool) -> None:  # noqa: FBT001 - a row
+    """Lowercase letters, digits and hyphens, 1 to 25; a refusal says so and changes nothing."""
+    machine = world.find("db-2")
+    response = await cloud.patch(f"/v2/vms/{machine.uuid}", json={"name": name})
+    if is_fine:
+        assert (200, name) == (response.status_code, response.json()["name"])
+        return
+    assert (422, "unprocessable_entity") == (response.status_code, response.json()["code"])
+    assert "1 to 25 lowercase letters, digits and hyphens" in response.json()["error"]
+    assert "db-2" == world.owned(machine.id).name
+
+
+@pytest.mark.parametrize("body", [{"name": "Old Name"}, {"name": None}, {}])
+async def test_a_name_from_before_the_rule_stays(
+    cloud: httpx.AsyncClient, world: World, body: dict
+) -> None:
+    """It was given in another way; only a new one has to follow the rule."""
+    machine = world.find("web-1")
+    world.update(machine.id, name="Old Name")
+    response = await cloud.patch(f"/v2/vms/{machine.uuid}", json=body)
+    assert (200, "Old Name") == (response.status_code, response.json()["name"])
 
 
 async def test_termination(cloud: httpx.AsyncClient, world: World) -> None:
@@ -274,6 +334,7 @@ async def test_maintenance(cloud: httpx.AsyncClient) -> None:
         ("DELETE", "/v1/ssh_keys/nothing"),
         ("PATCH", "/v1/security_groups/nothing"),
         ("GET", "/v1/nowhere"),
+        ("GET", "/v1/prices"),
     ],
 )
 async def test_what_is_not_there(cloud: httpx.AsyncClient, method: str, path: str) -> None:

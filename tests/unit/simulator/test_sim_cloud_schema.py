@@ -22,6 +22,11 @@ EXPAND = (
     "expand[0]=bootDisk&expand[1]=dataDisks&expand[2]=publicIp&expand[3]=subnets"
     "&expand[4]=sshKeys&expand[5]=networkInterfaces"
 )
+PRICES = {
+    "vm": "/v1/prices/vm",
+    "storage": "/v1/prices/storage",
+    "publicIp": "/v1/prices/public-ip",
+}
 READS = (
     "/v2/vms",
     f"/v2/vms?perPage=2&{EXPAND}",
@@ -38,6 +43,9 @@ READS = (
     "/v1/billing/charges/total",
     "/v1/service/status",
     "/v1/users/me",
+    "/v1/configurations/virtual_machines",
+    *PRICES.values(),
+    *(f"{path}?clusterId=00000000-0000-0000-0000-000000000000" for path in PRICES.values()),
 )
 READS_OF_ONE = ("/v2/vms/{vm}", f"/v2/vms/{{vm}}?{EXPAND}", "/v2/vms/{vm}/interfaces")
 RULES = {"type": "allow", "rules": []}
@@ -45,7 +53,7 @@ KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKgJIjnDg1DjqOOxINs78oU3f7PJXIyq
 SERVED = (
     "/v2/vms", "/v1/storages", "/v1/public_ips", "/v1/ssh_keys", "/v1/security_groups",
     "/v1/datacenters", "/v1/clusters", "/v2/users/balances", "/v1/users/me", "/v1/billing/charges",
-    "/v1/service/status",
+    "/v1/service/status", "/v1/prices", "/v1/configurations",
 )  # fmt: skip
 NOT_SERVED = {
     ("GET", "/v1/clusters/resources"),
@@ -93,8 +101,21 @@ async def requests(client: httpx.AsyncClient, world: World) -> AsyncIterator[htt
     for machine in (*world.listed(), *world.deleted.values()):
         for path in READS_OF_ONE:
             yield await client.get(path.replace("{vm}", machine.uuid))
+    yield await client.post("/v1/prices/cost", json={"resources": [], "secs": None})
+    yield await client.post("/v1/prices/cost", json={"resources": [{}]})
+    yield await client.post("/v1/prices/cost", json={"resources": await priced(client), "secs": 60})
     async for response in writes(client):
         yield response
+
+
+async def priced(client: httpx.AsyncClient) -> list[dict]:
+    """One resource of each kind of which the market tells the price."""
+    resources = []
+    for kind, path in PRICES.items():
+        for item in (await client.get(path)).json().get("items", [])[-1:]:
+            volume = {"volume_gb": 40} if kind == "storage" else {}
+            resources.append({kind: {"resource_id": item[f"{kind}TypeId"], **volume}})
+    return resources
 
 
 async def writes(client: httpx.AsyncClient) -> AsyncIterator[httpx.Response]:

@@ -65,6 +65,7 @@ EFFECTS = {
         {"gpu": "trainer", "state": "FAILED"},
         lambda w: [(GpuState.FAILED, 0)] == [(g.state, g.reserved) for g in w.gpus.values()],
     ),
+    "market": ({"percent": 80}, lambda w: w.market_percent == 80),
     "set-balance": ({"amount": -4_500_000}, lambda w: w.balance == -4_500_000),
 }
 
@@ -115,6 +116,7 @@ async def test_money_added_counts(client: httpx.AsyncClient, world: World) -> No
         (422, "vanish", {"vm": "web-1", "when": "now"}),
         (422, "open-port", {"vm": "web-1", "port": "99999/tcp"}),
         (422, "refill", {"amount": 0}),
+        (422, "market", {"percent": 0}),
         (422, "faults", {"kind": "gremlins"}),
     ],
 )

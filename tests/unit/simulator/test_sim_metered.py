@@ -153,6 +153,8 @@ async def test_over_the_wire(speak: Speak) -> None:
         idle = [disk for disk in disks if not disk["attachedTo"]]
         taken = next(disk for disk in disks if disk["attachedTo"])
         assert {"old", "web-1-boot"} == {disk["name"] for disk in idle}
+        query = {"excludeAttached": "true", "sort": "createdAt"}
+        assert idle == (await client.get("/v1/storages", params=query)).json()["items"]
         assert 422 == (await client.delete(f"/v1/storages/{taken['id']}")).status_code
         for disk in idle:
             gone = await client.delete(f"/v1/storages/{disk['id']}")

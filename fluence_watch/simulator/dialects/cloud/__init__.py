@@ -8,6 +8,8 @@
     security.py    security groups; rules.py has their rules and the open ports
     billing.py     balance and charges
     places.py      datacenters and clusters
+    configurations.py  the sizes of VMs
+    prices.py      what the market asks, and costs.py what a set of resources would cost
     scopes.py      what a key may do
     paging.py      lists: pages, filters, order
     errors.py      errors with their codes
@@ -23,6 +25,7 @@ from typing import Final
 from starlette.routing import Route
 
 from fluence_watch.simulator.dialects.cloud.errors import coded_error
+from fluence_watch.simulator.dialects.cloud.prices import price_routes
 from fluence_watch.simulator.dialects.cloud.rental_routes import rental_routes
 from fluence_watch.simulator.dialects.cloud.routes import STATUS_PATH, routes
 from fluence_watch.simulator.dialects.cloud.scopes import scope_of
@@ -34,7 +37,7 @@ _UNAUTHORIZED = 401
 
 
 def _routes(world: World) -> Sequence[Route]:
-    return (*vm_routes(world), *rental_routes(world), *routes(world))
+    return (*vm_routes(world), *rental_routes(world), *price_routes(world), *routes(world))
 
 
 CLOUD: Final = Dialect(

@@ -6,7 +6,7 @@ A page has 20 elements by default and at most 100; `pagination.perPage` reports 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -15,6 +15,9 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 
 Item = dict[str, Any]
+Choices = Mapping[str, Collection[str]]
+"""Parameters, and the values that each may have."""
+
 _Source = TypeVar("_Source")
 
 _PER_PAGE = 20
@@ -39,6 +42,13 @@ def many(query: QueryParams, name: str) -> list[str]:
     """The values of `name`, `name[]`, `name[0]`, `name[1]`… in order."""
     wanted = re.compile(rf"{name}(\[\d*\])?", re.ASCII)
     return [value for key, value in query.multi_items() if wanted.fullmatch(key)]
+
+
+def check_choices(query: QueryParams, choices: Choices) -> None:
+    """Refuse an unknown value of these parameters, with status 400."""
+    for name, known in choices.items():
+        if unknown := [value for value in many(query, name) if value not in known]:
+            raise bad_request(f"{name} {unknown[0]!r:.60}: there are {', '.join(known)}")
 
 
 def whole_number(query: QueryParams, name: str) -> int | None:
@@ -70,11 +80,13 @@ def listed(
     sources: Sequence[_Source],
     view: Callable[[_Source], Item],
     first_page: int,
+    choices: Choices,
 ) -> Listed:
-    """The requested page of the items that pass the filters.
+    """The requested page of the items that pass the filters, whose values are of the choices.
 
     Without filter and order, only the requested page is built, because a fleet may be large.
     """
+    check_choices(query, choices)
     selects = any(key.split("[")[0] not in {"page", "perPage", "expand"} for key in query)
     chosen = _selected(query, [(s, view(s)) for s in sources]) if selects else None
     total, count = len(sources), len(sources) if chosen is None else len(chosen)
@@ -114,6 +126,8 @@ def _filters(query: QueryParams) -> Iterator[Callable[[Item], bool]]:
         yield lambda item: item.get("status") in states
     if excluded:
         yield lambda item: item.get("status") not in excluded
+    if query.get("excludeAttached") == "true":
+        yield lambda item: not item.get("attachedTo")
     if (pattern := query.get("name")) is not None:
         yield partial(_is_like, pattern)
     for parameter, field in _FIELDS.items():

@@ -39,7 +39,8 @@ def routes(world: World) -> Sequence[Route]:
 def _group_routes(world: World) -> Sequence[Route]:
     async def list_groups(request: Request) -> Response:
         groups = security.all_groups(world)
-        page = listed(request.query_params, groups, security.group_json, world.first_page)
+        view, choices = security.group_json, security.CHOICES
+        page = listed(request.query_params, groups, view, world.first_page, choices)
         return answer(page.payload)
 
     async def create_group(request: Request) -> Response:
@@ -65,7 +66,7 @@ def _group_routes(world: World) -> Sequence[Route]:
 def _key_routes(world: World) -> Sequence[Route]:
     async def list_keys(request: Request) -> Response:
         keys = list(world.ssh_keys.values())
-        page = listed(request.query_params, keys, ssh_key_json, world.first_page)
+        page = listed(request.query_params, keys, ssh_key_json, world.first_page, {})
         return answer(page.payload)
 
     async def add_key(request: Request) -> Response:

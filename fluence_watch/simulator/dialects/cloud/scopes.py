@@ -22,6 +22,9 @@ _SCOPES: Final[Mapping[tuple[str, str], str]] = {
     ("DELETE", "/v1/ssh_keys"): "ssh_key:remove",
     ("GET", "/v1/clusters"): "clusters:read",
     ("GET", "/v1/billing"): "billing:get_spending_history",
+    ("GET", "/v1/configurations"): "vm:list",
+    ("GET", "/v1/prices"): "prices:read",
+    ("POST", "/v1/prices"): "prices:read",
 }
 
 

@@ -1,11 +1,11 @@
 """Security groups: each VM's default interface is in one, and its rules are the VM's open ports."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
-from fluence_watch.simulator.dialects.cloud.paging import Item
+from fluence_watch.simulator.dialects.cloud.paging import Choices, Item
 from fluence_watch.simulator.dialects.cloud.places import cluster_id, places
 from fluence_watch.simulator.dialects.cloud.resources import USER_ID, stamp, vpc_id
 from fluence_watch.simulator.dialects.cloud.rules import (
@@ -23,6 +23,10 @@ from fluence_watch.simulator.machine import checked_ports
 from fluence_watch.simulator.world import World
 
 Rules = dict[str, Any]
+CHOICES: Final[Choices] = {
+    "status": ("new", "created", "ready", "updating", "failed", "removing", "removed")
+}
+"""What the parameters of the list may be."""
 
 
 class NewGroup(Struct, rename="camel"):
@@ -100,7 +104,7 @@ def change_group(world: World, group_id: str, wanted: GroupChange) -> Group:
             while VMs use the group, which is named after the first of them.
     """
     group = group_by_id(world, group_id)
-    if wanted.egress_rules and wanted.egress_rules != ALLOW_ALL:
+    if isinstance(wanted.egress_rules, dict) and wanted.egress_rules != ALLOW_ALL:
         raise RefusedError("the simulator does not limit egress")
     if group.members and wanted.name not in {None, group.name}:
         raise RefusedError("the simulator names a group after its first VM")

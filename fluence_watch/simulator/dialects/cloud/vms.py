@@ -3,9 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from fluence_watch.simulator.catalog import CONFIGURATIONS, Configuration
+from fluence_watch.simulator.catalog import CONFIGURATIONS
 from fluence_watch.simulator.dialects.amounts import hourly, monthly
-from fluence_watch.simulator.dialects.cloud.paging import Item, bad_request
+from fluence_watch.simulator.dialects.cloud.configurations import (
+    GB_IN_MB,
+    configuration_id,
+    configuration_name,
+    plan_slug,
+)
+from fluence_watch.simulator.dialects.cloud.paging import Choices, Item
 from fluence_watch.simulator.dialects.cloud.places import cluster_id
 from fluence_watch.simulator.dialects.cloud.resources import (
     USER_ID,
@@ -21,12 +27,10 @@ from fluence_watch.simulator.dialects.cloud.resources import (
     subnets_of,
 )
 from fluence_watch.simulator.errors import UnknownError
-from fluence_watch.simulator.ids import uuid_of
 from fluence_watch.simulator.machine import Machine, State, last_charge
 from fluence_watch.simulator.rental import RentalKind
 from fluence_watch.simulator.world import World
 
-_GB_IN_MB: Final = 1024
 _WORDS: Final = {
     State.DRAFT: "draft",
     State.NEW: "new",
@@ -66,7 +70,7 @@ def vm_json(world: World, machine: Machine) -> Item:
         "id": machine.uuid,
         "userId": USER_ID,
         "clusterId": cluster_id(machine.datacenter),
-        "configurationId": uuid_of("configuration", machine.configuration.slug),
+        "configurationId": configuration_id(machine.configuration),
         "name": machine.name,
         "status": _WORDS[machine.state],
         "restartRequired": False,
@@ -108,25 +112,17 @@ def listed_vm_json(world: World, machine: Machine) -> Item:
     """A VM as an element of the list: with its plan."""
     size = machine.configuration
     return vm_json(world, machine) | {
-        "configurationName": f"{size.vcpus} vCPU, {size.memory_mb // _GB_IN_MB} GB",
+        "configurationName": configuration_name(size),
         "configurationSlug": _PLANS.get(size.slug),
         "vcpu": size.vcpus,
-        "ramGb": size.memory_mb // _GB_IN_MB,
+        "ramGb": size.memory_mb // GB_IN_MB,
     }
 
 
 def expanded(world: World, machine: Machine, wanted: Iterable[str]) -> Item:
-    """The resources that `?expand=` names, in full."""
-    names = tuple(dict.fromkeys(wanted))
-    if not names:
-        return {}
-    if unknown := [name for name in names if name not in _EXPANSIONS]:
-        raise bad_request(f"cannot expand {unknown[0]!r:.60}")
-    return {"expanded": {name: _EXPANSIONS[name](world, machine) for name in names}}
-
-
-def _plan(configuration: Configuration) -> str:
-    return f"cpu-regular-{configuration.vcpus}vcpu-{configuration.memory_mb // _GB_IN_MB}gb"
+    """The resources that `?expand=` names, in full. The names are known."""
+    full = {name: _EXPANSIONS[name](world, machine) for name in dict.fromkeys(wanted)}
+    return {"expanded": full} if full else {}
 
 
 def _disks_json(world: World, machine: Machine, *, boots: bool) -> list[Item]:
@@ -138,7 +134,7 @@ def _addresses_json(world: World, machine: Machine) -> list[Item]:
     return [public_ip_json(world, each) for each in attached(world, machine, RentalKind.ADDRESS)]
 
 
-_PLANS: Final = {each.slug: _plan(each) for each in CONFIGURATIONS}
+_PLANS: Final = {each.slug: plan_slug(each) for each in CONFIGURATIONS}
 _EXPANSIONS: Final[Mapping[str, Callable[[World, Machine], object]]] = {
     "bootDisk": lambda world, m: next(iter(_disks_json(world, m, boots=True)), None),
     "dataDisks": lambda world, m: _disks_json(world, m, boots=False),
@@ -147,3 +143,9 @@ _EXPANSIONS: Final[Mapping[str, Callable[[World, Machine], object]]] = {
     "sshKeys": lambda world, _m: [ssh_key_json(key) for key in world.ssh_keys.values()],
     "networkInterfaces": lambda _world, m: interfaces_json(m),
 }
+_STATUSES: Final = (
+    "draft", "new", "launching", "launched", "failed", "updating", "terminating", "terminated",
+    "suspending", "suspended", "restarting", "softRebooting", "unknown",
+)  # fmt: skip
+EXPANDABLE: Final[Choices] = {"expand": tuple(_EXPANSIONS)}
+LIST_CHOICES: Final[Choices] = {"status": _STATUSES, "excludeStatus": _STATUSES, **EXPANDABLE}
