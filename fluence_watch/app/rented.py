@@ -44,7 +44,10 @@ async def fetch_resources(client: FluenceClient, days: tuple[date, date] | None 
         may = requests.create_task(attempt(client.permissions()))
         bill = requests.create_task(attempt(client.charges(*days))) if days else None
     held, charges = may.result(), bill.result() if bill else None
-    permissions = {} if isinstance(held, ApiError | NotReported) else _needed(client, held)
+    needs = _needs(client, bill=bill is not None)
+    permissions = (
+        {} if isinstance(held, ApiError | NotReported) else {each: each in held for each in needs}
+    )
     results = {kind: task.result() for kind, task in asked.items()}
     flaws = {
         kind.words: _flaw(result, client.read_permissions.get(kind.words), permissions)
@@ -63,8 +66,10 @@ async def fetch_resources(client: FluenceClient, days: tuple[date, date] | None 
     )
 
 
-def _needed(client: FluenceClient, held: frozenset[str]) -> Mapping[str, bool]:
-    return {permission: permission in held for permission in client.read_permissions.values()}
+def _needs(client: FluenceClient, *, bill: bool) -> list[str]:
+    """The permissions that a poll needs."""
+    needs = client.read_permissions.items()
+    return [permission for what, permission in needs if bill or what != "charges"]
 
 
 def _flaw(

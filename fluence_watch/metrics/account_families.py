@@ -8,6 +8,7 @@ from fluence_watch.metrics.labels import identity, label_value, place_labels
 from fluence_watch.metrics.numbers import count, timestamp, usdc
 from fluence_watch.metrics.view import AccountView
 from fluence_watch.model.funding import account_burn, funded_until, resources_burn, unpriced
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
 
 
@@ -91,8 +92,11 @@ def _gpu_labels(each: Resource) -> str:
 
 
 def _charged(view: AccountView) -> Iterable[tuple[str, str]]:
-    for kind, amount in sorted((view.bill.charged or {}).items()):
-        yield f'kind="{label_value(kind)}"', usdc(amount) or ""
+    charged = view.bill.charged
+    if charged is not None:
+        kinds = dict.fromkeys(view.bill.expected or (), MicroUsdc(0))
+        for kind, amount in sorted({**kinds, **charged}.items()):
+            yield f'kind="{label_value(kind)}"', usdc(amount) or ""
 
 
 def _expected_charge(view: AccountView) -> Iterable[tuple[str, str]]:

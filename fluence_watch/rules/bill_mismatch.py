@@ -44,7 +44,9 @@ class BillMismatchSettings(RuleSettings):
         default=Decimal(1), ge=0, le=1000, description="percent of a day's cost that it must exceed"
     )
     min_usdc: Usdc = Field(
-        default=MicroUsdc(100_000), description="USDC a day that it must exceed as well"
+        default=MicroUsdc(100_000),
+        validate_default=False,  # it is micro-USDC already
+        description="USDC a day that it must exceed as well",
     )
     days: int = Field(default=2, ge=1, le=7, description="whole days (UTC) in a row")
 

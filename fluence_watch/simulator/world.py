@@ -48,6 +48,7 @@ class World:
     `rentals` are its disks and addresses. The key has all permissions but the `withheld` ones.
     `gpus` are the instances of the GPU cloud.
     `market_percent` is what the market asks now, of the prices of the catalog.
+    `bill_percent` is what the bill names of the costs of a metered account.
     """
 
     now: datetime
@@ -70,6 +71,7 @@ class World:
     withheld: frozenset[str] = frozenset()
     gpus: dict[str, GpuInstance] = field(default_factory=dict)
     market_percent: int = 100
+    bill_percent: int = 100
     deposited: MicroUsdc = field(init=False)
     spent_on_deleted: MicroUsdc = _NOTHING
     provisioned: int = 0

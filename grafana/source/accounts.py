@@ -29,6 +29,8 @@ _OWED = f"max by (account) (fluence_account_overage_usdc{{{ACCOUNT}}})"
 _REMOVED = f"fluence_account_removal_timestamp_seconds{{{ACCOUNT}}}"
 _RENTED = f"fluence_resources{{{ACCOUNT}}}"
 _RENTED_BURN = f"fluence_resources_burn_usdc_per_day{{{ACCOUNT}}}"
+_CHARGED = f"fluence_account_charged_usdc{{{ACCOUNT}}}"
+_EXPECTED = f'fluence_account_expected_charge_usdc{{{ACCOUNT}, bound="high"}}'
 _PERMISSION = f"fluence_account_permission{{{ACCOUNT}}}"
 _NOT_ENDED = f'unless on ({VM}) fluence_vm_status{{{ACCOUNT}, status=~"draft|terminating|terminated|failed"}}'
 _NEAREST = (
@@ -152,6 +154,14 @@ def _money() -> list[AnyPanel]:
             " of grafana/prometheus/rules: empty without them.",
             USDC,
             over_time(f"topk(20, fluence:account_burn_usdc:1d{{{ACCOUNT}}})", "{{account}}"),
+        ),
+        series(
+            "Charged and expected",
+            "What the API charged for the last settled day, and the most that everything should have"
+            " cost; the 10 largest. In the dialect cloud, with a key that may read charges.",
+            USDC,
+            over_time(f"topk(10, {_by('account', _CHARGED)})", "{{account}} charged"),
+            over_time(f"topk(10, {_by('account', _EXPECTED)})", "{{account}} expected"),
         ),
         series(
             "VMs",

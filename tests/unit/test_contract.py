@@ -17,6 +17,7 @@ import fluence_watch
 from fluence_watch.cli.commands import app
 from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.bill import Bill, Span
 from fluence_watch.model.billing import METERED
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.money import MicroUsdc
@@ -62,6 +63,8 @@ METRICS = {
         (*ACCOUNT, "kind", "gpu_id", "gpu_name", "gpu"),
     ),
     "fluence_account_overage_usdc": ACCOUNT,
+    "fluence_account_charged_usdc": (*ACCOUNT, "kind"),
+    "fluence_account_expected_charge_usdc": (*ACCOUNT, "kind", "bound"),
     "fluence_account_removal_timestamp_seconds": (*ACCOUNT, "kind"),
     "fluence_account_burn_usdc_per_day": ACCOUNT,
     "fluence_resources": ("account", "kind", "attached"),
@@ -151,6 +154,7 @@ def exposed() -> dict[str, set[str]]:
             permissions={"storage:read": True},
             removal=Removal(NOW, NOW, NOW),
             resources={gpu.key: gpu},
+            bill=Bill({"vm": one}, {"vm": Span(one, one)}),
         )
     )
     text = page.scrape("application/openmetrics-text; version=1.0.0").body.decode()

@@ -251,6 +251,17 @@ async def _permissions(client: FluenceClient, world: World) -> None:
         assert isinstance(found, NotReported)
 
 
+async def _charges(client: FluenceClient, world: World) -> None:
+    day = world.now.date()
+    found = await client.charges(day - timedelta(days=30), day)
+
+    if client.dialect == "cloud":
+        assert {"vm"} == {each.kind for each in found}
+        assert {m.uuid for m in world.listed()} >= {each.resource_id for each in found}
+    else:
+        assert isinstance(found, NotReported)
+
+
 CHECKS: Mapping[str, Check] = {
     "list_vms": _list_vms,
     "get_vm": _get_vm,
@@ -265,6 +276,7 @@ CHECKS: Mapping[str, Check] = {
     "delete_resource": _delete_resource,
     "rename_gpu": _rename_gpu,
     "permissions": _permissions,
+    "charges": _charges,
 }
 
 
@@ -294,6 +306,7 @@ async def test_method(
 
 WITHOUT_A_REQUEST = {
     "account_balance", "service_status", "list_resources", "delete_resource", "permissions",
+    "charges",
 }  # fmt: skip
 
 

@@ -191,9 +191,7 @@ async def test_an_instance_that_is_none(
     async with client:
         listed = await client.list_resources(kind)
 
-    assert (
-        Resource(kind, "one", "one", "ACTIVE") == listed.found[0]
-    )
+    assert Resource(kind, "one", "one", "ACTIVE") == listed.found[0]
     assert ("three", 2_000_000) == (listed.found[1].id, listed.found[1].price)
     assert [f"one: {why}"] == [flaw[: len(f"one: {why}")] for flaw in listed.flaws]
 

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.bill import Bill, Span
 from fluence_watch.model.billing import METERED, EpochBilling
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.funding import FOREVER
@@ -78,6 +79,9 @@ def metered(view: AccountView, now: datetime) -> AccountView:
         unlisted=frozenset({Kind.PUBLIC_IP}),
         permissions={"storage:read": True, "public_ip:read": False},
         removal=Removal(now, now + timedelta(days=3), FOREVER),
+        bill=Bill(
+            {"disk": MicroUsdc(9), "subnet": MicroUsdc(2)}, {"disk": Span(5, 6), "vm": Span(0, 7)}
+        ),
     )
 
 

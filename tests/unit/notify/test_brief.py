@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,6 +10,7 @@ from fluence_watch.model.resource import Kind, ResourceRef
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.account_low import AccountLow
+from fluence_watch.rules.bill_mismatch import BillMismatch
 from fluence_watch.rules.billing_due import BillingDue
 from fluence_watch.rules.delivery_failing import DeliveryFailing
 from fluence_watch.rules.low_balance import LowBalance
@@ -76,6 +77,12 @@ SOON = NOW + timedelta(minutes=42)
                 DISK, PRICE, MicroUsdc(350_000), MicroUsdc(51_840), Decimal("17.4"), MicroUsdc(1)
             ),
             "price of disk data (0x0b) changed from 0.298160 to 0.350000 USDC an hour (+0.051840 USDC, +17.4 %)",
+        ),
+        (
+            BillMismatch(
+                date(2025, 5, 31), PRICE, MicroUsdc(0), MicroUsdc(0), MicroUsdc(-5), 2, kinds=()
+            ),
+            "charged 0.298160 USDC on 2025-05-31, 0.000005 less than expected",
         ),
         (FleetVanished(7, 9, None, ()), "7 of 9 VMs left the list in one poll"),
         (

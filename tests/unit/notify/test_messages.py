@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -35,6 +35,7 @@ from fluence_watch.notify.render import (
 from fluence_watch.notify.words import words
 from fluence_watch.rules import FACTS
 from fluence_watch.rules.account_low import AccountLow
+from fluence_watch.rules.bill_mismatch import BillMismatch, Charged, KindBill
 from fluence_watch.rules.billing_due import BillingDue
 from fluence_watch.rules.debt import Debt
 from fluence_watch.rules.delivery_failing import DeliveryFailing, DeliveryRefused
@@ -194,6 +195,24 @@ def idle(kind: Kind, name: str | None = "data", per_month: int | None = 288_000_
     thing = ResourceRef(kind, "0b5c1e77-8a1c-4a4e-9d6c-6f1f8e2a9b10", name, detail)
     alert = fires("idle_resource", IdleResource(thing, per_month), WARNING)
     return replace(alert, fingerprint=Fingerprint("main", "idle_resource", f"{kind}:{thing.id}"))
+
+
+def billed(miss: int = 2_280_000) -> Alert:
+    day, hours = date(2025, 5, 31), Decimal(24)
+    kinds = (
+        KindBill("disk", 9_600_000 + miss, 9_600_000, 9_600_000),
+        KindBill("subnet", 700_000, 0, None),
+        KindBill("vm", 480_000, 400_000, 480_000),
+    )
+    odd = (
+        Charged("disk", "d165a65b-8a1c", "archive", hours, 9_600_000 + miss, 9_600_000),
+        Charged("subnet", "0b5c1e77-8a1c", HOSTILE, Decimal("1.5"), 700_000, None),
+    )
+    charged = sum(each.charged for each in kinds)
+    facts = BillMismatch(
+        day, charged, 10_000_000, 10_080_000, miss, 2, kinds, odd if miss > 0 else ()
+    )
+    return fires("bill_mismatch", facts, WARNING)
 
 
 def lost(kind: Kind, *, attached: bool = True, in_debt: bool = False) -> Alert:
@@ -363,6 +382,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "vm_vanished_resources_resolved": message(ended(lost(Kind.DISK))),
         "vm_vanished_list": message(lost_list()),
         "vm_vanished_list_resolved": message(ended(lost_list())),
+        "bill_mismatch": message(billed()),
+        "bill_mismatch_short": message(billed(-1_000_000)),
+        "bill_mismatch_resolved": message(ended(billed())),
         "ssh_key_drift": message(*KEYS),
         "account_low": message(poor()),
         "account_low_dry": message(DRY),

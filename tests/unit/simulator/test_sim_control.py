@@ -66,6 +66,7 @@ EFFECTS = {
         lambda w: [(GpuState.FAILED, 0)] == [(g.state, g.reserved) for g in w.gpus.values()],
     ),
     "market": ({"percent": 80}, lambda w: w.market_percent == 80),
+    "bill": ({"percent": 110}, lambda w: w.bill_percent == 110),
     "set-balance": ({"amount": -4_500_000}, lambda w: w.balance == -4_500_000),
 }
 

@@ -130,7 +130,8 @@ def _all_charges(world: World) -> Iterator[Charge]:
     per_micro = world.epoch // _MICROSECOND
     for entry, cost in world.meter.charged.items():
         at = datetime.combine(entry.day, time(), UTC)
-        amount, used = cost * _PER_MICRO // per_micro, world.meter.used[entry]
+        amount = cost * _PER_MICRO * world.bill_percent // (100 * per_micro)
+        used = world.meter.used[entry]
         yield Charge(entry.kind, entry.id, names.get(entry.id), None, at, amount, used)
 
 
