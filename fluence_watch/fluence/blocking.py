@@ -6,7 +6,7 @@ print(vm.name, vm.price)
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -73,6 +73,16 @@ class BlockingClient:
     def list_vms(self) -> Listing:
         """See `FluenceClient.list_vms`."""
         return self._run(self._client.list_vms())
+
+    def vm_pages(self) -> Iterator[Listing]:
+        """See `FluenceClient.vm_pages`."""
+        pages = self._client.vm_pages()
+
+        async def following() -> Listing | None:
+            return await anext(pages, None)
+
+        while page := self._run(following()):
+            yield page
 
     def get_vm(self, vm_id: str) -> Vm | None:
         """See `FluenceClient.get_vm`."""

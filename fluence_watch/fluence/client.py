@@ -11,7 +11,7 @@ If the response leaves the outcome open, the client reads the VM back, with a se
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -130,6 +130,26 @@ class FluenceClient:
         listing, self._memo = await DECODING.run(read_elements, elements.raw, elements.decode, memo)
         self._decode = elements.decode
         return replace(listing, incomplete_because=elements.incomplete_because)
+
+    async def vm_pages(self) -> AsyncIterator[Listing]:
+        """List the VMs page by page, so that they need not all be held at once.
+
+        In `cloud` each page is requested when it is wanted, with a budget of its own; the other
+        dialects have one page. The list is complete if all its pages are: that VMs were added or
+        removed meanwhile is `incomplete_because` of the last one. Rejected elements are named by
+        their place in their page.
+
+        Raises:
+            MaintenanceError: the API is in maintenance.
+            ApiError: a page could not be read within its budget; there are no more after it.
+        """
+        dialect = await self._chosen()
+        try:
+            async for elements in dialect.vm_pages(lambda: self._call(dialect)):
+                page, _ = await DECODING.run(read_elements, elements.raw, elements.decode, {})
+                yield replace(page, incomplete_because=elements.incomplete_because)
+        except RefusedError as error:
+            raise self._explained(error) from None
 
     async def get_vm(self, vm_id: str) -> Vm | None:
         """The VM with that id, in any case, or `None` if the account has none.

@@ -1,6 +1,6 @@
 """The generations of the Fluence API. A new one needs one module and one line in `DIALECTS`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -46,6 +46,9 @@ class Dialect(Protocol):
 
     async def list_vms(self, call: Call) -> Elements:
         """Request the list, without decoding its elements."""
+
+    def vm_pages(self, call: Callable[[], Call]) -> AsyncIterator[Elements]:
+        """Request the list page by page, in a new call each."""
 
     async def update_vm(self, call: Call, change: VmChange) -> None:
         """Change a VM; `change.ports` replaces the whole set."""

@@ -23,7 +23,7 @@ A changed VM collides with one of 10,000 others once in 10**15 changes.
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The list of VMs in the order of the API, and the elements that could not be read.
+    """The list of VMs, or a page of it, in the order of the API, and what could not be read.
 
     `incomplete_because` says why VMs may be missing: the pages changed while they were read, or
     the API is in maintenance.

@@ -3,7 +3,7 @@
 Source: Fluence guide, "Managing your Virtual Machines". Neither reports the account's balance.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -85,6 +85,10 @@ class Marketplace:
         """Request the whole list, in one response."""
         page = await self._elements(call, "list_vms")
         return Elements(page.elements, self._generation.decode_vm)
+
+    async def vm_pages(self, call: Callable[[], Call]) -> AsyncIterator[Elements]:
+        """The whole list, because it has no pages."""
+        yield await self.list_vms(call())
 
     async def _elements(self, call: Call, endpoint: str) -> Page:
         body = await call.get(endpoint, self._generation.list_path)

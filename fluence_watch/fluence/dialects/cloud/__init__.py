@@ -14,10 +14,10 @@ If such a request fails, ports and datacenter are unknown, and the list remains 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -43,8 +43,9 @@ from fluence_watch.fluence.dialects.cloud.groups import (
     ports_by_group,
     read_groups,
 )
-from fluence_watch.fluence.dialects.cloud.pages import read_page, read_pages
+from fluence_watch.fluence.dialects.cloud.pages import each_page, read_page, read_pages
 from fluence_watch.fluence.dialects.cloud.resources import PATHS, request_resources
+from fluence_watch.fluence.dialects.cloud.rules import Group
 from fluence_watch.fluence.dialects.cloud.vms import EXPANDED, Surroundings
 from fluence_watch.fluence.dialects.elements import Resources
 from fluence_watch.fluence.dialects.wire import Elements, expected
@@ -114,22 +115,39 @@ class Cloud:
         """
         async with asyncio.TaskGroup() as group:
             pages = group.create_task(_attempt(read_pages(call, "list_vms", _LIST)))
+            beside = group.create_task(self._beside(call))
+        listed, found = pages.result(), beside.result()
+        if isinstance(listed, ApiError):
+            raise found.explained(listed)
+        return Elements(listed.items, self._around(found), found.flaw or listed.flaw)
+
+    async def vm_pages(self, call: Callable[[], Call]) -> AsyncIterator[Elements]:
+        """A page at a time. What stands beside the list is requested before it."""
+        found = await self._beside(call())
+        around = self._around(found)
+        try:
+            async for page in each_page(call, "list_vms", _LIST):
+                yield Elements(page.items, around, found.flaw or page.flaw)
+        except ApiError as error:
+            raise found.explained(error) from None
+
+    async def _beside(self, call: Call) -> "_Beside":
+        """Request what stands beside the list."""
+        async with asyncio.TaskGroup() as group:
             groups = group.create_task(_attempt(read_groups(call)))
             places = group.create_task(_attempt(self._known_places(call)))
             status = group.create_task(_attempt(self.service_status(call)))
-        listed, service = pages.result(), status.result()
-        in_maintenance = isinstance(service, ServiceStatus) and service.maintenance
-        if isinstance(listed, ApiError):
-            raise _in_maintenance(listed) if in_maintenance else listed
-        self._or_else(service, None, "service status")
-        known_groups = self._or_else(groups.result(), [], "security groups")
-        around = Surroundings(
-            groups=ports_by_group(known_groups),
-            attached=group_by_interface(known_groups),
-            places=self._or_else(places.result(), self._places, "datacenters"),
+        return _Beside(groups.result(), places.result(), status.result())
+
+    def _around(self, found: "_Beside") -> Surroundings:
+        """What the VMs refer to. What is missing is logged."""
+        self._or_else(found.status, None, "service status")
+        groups = self._or_else(found.groups, [], "security groups")
+        return Surroundings(
+            groups=ports_by_group(groups),
+            attached=group_by_interface(groups),
+            places=self._or_else(found.places, self._places, "datacenters"),
         )
-        flaw = _MAINTENANCE if in_maintenance else listed.flaw
-        return Elements(listed.items, around, flaw)
 
     def _or_else(self, result: T | ApiError, otherwise: T, what: str) -> T:
         """The result, or the default after a failure. The first failure in a row is logged."""
@@ -231,10 +249,24 @@ async def _attempt(asked: Awaitable[T]) -> T | ApiError:
         return error
 
 
-def _in_maintenance(error: ApiError) -> ApiError:
-    if isinstance(error, ServerError | UnreachableError):
-        return MaintenanceError(f"{_MAINTENANCE}: {error}", status=error.status)
-    return error
+class _Beside(NamedTuple):
+    """What was requested beside the list of VMs."""
+
+    groups: list[Group] | ApiError
+    places: Mapping[str, Datacenter] | ApiError
+    status: ServiceStatus | NotReported | ApiError
+
+    @property
+    def flaw(self) -> str | None:
+        """Why VMs may be missing from any list."""
+        in_maintenance = isinstance(self.status, ServiceStatus) and self.status.maintenance
+        return _MAINTENANCE if in_maintenance else None
+
+    def explained(self, error: ApiError) -> ApiError:
+        """The error of the list; a failure during maintenance is maintenance."""
+        if self.flaw and isinstance(error, ServerError | UnreachableError):
+            return MaintenanceError(f"{_MAINTENANCE}: {error}", status=error.status)
+        return error
 
 
 def _vm_path(vm_id: str) -> str:
