@@ -1,6 +1,7 @@
 """The Fluence API, usable as a library: docs/library.md.
 
 client.py   the calls; blocking.py has the same without asyncio, and is imported by itself
+connection.py  the dialect of an account's API, and calls with their budgets
 gpu.py      the GPU cloud, beside any dialect
 dialects/   one generation of the API each: its requests, and what its responses mean
 http/       requests: the key, the time budget, retries, errors
