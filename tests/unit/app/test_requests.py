@@ -156,3 +156,34 @@ async def test_an_instance_that_ends_is_requested_once_more(account: Account, wo
 
     assert 1 == (await account.poll())[f"/gpu/instances/vms/{ended}"]
     assert 0 == (await account.poll())[f"/gpu/instances/vms/{ended}"]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "spoken", "first", "ordinary"),
+    [
+        ("v2", "v2", {"/vms/v2": 1, "/ssh_keys": 1}, {"/vms/v2": 1, "/ssh_keys": 1}),
+        ("v3", "v3", {"/vms/v3": 1, "/ssh_keys": 1}, {"/vms/v3": 1, "/ssh_keys": 1}),
+        (
+            "auto",
+            "v2",
+            {"/v2/vms": 1, "/vms/v3": 1, "/vms/v2": 3, "/ssh_keys": 1},
+            {"/vms/v2": 1, "/ssh_keys": 1},
+        ),
+    ],
+)
+async def test_other_dialects(
+    world: World,
+    clock: SettableClock,
+    policy: Policy,
+    dialect: str,
+    spoken: str,
+    first: dict[str, int],
+    ordinary: dict[str, int],
+) -> None:
+    """The list of VMs and the keys; before that, what finds the dialect."""
+    api = Counted(create_app(world, clock, dialect=spoken))
+    config = ClientConfig(KEY, "http://simulator", dialect=dialect, timeout=5.0)
+    async with FluenceClient(config, now=clock, transport=httpx.ASGITransport(api)) as client:
+        account = Account(api, client, policy, clock)
+        assert first == await account.poll()
+        assert ordinary == await account.poll()
