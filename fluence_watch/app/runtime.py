@@ -38,7 +38,7 @@ def share_arenas() -> None:
 def allow_files() -> None:
     """Allow as many open files as the system does; the usual 1024 are few for 100 accounts.
 
-    An account has up to 20 connections in a poll, and idle ones are closed at the next.
+    An account may have 20 connections in a poll, and idle ones are closed at the next.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # macOS names a limit that it does not allow

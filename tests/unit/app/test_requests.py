@@ -77,12 +77,12 @@ class Account:
     policy: Policy
     clock: SettableClock
 
-    async def poll(self) -> Counter[str]:
-        """What one poll requests."""
+    async def poll(self, *, known: bool = True) -> Counter[str]:
+        """What one poll requests; everything is `known` after it, or not."""
         self.api.paths.clear()
         outcome = await fetch(self.client, self.policy, self.clock)
         assert isinstance(outcome, Snapshot)
-        assert not outcome.unknown
+        assert known == (not outcome.unknown)
         return self.api.paths.copy()
 
 
@@ -137,6 +137,15 @@ async def test_what_is_requested_how_often(
     later(DAY)
     assert active + EACH_HOUR + EACH_DAY == await account.poll()
     assert active == await account.poll()
+
+
+async def test_what_is_kept_is_requested_until_it_is_known(account: Account, world: World) -> None:
+    """A refusal is no answer: it may have been mended by the next poll."""
+    world.forbidden = frozenset({"/v1/clusters", "/v1/users/me"})
+    refused = Counter(["/v1/clusters", "/v1/users/me"])
+    first, second = [await account.poll(known=False) for _ in range(2)]
+    assert refused == Counter({path: second[path] for path in refused})
+    assert 0 == first["/v1/datacenters"] + second["/v1/datacenters"]
 
 
 async def test_keys_when_a_rule_judges_them(account: Account, policy: Policy) -> None:
