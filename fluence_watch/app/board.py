@@ -236,6 +236,7 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
         unlisted=outcome.unlisted,
         permissions=outcome.permissions,
         removal=removal_in(outcome, billing, _owed_since(polled)),
+        market=outcome.market,
         bill=bill_of(last_settled(outcome.taken_at), polled.state.costs, outcome.charges),
     )
 

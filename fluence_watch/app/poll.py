@@ -21,6 +21,7 @@ from fluence_watch.app.runtime import return_memory
 from fluence_watch.errors import ApiError, StoreError
 from fluence_watch.fluence import AUTO, FluenceClient
 from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.market import Market
 from fluence_watch.model.note import Note
 from fluence_watch.model.snapshot import (
     INTERNAL_ERROR,
@@ -52,11 +53,13 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         balance = requests.create_task(attempt(client.account_balance()))
         wanted = Need.KEYS in policy.needs
         keys = requests.create_task(attempt(client.list_ssh_keys())) if wanted else None
+        asked = Need.MARKET in policy.needs
+        prices = requests.create_task(attempt(client.market())) if asked else None
         rented = requests.create_task(fetch_resources(client, policy.billed_days(clock())))
     vms, money, ssh_keys = listing.result(), balance.result(), keys.result() if keys else None
     if isinstance(vms, ApiError):
         return PollFailure(account, clock(), vms.reason, str(vms))
-    resources = rented.result()
+    resources, market = rented.result(), prices.result() if prices else None
     return build_snapshot(
         account,
         clock(),
@@ -69,15 +72,23 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         billing=client.billing,
         unknown={
             what: str(error)
-            for what, error in (("balance", money), ("SSH keys", ssh_keys))
+            for what, error in (("balance", money), ("SSH keys", ssh_keys), ("market", market))
             if isinstance(error, ApiError)
         }
-        | resources.unknown,
+        | resources.unknown
+        | _market_flaws(market),
         resources=resources.found,
         kinds=client.kinds,
         permissions=resources.permissions,
         charges=resources.charges,
+        market=market if isinstance(market, Market) else None,
     )
+
+
+def _market_flaws(market: Market | ApiError | None) -> dict[str, str]:
+    """Why the market is not known in full, if so."""
+    flaws = market.unknown if isinstance(market, Market) else {}
+    return {"market": "; ".join(f"{what}: {why}" for what, why in flaws.items())} if flaws else {}
 
 
 class Watch:

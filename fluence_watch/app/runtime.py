@@ -3,7 +3,9 @@
 import ctypes
 import gc
 import re
+import resource
 import sys
+from contextlib import suppress
 from importlib import invalidate_caches
 
 _SWITCH_SECONDS = 0.0005
@@ -31,6 +33,16 @@ def share_arenas() -> None:
     """
     if _malloc_trim is not None and _mallopt is not None:
         _mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def allow_files() -> None:
+    """Allow as many open files as the system does; the usual 1024 are few for 100 accounts.
+
+    An account may have 20 connections in a poll, and idle ones are closed at the next.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS names a limit that it does not allow
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def settle() -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from fluence_watch import eventloop
 from fluence_watch.app.lean import load_lean
-from fluence_watch.app.runtime import share_arenas
+from fluence_watch.app.runtime import allow_files, share_arenas
 from fluence_watch.garbage import garbage_collection_paused
 
 # ruff: noqa: PLC0415 - imports come after the code that decides how to import
@@ -26,6 +26,7 @@ def watch(config: Path | None) -> NoReturn:
         StoreError: the store cannot be used.
     """
     share_arenas()
+    allow_files()
     with garbage_collection_paused():  # it creates 100,000 lasting objects
         load_lean()
         from fluence_watch.app.clock import utc_now

@@ -1,6 +1,7 @@
 """The Fluence API, usable as a library: docs/library.md.
 
 client.py   the calls; blocking.py has the same without asyncio, and is imported by itself
+connection.py  the dialect of an account's API, and calls with their budgets
 gpu.py      the GPU cloud, beside any dialect
 dialects/   one generation of the API each: its requests, and what its responses mean
 http/       requests: the key, the time budget, retries, errors
@@ -27,6 +28,7 @@ from fluence_watch.fluence.http.transport import RequestRecord
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import Billing, EpochBilling, HourlyBilling, MeteredBilling
 from fluence_watch.model.charge import Charge
+from fluence_watch.model.market import GoingPrice, Market, Quote, going_price
 from fluence_watch.model.money import MicroUsdc, usdc
 from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.model.resource import Forward, Kind, Resource
@@ -47,15 +49,18 @@ __all__ = [
     "EpochBilling",
     "FluenceClient",
     "Forward",
+    "GoingPrice",
     "HourlyBilling",
     "Kind",
     "Listing",
     "MaintenanceError",
+    "Market",
     "MeteredBilling",
     "MicroUsdc",
     "NotReported",
     "OutcomeUnknownError",
     "Port",
+    "Quote",
     "RateLimitedError",
     "RefusedError",
     "Rejected",
@@ -70,6 +75,7 @@ __all__ = [
     "UnexpectedPayloadError",
     "UnreachableError",
     "Vm",
+    "going_price",
     "parse_port",
     "usdc",
 ]

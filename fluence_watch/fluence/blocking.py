@@ -6,7 +6,7 @@ print(vm.name, vm.price)
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from datetime import date
 from threading import Thread
 from types import TracebackType
@@ -18,6 +18,7 @@ from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.dialects.elements import Listing, Resources
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.charge import Charge
+from fluence_watch.model.market import Market
 from fluence_watch.model.ports import Port
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
@@ -76,6 +77,16 @@ class BlockingClient:
         """See `FluenceClient.list_vms`."""
         return self._run(self._client.list_vms())
 
+    def vm_pages(self) -> Iterator[Listing]:
+        """See `FluenceClient.vm_pages`."""
+        pages = self._client.vm_pages()
+
+        async def following() -> Listing | None:
+            return await anext(pages, None)
+
+        while page := self._run(following()):
+            yield page
+
     def get_vm(self, vm_id: str) -> Vm | None:
         """See `FluenceClient.get_vm`."""
         return self._run(self._client.get_vm(vm_id))
@@ -125,6 +136,10 @@ class BlockingClient:
     def charges(self, first: date, last: date) -> tuple[Charge, ...] | NotReported:
         """See `FluenceClient.charges`."""
         return self._run(self._client.charges(first, last))
+
+    def market(self) -> Market:
+        """See `FluenceClient.market`."""
+        return self._run(self._client.market())
 
     def service_status(self) -> ServiceStatus | NotReported:
         """See `FluenceClient.service_status`."""

@@ -9,14 +9,17 @@ import asyncio
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from fluence_watch.errors import ApiError, RefusedError
-from fluence_watch.fluence.dialects.elements import Resources, read_resources
+from fluence_watch.fluence.dialects.elements import Resources, read_each
 from fluence_watch.fluence.dialects.parts import Id, micro_from_number, not_negative, optional_time
+from fluence_watch.fluence.dialects.quotes import PriceList, Quotes
 from fluence_watch.fluence.dialects.wire import FieldError, array_page, decoded, expected
+from fluence_watch.fluence.gpu_plans import GpuModel, Supply, gpu_plan, request_plans
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import protocol_of
@@ -33,17 +36,9 @@ _PATHS: Final = {
 }
 
 
-class _Model(msgspec.Struct):
-    model: str | None = None
-
-
-class _Supply(msgspec.Struct):
-    gpu_count: int | None = None
-
-
 class _Hardware(msgspec.Struct):
-    supply: _Supply | None = None
-    gpu_model: _Model | None = None
+    supply: Supply | None = None
+    gpu_model: GpuModel | None = None
 
 
 class _Bill(msgspec.Struct):
@@ -80,6 +75,7 @@ class _Instance(msgspec.Struct):
 
     def model(self, kind: Kind) -> Resource:
         bill, network = self.billing or _Bill(), self.network or _Network()
+        hardware = self.resources or _Hardware()
         return Resource(
             kind,
             self.id,
@@ -96,6 +92,7 @@ class _Instance(msgspec.Struct):
             gpu=_gpu(self.resources),
             is_running=_RUNNING.get(self.container_status or ""),
             forwards=_forwards(network.forwarded_ports),
+            plan=gpu_plan(hardware.supply, hardware.gpu_model),
         )
 
 
@@ -141,6 +138,7 @@ class GpuCloud:
 
     def __init__(self) -> None:
         self._over: dict[str, Resource] = {}
+        self._plans = {kind: PriceList(f"{kind.word} prices") for kind in GPUS}
 
     async def resources(self, call: Call, kind: Kind) -> Resources:
         """All instances of a kind, with what they cost.
@@ -172,6 +170,15 @@ class GpuCloud:
                 return await _requested(call, listed), None
             except ApiError as error:
                 return listed, f"{inert(listed.id, 60)}: {error}"
+
+    async def quotes(self, call: Call) -> Quotes:
+        """What is asked for instances of each kind, requested every six hours."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(plans.quotes(partial(request_plans, call, kind)))
+                for kind, plans in self._plans.items()
+            ]
+        return sum((task.result() for task in tasks), Quotes())
 
     async def delete(self, call: Call, kind: Kind, instance_id: str) -> None:
         """End an instance. What is left of its reserve returns to the account."""
@@ -210,4 +217,4 @@ def _read(elements: Sequence[msgspec.Raw], kind: Kind) -> tuple[list[Resource], 
     def read(raw: msgspec.Raw) -> Resource:
         return _INSTANCE.decode(raw).model(kind)
 
-    return read_resources(elements, read)
+    return read_each(elements, read)

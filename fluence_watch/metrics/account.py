@@ -65,7 +65,8 @@ def render(view: AccountView, before: AccountText | None = None) -> AccountText:
 
 
 def _same_context(a: AccountView, b: AccountView) -> bool:
-    return (a.account, a.dialect, a.billing) == (b.account, b.dialect, b.billing)
+    known = a.account, a.dialect, a.billing, a.market
+    return known == (b.account, b.dialect, b.billing, b.market)
 
 
 def _account_pieces(view: AccountView, before: AccountText | None) -> tuple[Piece, ...]:

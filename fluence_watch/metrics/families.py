@@ -8,11 +8,14 @@ Values and labels are the final text in both formats, so that nothing is rounded
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fluence_watch.metrics.labels import identity, label_value, place_labels
 from fluence_watch.metrics.numbers import count, timestamp, usdc
 from fluence_watch.metrics.view import AccountView
 from fluence_watch.model.funding import funded_until
+from fluence_watch.model.market import going_price
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.port_drift import Direction, drift_of
 
@@ -51,6 +54,13 @@ def _funded_until(vm: Vm, view: AccountView) -> str | None:
     return timestamp(funded_until(vm, view.billing)) if vm.is_billed else None
 
 
+def _market_price(vm: Vm, view: AccountView) -> str | None:
+    going = going_price(view.market, vm, view.billing) if view.market else None
+    if going is None or going.here is None:
+        return None
+    return usdc(MicroUsdc(going.here * view.billing.price_is_for // timedelta(days=1)))
+
+
 def _drift(direction: Direction) -> VmSeries:
     labels = f'direction="{direction}"'
 
@@ -78,6 +88,11 @@ VM_FAMILIES: tuple[VmFamily, ...] = (
         "fluence_vm_price_per_epoch_usdc",
         "Price per epoch in USDC.",
         lambda vm: usdc(vm.price),
+    ),
+    VmFamily(
+        "fluence_vm_market_price_usdc",
+        "What the market asks now for the same at the same place, for as long as the price, in USDC.",
+        (VmSeries(_market_price),),
     ),
     _per_vm(
         "fluence_vm_reserved_balance_usdc",

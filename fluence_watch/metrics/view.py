@@ -7,6 +7,7 @@ from datetime import datetime
 from fluence_watch.model.bill import Bill
 from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.debt import Removal
+from fluence_watch.model.market import Market
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.resource import Kind, Resource
@@ -25,7 +26,7 @@ class AccountView:
     `unlisted` are not complete.
     `removal` is when unpaid resources are removed, if the account is metered and known in full.
     `permissions` tell whether the key has those that a poll needs.
-    `bill` is that of the last settled day.
+    `bill` is that of the last settled day. `market` is what the market asks, if that is read.
     """
 
     account: str
@@ -45,3 +46,4 @@ class AccountView:
     permissions: Mapping[str, bool] = field(default_factory=dict)
     removal: Removal | None = None
     bill: Bill = field(default_factory=Bill)
+    market: Market | None = None

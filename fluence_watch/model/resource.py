@@ -78,6 +78,7 @@ class Resource:
     Only a prepaid one has `reserved` and `spent` (micro-USDC) and `next_billing_at`.
     `gpu` is its model and number, `changed_at` when the API last changed it. `is_running` is whether
     the program of a container has started. `forwards` are the ports that are open.
+    `plan` identifies what resources of the same price have in common.
     """
 
     kind: Kind
@@ -97,6 +98,7 @@ class Resource:
     is_running: bool | None = None
     location: str | None = None
     forwards: tuple[Forward, ...] | None = None
+    plan: str | None = None
 
     @property
     def key(self) -> str:

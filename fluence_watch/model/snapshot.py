@@ -7,6 +7,7 @@ from datetime import datetime
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import Charge
+from fluence_watch.model.market import Market
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import HALTED, STARTING, Vm
@@ -41,6 +42,7 @@ class Snapshot:
     requested but not received in full.
     `permissions` tell whether the key has those that a poll needs. It is empty if unknown.
     `charges` are those of the days that a rule compares, `None` if they are unknown.
+    `market` is what the market asks, if a rule compares it.
     """
 
     account: str
@@ -57,6 +59,7 @@ class Snapshot:
     kinds: frozenset[Kind] = frozenset()
     permissions: Mapping[str, bool] = field(default_factory=dict)
     charges: tuple[Charge, ...] | None = None
+    market: Market | None = None
 
     @property
     def unlisted(self) -> frozenset[Kind]:
@@ -135,6 +138,7 @@ def build_snapshot(
     kinds: Iterable[Kind] = (),
     permissions: Mapping[str, bool] | None = None,
     charges: tuple[Charge, ...] | None = None,
+    market: Market | None = None,
 ) -> Snapshot:
     """Build a snapshot of the list. Of several elements with the same id, the first one counts.
 
@@ -161,4 +165,5 @@ def build_snapshot(
         kinds=frozenset(kinds),
         permissions=permissions or {},
         charges=charges,
+        market=market,
     )

@@ -70,6 +70,7 @@ class Vm:
 
     `price` is per epoch. `reserved` is the money set aside for future epochs. Both are micro-USDC.
     Times are aware UTC, sizes are bytes. `ports` is sorted. It is `()` if all are closed.
+    `plan` identifies what VMs of the same price have in common, in the dialect's own way.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Vm:
     vcpus: int | None = None
     memory_bytes: int | None = None
     storage_bytes: int | None = None
+    plan: str | None = None
 
     @property
     def key(self) -> str:

@@ -174,6 +174,7 @@ class Need(Enum):
 
     KEYS = auto()  # the SSH keys of the account
     CHARGES = auto()  # what the API charged
+    MARKET = auto()  # what the market asks
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,10 @@
-"""`make bench`: how fast and how small the watcher is, and whether that is what is expected."""
+"""`make bench`: how fast and how small the watcher is, and whether that is what is expected.
+
+`python -m tests.bench accounts` measures the many accounts alone.
+"""
 
 import platform
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +12,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Column, Table
 
-from tests.bench import bodies, daemon, dispatch, polls, stages, start, stored
+from tests.bench import accounts, bodies, daemon, dispatch, metered, polls, stages, start, stored
 from tests.bench.fleet import write_bodies
 from tests.bench.simulator import simulated
 from tests.bench.timing import apart
@@ -20,6 +24,7 @@ _SCRAPED = (10_000, 100_000)  # VMs
 _SMALL, _STARTS = 100, 5
 _LARGEST = max(_SIZES)
 _ALERTS, _RECEIVERS = 10_000, 5
+_ACCOUNTS = 100
 Scrapes = Mapping[int, tuple[float, float]]
 """MB and milliseconds by the number of VMs."""
 
@@ -31,8 +36,23 @@ machine and are wall time: the least, the median, the 99th percentile."""
 
 
 def main() -> None:
-    """Measure everything and print one table."""
+    """Measure everything and print it."""
     console = Console(width=110, highlight=False)
+    if sys.argv[1:] != ["accounts"]:
+        _fleets(console)
+    _many_accounts(console)
+
+
+def _many_accounts(console: Console) -> None:
+    with console.status(f"{_ACCOUNTS} accounts"), metered.simulated(_ACCOUNTS) as url:
+        found = apart(accounts.measure, url, _ACCOUNTS)
+    table = Table(accounts.TITLE, *_right(f"{_ACCOUNTS} accounts", "an account"))
+    for row in accounts.rows(found):
+        table.add_row(*row)
+    console.print(table)
+
+
+def _fleets(console: Console) -> None:
     console.print(f"Python {platform.python_version()}, {platform.machine()}\n{_NOTES}")
     table = Table("VMs", "what", *_right("ms", "x generate_latest", "x orjson.loads"))
     measured = {vms: _measured(vms, repeats, console) for vms, repeats in _SIZES.items()}

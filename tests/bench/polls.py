@@ -7,11 +7,13 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import process_time
 
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.state import Stored
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
+from fluence_watch.app.decide import Policy
 from fluence_watch.app.poll import Watch
 from fluence_watch.app.wiring import connect, prepare
+from fluence_watch.fluence import FluenceClient
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
 from tests.bench.fleet import moment
@@ -56,13 +58,21 @@ async def _measure(url: str, ordinary: int, store: Store) -> list[float]:
 
 def _watch(url: str, board: Board, store: Store, clock: Clock) -> Watch:
     made = prepare(settings(url))
+    client = connect(ACCOUNT, made.clients[ACCOUNT], clock, board.own)
+    return watching(made.policies[ACCOUNT], client, store, clock, board)
+
+
+def watching(
+    policy: Policy, client: FluenceClient, store: Store, clock: Clock, board: Board
+) -> Watch:
+    """The watch over an account that was never polled."""
     return Watch(
-        made.policies[ACCOUNT],
-        connect(ACCOUNT, made.clients[ACCOUNT], clock, board.own),
+        policy,
+        client,
         store,
-        AccountState(),
+        Stored(),
         clock=clock,
         publish=board.publish,
         crashed=board.crashed,
-        tell=lambda: None,
+        committed=lambda *_: None,
     )

@@ -13,7 +13,7 @@ import orjson
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.state import AccountState, Change
 from fluence_watch.app.board import _view
 from fluence_watch.app.decide import Decision, Policy, decide
 from fluence_watch.app.polled import Polled
@@ -107,17 +107,15 @@ def _commit(polls: Sequence[_Poll], repeats: int) -> dict[str, float]:
 def _committed(polls: Sequence[_Poll]) -> dict[str, float]:
     with TemporaryDirectory() as folder, Store.open(f"sqlite:///{folder}/bench.db") as store:
         first, *others = (
-            took(
-                store.commit,
-                ACCOUNT,
-                each.before,
-                each.decision.after,
-                each.decision.ended,
-            )
-            for each in polls
+            took(_commit_one, store, each, number) for number, each in enumerate(polls)
         )
         load = took(store.load, ACCOUNT)
     return {"commit, first": first, "commit, 1 %": median(others), "load at start": load}
+
+
+def _commit_one(store: Store, poll: _Poll, number: int) -> None:
+    change = Change.between(poll.before, poll.decision.after, poll.decision.ended)
+    store.commit(ACCOUNT, change, version=number)
 
 
 def _render(polls: Sequence[_Poll], repeats: int) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from fluence_watch.fluence import (
     ClientConfig,
     FluenceClient,
     Kind,
+    Listing,
     RefusedError,
     UnauthorizedError,
     parse_port,
@@ -54,9 +55,13 @@ def client(config: ClientConfig) -> Iterator[BlockingClient]:
 def test_it_has_every_method() -> None:
     """With the same arguments, and the results that awaiting gives."""
     for name, method in vars(FluenceClient).items():
-        if name.startswith("_") or name == "aclose" or not inspect.iscoroutinefunction(method):
+        if name.startswith("_") or name == "aclose" or not inspect.isfunction(method):
             continue
-        assert inspect.signature(method) == inspect.signature(getattr(BlockingClient, name))
+        awaited, blocking = map(inspect.signature, (method, getattr(BlockingClient, name)))
+        if inspect.isasyncgenfunction(method):
+            assert AsyncIterator[Listing] == awaited.return_annotation
+            awaited = awaited.replace(return_annotation=Iterator[Listing])
+        assert awaited == blocking
 
 
 def test_everything_can_be_done(client: BlockingClient, world: World) -> None:
@@ -80,6 +85,23 @@ def test_everything_can_be_done(client: BlockingClient, world: World) -> None:
     assert "storage:read" in client.permissions()  # type: ignore[operator]
     assert not client.service_status().maintenance  # type: ignore[union-attr]
     assert ("cloud", True) == (client.dialect, Kind.GPU_VM in client.kinds)
+
+
+def test_pages_are_iterated_over(client: BlockingClient, world: World) -> None:
+    """Each is requested when it is wanted, and one may leave before the last."""
+    for _ in range(200):
+        world.deploy()
+    whole = client.list_vms()
+    pages = list(client.vm_pages())
+
+    assert [100, 100, 2] == [len(page.vms) for page in pages]
+    assert [vm.id for vm in whole.vms] == [vm.id for page in pages for vm in page.vms]
+    assert all(page.complete for page in pages)
+    first = next(iter(client.vm_pages()))
+    world.api_key = "another"
+    assert [vm.id for vm in pages[0].vms] == [vm.id for vm in first.vms]
+    with pytest.raises(UnauthorizedError):
+        next(client.vm_pages())
 
 
 def test_errors_are_raised(client: BlockingClient, world: World) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fluence_watch.views.vm import VmView
 
 UNKNOWN = 3
-_FREE = frozenset({"SSH keys", "permissions", "charges"})
+_FREE = frozenset({"SSH keys", "permissions", "charges", "market"})
 """What costs nothing, so that sums are whole without it."""
 
 _ACCOUNTS = (

@@ -15,6 +15,7 @@ from fluence_watch.rules import (
     gpu_reserve,
     gpu_status,
     idle_resource,
+    overpriced,
     poll_failing,
     port_drift,
     ssh_key_drift,
@@ -26,6 +27,7 @@ _RULES_ON = {
     "balance": [account_low.NAME],
     "SSH keys": [ssh_key_drift.NAME],
     "charges": [bill_mismatch.NAME],
+    "market": [overpriced.NAME],
 }
 _OF_THE_PAST = frozenset({"charges"})
 """What says nothing of how things are now."""

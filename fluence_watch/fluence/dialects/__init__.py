@@ -1,6 +1,6 @@
 """The generations of the Fluence API. A new one needs one module and one line in `DIALECTS`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date
 from functools import partial
 from typing import Protocol
@@ -8,6 +8,7 @@ from typing import Protocol
 from fluence_watch.fluence.dialects import v2, v3
 from fluence_watch.fluence.dialects.elements import Resources
 from fluence_watch.fluence.dialects.marketplace import Marketplace
+from fluence_watch.fluence.dialects.quotes import Quotes
 from fluence_watch.fluence.dialects.wire import Elements
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
@@ -49,6 +50,9 @@ class Dialect(Protocol):
     async def list_vms(self, call: Call) -> Elements:
         """Request the list, without decoding its elements."""
 
+    def vm_pages(self, call: Callable[[], Call]) -> AsyncIterator[Elements]:
+        """Request the list page by page, in a new call each."""
+
     async def update_vm(self, call: Call, change: VmChange) -> None:
         """Change a VM; `change.ports` replaces the whole set."""
 
@@ -88,6 +92,9 @@ class Dialect(Protocol):
         self, call: Call, first: date, last: date
     ) -> tuple[Charge, ...] | NotReported:
         """What was charged on these days, both included, by resource and day."""
+
+    async def quotes(self, call: Call) -> Quotes:
+        """What the market asks, requested at most every six hours."""
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
         """The status that the API reports of itself. The key is not sent."""

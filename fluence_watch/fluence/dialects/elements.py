@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ from fluence_watch.model.resource import Resource
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Vm
+
+T = TypeVar("T")
 
 Memo = Mapping[int, Vm]
 """The VMs of the last list by the hash of their bytes: 8 bytes in place of 1.3 kB.
@@ -23,7 +25,7 @@ A changed VM collides with one of 10,000 others once in 10**15 changes.
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The list of VMs in the order of the API, and the elements that could not be read.
+    """The list of VMs, or a page of it, in the order of the API, and what could not be read.
 
     `incomplete_because` says why VMs may be missing: the pages changed while they were read, or
     the API is in maintenance.
@@ -86,9 +88,9 @@ def read_elements(
     return Reading(Listing(tuple(vms), tuple(rejected)), fresh)
 
 
-def read_resources(
-    elements: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], Resource]
-) -> tuple[list[Resource], list[str]]:
+def read_each(
+    elements: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], T]
+) -> tuple[list[T], list[str]]:
     """The elements that can be read, and why the others cannot."""
     found, flaws = [], []
     for index, raw in enumerate(elements):

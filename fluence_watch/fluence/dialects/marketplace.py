@@ -3,8 +3,9 @@
 Source: Fluence guide, "Managing your Virtual Machines". Neither reports the account's balance.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import date
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -12,7 +13,9 @@ import msgspec
 
 from fluence_watch.errors import RefusedError, UnexpectedPayloadError
 from fluence_watch.fluence.dialects.elements import Resources
+from fluence_watch.fluence.dialects.offers import request_offers
 from fluence_watch.fluence.dialects.parts import SSH_KEY, SSH_KEYS
+from fluence_watch.fluence.dialects.quotes import PriceList, Quotes
 from fluence_watch.fluence.dialects.wire import Elements, Page, decoded, expected
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
@@ -73,6 +76,7 @@ class Marketplace:
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
+        self._offers = PriceList("VM prices")
 
     @property
     def name(self) -> str:
@@ -87,6 +91,10 @@ class Marketplace:
         """Request the whole list, in one response."""
         page = await self._elements(call, "list_vms")
         return Elements(page.elements, self._generation.decode_vm)
+
+    async def vm_pages(self, call: Callable[[], Call]) -> AsyncIterator[Elements]:
+        """The whole list, because it has no pages."""
+        yield await self.list_vms(call())
 
     async def _elements(self, call: Call, endpoint: str) -> Page:
         body = await call.get(endpoint, self._generation.list_path)
@@ -152,6 +160,10 @@ class Marketplace:
     ) -> tuple[Charge, ...] | NotReported:
         """Not published: each VM has its total."""
         return NotReported(f"dialect {self.name} does not report charges by day")
+
+    async def quotes(self, call: Call) -> Quotes:
+        """What the marketplace offers, requested every six hours."""
+        return await self._offers.quotes(partial(request_offers, call))
 
     async def service_status(self, _call: Call) -> ServiceStatus | NotReported:
         """Not published."""

@@ -118,6 +118,19 @@ def micro_from_number(number: Decimal, path: str) -> MicroUsdc:
     return MicroUsdc(micro)
 
 
+def exact_price(amount: str | Decimal, path: str) -> Decimal:
+    """A price of USD in micro-USDC, not rounded: to be multiplied first.
+
+    Raises:
+        FieldError: it is not a plain number, is below zero, or does not fit 64 bits.
+    """
+    if isinstance(amount, str) and not _USD.fullmatch(amount):
+        raise FieldError(path, f"{amount!r:.40} is not a decimal amount of USD")
+    number = Decimal(amount)
+    not_negative(micro_from_number(number, path), path)
+    return _EXACT.multiply(number, _MICRO)
+
+
 def not_negative(price: MicroUsdc, path: str) -> MicroUsdc:
     """The price, checked.
 

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from fluence_watch.fluence.dialects.offers import plan_of
 from fluence_watch.fluence.dialects.parts import (
     MOST,
     Id,
@@ -96,6 +97,7 @@ def decode_vm(raw: msgspec.Raw) -> Vm:
         vcpus=vcpus,
         memory_bytes=memory_bytes,
         storage_bytes=storage_bytes,
+        plan=plan_of(vcpus, memory_bytes),
     )
 
 

@@ -30,6 +30,16 @@ class Call:
         request = Request(endpoint, "GET", path, signing=signing)
         return await self.transport.get(request, self.deadline)
 
+    async def ask(self, endpoint: str, path: str, body: object) -> bytes:
+        """The body of a POST that asks for something and changes nothing.
+
+        Raises:
+            ApiError: there is no body to read.
+        """
+        content = msgspec.json.encode(body)
+        request = Request(endpoint, "POST", path, content, self.signing, asks=True)
+        return await self.transport.get(request, self.deadline)
+
     async def send(self, endpoint: str, method: str, path: str, body: object = None) -> Answer:
         """Request a change; `body`, if given, is sent as JSON.
 

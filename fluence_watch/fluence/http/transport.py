@@ -66,7 +66,7 @@ class DoubtfulError(Exception):
 class Request:
     """One request. It is `in_flight` while the API may have it and has not responded.
 
-    `endpoint` names it in `RequestRecord`s; `content` is JSON.
+    `endpoint` names it in `RequestRecord`s; `content` is JSON. `asks` marks a POST that changes nothing.
     """
 
     endpoint: str
@@ -74,12 +74,13 @@ class Request:
     path: str
     content: bytes | None = None
     signing: Signing = Signing.CONFIGURED
+    asks: bool = False
     in_flight: bool = field(default=False, init=False)
 
     @property
     def writes(self) -> bool:
         """Whether it is a change."""
-        return self.method != "GET"
+        return self.method != "GET" and not self.asks
 
 
 class Transport:
@@ -120,7 +121,7 @@ class Transport:
         return asyncio.get_running_loop().time() + self._config.timeout
 
     async def get(self, request: Request, deadline: float) -> bytes:
-        """The body of a successful GET, with retries until the deadline.
+        """The body of a successful GET, or of a POST that only asks, with retries until the deadline.
 
         Raises:
             ApiError: no request succeeded.

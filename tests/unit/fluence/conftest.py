@@ -161,7 +161,7 @@ async def simulated(
 
 @dataclass
 class FakeCloud:
-    """Answers by path with what `answers` holds, JSON or a response, and keeps what was asked."""
+    """Answers by path with what `answers` holds: JSON, bytes, an error, or what makes one of them."""
 
     answers: dict[str, Json] = field(default_factory=dict)
     asked: list[httpx.Request] = field(default_factory=list)
@@ -176,7 +176,8 @@ class FakeCloud:
         status = 200
         if isinstance(answer, tuple):
             status, answer = answer[0], {"code": "x", "error": answer[1]}
-        return httpx.Response(status, stream=httpx.ByteStream(json.dumps(answer).encode()))
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        return httpx.Response(status, stream=httpx.ByteStream(body))
 
     def count(self, path: str) -> int:
         """How often the path was asked for."""

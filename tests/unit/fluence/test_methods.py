@@ -198,6 +198,12 @@ async def _service_status(client: FluenceClient, world: World) -> None:
         assert isinstance(status, NotReported)
 
 
+async def _vm_pages(client: FluenceClient, world: World) -> None:
+    whole = await client.list_vms()
+    assert whole.vms
+    assert [whole] == [page async for page in client.vm_pages()]
+
+
 async def _list_resources(client: FluenceClient, world: World) -> None:
     if client.dialect != "cloud":
         with pytest.raises(RefusedError, match="has no disks"):
@@ -272,6 +278,7 @@ CHECKS: Mapping[str, Check] = {
     "delete_ssh_key": _delete_ssh_key,
     "account_balance": _account_balance,
     "service_status": _service_status,
+    "vm_pages": _vm_pages,
     "list_resources": _list_resources,
     "delete_resource": _delete_resource,
     "rename_gpu": _rename_gpu,
@@ -285,7 +292,8 @@ async def test_no_method_is_forgotten() -> None:
     methods = {
         name
         for name, member in vars(FluenceClient).items()
-        if inspect.iscoroutinefunction(member) and not name.startswith("_")
+        if (inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member))
+        and not name.startswith("_")
     }
 
     assert {"aclose", *CHECKS} == methods

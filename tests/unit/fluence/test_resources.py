@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import httpx
 import pytest
 
 from fluence_watch.errors import UnexpectedPayloadError
@@ -185,10 +184,8 @@ async def test_an_instance_that_is_none(
     """It stays as its list has it, without money; the others have theirs."""
     answer(cloud, kind, [element(kind, "one"), element(kind, "three")])
     path = f"{PATHS[kind].rstrip('/')}/one"
-    client = FluenceClient(
-        cloud.client(gpu=True)._config, transport=httpx.MockTransport(_with(cloud, path, body))
-    )
-    async with client:
+    cloud.answers[path] = body
+    async with cloud.client(gpu=True) as client:
         listed = await client.list_resources(kind)
 
     assert Resource(kind, "one", "one", "ACTIVE") == listed.found[0]
@@ -201,22 +198,7 @@ async def test_an_instance_that_is_none(
 async def test_a_list_that_ends_early(cloud: FakeCloud, kind: Kind, cut: int) -> None:
     """What came of it could be anything, so there is no list."""
     answer(cloud, kind, [element(kind, "one"), element(kind, "two")])
-    body = json.dumps(cloud.answers[PATHS[kind]]).encode()[:cut]
-    client = FluenceClient(
-        cloud.client(gpu=True)._config,
-        transport=httpx.MockTransport(_with(cloud, PATHS[kind], body)),
-    )
-    async with client:
+    cloud.answers[PATHS[kind]] = json.dumps(cloud.answers[PATHS[kind]]).encode()[:cut]
+    async with cloud.client(gpu=True) as client:
         with pytest.raises(UnexpectedPayloadError, match="not a "):
             await client.list_resources(kind)
-
-
-def _with(cloud: Any, path: str, body: bytes) -> Any:  # noqa: ANN401 - the fixture, as a handler
-    """The API with these bytes at that path."""
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        if request.url.path == path:
-            return httpx.Response(200, stream=httpx.ByteStream(body))
-        return cloud(request)
-
-    return handle

@@ -6,6 +6,7 @@
     rules.py    security groups as open ports, and back
     groups.py   the groups of an account, and the change of one
     charges.py  what was charged
+    prices.py   what the market asks
     account.py  places, balance, SSH keys, status
 
 Related objects are requested beside the list: security groups at each poll, clusters and
@@ -15,11 +16,12 @@ If such a request fails, ports and datacenter are unknown, and the list remains 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -28,7 +30,6 @@ from fluence_watch.errors import (
     MaintenanceError,
     RefusedError,
     ServerError,
-    UnauthorizedError,
     UnexpectedPayloadError,
     UnreachableError,
 )
@@ -47,14 +48,17 @@ from fluence_watch.fluence.dialects.cloud.groups import (
     ports_by_group,
     read_groups,
 )
-from fluence_watch.fluence.dialects.cloud.pages import read_page, read_pages
+from fluence_watch.fluence.dialects.cloud.pages import each_page, read_page, read_pages
 from fluence_watch.fluence.dialects.cloud.resources import PATHS, request_resources
+from fluence_watch.fluence.dialects.cloud.rules import Group
 from fluence_watch.fluence.dialects.cloud.vms import EXPANDED, Surroundings
 from fluence_watch.fluence.dialects.elements import Resources
+from fluence_watch.fluence.dialects.quotes import PriceList, Quotes
 from fluence_watch.fluence.dialects.wire import Elements, expected
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
 from fluence_watch.fluence.http.transport import DoubtfulError
+from fluence_watch.fluence.rarely import Rarely
 from fluence_watch.fluence.writes.changes import VmChange
 from fluence_watch.fluence.writes.settling import reworded
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
@@ -71,9 +75,7 @@ _EXPAND = "".join(f"&expand%5B{index}%5D={name}" for index, name in enumerate(EX
 # In the order of creation, so that a new VM moves no other to another page.
 # Ended VMs hold no money in this dialect and stay in the list forever, so they are left out.
 _LIST: Final = f"/v2/vms?excludeStatus%5B0%5D=terminated&sort=createdAt&order=asc{_EXPAND}"
-_KEEP_PLACES: Final = 3600.0  # seconds
-_KEEP_PERMISSIONS: Final = 86_400.0
-_KEEP_CHARGES: Final = 3600.0
+_HOUR: Final = 3600.0  # seconds
 _MAINTENANCE: Final = "the API is in maintenance"
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,100}", re.ASCII)
 
@@ -101,14 +103,12 @@ class Cloud:
     signing = Signing.KEY_HEADER
 
     def __init__(self) -> None:
-        self._places: Mapping[str, Datacenter] = {}
-        self._places_until = 0.0
+        self._last_places: Mapping[str, Datacenter] = {}
         self._missing: set[str] = set()
-        self._permissions: frozenset[str] = frozenset()
-        self._permissions_until = 0.0
-        self._charges: tuple[Charge, ...] | ApiError = ()
-        self._charged_days: tuple[date, date] | None = None
-        self._charges_until = 0.0
+        self._places: Rarely[Mapping[str, Datacenter]] = Rarely(_HOUR)
+        self._permissions: Rarely[frozenset[str]] = Rarely(24 * _HOUR)
+        self._charges: Rarely[tuple[Charge, ...]] = Rarely(_HOUR, refused=_HOUR)
+        self._prices: Mapping[str, PriceList] = {}
 
     async def probe(self, call: Call) -> None:
         """Request a page of one VM."""
@@ -124,22 +124,39 @@ class Cloud:
         """
         async with asyncio.TaskGroup() as group:
             pages = group.create_task(_attempt(read_pages(call, "list_vms", _LIST)))
+            beside = group.create_task(self._beside(call))
+        listed, found = pages.result(), beside.result()
+        if isinstance(listed, ApiError):
+            raise found.explained(listed)
+        return Elements(listed.items, self._around(found), found.flaw or listed.flaw)
+
+    async def vm_pages(self, call: Callable[[], Call]) -> AsyncIterator[Elements]:
+        """A page at a time. What stands beside the list is requested before it."""
+        found = await self._beside(call())
+        around = self._around(found)
+        try:
+            async for page in each_page(call, "list_vms", _LIST):
+                yield Elements(page.items, around, found.flaw or page.flaw)
+        except ApiError as error:
+            raise found.explained(error) from None
+
+    async def _beside(self, call: Call) -> "_Beside":
+        """Request what stands beside the list."""
+        async with asyncio.TaskGroup() as group:
             groups = group.create_task(_attempt(read_groups(call)))
             places = group.create_task(_attempt(self._known_places(call)))
             status = group.create_task(_attempt(self.service_status(call)))
-        listed, service = pages.result(), status.result()
-        in_maintenance = isinstance(service, ServiceStatus) and service.maintenance
-        if isinstance(listed, ApiError):
-            raise _in_maintenance(listed) if in_maintenance else listed
-        self._or_else(service, None, "service status")
-        known_groups = self._or_else(groups.result(), [], "security groups")
-        around = Surroundings(
-            groups=ports_by_group(known_groups),
-            attached=group_by_interface(known_groups),
-            places=self._or_else(places.result(), self._places, "datacenters"),
+        return _Beside(groups.result(), places.result(), status.result())
+
+    def _around(self, found: "_Beside") -> Surroundings:
+        """What the VMs refer to. What is missing is logged."""
+        self._or_else(found.status, None, "service status")
+        groups = self._or_else(found.groups, [], "security groups")
+        return Surroundings(
+            groups=ports_by_group(groups),
+            attached=group_by_interface(groups),
+            places=self._or_else(found.places, self._last_places, "datacenters"),
         )
-        flaw = _MAINTENANCE if in_maintenance else listed.flaw
-        return Elements(listed.items, around, flaw)
 
     def _or_else(self, result: T | ApiError, otherwise: T, what: str) -> T:
         """The result, or the default after a failure. The first failure in a row is logged."""
@@ -152,14 +169,8 @@ class Cloud:
         return otherwise
 
     async def _known_places(self, call: Call) -> Mapping[str, Datacenter]:
-        now = asyncio.get_running_loop().time()
-        if now >= self._places_until:
-            clusters = await call.get("list_clusters", "/v1/clusters")
-            datacenters = await call.get("list_datacenters", "/v1/datacenters")
-            read = partial(read_places, clusters)
-            self._places = expected("a list of datacenters", read, datacenters)
-            self._places_until = now + _KEEP_PLACES
-        return self._places
+        self._last_places = await self._places(partial(_request_places, call))
+        return self._last_places
 
     async def update_vm(self, call: Call, change: VmChange) -> None:
         """Set the name and the ports in two requests. All checks come before the first."""
@@ -220,40 +231,49 @@ class Cloud:
 
     async def permissions(self, call: Call) -> frozenset[str] | NotReported:
         """The scopes of the key, requested once a day."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._permissions_until:
-            body = await call.get("permissions", "/v1/users/me")
-            self._permissions = expected("a user with permissions", read_permissions, body)
-            self._permissions_until = now + _KEEP_PERMISSIONS
-        return self._permissions
+        return await self._permissions(partial(_request_permissions, call))
 
     async def charges(
         self, call: Call, first: date, last: date
     ) -> tuple[Charge, ...] | NotReported:
         """What was charged on these days, requested once an hour, also if it is refused."""
-        now = asyncio.get_running_loop().time()
-        if (first, last) != self._charged_days or now >= self._charges_until:
-            self._charged_days, self._charges_until = (first, last), now + _KEEP_CHARGES
-            self._charges = await self._charges_or_refusal(call, first, last)
-        if isinstance(self._charges, ApiError):
-            raise self._charges
-        return self._charges
+        request = partial(charges.request_charges, call, first, last)
+        return await self._charges(request, about=(first, last))
 
-    async def _charges_or_refusal(
-        self, call: Call, first: date, last: date
-    ) -> tuple[Charge, ...] | ApiError:
-        try:
-            return await charges.request_charges(call, first, last)
-        except UnauthorizedError as error:
-            return error
-        except ApiError:
-            self._charges_until = 0.0  # a failure is tried again at the next poll
-            raise
+    async def quotes(self, call: Call) -> Quotes:
+        """The prices of VMs, disks and addresses, each list requested every six hours."""
+        from fluence_watch.fluence.dialects.cloud.prices import LISTS  # noqa: PLC0415 - few need it
+
+        self._prices = self._prices or {what: PriceList(what) for what in LISTS}
+        async with asyncio.TaskGroup() as group:
+            places = group.create_task(_attempt(self._known_places(call)))
+            tasks = [
+                group.create_task(self._prices[what].quotes(partial(request, call)))
+                for what, request in LISTS.items()
+            ]
+        known = self._or_else(places.result(), self._last_places, "datacenters")
+        names = {cluster: place.name for cluster, place in known.items()}
+        quotes = sum((task.result() for task in tasks), Quotes(places=names))
+        named = (
+            quote._replace(place=names.get(quote.place, quote.place)) for quote in quotes.found
+        )
+        return replace(quotes, found=tuple(named))
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:
         """The status of the service. The key is not sent."""
         body = await call.get("service_status", "/v1/service/status", signed=False)
         return expected("a service status", read_status, body)
+
+
+async def _request_places(call: Call) -> Mapping[str, Datacenter]:
+    clusters = await call.get("list_clusters", "/v1/clusters")
+    datacenters = await call.get("list_datacenters", "/v1/datacenters")
+    return expected("a list of datacenters", partial(read_places, clusters), datacenters)
+
+
+async def _request_permissions(call: Call) -> frozenset[str]:
+    body = await call.get("permissions", "/v1/users/me")
+    return expected("a user with permissions", read_permissions, body)
 
 
 async def _attempt(asked: Awaitable[T]) -> T | ApiError:
@@ -264,10 +284,24 @@ async def _attempt(asked: Awaitable[T]) -> T | ApiError:
         return error
 
 
-def _in_maintenance(error: ApiError) -> ApiError:
-    if isinstance(error, ServerError | UnreachableError):
-        return MaintenanceError(f"{_MAINTENANCE}: {error}", status=error.status)
-    return error
+class _Beside(NamedTuple):
+    """What was requested beside the list of VMs."""
+
+    groups: list[Group] | ApiError
+    places: Mapping[str, Datacenter] | ApiError
+    status: ServiceStatus | NotReported | ApiError
+
+    @property
+    def flaw(self) -> str | None:
+        """Why VMs may be missing from any list."""
+        in_maintenance = isinstance(self.status, ServiceStatus) and self.status.maintenance
+        return _MAINTENANCE if in_maintenance else None
+
+    def explained(self, error: ApiError) -> ApiError:
+        """The error of the list; a failure during maintenance is maintenance."""
+        if self.flaw and isinstance(error, ServerError | UnreachableError):
+            return MaintenanceError(f"{_MAINTENANCE}: {error}", status=error.status)
+        return error
 
 
 def _vm_path(vm_id: str) -> str:

@@ -1,11 +1,11 @@
-"""Lists in pages, `{items, pagination}`, read to the end and checked against their totals.
+"""Lists in pages, `{items, pagination}`, whole or page by page, checked against their totals.
 
 The API documents neither the number of its first page nor its largest page size. The first page
 is requested without a number, and the others follow its `currentPage`.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -38,7 +38,7 @@ class _OnlyId(msgspec.Struct):
 
 
 class Pages(NamedTuple):
-    """The items of all pages; `flaw` says why some may be missing."""
+    """The items of one page or more; `flaw` says why some may be missing."""
 
     items: list[msgspec.Raw]
     flaw: str | None
@@ -51,7 +51,7 @@ async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
         ApiError: a page could not be read.
         BodyTooLargeError: the pages together are too large; no more are requested.
     """
-    path = f"{path}{'&' if '?' in path else '?'}perPage={_PER_PAGE}"
+    path = _paged(path)
     bound = _Bound(call.max_bytes)
     first = await _page(call, endpoint, path, bound)
     numbers = _later(first.pagination)
@@ -67,8 +67,31 @@ async def read_pages(call: Call, endpoint: str, path: str) -> Pages:
     except ExceptionGroup as errors:  # Python before 3.11.4 wraps errors that `except*` raises
         raise errors.exceptions[0] from None
     pages = [first, *(task.result() for task in tasks)]
-    items = [item for page in pages for item in page.items]
-    return Pages(items, _flaw(pages, numbers, items))
+    tally = _Tally(first.pagination)
+    for page in pages:
+        tally.add(page)
+    return Pages([item for page in pages for item in page.items], tally.flaw)
+
+
+async def each_page(call: Callable[[], Call], endpoint: str, path: str) -> AsyncIterator[Pages]:
+    """Read a list page by page, each in a call of its own. A flaw of the whole is on the last.
+
+    Raises:
+        ApiError: a page could not be read.
+    """
+    path = _paged(path)
+    page = await _page(call(), endpoint, path)
+    tally = _Tally(page.pagination)
+    tally.add(page)
+    for number in _later(page.pagination):
+        yield Pages(page.items, None)
+        page = await _page(call(), endpoint, f"{path}&page={number}")
+        tally.add(page)
+    yield Pages(page.items, tally.flaw)
+
+
+def _paged(path: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}perPage={_PER_PAGE}"
 
 
 def read_page(body: bytes) -> Page:
@@ -96,7 +119,8 @@ class _Bound:
             raise BodyTooLargeError(f"the pages are larger than {self._most} bytes together")
 
 
-async def _page(call: Call, endpoint: str, path: str, bound: _Bound) -> Page:
+async def _page(call: Call, endpoint: str, path: str, bound: _Bound | None = None) -> Page:
+    bound = bound or _Bound(call.max_bytes)
     bound.check()  # no request for a page whose turn comes after the bound is exceeded
     body = await call.get(endpoint, path)
     bound.add(len(body))
@@ -110,26 +134,46 @@ def _later(pagination: _Pagination) -> range:
     return range(pagination.current_page + 1, pagination.current_page + pagination.total_pages)
 
 
-def _flaw(pages: Sequence[Page], asked: range, items: Sequence[msgspec.Raw]) -> str | None:
-    announced = pages[0].pagination
-    if any(_totals(page.pagination) != _totals(announced) for page in pages):
-        return "the list changed while its pages were read"
-    if [page.pagination.current_page for page in pages[1:]] != list(asked):
-        return "the API returned other pages than requested"
-    if len(items) not in {announced.filtered_records, announced.total_records}:
-        return f"the list announces {announced.filtered_records} records and has {len(items)}"
-    if len(pages) > 1 and _repeats(items):
-        return "an id is on two pages: the list changed while they were read"
-    return None
+class _Tally:
+    """Adds up the pages in their order, and compares them with what the first one announces."""
+
+    def __init__(self, announced: _Pagination) -> None:
+        self._announced = announced
+        self._number = announced.current_page
+        self._records = 0
+        self._ids: set[int] = set()  # their hashes, since there may be 100,000
+        self._changed = self._others = self._repeats = False
+
+    def add(self, page: Page) -> None:
+        self._changed |= _totals(page.pagination) != _totals(self._announced)
+        self._others |= page.pagination.current_page != self._number
+        self._number += 1
+        self._records += len(page.items)
+        if self._announced.total_pages > 1:
+            ids = [hash(known) for known in map(_id_of, page.items) if known is not None]
+            expected_ids = len(self._ids) + len(ids)
+            self._ids.update(ids)
+            self._repeats |= len(self._ids) < expected_ids
+
+    @property
+    def flaw(self) -> str | None:
+        """Why items may be missing."""
+        announced = self._announced
+        if self._changed:
+            return "the list changed while its pages were read"
+        if self._others:
+            return "the API returned other pages than requested"
+        if self._records not in {announced.filtered_records, announced.total_records}:
+            return (
+                f"the list announces {announced.filtered_records} records and has {self._records}"
+            )
+        if self._repeats:
+            return "an id is on two pages: the list changed while they were read"
+        return None
 
 
 def _totals(pagination: _Pagination) -> tuple[int, int, int]:
     return pagination.total_pages, pagination.total_records, pagination.filtered_records
-
-
-def _repeats(items: Iterable[msgspec.Raw]) -> bool:
-    ids = [known for known in map(_id_of, items) if known is not None]
-    return len(ids) != len(set(ids))
 
 
 def _id_of(item: msgspec.Raw) -> str | None:

@@ -5,12 +5,13 @@ The price of a VM does not contain them. Sizes are in GB of 10**9 bytes.
 """
 
 from collections.abc import Callable
+from sys import intern
 from typing import Final
 
 import msgspec
 
 from fluence_watch.fluence.dialects.cloud.pages import read_pages
-from fluence_watch.fluence.dialects.elements import Resources, read_resources
+from fluence_watch.fluence.dialects.elements import Resources, read_each
 from fluence_watch.fluence.dialects.parts import (
     Id,
     Small,
@@ -33,6 +34,9 @@ class _Disk(msgspec.Struct, rename="camel"):
     name: str | None = None
     attached_to: list[str] | None = None
     volume_gb: Small | None = None
+    cluster_id: str | None = None
+    storage_type: str | None = None
+    replicated: bool | None = None
     price_hourly_usd: str | None = None
     created_at: str | None = None
 
@@ -46,6 +50,8 @@ class _Disk(msgspec.Struct, rename="camel"):
             attached_to=tuple(vm_id.lower() for vm_id in self.attached_to or ()),
             created_at=optional_time(self.created_at, ".createdAt"),
             size_bytes=None if self.volume_gb is None else self.volume_gb * _GB,
+            location=_cluster(self.cluster_id),
+            plan=disk_plan(self.storage_type, self.replicated),
         )
 
 
@@ -59,6 +65,8 @@ class _PublicIp(msgspec.Struct, rename="camel"):
     name: str | None = None
     attached_to: _Reference | None = None
     address: str | None = None
+    cluster_id: str | None = None
+    address_type: str | None = None
     price_hourly_usd: str | None = None
     created_at: str | None = None
 
@@ -72,7 +80,20 @@ class _PublicIp(msgspec.Struct, rename="camel"):
             attached_to=(self.attached_to.id.lower(),) if self.attached_to else (),
             created_at=optional_time(self.created_at, ".createdAt"),
             address=self.address or None,
+            location=_cluster(self.cluster_id),
+            plan=intern(self.address_type) if self.address_type else None,
         )
+
+
+def disk_plan(storage_type: str | None, replicated: bool | None) -> str | None:  # noqa: FBT001 - as the API has it
+    """What disks of the same price for a GB have in common."""
+    if not storage_type or replicated is None:
+        return None
+    return intern(f"{storage_type.upper()}{' replicated' if replicated else ''}")
+
+
+def _cluster(cluster_id: str | None) -> str | None:
+    return intern(cluster_id.lower()) if cluster_id else None
 
 
 def _price(text: str | None) -> MicroUsdc | None:
@@ -87,7 +108,7 @@ async def request_resources(call: Call, kind: Kind) -> Resources:
         ApiError: the list could not be read.
     """
     pages = await read_pages(call, f"list_{kind}s", f"{PATHS[kind]}?{_ASKED}")
-    found, flaws = read_resources(pages.items, _DECODE[kind])
+    found, flaws = read_each(pages.items, _DECODE[kind])
     return Resources(tuple(found), (*flaws, pages.flaw) if pages.flaw else tuple(flaws))
 
 

@@ -69,6 +69,7 @@ class Surroundings:
             vcpus=wire.vcpu,
             memory_bytes=None if wire.ram_gb is None else wire.ram_gb * _GB,
             storage_bytes=_storage(wire, more),
+            plan=intern(wire.configuration_id.lower()) if wire.configuration_id else None,
         )
 
     def _ports(self, wire: "_WireVm") -> Ports | None:
@@ -128,6 +129,7 @@ class _WireVm(msgspec.Struct, gc=False, rename="camel"):
     created_at: str | None = None
     paid_until: str | None = None
     cluster_id: str | None = None
+    configuration_id: str | None = None
     vcpu: Small | None = None
     ram_gb: Annotated[int, Meta(ge=0, le=2**32)] | None = None
     boot_disk: str | None = None

@@ -1,0 +1,112 @@
+"""What the marketplace asks: `POST /marketplace/offers`, the same in `v2` and `v3`.
+
+Source: Fluence guide, "Find compute resources on the marketplace". Prices are decimal USDC for an
+epoch. An offer is for a basic configuration, `cpu-4-ram-8gb-storage-25gb`; a VM may have more
+storage, which costs by the GiB.
+"""
+
+import re
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from fluence_watch.fluence.dialects.elements import read_each
+from fluence_watch.fluence.dialects.parts import exact_price
+from fluence_watch.fluence.dialects.wire import array_page, expected
+from fluence_watch.fluence.http.calls import Call
+from fluence_watch.model.charge import VM
+from fluence_watch.model.market import GIB, Quote
+
+PATH: Final = "/marketplace/offers"
+_SLUG = re.compile(r"cpu-(\d{1,6})-ram-(\d{1,6})gb-storage-(\d{1,6})gb", re.ASCII)
+
+
+class _Configuration(msgspec.Struct):
+    slug: str
+    price: str
+
+
+class _Place(msgspec.Struct, rename="camel"):
+    country_code: str
+    city_code: str
+    city_index: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.country_code}-{self.city_code}-{self.city_index}"
+
+
+class _More(msgspec.Struct):
+    type: str | None = None
+    units: str | None = None
+    price: str | None = None
+
+
+class _Server(msgspec.Struct, rename="camel"):
+    available_basic_instances: int | None = None
+    additional_resources: list[_More] | None = None
+
+
+class _Offer(msgspec.Struct):
+    configuration: _Configuration
+    datacenter: _Place
+    servers: list[_Server] | None = None
+
+
+@lru_cache(maxsize=256)
+def plan_of(vcpus: int | None, memory_bytes: int | None) -> str | None:
+    """What VMs of the same price have in common, but for their storage: `cpu-4-ram-8gb`."""
+    if vcpus is None or memory_bytes is None:
+        return None
+    gib, rest = divmod(memory_bytes, GIB)
+    return None if rest else f"cpu-{vcpus}-ram-{gib}gb"
+
+
+async def request_offers(call: Call) -> tuple[list[Quote], list[str]]:
+    """Everything that the marketplace offers and has room for, and why some of it cannot be read.
+
+    Raises:
+        ApiError: it could not be read.
+    """
+    body = await call.ask("offers", PATH, {})
+    page = expected("a list of offers", array_page, body)
+    found, flaws = read_each(page.elements, _quote)
+    return [quote for quote in found if quote is not None], flaws
+
+
+def _quote(raw: msgspec.Raw) -> Quote | None:
+    offer = _OFFER.decode(raw)
+    slug = _SLUG.fullmatch(offer.configuration.slug)
+    if slug is None or not _has_room(offer):
+        return None
+    vcpus, memory, storage = map(int, slug.groups())
+    return Quote(
+        VM,
+        f"cpu-{vcpus}-ram-{memory}gb",
+        offer.datacenter.name,
+        exact_price(offer.configuration.price, ".configuration.price"),
+        storage * GIB,
+        _more_storage(offer),
+    )
+
+
+def _has_room(offer: _Offer) -> bool:
+    """Whether a VM can be created; servers that are not told are not counted against it."""
+    rooms = [server.available_basic_instances for server in offer.servers or ()]
+    return not rooms or any(room is None or room > 0 for room in rooms)
+
+
+def _more_storage(offer: _Offer) -> Decimal | None:
+    """The least that a GiB more costs, in micro-USDC; unknown where the unit is not told."""
+    prices = [
+        exact_price(more.price, ".servers[].additionalResources[].price")
+        for server in offer.servers or ()
+        for more in server.additional_resources or ()
+        if more.type == "STORAGE" and (more.units or "").lower() == "gib" and more.price
+    ]
+    return min(prices, default=None)
+
+
+_OFFER = msgspec.json.Decoder(_Offer)

@@ -1,0 +1,145 @@
+"""What the market asks now for what an account runs.
+
+Prices are compared for a day, whatever the billing. A *plan* is what things of the same price have in
+common: the cores and memory of a VM, the type of a disk, the model of a GPU.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import NamedTuple
+
+from fluence_watch.model.billing import EPOCHS, Billing
+from fluence_watch.model.charge import VM
+from fluence_watch.model.funding import DAYS_A_MONTH, burn_per_day
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.vm import Vm
+
+GIB = 2**30
+_GB = 10**9
+
+
+class Quote(NamedTuple):
+    """What the market asks at a place for a plan, in micro-USDC a day, exactly.
+
+    For a disk it is for a GB of 10**9 bytes. `storage_bytes` is what a VM has for that price, `None`
+    where its disks are billed by themselves; `more_storage` is what a GiB more costs.
+    """
+
+    kind: str
+    plan: str
+    place: str
+    per_day: Decimal
+    storage_bytes: int | None = None
+    more_storage: Decimal | None = None
+
+
+Offers = Mapping[tuple[str, str], Mapping[str, Quote]]
+"""The cheapest quote by kind and plan, and then by place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What is offered. `places` are names of places; `unknown` says why offers of something are."""
+
+    offers: Offers = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+def offers_of(quotes: Iterable[Quote]) -> Offers:
+    """The quotes by what they are for."""
+    offers: dict[tuple[str, str], dict[str, Quote]] = {}
+    for quote in quotes:
+        places = offers.setdefault((quote.kind, quote.plan), {})
+        known = places.get(quote.place)
+        if known is None or quote.per_day < known.per_day:
+            places[quote.place] = quote
+    return offers
+
+
+@dataclass(frozen=True, slots=True)
+class GoingPrice:
+    """What something costs, and what the same costs now, in micro-USDC a day. `None` is unknown.
+
+    `place` is where it is, `here` what the market asks there. `elsewhere` is the least that it asks at
+    another place, `best_place`.
+    """
+
+    per_day: MicroUsdc
+    place: str | None
+    here: MicroUsdc | None
+    elsewhere: MicroUsdc | None
+    best_place: str | None
+
+    @property
+    def best(self) -> MicroUsdc | None:
+        """The least that the market asks anywhere."""
+        return min((each for each in (self.here, self.elsewhere) if each is not None), default=None)
+
+    def saving(self, asked: MicroUsdc | None) -> MicroUsdc:
+        """What is saved in 30 days at a price; nothing if it is unknown or higher."""
+        less = 0 if asked is None else max(0, self.per_day - asked)
+        return MicroUsdc(DAYS_A_MONTH * less)
+
+
+def going_price(
+    market: Market, thing: Vm | Resource, billing: Billing = EPOCHS
+) -> GoingPrice | None:
+    """The going price of something that is billed. `billing` is how VMs are paid.
+
+    `None` if its price or its plan is unknown, or nobody offers the plan.
+    """
+    kind = VM if isinstance(thing, Vm) else thing.kind
+    quotes = market.offers.get((kind, thing.plan or ""), {})
+    if not thing.is_billed or thing.price is None or not quotes:
+        return None
+    place = _place(market, thing)
+    asked = {
+        where: price
+        for where, quote in quotes.items()
+        if (price := _asked(quote, thing)) is not None
+    }
+    if not asked:
+        return None
+    here = asked.pop(place, None) if place else None
+    best = min(asked, key=asked.__getitem__, default=None)
+    return GoingPrice(
+        burn_per_day([thing], billing if isinstance(thing, Vm) else thing.billing),
+        place,
+        here,
+        asked[best] if best else None,
+        best,
+    )
+
+
+def _place(market: Market, thing: Vm | Resource) -> str | None:
+    if isinstance(thing, Vm):
+        return thing.datacenter.name if thing.datacenter else None
+    return market.places.get(thing.location or "", thing.location)
+
+
+def _asked(quote: Quote, thing: Vm | Resource) -> MicroUsdc | None:
+    """The price of a thing of this size."""
+    price = quote.per_day
+    if isinstance(thing, Resource) and thing.kind is Kind.DISK:
+        if thing.size_bytes is None:
+            return None
+        price = price * thing.size_bytes / _GB
+    if isinstance(thing, Vm) and quote.storage_bytes is not None:
+        more = _more_storage(quote, thing)
+        if more is None:
+            return None
+        price += more
+    return MicroUsdc(int(price.quantize(Decimal(1), ROUND_HALF_EVEN)))
+
+
+def _more_storage(quote: Quote, vm: Vm) -> Decimal | None:
+    """What a VM has beyond the storage of its plan costs; `None` if that is not known."""
+    if vm.storage_bytes is None or quote.storage_bytes is None:
+        return None
+    extra = vm.storage_bytes - quote.storage_bytes
+    if extra <= 0:
+        return Decimal(0)
+    return None if quote.more_storage is None else quote.more_storage * extra / GIB
