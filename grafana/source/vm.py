@@ -138,10 +138,12 @@ def _money() -> list[AnyPanel]:
         series(
             "Reserve and price",
             "The reserve in the VM and the price of a charge. Under the price, the next charge ends"
-            " the VM, unless it is topped up before. The dialect cloud has no reserves.",
+            " the VM, unless it is topped up before. The dialect cloud has no reserves. The market's"
+            " price is there while the rule overpriced is enabled.",
             USDC,
             over_time(f"max({vm('reserved_balance_usdc')})", "reserve"),
             over_time(f"max({vm('price_per_epoch_usdc')})", "price"),
+            over_time(f"max({vm('market_price_usdc')})", "the market's price"),
         ),
         series(
             "Spent so far",

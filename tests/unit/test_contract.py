@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.bill import Bill, Span
 from fluence_watch.model.billing import METERED
 from fluence_watch.model.debt import Removal
+from fluence_watch.model.market import Market, Quote, offers_of
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH
 from fluence_watch.model.resource import Kind, Resource
@@ -63,6 +65,7 @@ METRICS = {
         (*ACCOUNT, "kind", "gpu_id", "gpu_name", "gpu"),
     ),
     "fluence_account_overage_usdc": ACCOUNT,
+    "fluence_vm_market_price_usdc": VM,
     "fluence_account_charged_usdc": (*ACCOUNT, "kind"),
     "fluence_account_expected_charge_usdc": (*ACCOUNT, "kind", "bound"),
     "fluence_account_removal_timestamp_seconds": (*ACCOUNT, "kind"),
@@ -128,6 +131,7 @@ def exposed() -> dict[str, set[str]]:
         next_billing_at=NOW,
         datacenter=Datacenter("FR", "PAR", 1, 4),
         ports=(SSH,),
+        plan="small",
         vcpus=2,
         memory_bytes=1,
         storage_bytes=1,
@@ -154,6 +158,7 @@ def exposed() -> dict[str, set[str]]:
             permissions={"storage:read": True},
             removal=Removal(NOW, NOW, NOW),
             resources={gpu.key: gpu},
+            market=Market(offers_of([Quote("vm", "small", "FR-PAR-1", Decimal(24))])),
             bill=Bill({"vm": one}, {"vm": Span(one, one)}),
         )
     )
