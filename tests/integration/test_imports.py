@@ -58,6 +58,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "pydantic_settings", "pygments", "requests", "rich", "sqlalchemy.dialects.postgresql",
         "sqlalchemy.orm", "trio", "typer", "fluence_watch.cli.commands",
         "fluence_watch.fluence.dialects.cloud", "fluence_watch.simulator",
+        "fluence_watch.fluence.dialects.offers", "html.entities", "http.server",
+        "sqlalchemy.dialects.sqlite.aiosqlite", "wsgiref.simple_server",
     ],
 )  # fmt: skip
 def test_the_daemon_does_not_load(loaded: set[str], name: str) -> None:
@@ -75,7 +77,9 @@ def test_what_was_left_out_can_be_loaded_later() -> None:
     """Nothing seems to be missing once the daemon is there."""
     script = (
         "from fluence_watch.app.lean import load_lean; load_lean()\n"
-        "import click, rich, pygments, uvicorn, uvicorn.main\n"
+        "import click, html, http.server, rich, pygments, uvicorn, uvicorn.main\n"
+        "import sqlalchemy.dialects.sqlite.aiosqlite, wsgiref.simple_server\n"
+        "assert html.unescape('&lt;') == '<' and http.server.HTTPServer\n"
         "assert uvicorn.Server and uvicorn.main.Server is uvicorn.Server"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

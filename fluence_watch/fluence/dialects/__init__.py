@@ -3,12 +3,11 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fluence_watch.fluence.dialects import v2, v3
 from fluence_watch.fluence.dialects.elements import Resources
 from fluence_watch.fluence.dialects.marketplace import Marketplace
-from fluence_watch.fluence.dialects.quotes import Quotes
 from fluence_watch.fluence.dialects.wire import Elements
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
@@ -18,6 +17,9 @@ from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import Charge
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
+
+if TYPE_CHECKING:
+    from fluence_watch.fluence.dialects.quotes import Quotes
 
 
 class Dialect(Protocol):
@@ -93,7 +95,7 @@ class Dialect(Protocol):
     ) -> tuple[Charge, ...] | NotReported:
         """What was charged on these days, both included, by resource and day."""
 
-    async def quotes(self, call: Call) -> Quotes:
+    async def quotes(self, call: Call) -> "Quotes":
         """What the market asks, requested at most every six hours."""
 
     async def service_status(self, call: Call) -> ServiceStatus | NotReported:

@@ -7,15 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from fluence_watch.errors import RefusedError, UnexpectedPayloadError
 from fluence_watch.fluence.dialects.elements import Resources
-from fluence_watch.fluence.dialects.offers import request_offers
 from fluence_watch.fluence.dialects.parts import SSH_KEY, SSH_KEYS
-from fluence_watch.fluence.dialects.quotes import PriceList, Quotes
 from fluence_watch.fluence.dialects.wire import Elements, Page, decoded, expected
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.fluence.http.session import Signing
@@ -28,6 +26,9 @@ from fluence_watch.model.ports import MAX_SINGLE, Port, count, expanded
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.vm import Vm
+
+if TYPE_CHECKING:
+    from fluence_watch.fluence.dialects.quotes import PriceList, Quotes
 
 _CREATED: Final = 201
 _UNWRITABLE: Final = frozenset({"any", "icmp"})
@@ -76,7 +77,7 @@ class Marketplace:
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
-        self._offers = PriceList("VM prices")
+        self._offers: PriceList | None = None
 
     @property
     def name(self) -> str:
@@ -161,8 +162,12 @@ class Marketplace:
         """Not published: each VM has its total."""
         return NotReported(f"dialect {self.name} does not report charges by day")
 
-    async def quotes(self, call: Call) -> Quotes:
+    async def quotes(self, call: Call) -> "Quotes":
         """What the marketplace offers, requested every six hours."""
+        from fluence_watch.fluence.dialects.offers import request_offers  # noqa: PLC0415 - few ask
+        from fluence_watch.fluence.dialects.quotes import PriceList  # noqa: PLC0415 - few ask
+
+        self._offers = self._offers or PriceList("VM prices")
         return await self._offers.quotes(partial(request_offers, call))
 
     async def service_status(self, _call: Call) -> ServiceStatus | NotReported:

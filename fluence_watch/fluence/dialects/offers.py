@@ -7,7 +7,6 @@ storage, which costs by the GiB.
 
 import re
 from decimal import Decimal
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -53,15 +52,6 @@ class _Offer(msgspec.Struct):
     configuration: _Configuration
     datacenter: _Place
     servers: list[_Server] | None = None
-
-
-@lru_cache(maxsize=256)
-def plan_of(vcpus: int | None, memory_bytes: int | None) -> str | None:
-    """What VMs of the same price have in common, but for their storage: `cpu-4-ram-8gb`."""
-    if vcpus is None or memory_bytes is None:
-        return None
-    gib, rest = divmod(memory_bytes, GIB)
-    return None if rest else f"cpu-{vcpus}-ram-{gib}gb"
 
 
 async def request_offers(call: Call) -> tuple[list[Quote], list[str]]:

@@ -27,6 +27,7 @@ _NUMBERED = frozenset({"tcp", "udp"})
 _USD = re.compile(r"-?(?=\.?\d)\d{0,40}(?:\.\d{0,40})?", re.ASCII)
 _EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 _MICRO = Decimal(1_000_000)
+_GIB = 2**30
 
 
 class Sizes(NamedTuple):
@@ -116,6 +117,15 @@ def micro_from_number(number: Decimal, path: str) -> MicroUsdc:
     if abs(micro) > MOST:
         raise FieldError(path, "the amount of USD does not fit 64 bits")
     return MicroUsdc(micro)
+
+
+@lru_cache(maxsize=256)
+def plan_of(vcpus: int | None, memory_bytes: int | None) -> str | None:
+    """What VMs of the same price have in common, but for their storage: `cpu-4-ram-8gb`."""
+    if vcpus is None or memory_bytes is None:
+        return None
+    gib, rest = divmod(memory_bytes, _GIB)
+    return None if rest else f"cpu-{vcpus}-ram-{gib}gb"
 
 
 def exact_price(amount: str | Decimal, path: str) -> Decimal:

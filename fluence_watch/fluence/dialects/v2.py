@@ -13,7 +13,6 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from fluence_watch.fluence.dialects.offers import plan_of
 from fluence_watch.fluence.dialects.parts import (
     MOST,
     Id,
@@ -22,6 +21,7 @@ from fluence_watch.fluence.dialects.parts import (
     cached_status,
     not_negative,
     optional_time,
+    plan_of,
     read_datacenter,
     read_ports,
 )

@@ -14,13 +14,13 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from fluence_watch.fluence.dialects.offers import plan_of
 from fluence_watch.fluence.dialects.parts import (
     Id,
     Sizes,
     cached_status,
     not_negative,
     optional_time,
+    plan_of,
     read_datacenter,
     read_ports,
 )
