@@ -37,7 +37,8 @@ EACH_POLL = Counter(
         "/gpu/instances/baremetal": 1,
     }
 )
-EACH_HOUR = Counter(["/v1/clusters", "/v1/datacenters"])
+CHARGES = "/v1/billing/charges/aggregated"
+EACH_HOUR = Counter(["/v1/clusters", "/v1/datacenters", CHARGES])
 EACH_DAY = Counter(["/v1/users/me"])
 KEYS = Counter(["/v1/ssh_keys"])
 
