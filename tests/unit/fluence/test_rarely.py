@@ -115,3 +115,48 @@ async def test_other_failures_are_not_kept(later: Later, error: ApiError) -> Non
         with pytest.raises(type(error)):
             await rarely(asked)
     assert ("new", "new", 4) == (await rarely(asked), await rarely(asked), asked.times)
+
+
+async def test_calls_at_once() -> None:
+    """They share one request, and its answer."""
+    asked, rarely = Asked(["one", "two"], gates=[asyncio.Event()]), Rarely[str](KEEP)
+    (gate,) = asked.gates
+    calls = [asyncio.create_task(rarely(asked)) for _ in range(3)]
+    await asyncio.sleep(0)
+    gate.set()
+    assert (["one"] * 3, 1) == (await asyncio.gather(*calls), asked.times)
+
+
+async def test_calls_about_different_things_at_once() -> None:
+    """The answer that is kept is that of its own question, whichever was slower."""
+    slow, quick = Asked(["slow"], gates=[asyncio.Event()]), Asked(["quick"])
+    (gate,), rarely = slow.gates, Rarely[str](KEEP)
+    first = asyncio.create_task(rarely(slow, about=1))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(rarely(quick, about=2))
+    await asyncio.sleep(0)
+    gate.set()
+    assert ["slow", "quick"] == await asyncio.gather(first, second)
+    assert ["quick", "slow"] == [await rarely(quick, about=2), await rarely(slow, about=1)]
+
+
+async def test_a_call_that_is_cancelled() -> None:
+    """The next one asks anew."""
+    asked, rarely = Asked(["one"], gates=[asyncio.Event()]), Rarely[str](KEEP)
+    call = asyncio.create_task(rarely(asked))
+    await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert ("one", 2) == (await rarely(asked), asked.times)
+
+
+async def test_a_refusal_that_is_kept_does_not_grow() -> None:
+    """Nor does it hold on to every call that it has ended."""
+    rarely = Rarely[str](KEEP, refused=REFUSED)
+    asked, lengths = Asked([UnauthorizedError("no", status=403)]), []
+    for _ in range(5):
+        with pytest.raises(UnauthorizedError) as caught:
+            await rarely(asked)
+        lengths.append(len(caught.traceback))
+    assert {lengths[1]} == set(lengths[1:])
