@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
 from fluence_watch.model.billing import EPOCHS, Billing
-from fluence_watch.model.charge import VM
+from fluence_watch.model.charge import VM, words_of
 from fluence_watch.model.funding import DAYS_A_MONTH, burn_per_day
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
@@ -48,6 +48,10 @@ class Market:
     offers: Offers = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
+
+    def knows(self, kind: str) -> bool:
+        """Whether what is asked for a kind is known in full."""
+        return f"{words_of(kind)[0]} prices" not in self.unknown
 
 
 def offers_of(quotes: Iterable[Quote]) -> Offers:
