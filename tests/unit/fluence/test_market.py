@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -41,9 +40,7 @@ from tests.unit.fluence.prices import (
     vm_price,
 )
 
-NOW = datetime(2025, 4, 16, 18, tzinfo=UTC)
 SIX_HOURS = 6 * 3600.0
-PERCENT = 83
 
 
 async def test_published_prices_of_the_cloud(asking: FakeCloud) -> None:

@@ -27,7 +27,6 @@ from tests.unit.fluence.prices import (
 )
 
 NOW = datetime(2025, 4, 16, 18, tzinfo=UTC)
-SIX_HOURS = 6 * 3600.0
 PERCENT = 83
 
 
