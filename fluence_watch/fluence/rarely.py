@@ -12,12 +12,13 @@ T = TypeVar("T")
 class Rarely(Generic[T]):
     """Keeps an answer for so many seconds, and a refusal of the key for `refused` seconds.
 
-    Other failures are not kept.
+    Other failures are not kept. Calls wait for each other, so that nothing is requested twice.
     """
 
     def __init__(self, keep: float, *, refused: float = 0.0) -> None:
         self._keep = keep
         self._refused = refused
+        self._turn = asyncio.Lock()
         self._about: object = None
         self._until = 0.0
         self._last: T | ApiError | None = None
@@ -28,13 +29,14 @@ class Rarely(Generic[T]):
         Raises:
             ApiError: of the request.
         """
-        now = asyncio.get_running_loop().time()
-        if self._last is None or about != self._about or now >= self._until:
-            self._last, self._about = None, about
-            self._last = await self._requested(request, now)
-        if isinstance(self._last, ApiError):
-            raise self._last
-        return self._last
+        async with self._turn:
+            now = asyncio.get_running_loop().time()
+            if self._last is None or about != self._about or now >= self._until:
+                self._last, self._about = None, about
+                self._last = await self._requested(request, now)
+            if isinstance(self._last, ApiError):
+                raise self._last.with_traceback(None)  # or it would grow with each call
+            return self._last
 
     async def _requested(self, request: Callable[[], Awaitable[T]], now: float) -> T | ApiError:
         try:

@@ -68,12 +68,15 @@ def market(
     setup = prepared(config, account)
     asked = _ask_all(setup)
     rows = [row for each in asked for row in _rows(setup, each)]
-    shown = [row for row in rows if not reference or _is_meant(row, reference)]
+    wanted = [each for each in reference or () if each]
+    shown = [row for row in rows if not wanted or any(_is_meant(row, each) for each in wanted)]
     if form is OutputFormat.JSON:
         print_json(shown)
     elif shown:
         _print_table(shown, form)
-    _end(asked, reference if not shown else None)
+    elif not wanted:
+        typer.echo("nothing that costs money is known")
+    _end(asked, [each for each in wanted if not any(_is_meant(row, each) for row in rows)])
 
 
 def _ask_all(setup: "Setup") -> Sequence[_Asked]:
@@ -108,12 +111,10 @@ def _rows(setup: "Setup", asked: _Asked) -> "Iterable[MarketView]":
             yield market_view(outcome.account, thing, going_price(known, thing, billing))
 
 
-def _is_meant(row: "MarketView", references: Iterable[str]) -> bool:
-    return any(
-        row.id.lower().startswith(each.lower()) or fnmatchcase(row.name or "", each)
-        for each in references
-        if each
-    )
+def _is_meant(row: "MarketView", reference: str) -> bool:
+    name = row.name or ""
+    is_named = name == reference or fnmatchcase(name, reference)
+    return is_named or row.id.lower().startswith(reference.lower())
 
 
 def _print_table(rows: "Sequence[MarketView]", form: OutputFormat) -> None:
@@ -143,7 +144,7 @@ def _print_table(rows: "Sequence[MarketView]", form: OutputFormat) -> None:
     )
 
 
-def _end(asked: Sequence[_Asked], missing: Sequence[str] | None) -> None:
+def _end(asked: Sequence[_Asked], missing: Sequence[str]) -> None:
     """Print on stderr what is not known; exit with 3 if it is an account, 1 if nothing is meant."""
     code = 0
     for each in asked:
@@ -151,20 +152,30 @@ def _end(asked: Sequence[_Asked], missing: Sequence[str] | None) -> None:
             _note(each.outcome.account, each.outcome.message)
             code = UNKNOWN
             continue
-        assert isinstance(each.outcome, Snapshot)
-        name = each.outcome.account
+        _note_unlisted(each.outcome)
         if isinstance(each.market, ApiError):
-            _note(name, f"the market is not known: {each.market}")
+            _note(each.outcome.account, f"the market is not known: {each.market}")
             code = UNKNOWN
         else:
             for what, why in each.market.unknown.items():
-                _note(name, f"{what} are not known in full: {inert(why)}")
+                _note(each.outcome.account, f"{what} are not known in full: {inert(why)}")
     if missing and not code:
         named = ", ".join(inert(each, 60) for each in missing)
         typer.echo(f"fluence-watch: nothing that runs is meant by: {named}", err=True)
         code = NOT_FOUND
     if code:
         raise typer.Exit(code)
+
+
+def _note_unlisted(outcome: Snapshot) -> None:
+    """Print what may run and is not shown."""
+    if outcome.rejected:
+        _note(outcome.account, f"VMs that cannot be read: {len(outcome.rejected)}")
+    if outcome.incomplete_because:
+        _note(outcome.account, f"VMs are not known in full: {inert(outcome.incomplete_because)}")
+    for kind in sorted(outcome.unlisted):
+        why = inert(outcome.unknown[kind.words])
+        _note(outcome.account, f"{kind.words} are not known in full: {why}")
 
 
 def _note(account: str, text: str) -> None:
