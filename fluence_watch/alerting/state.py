@@ -26,7 +26,8 @@ class AccountState:
     `last_poll_at` is the last evaluated poll, successful or failed.
     `last_good_at` is the last poll that returned a list.
     `ssh_keys` and `balance` (micro-USDC) are the last known values, `None` before the first one.
-    `costs` are what the latest days should cost, where the account is metered.
+    `costs` are what the latest days should cost, where the account is metered. `whole_at` is the last
+    poll that saw everything that is billed.
     """
 
     known: Mapping[str, KnownVm] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class AccountState:
     balance: MicroUsdc | None = None
     resources: Mapping[str, KnownResource] = field(default_factory=dict)
     costs: tuple[DayCost, ...] = ()
+    whole_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,16 @@ from datetime import date, datetime, timedelta
 
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.model.bill import DayCost, Priced, Things, billed, count_until
+from fluence_watch.app.books import keep_books
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
-from fluence_watch.model.charge import VM, last_settled
+from fluence_watch.model.charge import last_settled
 from fluence_watch.model.debt import unpaid
-from fluence_watch.model.finding import Verdict
+from fluence_watch.model.finding import Fingerprint, Verdict
 from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.known_resource import (
     KnownResources,
-    Missing,
     missing_resources,
+    settle_resources,
     track_resources,
 )
 from fluence_watch.model.money import MicroUsdc
@@ -26,10 +26,10 @@ from fluence_watch.model.note import (
     expected_changes,
     obsolete_notes,
 )
-from fluence_watch.model.presence import Presence, PresenceLimits, presence_of, settle
+from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import bill_mismatch, evaluate, needs, poll_failing
+from fluence_watch.rules import bill_mismatch, debt, evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
 
@@ -105,8 +105,9 @@ def decide(
     presence = presence_of(known, policy.presence, policy.billing_of(outcome))
     changes = expected_changes(notes, now)
     resources = _resources_after(before, outcome, policy, changes)
-    missing = missing_resources(resources, policy.presence, now, in_debt=_owes(outcome))
-    costs = _costs_after(before, outcome, known, resources, _maybe(presence, missing, resources))
+    missing = missing_resources(resources, policy.presence)
+    billing = policy.billing_of(outcome)
+    books = keep_books(remembered, outcome, billing, (known, resources), (presence, missing))
     situation = Situation(
         account=policy.account,
         now=now,
@@ -124,7 +125,7 @@ def decide(
         resources=resources,
         resources_before=before.resources,
         missing=missing,
-        costs=costs,
+        costs=books.costs,
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
@@ -136,7 +137,8 @@ def decide(
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
         resources=resources,
-        costs=costs,
+        costs=books.costs,
+        whole_at=books.whole_at,
     )
     return Decision(after, ended, obsolete_notes(notes, now), verdict, presence.subjects)
 
@@ -181,42 +183,18 @@ def _resources_after(
     if not isinstance(outcome, Snapshot):
         return before.resources
     deleted = {subject for action, subject in changes if action is NoteAction.RESOURCE_REMOVED}
-    forget_after = policy.presence.forget_after
-    return track_resources(before.resources, outcome, before.last_good_at, deleted, forget_after)
+    limits, now = policy.presence, outcome.taken_at
+    known = track_resources(
+        before.resources, outcome, before.last_good_at, deleted, limits.forget_after
+    )
+    return settle_resources(known, limits, now, in_debt=_owes(before, outcome, policy.account))
 
 
-def _maybe(presence: Presence, missing: Missing, resources: KnownResources) -> Things:
-    """What is in no list, but may still be there and cost money."""
-    vms = {
-        key: Priced(VM, entry.last_known.price)
-        for key, entry in presence.undecided.items()
-        if entry.vm.is_billed
-    }
-    rented = {key: resources[key].resource for key in missing.undecided}
-    return {**vms, **{key: Priced(each.kind, each.price) for key, each in rented.items()}}
-
-
-def _costs_after(
-    before: AccountState,
-    outcome: Outcome,
-    known: Mapping[str, KnownVm],
-    resources: KnownResources,
-    maybe: Things,
-) -> tuple[DayCost, ...]:
-    """What the latest days should cost. Only the time between two whole polls counts."""
-    if not isinstance(outcome, Snapshot) or outcome.billing is None or outcome.billing.prepaid:
-        return before.costs
-    is_whole = outcome.complete and not outcome.unread and not outcome.unlisted
-    if before.last_good_at is None or not is_whole:
-        return before.costs
-    earlier, now = billed(before.known, before.resources), billed(known, resources)
-    span = (before.last_good_at, outcome.taken_at)
-    return count_until(before.costs, earlier, now, maybe, span)
-
-
-def _owes(outcome: Outcome) -> bool:
-    balance = outcome.balance if isinstance(outcome, Snapshot) else None
-    return balance is not None and unpaid(balance) > 0
+def _owes(before: AccountState, snapshot: Snapshot, account: str) -> bool:
+    """Whether the account owes money; if its balance is unknown, whether it did when last known."""
+    if snapshot.balance is None:
+        return Fingerprint(account, debt.NAME) in before.alerts
+    return unpaid(snapshot.balance) > 0
 
 
 def _rise(before: AccountState, snapshot: Snapshot) -> int | None:

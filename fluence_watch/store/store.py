@@ -128,6 +128,7 @@ class Store:
                 _load(load_balance, row.balance, account),
                 load_resources(connection, row.id),
                 _load(load_costs, row.costs, account) or (),
+                row.whole_at,
             )
             unsettled = load_unsettled(connection, row.id)
             return Stored(state, row.version, unsettled, telling.load_notified(connection, row.id))
