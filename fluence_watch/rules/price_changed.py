@@ -42,7 +42,10 @@ class PriceChanged:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePriceChanged:
-    """The same of something that is billed by itself. Its prices are for an hour."""
+    """The same of something that is billed by itself, and what it costs in 30 days now.
+
+    Its prices are for an hour. `attached` is whether a VM uses it.
+    """
 
     resource: ResourceRef
     old: MicroUsdc
@@ -50,6 +53,7 @@ class ResourcePriceChanged:
     difference: MicroUsdc
     percent: Decimal | None
     per_month: MicroUsdc
+    attached: bool = False
 
 
 def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
@@ -78,6 +82,7 @@ def _resources(situation: Situation, settings: PriceChangedSettings) -> Iterator
             each.price,
             *_change(old, each.price),
             per_month=MicroUsdc(DAYS_A_MONTH * resources_burn([each])),
+            attached=bool(each.attached_to),
         )
         yield _finding(situation, settings, key, facts)
 

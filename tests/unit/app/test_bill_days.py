@@ -39,7 +39,7 @@ class Days:
             self.world.set_price(machine.id, MicroUsdc(4_800_000))
         app = create_app(self.world, self.clock, dialect="cloud", faults=self.faults)
         transport = httpx.ASGITransport(app)
-        config = ClientConfig("k", "http://simulator", dialect="cloud", timeout=5.0)
+        config = ClientConfig("k", "http://simulator", dialect="cloud", timeout=30.0)
         self.client = FluenceClient(config, now=self.clock, transport=transport)
         self.state = AccountState()
 
@@ -117,7 +117,7 @@ async def test_a_bill_that_is_wrong_for_two_days(days: Days) -> None:
     Bill(percent=100).apply(days.world)
     days.clock.set(days.clock() + HOUR)
     days.client = FluenceClient(
-        ClientConfig("k", "http://simulator", dialect="cloud", timeout=5.0),
+        ClientConfig("k", "http://simulator", dialect="cloud", timeout=30.0),
         now=days.clock,
         transport=httpx.ASGITransport(create_app(days.world, days.clock, dialect="cloud")),
     )
