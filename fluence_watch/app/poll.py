@@ -55,7 +55,8 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         keys = requests.create_task(attempt(client.list_ssh_keys())) if wanted else None
         asked = Need.MARKET in policy.needs
         prices = requests.create_task(attempt(client.market())) if asked else None
-        rented = requests.create_task(fetch_resources(client, policy.billed_days(clock())))
+        beside = {"ports"} | ({"SSH keys"} if wanted else set()) | ({"market"} if asked else set())
+        rented = requests.create_task(fetch_resources(client, policy.billed_days(clock()), beside))
     vms, money, ssh_keys = listing.result(), balance.result(), keys.result() if keys else None
     if isinstance(vms, ApiError):
         return PollFailure(account, clock(), vms.reason, str(vms))

@@ -86,6 +86,7 @@ _READ_PERMISSIONS: Final = MappingProxyType(
         "SSH keys": "ssh_key:list",
         "ports": "security_groups:read",
         "charges": charges.PERMISSION,
+        "market": "prices:read",
     }
 )
 
