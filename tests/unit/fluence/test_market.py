@@ -5,11 +5,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
+import httpx
 import pytest
 
-from fluence_watch.fluence import (
-    Quote,
-)
+from fluence_watch.fluence import ClientConfig, FluenceClient, Quote
 from fluence_watch.model.charge import VM
 from fluence_watch.model.market import GIB
 from fluence_watch.model.resource import Kind
@@ -27,6 +26,7 @@ from tests.unit.fluence.prices import (
     VM_PRICES,
     FakeCloud,
     Json,
+    answers,
     container_plan,
     cost,
     costs,
@@ -268,3 +268,19 @@ async def test_the_poll_and_the_market_at_once(asking: FakeCloud) -> None:
     assert dict.fromkeys((*PLACES, VM_PRICES), 1) == {
         path: asking.count(path) for path in (*PLACES, VM_PRICES)
     }
+
+
+async def test_all_lists_at_once() -> None:
+    """They share the budget of one call: the offers come when GPU plans are asked for, not before."""
+    known, begun = answers(), asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == OFFERS:
+            await begun.wait()
+        begun.set()
+        body = json.dumps(known[request.url.path]).encode()
+        return httpx.Response(200, stream=httpx.ByteStream(body))
+
+    config = ClientConfig("k", dialect="v2", gpu=True, timeout=2.0)
+    async with FluenceClient(config, transport=httpx.MockTransport(answer)) as client:
+        assert {} == (await client.market()).unknown
