@@ -158,6 +158,17 @@ async def test_more_storage(asking: FakeCloud, extras: Json, more: Decimal | Non
     assert more == quote.more_storage
 
 
+async def test_more_storage_of_a_server_without_room(asking: FakeCloud) -> None:
+    """It is not to be had."""
+    servers = [
+        {"availableBasicInstances": room, "additionalResources": [extra(price=price)]}
+        for room, price in ((0, "0.0005"), (1, "0.001"), (None, "0.002"))
+    ]
+    asking.answers[OFFERS] = [offer(servers=servers)]
+    (quote,) = quotes(await market_of(asking, "v2"))[VM]
+    assert 1_000 == quote.more_storage
+
+
 async def test_the_cheapest_of_several(asking: FakeCloud) -> None:
     """Of providers in one place; the others are elsewhere."""
     asking.answers[CONTAINERS] = [
