@@ -59,6 +59,8 @@ _quotes = st.builds(
     st.sampled_from(["small", "large"]),
     _texts,
     st.decimals(0, 10**15, allow_nan=False),
+    st.none(),
+    st.none(),
 )
 
 
