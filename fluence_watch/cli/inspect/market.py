@@ -53,13 +53,15 @@ class _Asked:
 def market(
     reference: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VM]...", help="Ids, beginnings of ids, names, or globs on names."),
+        typer.Argument(
+            metavar="REFERENCE", help="Ids, beginnings of ids, names, or globs on names."
+        ),
     ] = None,
     config: ConfigOption = None,
     account: AccountOption = None,
     form: FormatOption = OutputFormat.TABLE,
 ) -> None:
-    """Print what everything that runs would cost now, at its place and elsewhere.
+    """Print what all that runs would cost now, here and elsewhere.
 
     Amounts are USDC a day. What runs keeps its price: a saving is that of a new one, in 30 days.
     """

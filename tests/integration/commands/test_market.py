@@ -241,6 +241,11 @@ def test_a_key_without_prices(run: Run, metered: Any) -> None:
     assert shown["gpu-vm"]["market_here"]
     assert "unknown" in ran.out
 
+    ran = run("check")
+    assert 3 == ran.code
+    assert "not judged: account main: " in ran.err
+    assert "overpriced" in ran.err
+
 
 def test_a_key_that_may_not_list_disks(run: Run, metered: Any) -> None:
     """Those that are missing are named, or the table would look whole."""

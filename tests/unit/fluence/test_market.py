@@ -5,11 +5,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
+import httpx
 import pytest
 
-from fluence_watch.fluence import (
-    Quote,
-)
+from fluence_watch.fluence import ClientConfig, FluenceClient, Quote
 from fluence_watch.model.charge import VM
 from fluence_watch.model.market import GIB
 from fluence_watch.model.resource import Kind
@@ -27,6 +26,7 @@ from tests.unit.fluence.prices import (
     VM_PRICES,
     FakeCloud,
     Json,
+    answers,
     container_plan,
     cost,
     costs,
@@ -158,6 +158,17 @@ async def test_more_storage(asking: FakeCloud, extras: Json, more: Decimal | Non
     assert more == quote.more_storage
 
 
+async def test_more_storage_of_a_server_without_room(asking: FakeCloud) -> None:
+    """It is not to be had."""
+    servers = [
+        {"availableBasicInstances": room, "additionalResources": [extra(price=price)]}
+        for room, price in ((0, "0.0005"), (1, "0.001"), (None, "0.002"))
+    ]
+    asking.answers[OFFERS] = [offer(servers=servers)]
+    (quote,) = quotes(await market_of(asking, "v2"))[VM]
+    assert 1_000 == quote.more_storage
+
+
 async def test_the_cheapest_of_several(asking: FakeCloud) -> None:
     """Of providers in one place; the others are elsewhere."""
     asking.answers[CONTAINERS] = [
@@ -268,3 +279,19 @@ async def test_the_poll_and_the_market_at_once(asking: FakeCloud) -> None:
     assert dict.fromkeys((*PLACES, VM_PRICES), 1) == {
         path: asking.count(path) for path in (*PLACES, VM_PRICES)
     }
+
+
+async def test_all_lists_at_once() -> None:
+    """They share the budget of one call: the offers come when GPU plans are asked for, not before."""
+    known, begun = answers(), asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == OFFERS:
+            await begun.wait()
+        begun.set()
+        body = json.dumps(known[request.url.path]).encode()
+        return httpx.Response(200, stream=httpx.ByteStream(body))
+
+    config = ClientConfig("k", dialect="v2", gpu=True, timeout=2.0)
+    async with FluenceClient(config, transport=httpx.MockTransport(answer)) as client:
+        assert {} == (await client.market()).unknown
