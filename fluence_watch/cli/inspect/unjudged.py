@@ -121,10 +121,7 @@ def _finding_on(element: Rejected, snapshot: Snapshot) -> Fingerprint | None:
 
 def _rule_on(what: str, policy: Policy) -> str | None:
     """The enabled rule that judges it, if any."""
-    if what in {kind.words for kind in Kind}:
-        rules = _RULES_ON_KINDS
-    else:
-        rules = _RULES_ON.get(what, [])
+    rules = _RULES_ON_KINDS if what in {kind.words for kind in Kind} else _RULES_ON.get(what, [])
     return next((rule for rule in rules if policy.rules[rule].enabled), None)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fluence_watch.fluence.dialects.cloud.resources import disk_plan
-from fluence_watch.fluence.dialects.offers import plan_of
+from fluence_watch.fluence.dialects.parts import plan_of
 from fluence_watch.fluence.gpu_plans import Count, GpuModel, Supply, gpu_plan
 from fluence_watch.model.market import GIB
 
