@@ -19,6 +19,7 @@ from fluence_watch.model.charge import VM
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources, Missing
 from fluence_watch.model.presence import Presence
+from fluence_watch.model.resource import GPUS
 from fluence_watch.model.snapshot import Outcome, Snapshot
 
 Known = tuple[Mapping[str, KnownVm], KnownResources]
@@ -58,8 +59,9 @@ def keep_books(
 
 
 def _is_whole(snapshot: Snapshot) -> bool:
-    """Whether everything that is billed is in its lists."""
-    return snapshot.complete and not snapshot.unread and not snapshot.unlisted
+    """Whether everything that is metered is in its lists."""
+    unlisted = snapshot.unlisted - frozenset(GPUS)
+    return snapshot.complete and not snapshot.unread and not unlisted
 
 
 def _maybe(presence: Presence, missing: Missing, resources: KnownResources) -> Things:

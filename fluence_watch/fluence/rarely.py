@@ -10,14 +10,16 @@ T = TypeVar("T")
 
 
 class Rarely(Generic[T]):
-    """Keeps an answer for so many seconds, and a refusal of the key for `refused` seconds.
+    """Keeps an answer for so many seconds.
 
-    Other failures are not kept. Calls wait for each other, so that nothing is requested twice.
+    A refusal of the key is kept for `refused` seconds, another failure for `failed` seconds. Calls wait
+    for each other, so that nothing is requested twice.
     """
 
-    def __init__(self, keep: float, *, refused: float = 0.0) -> None:
+    def __init__(self, keep: float, *, refused: float = 0.0, failed: float = 0.0) -> None:
         self._keep = keep
         self._refused = refused
+        self._failed = failed
         self._turn = asyncio.Lock()
         self._about: object = None
         self._until = 0.0
@@ -42,6 +44,7 @@ class Rarely(Generic[T]):
         try:
             answer: T | ApiError = await request()
             self._until = now + self._keep
-        except UnauthorizedError as error:
-            answer, self._until = error, now + self._refused
+        except ApiError as error:
+            kept = self._refused if isinstance(error, UnauthorizedError) else self._failed
+            answer, self._until = error, now + kept
         return answer

@@ -63,7 +63,7 @@ def track_resources(
         kind = entry.resource.kind
         if key in snapshot.resources or kind not in snapshot.kinds:
             continue
-        if kind in snapshot.unlisted:
+        if kind in snapshot.unlisted or snapshot.incomplete_because:  # as in maintenance
             after[key] = entry
         elif not (key in deleted or entry.resource.is_gpu or _is_stale(entry, now, forget_after)):
             after[key] = _missed(entry, now, counts[kind], last_good_at)

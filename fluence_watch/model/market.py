@@ -104,7 +104,7 @@ def going_price(
         return None
     kind = VM if isinstance(thing, Vm) else thing.kind
     quotes = market.offers.get((kind, thing.plan), {})
-    place = _place(market, thing)
+    place, own = place_of(market, thing), billing if isinstance(thing, Vm) else thing.billing
     prices = {
         where: [price for quote in offered if (price := _asked(quote, thing)) is not None]
         for where, offered in quotes.items()
@@ -115,7 +115,7 @@ def going_price(
     here = asked.pop(place, None) if place else None
     best = min(asked, key=asked.__getitem__, default=None)
     return GoingPrice(
-        burn_per_day([thing], billing if isinstance(thing, Vm) else thing.billing),
+        burn_per_day([thing], own),
         place,
         here,
         None if best is None else asked[best],
@@ -123,7 +123,8 @@ def going_price(
     )
 
 
-def _place(market: Market, thing: Vm | Resource) -> str | None:
+def place_of(market: Market, thing: Vm | Resource) -> str | None:
+    """Where it is, by the name of the place."""
     if isinstance(thing, Vm):
         return thing.datacenter.name if thing.datacenter else None
     return market.places.get(thing.location or "", thing.location)

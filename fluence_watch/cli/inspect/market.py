@@ -13,7 +13,7 @@ from fluence_watch.cli.common.options import AccountOption, ConfigOption, Format
 from fluence_watch.cli.common.output import Column, OutputFormat, print_json, print_rows
 from fluence_watch.errors import ApiError
 from fluence_watch.model.charge import VM, words_of
-from fluence_watch.model.market import Market, going_price
+from fluence_watch.model.market import Market
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.text import inert
@@ -110,7 +110,7 @@ def _rows(setup: "Setup", asked: _Asked) -> "Iterable[MarketView]":
     things: list[Vm | Resource] = [*outcome.vms.values(), *outcome.resources.values()]
     for thing in things:
         if thing.is_billed:
-            yield market_view(outcome.account, thing, going_price(known, thing, billing))
+            yield market_view(outcome.account, thing, known, billing)
 
 
 def _is_meant(row: "MarketView", reference: str) -> bool:
@@ -139,11 +139,18 @@ def _print_table(rows: "Sequence[MarketView]", form: OutputFormat) -> None:
         ],
         form,
     )
-    here = sum((row.saves_here or Decimal(0) for row in rows), Decimal(0))
-    best = sum((row.saves_at_best or Decimal(0) for row in rows), Decimal(0))
-    typer.echo(
-        f"\nin 30 days, new ones at the same places save {here:,.2f} USDC, the cheapest {best:,.2f}"
-    )
+    typer.echo(f"\n{_sums(rows)}")
+
+
+def _sums(rows: "Sequence[MarketView]") -> str:
+    """What new ones save; not counted is what nobody offers, or whose price is not known."""
+    known = [row for row in rows if row.saves_at_best is not None]
+    if not known:
+        return "what the market asks for them is not known"
+    here = sum((row.saves_here or Decimal(0) for row in known), Decimal(0))
+    best = sum((row.saves_at_best or Decimal(0) for row in known), Decimal(0))
+    more = f"; not counted: {len(rows) - len(known)}" if len(known) < len(rows) else ""
+    return f"in 30 days, new ones at the same places save {here:,.2f} USDC, the cheapest {best:,.2f}{more}"
 
 
 def _end(asked: Sequence[_Asked], missing: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ async def delete_resource(client: FluenceClient, resource: Resource, tell: Tell)
 
     Raises:
         OutcomeUnknownError: it may have been deleted.
-        ApiError: it was not deleted, or could not be read back.
+        ApiError: it was not deleted.
     """
     tell(NoteAction.RESOURCE_REMOVED, resource.key)
     try:
@@ -32,7 +32,10 @@ async def delete_resource(client: FluenceClient, resource: Resource, tell: Tell)
     except ApiError:
         tell(NoteAction.RESOURCE_KEPT, resource.key)
         raise
-    listed = await client.list_resources(resource.kind)
+    try:
+        listed = await client.list_resources(resource.kind)
+    except ApiError as error:
+        return f"accepted, but it could not be read back: {error}"
     left = [each for each in listed.found if each.key == resource.key and each.is_billed]
     return f"accepted, but it is still there, as {left[0].status_word}" if left else None
 

@@ -14,13 +14,14 @@ import msgspec
 
 from fluence_watch.fluence.dialects.elements import read_each
 from fluence_watch.fluence.dialects.parts import exact_price
-from fluence_watch.fluence.dialects.wire import array_page, expected
+from fluence_watch.fluence.dialects.wire import FieldError, array_page, expected
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.model.charge import VM
 from fluence_watch.model.market import GIB, Quote
 
 PATH: Final = "/marketplace/offers"
 _SLUG = re.compile(r"cpu-(\d{1,6})-ram-(\d{1,6})gb-storage-(\d{1,6})gb", re.ASCII)
+_ELSE = "it is no configuration of VMs"
 
 
 class _Configuration(msgspec.Struct):
@@ -70,6 +71,8 @@ async def request_offers(call: Call) -> tuple[list[Quote], list[str]]:
     body = await call.ask("offers", PATH, {})
     page = expected("a list of offers", array_page, body)
     found, flaws = read_each(page.elements, _quote)
+    if found:  # an offer of something else is none of a VM, but not all of them are
+        flaws = [flaw for flaw in flaws if not flaw.endswith(_ELSE)]
     return [quote for quote in found if quote is not None], flaws
 
 
@@ -77,7 +80,9 @@ def _quote(raw: msgspec.Raw) -> Quote | None:
     offer = _OFFER.decode(raw)
     slug, servers = _SLUG.fullmatch(offer.configuration.slug), offer.servers or ()
     usable = [server for server in servers if server.has_room]
-    if slug is None or (servers and not usable):
+    if slug is None:
+        raise FieldError(".configuration.slug", _ELSE)
+    if servers and not usable:
         return None
     vcpus, memory, storage = map(int, slug.groups())
     return Quote(

@@ -41,6 +41,7 @@ from tests.unit.fluence.prices import (
 )
 
 SIX_HOURS = 6 * 3600.0
+TEN_MINUTES = 600
 
 
 async def test_published_prices_of_the_cloud(asking: FakeCloud) -> None:
@@ -126,10 +127,19 @@ async def test_offers_that_do_not_count(
     asking: FakeCloud, changes: dict[str, Json], more: Iterable[None]
 ) -> None:
     """Those without room, and those of other things; neither is an error."""
-    asking.answers[OFFERS] = [offer(**changes)]
+    dear = offer(slug="cpu-64-ram-128gb-storage-25gb")
+    asking.answers[OFFERS] = [offer(**changes), dear]
     market = await market_of(asking, "v3")
     assert "VM prices" not in market.unknown
-    assert [*more] == [each.more_storage for each in quotes(market).get(VM, [])]
+    found = [each for each in quotes(market)[VM] if each.plan == "cpu-2-ram-4gb"]
+    assert [*more] == [each.more_storage for each in found]
+
+
+async def test_offers_of_which_none_is_understood(asking: FakeCloud) -> None:
+    """Then what VMs cost is unknown, not nothing."""
+    asking.answers[OFFERS] = [offer(slug="small"), offer(slug="large")]
+    market = await market_of(asking, "v3")
+    assert market.unknown["VM prices"].startswith("[0].configuration.slug: it is no configuration")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +252,7 @@ async def test_how_often_offers_are_requested(
 
 @pytest.mark.parametrize(
     ("status", "again"), [(401, False), (403, False), (404, True), (422, True)]
-)
+)  # again after ten minutes
 @pytest.mark.parametrize("path", [OFFERS, COST, *LISTS])
 async def test_how_often_it_is_refused(
     asking: FakeCloud,
@@ -251,12 +261,15 @@ async def test_how_often_it_is_refused(
     status: int,
     again: bool,  # noqa: FBT001 - a column
 ) -> None:
-    """A key without the permission is not tried for six hours; another refusal at the next call."""
+    """A key without the permission is not tried for six hours; another refusal after ten minutes."""
     asking.answers[path] = (status, "no")
     async with asking.client(dialect="v3" if path == OFFERS else "cloud", gpu=True) as client:
         first = await client.market()
         counted(asking)
         assert first.unknown == (await client.market()).unknown
+        assert 0 == counted(asking).get(path, 0)
+        later(TEN_MINUTES)
+        await client.market()
         assert int(again) == counted(asking).get(path, 0)
         later(SIX_HOURS)
         await client.market()

@@ -175,10 +175,13 @@ async def test_several_bad_elements(asking: FakeCloud, path: str) -> None:
     ids=range(8),
 )
 async def test_gpu_plans_without_a_part(asking: FakeCloud, element: Json) -> None:
-    """They are nobody's price, and no error."""
-    asking.answers[CONTAINERS] = [element]
+    """They are nobody's price, and no error, unless there are no others."""
+    asking.answers[CONTAINERS] = [element, container_plan()]
     market = await market_of(asking)
-    assert ({}, None) == (market.unknown, quotes(market).get(Kind.GPU_CONTAINER))
+    assert ({}, 1) == (market.unknown, len(quotes(market)[Kind.GPU_CONTAINER]))
+    asking.answers[CONTAINERS] = [element]
+    (*why,) = (await market_of(asking)).unknown.values()
+    assert [] == [each for each in why if "a part of what it offers is missing" not in each]
 
 
 @pytest.mark.parametrize(
