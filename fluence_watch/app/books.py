@@ -12,6 +12,7 @@ from fluence_watch.model.bill import (
     all_priced,
     billed,
     count_until,
+    perhaps_billed,
     watch_until,
 )
 from fluence_watch.model.billing import Billing
@@ -51,8 +52,9 @@ def keep_books(
     earlier, later = billed(before.known, before.resources), billed(*known)
     costs, now = before.costs, outcome.taken_at
     if before.last_good_at is not None:
-        span, maybe = (before.last_good_at, now), _maybe(*absent, known[1])
-        costs = count_until(costs, earlier, later, maybe, span)
+        unclear = perhaps_billed(outcome.vms, outcome.resources)
+        maybe = {**_maybe(*absent, known[1]), **unclear}
+        costs = count_until(costs, earlier, later, maybe, (before.last_good_at, now))
     if not (_is_whole(outcome) and all_priced(earlier, later)):
         return Books(costs, before.whole_at)
     return Books(watch_until(costs, before.whole_at, now), now)

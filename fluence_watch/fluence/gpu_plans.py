@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from fluence_watch.fluence.dialects.elements import read_each
+from fluence_watch.fluence.dialects.elements import few, read_each
 from fluence_watch.fluence.dialects.parts import exact_price
 from fluence_watch.fluence.dialects.quotes import Found
 from fluence_watch.fluence.dialects.wire import FieldError, array_page, decoded, expected
@@ -145,10 +145,10 @@ async def request_plans(call: Call, kind: Kind) -> Found:
     body = await call.get(f"{kind}_plans", PATHS[kind])
     what = "a list of GPU plans"
     if kind is Kind.GPU_CONTAINER:
-        elements = expected(what, array_page, body).elements
+        elements = few(expected(what, array_page, body).elements)
         found, flaws = read_each(elements, lambda raw: _CONTAINER_PLAN.decode(raw).quotes())
     else:
-        elements = expected(what, lambda body: decoded(_GROUPS, body), body).data
+        elements = few(expected(what, lambda body: decoded(_GROUPS, body), body).data)
         found, flaws = read_each(elements, lambda raw: list(_GROUP.decode(raw).quotes(kind)))
     if found:  # a plan that lacks something is nobody's, but not all of them are
         flaws = [flaw for flaw in flaws if not flaw.endswith(_LACKS)]

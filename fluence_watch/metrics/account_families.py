@@ -8,6 +8,7 @@ from fluence_watch.metrics.labels import identity, label_value, place_labels
 from fluence_watch.metrics.numbers import count, timestamp, usdc
 from fluence_watch.metrics.view import AccountView
 from fluence_watch.model.bill import WATCHED
+from fluence_watch.model.charge import OTHER
 from fluence_watch.model.funding import account_burn, funded_until, resources_burn, unpriced
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
@@ -97,7 +98,7 @@ def _charged(view: AccountView) -> Iterable[tuple[str, str]]:
     if charged is not None:
         other = sum(charged.values()) - view.bill.sum
         amounts = {kind: charged.get(kind, MicroUsdc(0)) for kind in WATCHED}
-        for kind, amount in sorted({**amounts, "other": MicroUsdc(other)}.items()):
+        for kind, amount in sorted({**amounts, OTHER: MicroUsdc(other)}.items()):
             yield f'kind="{kind}"', usdc(amount) or ""
 
 

@@ -19,13 +19,15 @@ from fluence_watch.model.charge import VM, Charge
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.resource import Kind
+from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.vm import HALTED, STARTING, Status, Vm
 
 LONGEST_GAP = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
 _TICKS_AN_HOUR = METERED.price_is_for // _TICK
 _KEPT_DAYS = 9
+_UNCLEAR = (STARTING | HALTED | {Status.UNKNOWN}) - {Status.DRAFT}
 
 
 class Span(NamedTuple):
@@ -37,6 +39,9 @@ class Span(NamedTuple):
     def miss(self, charged: MicroUsdc) -> MicroUsdc:
         """By how much an amount is above the most, or, negative, below the least."""
         return MicroUsdc(max(0, charged - self.high) + min(0, charged - self.low))
+
+
+NOTHING = Span(MicroUsdc(0), MicroUsdc(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +82,11 @@ Things = Mapping[str, Priced]
 
 
 def billed(known: Mapping[str, KnownVm], resources: Mapping[str, KnownResource]) -> Things:
-    """What is in the lists and charged per second."""
+    """What is in the lists and certainly charged per second."""
     vms = {
         key: Priced(VM, entry.last_known.price)
         for key, entry in known.items()
-        if entry.missing_since is None and entry.vm.is_billed
+        if entry.missing_since is None and entry.vm.is_billed and entry.vm.status not in _UNCLEAR
     }
     rented = {
         key: Priced(entry.resource.kind, entry.resource.price)
@@ -89,6 +94,21 @@ def billed(known: Mapping[str, KnownVm], resources: Mapping[str, KnownResource])
         if entry.missing_since is None and not entry.resource.is_gpu
     }
     return {**vms, **rented}
+
+
+def perhaps_billed(vms: Mapping[str, Vm], resources: Mapping[str, Resource]) -> Things:
+    """What is in the lists and may be charged: what begins, is halted, or is being removed."""
+    unclear = {
+        key: Priced(VM, vm.price)
+        for key, vm in vms.items()
+        if vm.status in _UNCLEAR or not (vm.is_billed or vm.status is Status.DRAFT)
+    }
+    leaving = {
+        key: Priced(each.kind, each.price)
+        for key, each in resources.items()
+        if not (each.is_billed or each.is_gpu)
+    }
+    return {**unclear, **leaving}
 
 
 def count_until(

@@ -17,8 +17,8 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from fluence_watch.model.bill import WATCHED, Bill, bill_of
-from fluence_watch.model.charge import VM, Charge, last_settled, words_of
+from fluence_watch.model.bill import NOTHING, WATCHED, Bill, bill_of
+from fluence_watch.model.charge import OTHER, VM, Charge, last_settled, words_of
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.rules.base import (
@@ -154,10 +154,11 @@ def _facts(situation: Situation, bills: Sequence[Bill]) -> BillMismatch:
 
 def _kinds(bill: Bill) -> Iterator[KindBill]:
     charged, expected = bill.charged or {}, bill.expected or {}
-    for kind in sorted(charged.keys() | expected.keys()):
-        span, amount = expected.get(kind), charged.get(kind, MicroUsdc(0))
-        low, high = span or (MicroUsdc(0), None)
-        yield KindBill(kind, amount, low, high)
+    for kind in sorted(WATCHED):
+        yield KindBill(kind, charged.get(kind, MicroUsdc(0)), *expected.get(kind, NOTHING))
+    other = MicroUsdc(sum(charged.values()) - bill.sum)
+    if other:
+        yield KindBill(OTHER, other, MicroUsdc(0), None)
 
 
 def _odd(situation: Situation, charges: Sequence[Charge]) -> list[Charged]:

@@ -12,12 +12,13 @@ from typing import Final
 
 import msgspec
 
-from fluence_watch.fluence.dialects.elements import read_each
+from fluence_watch.fluence.dialects.elements import few, read_each
 from fluence_watch.fluence.dialects.parts import exact_price
 from fluence_watch.fluence.dialects.wire import FieldError, array_page, expected
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.model.charge import VM
 from fluence_watch.model.market import GIB, Quote
+from fluence_watch.threads import DECODING
 
 PATH: Final = "/marketplace/offers"
 _SLUG = re.compile(r"cpu-(\d{1,6})-ram-(\d{1,6})gb-storage-(\d{1,6})gb", re.ASCII)
@@ -70,7 +71,7 @@ async def request_offers(call: Call) -> tuple[list[Quote], list[str]]:
     """
     body = await call.ask("offers", PATH, {})
     page = expected("a list of offers", array_page, body)
-    found, flaws = read_each(page.elements, _quote)
+    found, flaws = await DECODING.run(read_each, few(page.elements), _quote)
     if found:  # an offer of something else is none of a VM, but not all of them are
         flaws = [flaw for flaw in flaws if not flaw.endswith(_ELSE)]
     return [quote for quote in found if quote is not None], flaws

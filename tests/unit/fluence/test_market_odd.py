@@ -244,3 +244,13 @@ async def only_unknown(asking: FakeCloud, path: str, why: str) -> None:
     kinds = {VM, *GPUS} if path == OFFERS else {VM, Kind.DISK, Kind.PUBLIC_IP, *GPUS}
     missing = {"VM prices": VM} | {f"{kind.word} prices": kind for kind in Kind}
     assert kinds - {missing[what]} == quotes(market).keys()
+
+
+@pytest.mark.parametrize(("path", "what"), [(VM_PRICES, "VM"), (CONTAINERS, "GPU container")])
+async def test_implausibly_many_prices(asking: FakeCloud, path: str, what: str) -> None:
+    """Each would be compared at each poll."""
+    one = asking.answers[path]
+    many = one * 10_001 if isinstance(one, list) else {"items": one["items"] * 10_001}
+    asking.answers[path] = many
+    market = await market_of(asking)
+    assert "prices are implausible" in market.unknown[f"{what} prices"]

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -17,6 +18,7 @@ from fluence_watch.model.bill import (
     bill_of,
     billed,
     count_until,
+    perhaps_billed,
     watch_until,
 )
 from fluence_watch.model.charge import VM, Charge, last_settled, words_of
@@ -213,3 +215,30 @@ def test_words() -> None:
     assert ("VM", "VMs") == words_of(VM)
     assert ("public IP", "public IPs") == words_of("public_ip")
     assert ("subnet", "subnets") == words_of("subnet")
+
+
+@pytest.mark.parametrize(
+    ("status", "certain", "perhaps"),
+    [
+        (Status.ACTIVE, True, False),
+        (Status.DRAFT, False, False),
+        (Status.LAUNCHING, False, True),
+        (Status.SUSPENDED, False, True),
+        (Status.UNKNOWN, False, True),
+        (Status.TERMINATING, False, True),
+        (Status.FAILED, False, True),
+    ],
+)
+def test_what_may_be_charged(web: Vm, status: Status, certain: bool, perhaps: bool) -> None:  # noqa: FBT001 - columns
+    """What begins, is halted or is being removed may be charged, and may not."""
+    vm = replace(web, status=status)
+    assert certain == (web.key in billed({web.key: KnownVm(vm, NOON)}, {}))
+    assert perhaps == (web.key in perhaps_billed({web.key: vm}, {}))
+
+
+def test_a_disk_that_is_being_removed() -> None:
+    """It may be charged until it is gone."""
+    disk = Resource(Kind.DISK, "D", None, "removing", MicroUsdc(5))
+    gpu = Resource(Kind.GPU_VM, "G", None, "ENDED", MicroUsdc(5))
+    found = perhaps_billed({}, {each.key: each for each in (disk, gpu)})
+    assert {"disk:d": Priced("disk", disk.price)} == found

@@ -128,3 +128,12 @@ def test_half_of_a_kind_is_believed() -> None:
     """Two of four are lost, and two of two, which is not a fleet."""
     assert 2 == len(missing(polls(DISKS, DISKS[:2], DISKS[:2])).lost)
     assert 2 == len(missing(polls(DISKS[:2], [], [])).lost)
+
+
+def test_maintenance_loses_nothing() -> None:
+    """While the list of VMs is not complete, neither are the others."""
+    known = polls([DISK, ADDRESS])
+    empty = build_snapshot(
+        "main", NOW + MINUTE, [], kinds=KINDS, incomplete_because="the API is in maintenance"
+    )
+    assert known == track_resources(known, empty, NOW, (), WEEK)

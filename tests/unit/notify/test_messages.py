@@ -202,8 +202,8 @@ def billed(miss: int = 2_280_000) -> Alert:
     day, hours = date(2025, 5, 31), Decimal(24)
     kinds = (
         KindBill("disk", 9_600_000 + miss, 9_600_000, 9_600_000),
-        KindBill("subnet", 700_000, 0, None),
         KindBill("vm", 480_000, 400_000, 480_000),
+        KindBill("other", 700_000, 0, None),
     )
     odd = (
         Charged("disk", "d165a65b-8a1c", "archive", hours, 9_600_000 + miss, 9_600_000),

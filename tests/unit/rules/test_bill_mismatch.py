@@ -147,8 +147,8 @@ def test_what_is_told(see: See, web: Vm) -> None:
         kinds=(
             KindBill("disk", MicroUsdc(11_100_000), MicroUsdc(10_000_000), MicroUsdc(10_000_000)),
             KindBill("public_ip", MicroUsdc(0), MicroUsdc(0), MicroUsdc(0)),
-            KindBill("subnet", MicroUsdc(700_000), MicroUsdc(0), None),
             KindBill(VM, MicroUsdc(480_000), MicroUsdc(0), MicroUsdc(0)),
+            KindBill("other", MicroUsdc(700_000), MicroUsdc(0), None),
         ),
         odd=(
             Charged(VM, web.id, "archive", day, MicroUsdc(480_000), MicroUsdc(240_000)),
