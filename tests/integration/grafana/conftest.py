@@ -21,8 +21,11 @@ import pytest
 import yaml
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from fluence_watch.alerting.state import AccountState, Change
+from fluence_watch.model.bill import DayCost
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.simulator import build_world, create_app, running, utc_now
+from fluence_watch.store import Store
 
 SHIPPED = Path(__file__).parents[3] / "grafana" / "prometheus"
 KEY = "simulated-key"
@@ -43,6 +46,8 @@ url = "sqlite:///{folder}/watch.db"
 for = "0s"
 [rules.account_low]
 for = "0s"
+[rules.overpriced]
+enabled = true
 [[receivers]]
 name = "nobody"
 url = "json://127.0.0.1:9"
@@ -223,6 +228,7 @@ def stack(
     settings = folder / "config.toml"
     urls = {name: getattr(stack, name).url for name in ("all_kinds", "metered", "books")}
     settings.write_text(SETTINGS.format(daemon=daemon, folder=folder, **urls), "utf-8")
+    _remember_yesterday(folder / "watch.db")
     (folder / "prometheus.yml").write_text(_configuration(folder, daemon), "utf-8")
     run = [sys.executable, "-m", "fluence_watch", "run", "--config", str(settings)]
     process = start(run, folder / "daemon.log")
@@ -240,6 +246,17 @@ def stack(
     _change(stack.all_kinds)
     _keep_books(stack, eventually, process, lambda: start(run, folder / "daemon.log"))
     return stack
+
+
+def _remember_yesterday(store: Path) -> None:
+    """A day that was watched in full, so that its bill, of nothing, is not what it should be."""
+    ten = 10_000_000 * 3_600_000_000
+    today = utc_now().date()
+    days = [today - timedelta(days=age) for age in (3, 2, 1)]
+    costs = tuple(DayCost(day, {"vm": ten}, {"vm": ten}, 86_400_000_000) for day in days)
+    with Store.open(f"sqlite:///{store}") as opened:
+        change = Change.between(AccountState(), AccountState(costs=costs))
+        opened.commit("by-second", change, version=0)
 
 
 def _answers(url: str) -> bool:
