@@ -1,11 +1,18 @@
 """Compare and decide: the consequences of one poll. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.accounting import (
+    Booking,
+    Seen,
+    counted_until,
+    poll_entries,
+    settlement,
+)
 from fluence_watch.model.bill import DayCost, Priced, Things, billed, count_until
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
 from fluence_watch.model.charge import VM, last_settled
@@ -77,6 +84,7 @@ class Decision:
 
     `applied` are the notes that no later poll needs.
     Alerts with a `paused` subject, such as a missing VM, are not repeated. `None`: as before.
+    `booking` goes into the ledger.
     """
 
     after: AccountState
@@ -84,6 +92,7 @@ class Decision:
     applied: Sequence[Note]
     verdict: Verdict
     paused: frozenset[str] | None = None
+    booking: Booking = field(default_factory=Booking)
 
 
 def decide(
@@ -128,17 +137,23 @@ def decide(
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    last_good_at = now if isinstance(outcome, Snapshot) else before.last_good_at
+    booking, counted_at = _booking(
+        before, outcome, policy, Seen(known, resources, last_good_at, None)
+    )
     after = AccountState(
         known,
         alerts,
         last_poll_at=now,
-        last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
+        last_good_at=last_good_at,
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
         resources=resources,
         costs=costs,
+        counted_at=counted_at,
+        settled_day=booking.settled.day if booking.settled else before.settled_day,
     )
-    return Decision(after, ended, obsolete_notes(notes, now), verdict, presence.subjects)
+    return Decision(after, ended, obsolete_notes(notes, now), verdict, presence.subjects, booking)
 
 
 def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:
@@ -212,6 +227,21 @@ def _costs_after(
     earlier, now = billed(before.known, before.resources), billed(known, resources)
     span = (before.last_good_at, outcome.taken_at)
     return count_until(before.costs, earlier, now, maybe, span)
+
+
+def _booking(
+    before: AccountState, outcome: Outcome, policy: Policy, after: Seen
+) -> tuple[Booking, datetime | None]:
+    """What a poll adds to the ledger, and until when metered things are counted in it."""
+    if not isinstance(outcome, Snapshot):
+        return Booking(), before.counted_at
+    billing = policy.billing_of(outcome)
+    earlier = Seen(before.known, before.resources, before.last_good_at, before.counted_at)
+    day = last_settled(outcome.taken_at)
+    is_new = outcome.charges is not None and (before.settled_day or date.min) < day
+    settled = settlement(day, outcome.charges or ()) if is_new else None
+    entries = poll_entries(earlier, after, outcome, billing)
+    return Booking(entries, settled), counted_until(earlier, after, billing)
 
 
 def _owes(outcome: Outcome) -> bool:

@@ -81,8 +81,11 @@ def _is_due(before: Seen, after: Seen) -> bool:
     counted, now = before.counted_at, after.at
     if counted is None or now is None or now <= counted:
         return False
-    hour = {"minute": 0, "second": 0, "microsecond": 0}
-    return counted.replace(**hour) != now.replace(**hour) or _things(before) != _things(after)
+    return _hour(counted) != _hour(now) or _things(before) != _things(after)
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def _things(seen: Seen) -> Things:
@@ -118,4 +121,9 @@ def settlement(day: date, charges: Iterable[Charge]) -> Settlement | None:
     )
 
 
-Settlements = Sequence[Settlement]
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What a poll adds to the ledger."""
+
+    entries: Sequence[Entry] = ()
+    settled: Settlement | None = None
