@@ -6,22 +6,15 @@ from datetime import date, datetime, timedelta
 
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.model.accounting import (
-    Booking,
-    Seen,
-    counted_until,
-    poll_entries,
-    settlement,
-)
-from fluence_watch.model.bill import DayCost, Priced, Things, billed, count_until
+from fluence_watch.app.books import keep_books
+from fluence_watch.model.accounting import Booking
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
-from fluence_watch.model.charge import VM, last_settled
+from fluence_watch.model.charge import last_settled
 from fluence_watch.model.debt import unpaid
 from fluence_watch.model.finding import Verdict
 from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.known_resource import (
     KnownResources,
-    Missing,
     missing_resources,
     track_resources,
 )
@@ -33,7 +26,7 @@ from fluence_watch.model.note import (
     expected_changes,
     obsolete_notes,
 )
-from fluence_watch.model.presence import Presence, PresenceLimits, presence_of, settle
+from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules import bill_mismatch, evaluate, needs, poll_failing
@@ -115,7 +108,9 @@ def decide(
     changes = expected_changes(notes, now)
     resources = _resources_after(before, outcome, policy, changes)
     missing = missing_resources(resources, policy.presence, now, in_debt=_owes(outcome))
-    costs = _costs_after(before, outcome, known, resources, _maybe(presence, missing, resources))
+    books = keep_books(
+        remembered, outcome, policy.billing_of(outcome), (known, resources), (presence, missing)
+    )
     situation = Situation(
         account=policy.account,
         now=now,
@@ -133,14 +128,11 @@ def decide(
         resources=resources,
         resources_before=before.resources,
         missing=missing,
-        costs=costs,
+        costs=books.costs,
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
     last_good_at = now if isinstance(outcome, Snapshot) else before.last_good_at
-    booking, counted_at = _booking(
-        before, outcome, policy, Seen(known, resources, last_good_at, None)
-    )
     after = AccountState(
         known,
         alerts,
@@ -149,11 +141,12 @@ def decide(
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
         resources=resources,
-        costs=costs,
-        counted_at=counted_at,
-        settled_day=booking.settled.day if booking.settled else before.settled_day,
+        costs=books.costs,
+        counted_at=books.counted_at,
+        settled_day=books.settled_day,
     )
-    return Decision(after, ended, obsolete_notes(notes, now), verdict, presence.subjects, booking)
+    applied = obsolete_notes(notes, now)
+    return Decision(after, ended, applied, verdict, presence.subjects, books.booking)
 
 
 def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:
@@ -198,50 +191,6 @@ def _resources_after(
     deleted = {subject for action, subject in changes if action is NoteAction.RESOURCE_REMOVED}
     forget_after = policy.presence.forget_after
     return track_resources(before.resources, outcome, before.last_good_at, deleted, forget_after)
-
-
-def _maybe(presence: Presence, missing: Missing, resources: KnownResources) -> Things:
-    """What is in no list, but may still be there and cost money."""
-    vms = {
-        key: Priced(VM, entry.last_known.price)
-        for key, entry in presence.undecided.items()
-        if entry.vm.is_billed
-    }
-    rented = {key: resources[key].resource for key in missing.undecided}
-    return {**vms, **{key: Priced(each.kind, each.price) for key, each in rented.items()}}
-
-
-def _costs_after(
-    before: AccountState,
-    outcome: Outcome,
-    known: Mapping[str, KnownVm],
-    resources: KnownResources,
-    maybe: Things,
-) -> tuple[DayCost, ...]:
-    """What the latest days should cost. Only the time between two whole polls counts."""
-    if not isinstance(outcome, Snapshot) or outcome.billing is None or outcome.billing.prepaid:
-        return before.costs
-    is_whole = outcome.complete and not outcome.unread and not outcome.unlisted
-    if before.last_good_at is None or not is_whole:
-        return before.costs
-    earlier, now = billed(before.known, before.resources), billed(known, resources)
-    span = (before.last_good_at, outcome.taken_at)
-    return count_until(before.costs, earlier, now, maybe, span)
-
-
-def _booking(
-    before: AccountState, outcome: Outcome, policy: Policy, after: Seen
-) -> tuple[Booking, datetime | None]:
-    """What a poll adds to the ledger, and until when metered things are counted in it."""
-    if not isinstance(outcome, Snapshot):
-        return Booking(), before.counted_at
-    billing = policy.billing_of(outcome)
-    earlier = Seen(before.known, before.resources, before.last_good_at, before.counted_at)
-    day = last_settled(outcome.taken_at)
-    is_new = outcome.charges is not None and (before.settled_day or date.min) < day
-    settled = settlement(day, outcome.charges or ()) if is_new else None
-    entries = poll_entries(earlier, after, outcome, billing)
-    return Booking(entries, settled), counted_until(earlier, after, billing)
 
 
 def _owes(outcome: Outcome) -> bool:

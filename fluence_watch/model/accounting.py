@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from fluence_watch.model.bill import Things, billed
+from fluence_watch.model.bill import Things
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import VM, Charge
 from fluence_watch.model.known import KnownVm
@@ -18,13 +18,14 @@ from fluence_watch.model.snapshot import Snapshot
 class Seen:
     """What is known of an account after a poll. `at` is the last successful one, `None` before it.
 
-    `counted_at` is until when metered things are in the ledger.
+    `counted_at` is until when metered things are in the ledger, `things` are those that are billed.
     """
 
     known: Mapping[str, KnownVm]
     resources: KnownResources
     at: datetime | None
     counted_at: datetime | None
+    things: Things
 
 
 def poll_entries(before: Seen, after: Seen, snapshot: Snapshot, billing: Billing) -> list[Entry]:
@@ -66,13 +67,13 @@ def _metered(before: Seen, after: Seen) -> Iterator[Entry]:
     since, now, counted = before.at, after.at, before.counted_at
     if since is None or now is None or counted is None or not _is_due(before, after):
         return
-    earlier, later = _things(before), _things(after)
-    for key, thing in earlier.items():
+    later = after.things
+    for key, thing in before.things.items():
         if thing.price is not None:
             end = now if key in later else since
             yield from metered_entries(key, thing.price, (counted, end), now)
     for key, thing in later.items():
-        begin = _created_at(after, key) if key not in earlier else None
+        begin = _created_at(after, key) if key not in before.things else None
         if thing.price is not None and begin is not None and since < begin < now:
             yield from metered_entries(key, thing.price, (begin, now), now)
 
@@ -81,15 +82,11 @@ def _is_due(before: Seen, after: Seen) -> bool:
     counted, now = before.counted_at, after.at
     if counted is None or now is None or now <= counted:
         return False
-    return _hour(counted) != _hour(now) or _things(before) != _things(after)
+    return _hour(counted) != _hour(now) or before.things != after.things
 
 
 def _hour(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
-
-
-def _things(seen: Seen) -> Things:
-    return billed(seen.known, seen.resources)
 
 
 def _created_at(seen: Seen, key: str) -> datetime | None:

@@ -197,8 +197,7 @@ def load_entries(connection: Connection, account: str, key: str) -> list[Entry]:
     """The entries of a thing, in their order."""
     query = (
         select(entries)
-        .join(things)
-        .join(accounts)
+        .select_from(entries.join(things).join(accounts))
         .where(accounts.c.name == account, things.c.key == key)
         .order_by(entries.c.at, entries.c.id)
     )
@@ -228,8 +227,7 @@ def load_costs(connection: Connection, first: date, last: date) -> Iterator[Cost
             day_costs.c.amount,
             day_costs.c.certainty,
         )
-        .join_from(day_costs, things)
-        .join(accounts)
+        .select_from(day_costs.join(things).join(accounts))
         .where(day_costs.c.day >= first, day_costs.c.day <= last)
         .order_by(accounts.c.name, things.c.key, day_costs.c.day)
     )
