@@ -8,8 +8,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from hypothesis import settings
 
 from fluence_watch.sender import urls, worker
+
+# an example takes long when the machine is busy, not because it is wrong
+settings.register_profile("calm", deadline=None)
+settings.load_profile("calm")
 
 
 def pytest_configure() -> None:

@@ -27,7 +27,8 @@ class AccountState:
     `last_poll_at` is the last evaluated poll, successful or failed.
     `last_good_at` is the last poll that returned a list.
     `ssh_keys` and `balance` (micro-USDC) are the last known values, `None` before the first one.
-    `costs` are what the latest days should cost, where the account is metered.
+    `costs` are what the latest days should cost, where the account is metered. `whole_at` is the last
+    poll that saw everything that is billed.
     `counted_at` is until when metered things are in the ledger, `settled_day` the last day whose
     charges the API told.
     """
@@ -40,6 +41,7 @@ class AccountState:
     balance: MicroUsdc | None = None
     resources: Mapping[str, KnownResource] = field(default_factory=dict)
     costs: tuple[DayCost, ...] = ()
+    whole_at: datetime | None = None
     counted_at: datetime | None = None
     settled_day: date | None = None
 

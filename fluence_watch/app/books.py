@@ -1,4 +1,4 @@
-"""The books of an account after a poll: what its days should cost, and what goes into the ledger. Pure."""
+"""The books of an account after a poll: what its days should cost, and its ledger. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,16 +8,26 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.accounting import (
     Booking,
     Seen,
-    counted_until,
+    Settlement,
     poll_entries,
     settlement,
 )
-from fluence_watch.model.bill import DayCost, Priced, Things, billed, count_until
+from fluence_watch.model.bill import (
+    DayCost,
+    Priced,
+    Things,
+    all_priced,
+    billed,
+    count_until,
+    perhaps_billed,
+    watch_until,
+)
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import VM, last_settled
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources, Missing
 from fluence_watch.model.presence import Presence
+from fluence_watch.model.resource import GPUS
 from fluence_watch.model.snapshot import Outcome, Snapshot
 
 Known = tuple[Mapping[str, KnownVm], KnownResources]
@@ -26,9 +36,10 @@ Known = tuple[Mapping[str, KnownVm], KnownResources]
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The fields of an `AccountState` after the poll, and what it adds to the ledger."""
+    """Fields of an `AccountState` after the poll, and what it adds to the ledger."""
 
     costs: tuple[DayCost, ...]
+    whole_at: datetime | None
     counted_at: datetime | None
     settled_day: date | None
     booking: Booking = field(default_factory=Booking)
@@ -43,38 +54,48 @@ def keep_books(
 ) -> Books:
     """The books after a poll. A failed one changes nothing. `absent` is what is in no list."""
     if not isinstance(outcome, Snapshot):
-        return Books(before.costs, before.counted_at, before.settled_day)
-    metered = not billing.prepaid
-    earlier = Seen(
-        before.known,
-        before.resources,
-        before.last_good_at,
-        before.counted_at,
-        billed(before.known, before.resources) if metered else {},
-    )
-    later = Seen(*known, outcome.taken_at, None, billed(*known) if metered else {})
-    costs = before.costs
-    if metered and _is_whole(outcome) and earlier.at is not None:
-        span = earlier.at, outcome.taken_at
-        maybe = _maybe(*absent, known[1])
-        costs = count_until(before.costs, earlier.things, later.things, maybe, span)
-    booking = _booking(before, outcome, billing, earlier, later)
-    settled = booking.settled.day if booking.settled else before.settled_day
-    return Books(costs, counted_until(earlier, later, billing), settled, booking)
+        return Books(before.costs, before.whole_at, before.counted_at, before.settled_day)
+    costs, whole_at = before.costs, before.whole_at
+    if not billing.prepaid:
+        costs, whole_at = _costs(before, outcome, known, absent)
+    earlier = Seen(before.known, before.resources, before.last_good_at, before.counted_at)
+    later = Seen(*known, outcome.taken_at, None)
+    settled = _settlement(before, outcome)
+    entries, counted_at = poll_entries(earlier, later, outcome, billing)
+    settled_day = settled.day if settled else before.settled_day
+    return Books(costs, whole_at, counted_at, settled_day, Booking(entries, settled))
+
+
+def _costs(
+    before: AccountState, outcome: Snapshot, known: Known, absent: tuple[Presence, Missing]
+) -> tuple[tuple[DayCost, ...], datetime | None]:
+    """What days should cost, and when everything was seen last.
+
+    What a list that is not complete has not is as it was last known. Such a poll counts, but the time
+    since the last whole one is only watched if the next whole one is near.
+    """
+    earlier, later = billed(before.known, before.resources), billed(*known)
+    costs, now = before.costs, outcome.taken_at
+    if before.last_good_at is not None:
+        unclear = perhaps_billed(outcome.vms, outcome.resources)
+        maybe = {**_maybe(*absent, known[1]), **unclear}
+        costs = count_until(costs, earlier, later, maybe, (before.last_good_at, now))
+    if not (_is_whole(outcome) and all_priced(earlier, later)):
+        return costs, before.whole_at
+    return watch_until(costs, before.whole_at, now), now
+
+
+def _settlement(before: AccountState, snapshot: Snapshot) -> Settlement | None:
+    """The charges of a day that is settled and was not before."""
+    day = last_settled(snapshot.taken_at)
+    is_new = snapshot.charges is not None and (before.settled_day or date.min) < day
+    return settlement(day, snapshot.charges or ()) if is_new else None
 
 
 def _is_whole(snapshot: Snapshot) -> bool:
-    """Whether everything that is billed is in its lists."""
-    return snapshot.complete and not snapshot.unread and not snapshot.unlisted
-
-
-def _booking(
-    before: AccountState, snapshot: Snapshot, billing: Billing, earlier: Seen, later: Seen
-) -> Booking:
-    day = last_settled(snapshot.taken_at)
-    is_new = snapshot.charges is not None and (before.settled_day or date.min) < day
-    settled = settlement(day, snapshot.charges or ()) if is_new else None
-    return Booking(poll_entries(earlier, later, snapshot, billing), settled)
+    """Whether everything that is metered is in its lists."""
+    unlisted = snapshot.unlisted - frozenset(GPUS)
+    return snapshot.complete and not snapshot.unread and not unlisted
 
 
 def _maybe(presence: Presence, missing: Missing, resources: KnownResources) -> Things:

@@ -11,11 +11,12 @@ from fluence_watch.model.accounting import Booking
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
 from fluence_watch.model.charge import last_settled
 from fluence_watch.model.debt import unpaid
-from fluence_watch.model.finding import Verdict
+from fluence_watch.model.finding import Fingerprint, Verdict
 from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.known_resource import (
     KnownResources,
     missing_resources,
+    settle_resources,
     track_resources,
 )
 from fluence_watch.model.money import MicroUsdc
@@ -29,7 +30,7 @@ from fluence_watch.model.note import (
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import bill_mismatch, evaluate, needs, poll_failing
+from fluence_watch.rules import bill_mismatch, debt, evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
 
@@ -107,10 +108,9 @@ def decide(
     presence = presence_of(known, policy.presence, policy.billing_of(outcome))
     changes = expected_changes(notes, now)
     resources = _resources_after(before, outcome, policy, changes)
-    missing = missing_resources(resources, policy.presence, now, in_debt=_owes(outcome))
-    books = keep_books(
-        remembered, outcome, policy.billing_of(outcome), (known, resources), (presence, missing)
-    )
+    missing = missing_resources(resources, policy.presence)
+    billing = policy.billing_of(outcome)
+    books = keep_books(remembered, outcome, billing, (known, resources), (presence, missing))
     situation = Situation(
         account=policy.account,
         now=now,
@@ -142,6 +142,7 @@ def decide(
         balance=_balance_after(before, outcome),
         resources=resources,
         costs=books.costs,
+        whole_at=books.whole_at,
         counted_at=books.counted_at,
         settled_day=books.settled_day,
     )
@@ -189,13 +190,18 @@ def _resources_after(
     if not isinstance(outcome, Snapshot):
         return before.resources
     deleted = {subject for action, subject in changes if action is NoteAction.RESOURCE_REMOVED}
-    forget_after = policy.presence.forget_after
-    return track_resources(before.resources, outcome, before.last_good_at, deleted, forget_after)
+    limits, now = policy.presence, outcome.taken_at
+    known = track_resources(
+        before.resources, outcome, before.last_good_at, deleted, limits.forget_after
+    )
+    return settle_resources(known, limits, now, in_debt=_owes(before, outcome, policy.account))
 
 
-def _owes(outcome: Outcome) -> bool:
-    balance = outcome.balance if isinstance(outcome, Snapshot) else None
-    return balance is not None and unpaid(balance) > 0
+def _owes(before: AccountState, snapshot: Snapshot, account: str) -> bool:
+    """Whether the account owes money; if its balance is unknown, whether it did when last known."""
+    if snapshot.balance is None:
+        return Fingerprint(account, debt.NAME) in before.alerts
+    return unpaid(snapshot.balance) > 0
 
 
 def _rise(before: AccountState, snapshot: Snapshot) -> int | None:

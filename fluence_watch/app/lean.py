@@ -24,12 +24,8 @@ def load_lean() -> None:
         import structlog  # noqa: F401, PLC0415
     if "uvicorn" not in sys.modules:
         _load_uvicorn()
-    if "prometheus_client" not in sys.modules:
-        _load_prometheus_client()
-    if "sqlalchemy.dialects.sqlite" not in sys.modules:
-        _load_sqlite()
-    with _replaced({"html": _stand_in("html", ["escape"])}):  # of pages for debugging: saves 0.5 MB
-        import_module("starlette.middleware.errors")
+    for name, stand_ins in _UNUSED.items():
+        _load_without(name, stand_ins)
 
 
 def _load_uvicorn() -> None:
@@ -44,27 +40,38 @@ def _load_uvicorn() -> None:
         del sys.modules["uvicorn.main"]
 
 
-def _load_prometheus_client() -> None:
-    """Load it without the servers of the standard library, which it only subclasses: saves 1 MB."""
-    servers = {
+_UNUSED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    # servers of the standard library, which it only subclasses: 1 MB
+    "prometheus_client": {
         "http.server": ("BaseHTTPRequestHandler",),
         "wsgiref.simple_server": ("WSGIRequestHandler", "WSGIServer", "make_server"),
-    }
-    with _replaced({name: _stand_in(name, classes) for name, classes in servers.items()}):
-        import_module("prometheus_client")
+    },
+    # drivers of others for SQLite: 0.2 MB
+    "sqlalchemy.dialects.sqlite": {
+        "sqlalchemy.dialects.sqlite.aiosqlite": (),
+        "sqlalchemy.dialects.sqlite.pysqlcipher": (),
+    },
+    # pages for debugging: 0.5 MB
+    "starlette.middleware.errors": {"html": ("escape",)},
+}
+"""What a library imports and the daemon never uses, with the names that the library needs of it."""
 
 
-def _load_sqlite() -> None:
-    """Load the dialect without the drivers of others for it, and their asyncio: saves 0.2 MB."""
-    package = "sqlalchemy.dialects.sqlite"
-    drivers = (f"{package}.aiosqlite", f"{package}.pysqlcipher")
-    with _replaced({name: ModuleType(name) for name in drivers}):
-        import_module(package)
+def _load_without(name: str, unused: Mapping[str, tuple[str, ...]]) -> None:
+    """Load a library with stand-ins in the place of modules; as it is, if it needs more of them."""
+    if name in sys.modules:
+        return
+    try:
+        with _replaced({module: _stand_in(module, names) for module, names in unused.items()}):
+            import_module(name)
+    except (ImportError, AttributeError, TypeError):
+        import_module(name)
 
 
-def _stand_in(name: str, classes: Iterable[str]) -> ModuleType:
+def _stand_in(name: str, names: Iterable[str]) -> ModuleType:
+    """A module with classes of these names, to be inherited from or called by nobody."""
     module = ModuleType(name)
-    for each in classes:
+    for each in names:
         setattr(module, each, type(each, (), {}))
     return module
 

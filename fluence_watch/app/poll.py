@@ -55,14 +55,17 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         keys = requests.create_task(attempt(client.list_ssh_keys())) if wanted else None
         asked = Need.MARKET in policy.needs
         prices = requests.create_task(attempt(client.market())) if asked else None
-        rented = requests.create_task(fetch_resources(client, policy.billed_days(clock())))
+        beside = {"ports"} | ({"SSH keys"} if wanted else set()) | ({"market"} if asked else set())
+        days = policy.billed_days(clock())
+        rented = requests.create_task(fetch_resources(client, days, beside))
     vms, money, ssh_keys = listing.result(), balance.result(), keys.result() if keys else None
     if isinstance(vms, ApiError):
         return PollFailure(account, clock(), vms.reason, str(vms))
     resources, market = rented.result(), prices.result() if prices else None
+    taken_at = clock()
     return build_snapshot(
         account,
-        clock(),
+        taken_at,
         vms.vms,
         vms.rejected,
         client.dialect,
@@ -80,7 +83,7 @@ async def fetch(client: FluenceClient, policy: Policy, clock: Clock) -> Outcome:
         resources=resources.found,
         kinds=client.kinds,
         permissions=resources.permissions,
-        charges=resources.charges,
+        charges=resources.charges if days == policy.billed_days(taken_at) else None,
         market=market if isinstance(market, Market) else None,
     )
 

@@ -1,7 +1,7 @@
 """Fetch what an account rents beside VMs, and what its key may do."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
@@ -13,6 +13,8 @@ from fluence_watch.model.charge import Charge
 from fluence_watch.model.resource import Resource
 
 T = TypeVar("T")
+
+_ALWAYS = frozenset({"SSH keys", "ports"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,15 @@ class Rented:
     charges: tuple[Charge, ...] | None = None
 
 
-async def fetch_resources(client: FluenceClient, days: tuple[date, date] | None = None) -> Rented:
+async def fetch_resources(
+    client: FluenceClient,
+    days: tuple[date, date] | None = None,
+    beside: Collection[str] = _ALWAYS,
+) -> Rented:
     """Everything of the kinds that the dialect has. What fails is unknown, and the rest goes on.
 
-    If `days` are given, also what was charged from the first of them to the last.
+    If `days` are given, also what was charged from the first of them to the last. `beside` names what
+    else the poll requests, in the words of `FluenceClient.read_permissions`.
     """
     if not client.kinds:
         return Rented()
@@ -44,7 +51,7 @@ async def fetch_resources(client: FluenceClient, days: tuple[date, date] | None 
         may = requests.create_task(attempt(client.permissions()))
         bill = requests.create_task(attempt(client.charges(*days))) if days else None
     held, charges = may.result(), bill.result() if bill else None
-    needs = _needs(client, bill=bill is not None)
+    needs = _needs(client, {*beside, "charges"} if days else beside)
     permissions = (
         {} if isinstance(held, ApiError | NotReported) else {each: each in held for each in needs}
     )
@@ -66,10 +73,10 @@ async def fetch_resources(client: FluenceClient, days: tuple[date, date] | None 
     )
 
 
-def _needs(client: FluenceClient, *, bill: bool) -> list[str]:
-    """The permissions that a poll needs."""
-    needs = client.read_permissions.items()
-    return [permission for what, permission in needs if bill or what != "charges"]
+def _needs(client: FluenceClient, beside: Collection[str]) -> list[str]:
+    """The permissions that a poll needs, those for disks and public IPs among them."""
+    always = {kind.words for kind in client.kinds} | {*beside}
+    return [permission for what, permission in client.read_permissions.items() if what in always]
 
 
 def _flaw(

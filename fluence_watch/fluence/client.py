@@ -10,6 +10,7 @@ A change is retried only if the API cannot have received it.
 If the response leaves the outcome open, the client reads the VM back, with a separate budget.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -24,6 +25,7 @@ from fluence_watch.errors import RefusedError, UnexpectedPayloadError
 from fluence_watch.fluence.config import ClientConfig
 from fluence_watch.fluence.connection import Connection
 from fluence_watch.fluence.dialects.elements import Listing, Memo, Resources, read_elements
+from fluence_watch.fluence.dialects.quotes import Quotes
 from fluence_watch.fluence.http.transport import RequestRecord, Transport
 from fluence_watch.fluence.writes import making
 from fluence_watch.fluence.writes.changes import VmChange
@@ -299,9 +301,10 @@ class FluenceClient:
             ApiError: the dialect could not be detected.
         """
         dialect, gpu = await self._api.dialect(), self._api.gpu
-        quotes = await dialect.quotes(self._api.call(dialect))
-        if gpu is not None:
-            quotes += await gpu.quotes(self._api.call(dialect))
+        call = self._api.call(dialect)
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(each.quotes(call)) for each in (dialect, gpu) if each]
+        quotes = sum((task.result() for task in asked), Quotes())
         return Market(offers_of(quotes.found), quotes.places, quotes.unknown)
 
     async def service_status(self) -> ServiceStatus | NotReported:

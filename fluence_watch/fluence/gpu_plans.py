@@ -9,15 +9,16 @@ from typing import Final
 
 import msgspec
 
-from fluence_watch.fluence.dialects.elements import read_each
+from fluence_watch.fluence.dialects.elements import few, read_each
 from fluence_watch.fluence.dialects.parts import exact_price
 from fluence_watch.fluence.dialects.quotes import Found
-from fluence_watch.fluence.dialects.wire import array_page, decoded, expected
+from fluence_watch.fluence.dialects.wire import FieldError, array_page, decoded, expected
 from fluence_watch.fluence.http.calls import Call
 from fluence_watch.model.market import Quote
 from fluence_watch.model.resource import Kind
 
 _HOURS = Decimal(24)
+_LACKS = "a part of what it offers is missing"
 
 
 class Count(msgspec.Struct):
@@ -65,6 +66,12 @@ def gpu_plan(supply: Supply | None, gpu: GpuModel | None) -> str | None:
     return f"{number} x {kind}, {vcpus} vCPU, {memory}, {storage}"
 
 
+def _known(plan: str | None, path: str) -> str:
+    if plan is None:
+        raise FieldError(path, _LACKS)
+    return plan
+
+
 class _Pricing(msgspec.Struct):
     hour: Decimal
 
@@ -84,10 +91,10 @@ class _ContainerPlan(msgspec.Struct):
     attributes: _Attributes | None = None
 
     def quotes(self) -> list[Quote]:
-        plan = gpu_plan(self.plan.supply, self.plan.gpu_model)
+        plan = _known(gpu_plan(self.plan.supply, self.plan.gpu_model), ".plan")
         per_day = _HOURS * exact_price(self.plan.pricing.hour, ".plan.pricing.hour")
         places = (self.attributes or _Attributes()).location or ()
-        return [Quote(Kind.GPU_CONTAINER, plan, place, per_day) for place in places if plan]
+        return [Quote(Kind.GPU_CONTAINER, plan, place, per_day) for place in places]
 
 
 class _Option(msgspec.Struct):
@@ -111,10 +118,11 @@ class _Group(msgspec.Struct):
         for number in self.availability_by_number:
             for option in number.options:
                 supply = Supply(option.vcpu, option.memory, option.storage, number.gpu_count)
-                plan = gpu_plan(supply, self.gpu_model)
+                plan = _known(
+                    gpu_plan(supply, self.gpu_model), ".availability_by_number[].options[]"
+                )
                 price = exact_price(option.pricing.hour, ".pricing.hour")
-                if plan:
-                    yield Quote(kind, plan, option.location, _HOURS * price)
+                yield Quote(kind, plan, option.location, _HOURS * price)
 
 
 class _Groups(msgspec.Struct):
@@ -137,11 +145,13 @@ async def request_plans(call: Call, kind: Kind) -> Found:
     body = await call.get(f"{kind}_plans", PATHS[kind])
     what = "a list of GPU plans"
     if kind is Kind.GPU_CONTAINER:
-        elements = expected(what, array_page, body).elements
+        elements = few(expected(what, array_page, body).elements)
         found, flaws = read_each(elements, lambda raw: _CONTAINER_PLAN.decode(raw).quotes())
     else:
-        elements = expected(what, lambda body: decoded(_GROUPS, body), body).data
+        elements = few(expected(what, lambda body: decoded(_GROUPS, body), body).data)
         found, flaws = read_each(elements, lambda raw: list(_GROUP.decode(raw).quotes(kind)))
+    if found:  # a plan that lacks something is nobody's, but not all of them are
+        flaws = [flaw for flaw in flaws if not flaw.endswith(_LACKS)]
     return _flat(found), flaws
 
 

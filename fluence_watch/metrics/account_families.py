@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fluence_watch.metrics.labels import identity, label_value, place_labels
 from fluence_watch.metrics.numbers import count, timestamp, usdc
 from fluence_watch.metrics.view import AccountView
+from fluence_watch.model.bill import WATCHED
+from fluence_watch.model.charge import OTHER
 from fluence_watch.model.funding import account_burn, funded_until, resources_burn, unpriced
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
@@ -94,15 +96,16 @@ def _gpu_labels(each: Resource) -> str:
 def _charged(view: AccountView) -> Iterable[tuple[str, str]]:
     charged = view.bill.charged
     if charged is not None:
-        kinds = dict.fromkeys(view.bill.expected or (), MicroUsdc(0))
-        for kind, amount in sorted({**kinds, **charged}.items()):
-            yield f'kind="{label_value(kind)}"', usdc(amount) or ""
+        other = sum(charged.values()) - view.bill.sum
+        amounts = {kind: charged.get(kind, MicroUsdc(0)) for kind in WATCHED}
+        for kind, amount in sorted({**amounts, OTHER: MicroUsdc(other)}.items()):
+            yield f'kind="{kind}"', usdc(amount) or ""
 
 
 def _expected_charge(view: AccountView) -> Iterable[tuple[str, str]]:
     for kind, span in sorted((view.bill.expected or {}).items()):
         for bound, amount in span._asdict().items():
-            yield f'kind="{label_value(kind)}",bound="{bound}"', usdc(amount) or ""
+            yield f'kind="{kind}",bound="{bound}"', usdc(amount) or ""
 
 
 ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (

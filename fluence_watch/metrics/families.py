@@ -58,7 +58,8 @@ def _market_price(vm: Vm, view: AccountView) -> str | None:
     going = going_price(view.market, vm, view.billing) if view.market else None
     if going is None or going.here is None:
         return None
-    return usdc(MicroUsdc(going.here * view.billing.price_is_for // timedelta(days=1)))
+    a_day = timedelta(days=1) // view.billing.price_is_for
+    return usdc(MicroUsdc((going.here + a_day // 2) // a_day))
 
 
 def _drift(direction: Direction) -> VmSeries:

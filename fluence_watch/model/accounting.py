@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from fluence_watch.model.bill import Things
+from fluence_watch.model.bill import Priced, Things
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import VM, Charge
 from fluence_watch.model.known import KnownVm
@@ -18,28 +18,43 @@ from fluence_watch.model.snapshot import Snapshot
 class Seen:
     """What is known of an account after a poll. `at` is the last successful one, `None` before it.
 
-    `counted_at` is until when metered things are in the ledger, `things` are those that are billed.
+    `counted_at` is until when metered things are in the ledger.
     """
 
     known: Mapping[str, KnownVm]
     resources: KnownResources
     at: datetime | None
     counted_at: datetime | None
-    things: Things
+
+    @property
+    def things(self) -> Things:
+        """What costs money every second, by key."""
+        vms = {
+            key: Priced(VM, entry.last_known.price)
+            for key, entry in self.known.items()
+            if entry.missing_since is None and entry.vm.is_billed
+        }
+        rented = {
+            key: Priced(entry.resource.kind, entry.resource.price)
+            for key, entry in self.resources.items()
+            if entry.missing_since is None and not entry.resource.is_gpu
+        }
+        return {**vms, **rented}
 
 
-def poll_entries(before: Seen, after: Seen, snapshot: Snapshot, billing: Billing) -> list[Entry]:
-    """What moved between two polls."""
-    prepaid = _vms(before, snapshot, billing) if billing.prepaid else _metered(before, after)
-    return [*prepaid, *_gpus(before, snapshot)]
-
-
-def counted_until(before: Seen, after: Seen, billing: Billing) -> datetime | None:
-    """Until when metered things are in the ledger after the poll."""
-    if billing.prepaid or after.at is None:
-        return before.counted_at
-    is_first = before.counted_at is None
-    return after.at if is_first or _is_due(before, after) else before.counted_at
+def poll_entries(
+    before: Seen, after: Seen, snapshot: Snapshot, billing: Billing
+) -> tuple[list[Entry], datetime | None]:
+    """What moved between two polls, and until when metered things are counted then."""
+    gpus = list(_gpus(before, snapshot))
+    if billing.prepaid:
+        return [*_vms(before, snapshot, billing), *gpus], before.counted_at
+    if before.counted_at is None or after.at is None:
+        return gpus, after.at
+    earlier, later = before.things, after.things
+    if not _is_due(before.counted_at, after.at, changed=earlier != later):
+        return gpus, before.counted_at
+    return [*_metered(before, after, earlier, later), *gpus], after.at
 
 
 def _vms(before: Seen, snapshot: Snapshot, billing: Billing) -> Iterator[Entry]:
@@ -58,31 +73,27 @@ def _gpus(before: Seen, snapshot: Snapshot) -> Iterator[Entry]:
             yield from prepaid_entries(earlier, resource, resource.billing, before.at, now)
 
 
-def _metered(before: Seen, after: Seen) -> Iterator[Entry]:
+def _metered(before: Seen, after: Seen, earlier: Things, later: Things) -> Iterator[Entry]:
     """What metered things cost since they were last counted: each hour, and when anything changes.
 
     What both polls saw costs its former price until now. What is gone was there until the last poll,
     and what is new since it was created, or else since now.
     """
     since, now, counted = before.at, after.at, before.counted_at
-    if since is None or now is None or counted is None or not _is_due(before, after):
-        return
-    later = after.things
-    for key, thing in before.things.items():
+    assert now
+    assert counted
+    for key, thing in earlier.items():
         if thing.price is not None:
-            end = now if key in later else since
+            end = now if key in later or since is None else since
             yield from metered_entries(key, thing.price, (counted, end), now)
     for key, thing in later.items():
-        begin = _created_at(after, key) if key not in before.things else None
-        if thing.price is not None and begin is not None and since < begin < now:
+        begin = _created_at(after, key) if key not in earlier else None
+        if thing.price is not None and begin and since and since < begin < now:
             yield from metered_entries(key, thing.price, (begin, now), now)
 
 
-def _is_due(before: Seen, after: Seen) -> bool:
-    counted, now = before.counted_at, after.at
-    if counted is None or now is None or now <= counted:
-        return False
-    return _hour(counted) != _hour(now) or before.things != after.things
+def _is_due(counted: datetime, now: datetime, *, changed: bool) -> bool:
+    return now > counted and (changed or _hour(counted) != _hour(now))
 
 
 def _hour(at: datetime) -> datetime:

@@ -4,8 +4,8 @@ Polls are not charges: what changed between two polls was charged for a part of 
 day's cost has a least and a most. A thing that both polls saw costs at least the lower of its two
 prices, and anything that one of them saw, or that may still be there, at most the higher one.
 
-A day is known only if it was watched to the second: no poll failed for longer than `LONGEST_GAP`,
-every list was complete, and every price was known.
+A day is known only if it was watched to the second: never longer than `LONGEST_GAP` without a poll
+that saw everything, with every list complete and every price known.
 """
 
 from collections import Counter
@@ -19,12 +19,15 @@ from fluence_watch.model.charge import VM, Charge
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.vm import HALTED, STARTING, Status, Vm
 
 LONGEST_GAP = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
 _TICKS_AN_HOUR = METERED.price_is_for // _TICK
 _KEPT_DAYS = 9
+_UNCLEAR = (STARTING | HALTED | {Status.UNKNOWN}) - {Status.DRAFT}
 
 
 class Span(NamedTuple):
@@ -62,11 +65,6 @@ class DayCost:
         """What the resources of a kind should cost."""
         return _span(self.low.get(kind, 0), self.high.get(kind, 0))
 
-    @property
-    def total(self) -> Span:
-        """What everything should cost."""
-        return _span(sum(self.low.values()), sum(self.high.values()))
-
 
 def _span(low: int, high: int) -> Span:
     return Span(MicroUsdc(low // _TICKS_AN_HOUR), MicroUsdc(-(-high // _TICKS_AN_HOUR)))
@@ -84,11 +82,11 @@ Things = Mapping[str, Priced]
 
 
 def billed(known: Mapping[str, KnownVm], resources: Mapping[str, KnownResource]) -> Things:
-    """What is in the lists and charged per second."""
+    """What is in the lists and certainly charged per second."""
     vms = {
         key: Priced(VM, entry.last_known.price)
         for key, entry in known.items()
-        if entry.missing_since is None and entry.vm.is_billed
+        if entry.missing_since is None and entry.vm.is_billed and entry.vm.status not in _UNCLEAR
     }
     rented = {
         key: Priced(entry.resource.kind, entry.resource.price)
@@ -96,6 +94,21 @@ def billed(known: Mapping[str, KnownVm], resources: Mapping[str, KnownResource])
         if entry.missing_since is None and not entry.resource.is_gpu
     }
     return {**vms, **rented}
+
+
+def perhaps_billed(vms: Mapping[str, Vm], resources: Mapping[str, Resource]) -> Things:
+    """What is in the lists and may be charged: what begins, is halted, or is being removed."""
+    unclear = {
+        key: Priced(VM, vm.price)
+        for key, vm in vms.items()
+        if vm.status in _UNCLEAR or not (vm.is_billed or vm.status is Status.DRAFT)
+    }
+    leaving = {
+        key: Priced(each.kind, each.price)
+        for key, each in resources.items()
+        if not (each.is_billed or each.is_gpu)
+    }
+    return {**unclear, **leaving}
 
 
 def count_until(
@@ -108,38 +121,50 @@ def count_until(
     """The days with what was charged between two polls. The oldest ones are dropped.
 
     `before` is what the first poll saw, `after` what the second one did, and `maybe` what is not in
-    its lists, but may still be there.
+    its lists, but may still be there. An unknown price counts for nothing.
     """
     since, now = span
     everything = {**before, **after, **maybe}
     prices = {
-        key: [each[key].price for each in (before, after, maybe) if key in each]
+        key: [each[key].price or 0 for each in (before, after, maybe) if key in each]
         for key in everything
     }
     by_day = {each.day: each for each in days if now.date() - each.day < _KEPT_DAYS * _DAY}
-    is_known = all(price is not None for some in prices.values() for price in some)
-    if is_known and timedelta(0) < now - since <= LONGEST_GAP:
-        for day, ticks in _parts(since, now):
-            cost = by_day.get(day) or DayCost(day)
-            by_day[day] = _more(cost, everything, prices, before.keys() & after.keys(), ticks)
+    for day, ticks in _parts(since, now):
+        cost = by_day.get(day) or DayCost(day)
+        by_day[day] = _more(cost, everything, prices, before.keys() & after.keys(), ticks)
     return tuple(by_day[day] for day in sorted(by_day))
+
+
+def watch_until(
+    days: Sequence[DayCost], whole_at: datetime | None, now: datetime
+) -> tuple[DayCost, ...]:
+    """The days with the time between two polls that saw everything, unless that is too long."""
+    if whole_at is None or now - whole_at > LONGEST_GAP:
+        return tuple(days)
+    watched = dict(_parts(whole_at, now))
+    return tuple(replace(each, watched=each.watched + watched.get(each.day, 0)) for each in days)
+
+
+def all_priced(*seen: Things) -> bool:
+    """Whether every price is known."""
+    return all(each.price is not None for things in seen for each in things.values())
 
 
 def _more(
     cost: DayCost,
     things: Things,
-    prices: Mapping[str, Sequence[MicroUsdc | None]],
+    prices: Mapping[str, Sequence[int]],
     certain: Iterable[str],
     ticks: int,
 ) -> DayCost:
     low, high = dict(cost.low), dict(cost.high)
     sure = frozenset(certain)
     for key, thing in things.items():
-        known = [price for price in prices[key] if price is not None]
-        high[thing.kind] = high.get(thing.kind, 0) + ticks * max(known)
+        high[thing.kind] = high.get(thing.kind, 0) + ticks * max(prices[key])
         if key in sure:
-            low[thing.kind] = low.get(thing.kind, 0) + ticks * min(known)
-    return replace(cost, low=low, high=high, watched=cost.watched + ticks)
+            low[thing.kind] = low.get(thing.kind, 0) + ticks * min(prices[key])
+    return replace(cost, low=low, high=high)
 
 
 def _parts(since: datetime, until: datetime) -> Iterator[tuple[date, int]]:
@@ -152,16 +177,20 @@ def _parts(since: datetime, until: datetime) -> Iterator[tuple[date, int]]:
         start = end
 
 
+WATCHED = (VM, Kind.DISK.value, Kind.PUBLIC_IP.value)
+"""The kinds whose charges are compared. The API may charge for others, such as networks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bill:
     """What was charged on a day, and what it should have cost, by kind.
 
     `charged` is `None` if it is unknown, and so is `expected` if the day was not watched in full.
+    Only what is watched is compared.
     """
 
     charged: Mapping[str, MicroUsdc] | None = None
     expected: Mapping[str, Span] | None = None
-    total: Span = NOTHING
 
     @property
     def is_known(self) -> bool:
@@ -169,14 +198,21 @@ class Bill:
         return self.charged is not None and self.expected is not None
 
     @property
-    def miss(self) -> MicroUsdc:
-        """By how much the charge is too high, or, negative, too low."""
-        return self.total.miss(self.sum)
+    def total(self) -> Span:
+        """What everything should have cost."""
+        spans = (self.expected or {}).values()
+        low, high = (sum(span[end] for span in spans) for end in (0, 1))
+        return Span(MicroUsdc(low), MicroUsdc(high))
 
     @property
     def sum(self) -> MicroUsdc:
-        """What was charged in all."""
-        return MicroUsdc(sum((self.charged or {}).values()))
+        """What was charged for what is watched."""
+        return MicroUsdc(sum((self.charged or {}).get(kind, 0) for kind in WATCHED))
+
+    @property
+    def miss(self) -> MicroUsdc:
+        """By how much the charge is too high, or, negative, too low."""
+        return self.total.miss(self.sum)
 
 
 def bill_of(day: date, costs: Iterable[DayCost], charges: Iterable[Charge] | None) -> Bill:
@@ -184,13 +220,12 @@ def bill_of(day: date, costs: Iterable[DayCost], charges: Iterable[Charge] | Non
     cost = next((each for each in costs if each.day == day and each.is_whole), None)
     return Bill(
         None if charges is None else _by_kind(each for each in charges if each.day == day),
-        None if cost is None else {kind: cost.of(kind) for kind in cost.high},
-        cost.total if cost else NOTHING,
+        None if cost is None else {kind: cost.of(kind) for kind in WATCHED},
     )
 
 
 def _by_kind(charges: Iterable[Charge]) -> Mapping[str, MicroUsdc]:
-    sums: Counter[str] = Counter()
+    sums = Counter[str](dict.fromkeys(WATCHED, 0))
     for each in charges:
         sums[each.kind] += each.cost
     return {kind: MicroUsdc(amount) for kind, amount in sums.items()}

@@ -10,7 +10,7 @@ from fluence_watch.model.resource import Kind
 SETTLES_IN = timedelta(hours=6)
 """How long after the end of a day the API may still add to its charges."""
 
-VM = "vm"
+VM, OTHER = "vm", "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +37,7 @@ def words_of(kind: str) -> tuple[str, str]:
     """One and several of a kind, in words: `disk`, `disks`."""
     if kind == VM:
         return "VM", "VMs"
+    if kind == OTHER:
+        return "other", "others, such as networks"
     known = next((each for each in Kind if each == kind), None)
     return (known.word, known.words) if known else (kind, f"{kind}s")

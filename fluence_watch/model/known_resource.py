@@ -3,8 +3,9 @@
 Only what is billed is remembered. A resource that is not in a complete list is *missing*, and
 *lost* after `confirm_polls` such lists in a row. If most of a kind leave their list in the same
 poll, the list itself is suspect, and they are *doubted* for `suspect_for`, unless the account owes
-money: then they may be removed all at once. A GPU instance that is over stays listed, so one that
-is missing is forgotten.
+money: then they may be removed all at once. What is lost stays so until it is back, whatever the
+settings and the balance are later. A GPU instance that is over stays listed, so one that is missing
+is forgotten.
 """
 
 from collections import Counter, defaultdict
@@ -12,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from fluence_watch.model.known import Cause
 from fluence_watch.model.presence import SMALLEST_FLEET, PresenceLimits
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.snapshot import Snapshot
@@ -23,6 +25,7 @@ class KnownResource:
 
     While it is missing, `missing_polls` counts the complete lists without it, `last_seen_at` is the
     last successful poll that listed it, and `missing_among` how many of its kind there were then.
+    `cause` is why it is lost, once that is decided: `FUNDS` in an account that owes money.
     """
 
     resource: Resource
@@ -31,6 +34,7 @@ class KnownResource:
     missing_since: datetime | None = None
     missing_among: int = 0
     last_seen_at: datetime | None = None
+    cause: Cause | None = None
 
 
 KnownResources = Mapping[str, KnownResource]
@@ -59,7 +63,7 @@ def track_resources(
         kind = entry.resource.kind
         if key in snapshot.resources or kind not in snapshot.kinds:
             continue
-        if kind in snapshot.unlisted:
+        if kind in snapshot.unlisted or snapshot.incomplete_because:  # as in maintenance
             after[key] = entry
         elif not (key in deleted or entry.resource.is_gpu or _is_stale(entry, now, forget_after)):
             after[key] = _missed(entry, now, counts[kind], last_good_at)
@@ -127,29 +131,62 @@ class Missing:
         return frozenset(entry.resource.key for entry in (*self.unconfirmed, *doubted))
 
 
-def missing_resources(
+def settle_resources(
     known: KnownResources, limits: PresenceLimits, now: datetime, *, in_debt: bool
-) -> Missing:
-    """Which resources are lost. Those of an account in debt are never in doubt."""
-    lost: list[KnownResource] = []
+) -> KnownResources:
+    """What is known, with the cause of each loss that is certain after a successful poll."""
+    cause = Cause.FUNDS if in_debt else Cause.UNKNOWN
+    lost = {
+        key: replace(known[key], cause=cause)
+        for group in _departures(known).values()
+        for key in _confirmed(group, limits)
+        if in_debt or not (_is_suspect(group) and abs(now - _since(group)) < limits.suspect_for)
+    }
+    return {**known, **lost} if lost else known
+
+
+def missing_resources(known: KnownResources, limits: PresenceLimits) -> Missing:
+    """Which resources are lost, according to the causes that `settle_resources` found."""
+    lost = [entry for entry in known.values() if entry.cause is not None]
     unconfirmed: list[KnownResource] = []
     doubts = []
     for (kind, since), group in _departures(known).items():
-        confirmed = [each for each in group if each.missing_polls >= limits.confirm_polls]
-        unconfirmed += [each for each in group if each not in confirmed]
-        until, among = since + limits.suspect_for, group[0].missing_among
-        is_suspect = among >= SMALLEST_FLEET and 2 * len(group) > among and not in_debt
-        if confirmed and is_suspect and abs(now - since) < limits.suspect_for:
-            doubts.append(DoubtedList(kind, since, until, among, tuple(confirmed)))
+        confirmed = _confirmed(group, limits)
+        unconfirmed += [entry for key, entry in group.items() if key not in confirmed]
+        if confirmed and _is_suspect(group):
+            until, among = since + limits.suspect_for, _among(group)
+            doubts.append(DoubtedList(kind, since, until, among, tuple(confirmed.values())))
         else:
-            lost += confirmed
+            unconfirmed += confirmed.values()
     return Missing(tuple(lost), tuple(doubts), tuple(unconfirmed))
 
 
-def _departures(known: KnownResources) -> Mapping[tuple[Kind, datetime], list[KnownResource]]:
-    """The missing resources by their kind and the poll in which they went missing."""
-    groups: dict[tuple[Kind, datetime], list[KnownResource]] = defaultdict(list)
-    for entry in known.values():
-        if entry.missing_since is not None:
-            groups[entry.resource.kind, entry.missing_since].append(entry)
+_Group = Mapping[str, KnownResource]
+
+
+def _departures(known: KnownResources) -> Mapping[tuple[Kind, datetime], _Group]:
+    """The missing resources that are not lost, by their kind and the poll they went missing in."""
+    groups: dict[tuple[Kind, datetime], dict[str, KnownResource]] = defaultdict(dict)
+    for key, entry in known.items():
+        if entry.missing_since is not None and entry.cause is None:
+            groups[entry.resource.kind, entry.missing_since][key] = entry
     return groups
+
+
+def _confirmed(group: _Group, limits: PresenceLimits) -> _Group:
+    return {key: e for key, e in group.items() if e.missing_polls >= limits.confirm_polls}
+
+
+def _is_suspect(group: _Group) -> bool:
+    """Whether most of the kind left at once."""
+    return _among(group) >= SMALLEST_FLEET and 2 * len(group) > _among(group)
+
+
+def _among(group: _Group) -> int:
+    return next(iter(group.values())).missing_among
+
+
+def _since(group: _Group) -> datetime:
+    since = next(iter(group.values())).missing_since
+    assert since
+    return since

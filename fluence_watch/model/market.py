@@ -4,13 +4,13 @@ Prices are compared for a day, whatever the billing. A *plan* is what things of 
 common: the cores and memory of a VM, the type of a disk, the model of a GPU.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
 from fluence_watch.model.billing import EPOCHS, Billing
-from fluence_watch.model.charge import VM
+from fluence_watch.model.charge import VM, words_of
 from fluence_watch.model.funding import DAYS_A_MONTH, burn_per_day
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
@@ -18,6 +18,8 @@ from fluence_watch.model.vm import Vm
 
 GIB = 2**30
 _GB = 10**9
+_MOST = 2**63 - 1  # what a database stores
+_EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
 class Quote(NamedTuple):
@@ -35,8 +37,8 @@ class Quote(NamedTuple):
     more_storage: Decimal | None = None
 
 
-Offers = Mapping[tuple[str, str], Mapping[str, Quote]]
-"""The cheapest quote by kind and plan, and then by place."""
+Offers = Mapping[tuple[str, str], Mapping[str, Sequence[Quote]]]
+"""The quotes by kind and plan, and then by place: the cheapest of each storage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,23 @@ class Market:
     places: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
 
+    def knows(self, kind: str) -> bool:
+        """Whether what is asked for a kind is known in full."""
+        return f"{words_of(kind)[0]} prices" not in self.unknown
+
 
 def offers_of(quotes: Iterable[Quote]) -> Offers:
     """The quotes by what they are for."""
-    offers: dict[tuple[str, str], dict[str, Quote]] = {}
-    for quote in quotes:
-        places = offers.setdefault((quote.kind, quote.plan), {})
-        known = places.get(quote.place)
-        if known is None or quote.per_day < known.per_day:
-            places[quote.place] = quote
+    offers: dict[tuple[str, str], dict[str, list[Quote]]] = {}
+    for quote in sorted(quotes, key=lambda quote: quote.per_day):
+        known = offers.setdefault((quote.kind, quote.plan), {}).setdefault(quote.place, [])
+        if not any(_have_same_storage(quote, each) for each in known):
+            known.append(quote)
     return offers
+
+
+def _have_same_storage(one: Quote, other: Quote) -> bool:
+    return one[-2:] == other[-2:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,48 +100,50 @@ def going_price(
 
     `None` if its price or its plan is unknown, or nobody offers the plan.
     """
-    kind = VM if isinstance(thing, Vm) else thing.kind
-    quotes = market.offers.get((kind, thing.plan or ""), {})
-    if not thing.is_billed or thing.price is None or not quotes:
+    if not thing.is_billed or thing.price is None or not thing.plan:
         return None
-    place = _place(market, thing)
-    asked = {
-        where: price
-        for where, quote in quotes.items()
-        if (price := _asked(quote, thing)) is not None
+    kind = VM if isinstance(thing, Vm) else thing.kind
+    quotes = market.offers.get((kind, thing.plan), {})
+    place, own = place_of(market, thing), billing if isinstance(thing, Vm) else thing.billing
+    prices = {
+        where: [price for quote in offered if (price := _asked(quote, thing)) is not None]
+        for where, offered in quotes.items()
     }
+    asked = {where: min(each) for where, each in prices.items() if each}
     if not asked:
         return None
     here = asked.pop(place, None) if place else None
     best = min(asked, key=asked.__getitem__, default=None)
     return GoingPrice(
-        burn_per_day([thing], billing if isinstance(thing, Vm) else thing.billing),
+        burn_per_day([thing], own),
         place,
         here,
-        asked[best] if best else None,
+        None if best is None else asked[best],
         best,
     )
 
 
-def _place(market: Market, thing: Vm | Resource) -> str | None:
+def place_of(market: Market, thing: Vm | Resource) -> str | None:
+    """Where it is, by the name of the place."""
     if isinstance(thing, Vm):
         return thing.datacenter.name if thing.datacenter else None
     return market.places.get(thing.location or "", thing.location)
 
 
 def _asked(quote: Quote, thing: Vm | Resource) -> MicroUsdc | None:
-    """The price of a thing of this size."""
+    """The price of a thing of this size; `None` if it is unknown, or no amount of money."""
     price = quote.per_day
     if isinstance(thing, Resource) and thing.kind is Kind.DISK:
         if thing.size_bytes is None:
             return None
-        price = price * thing.size_bytes / _GB
+        price = _EXACT.divide(_EXACT.multiply(price, thing.size_bytes), _GB)
     if isinstance(thing, Vm) and quote.storage_bytes is not None:
         more = _more_storage(quote, thing)
         if more is None:
             return None
-        price += more
-    return MicroUsdc(int(price.quantize(Decimal(1), ROUND_HALF_EVEN)))
+        price = _EXACT.add(price, more)
+    micro = int(_EXACT.to_integral_value(price))
+    return MicroUsdc(micro) if micro <= _MOST else None
 
 
 def _more_storage(quote: Quote, vm: Vm) -> Decimal | None:
@@ -142,4 +153,6 @@ def _more_storage(quote: Quote, vm: Vm) -> Decimal | None:
     extra = vm.storage_bytes - quote.storage_bytes
     if extra <= 0:
         return Decimal(0)
-    return None if quote.more_storage is None else quote.more_storage * extra / GIB
+    if quote.more_storage is None:
+        return None
+    return _EXACT.divide(_EXACT.multiply(quote.more_storage, extra), GIB)

@@ -13,7 +13,7 @@ REMOVAL_EXPECTED_FOR = timedelta(days=2)  # longer than the end of a GPU instanc
 
 
 class NoteAction(StrEnum):
-    """What the user did. `KEPT` undoes a `REMOVED` if the API did not delete the VM."""
+    """What the user did. `KEPT` undoes a `REMOVED` if the API did not delete the VM, or the resource."""
 
     REMOVED = "removed"
     KEPT = "kept"
@@ -21,6 +21,7 @@ class NoteAction(StrEnum):
     KEY_ADDED = "key_added"
     KEY_REMOVED = "key_removed"
     RESOURCE_REMOVED = "resource_removed"
+    RESOURCE_KEPT = "resource_kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,13 @@ def expected_changes(notes: Iterable[Note], now: datetime) -> frozenset[tuple[No
 
     Whether the request succeeded is unknown. So is whether the last list was read after it.
     """
-    return frozenset((note.action, note.subject) for note in notes if _is_expected(note, now))
+    expected: set[tuple[NoteAction, str]] = set()
+    for note in notes:
+        if note.action is NoteAction.RESOURCE_KEPT:
+            expected.discard((NoteAction.RESOURCE_REMOVED, note.subject))
+        elif _is_expected(note, now):
+            expected.add((note.action, note.subject))
+    return frozenset(expected)
 
 
 def obsolete_notes(notes: Iterable[Note], now: datetime) -> list[Note]:
@@ -73,6 +80,7 @@ _EXPECTED_FOR = {
     NoteAction.KEY_ADDED: KEY_EXPECTED_FOR,
     NoteAction.KEY_REMOVED: KEY_EXPECTED_FOR,
     NoteAction.RESOURCE_REMOVED: REMOVAL_EXPECTED_FOR,
+    NoteAction.RESOURCE_KEPT: REMOVAL_EXPECTED_FOR,
 }
 
 

@@ -33,6 +33,11 @@ class Kind(StrEnum):
         """Several of them, in words."""
         return _WORDS[self][1]
 
+    @property
+    def command(self) -> str:
+        """The group of commands that manage it: `disk`, `ip` or `gpu`."""
+        return {Kind.DISK: "disk", Kind.PUBLIC_IP: "ip"}.get(self, "gpu")
+
 
 _WORDS = {
     Kind.DISK: ("disk", "disks"),

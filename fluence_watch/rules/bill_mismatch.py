@@ -1,7 +1,8 @@
 """What the API charged differs from what everything should have cost, several days in a row.
 
 The rule concerns APIs that charge per second and report charges by day. Only days that were watched
-to the second are compared, six hours after their end (see `model/bill.py`).
+to the second are compared, six hours after their end (see `model/bill.py`), and only the charges for
+VMs, disks and public IPs: others, such as those for networks, are named and not judged.
 
     each of the last `days` days     verdict
     all differ                       the bill is wrong, or something is not watched
@@ -16,8 +17,8 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from fluence_watch.model.bill import Bill, bill_of
-from fluence_watch.model.charge import VM, Charge, last_settled, words_of
+from fluence_watch.model.bill import NOTHING, WATCHED, Bill, bill_of
+from fluence_watch.model.charge import OTHER, VM, Charge, last_settled, words_of
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.rules.base import (
@@ -33,6 +34,7 @@ from fluence_watch.rules.base import (
 NAME = "bill_mismatch"
 _UNKNOWN = Judgement(unknown=frozenset({""}))
 _NAMED = 3
+_HOURS_A_DAY = 24
 _LEAST = MicroUsdc(1_000)  # of a resource and a day: less is the rounding of many seconds
 
 
@@ -71,9 +73,9 @@ class KindBill:
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """A resource whose charge is not its price times its hours, or that is in no list.
+    """A resource whose charge is not its price times its hours, or that is in no list any more.
 
-    `at_price` is what those hours cost at its price, `None` if it is not listed.
+    `at_price` is what those hours cost at its price, `None` if its price or the resource is unknown.
     """
 
     kind: str
@@ -152,24 +154,33 @@ def _facts(situation: Situation, bills: Sequence[Bill]) -> BillMismatch:
 
 def _kinds(bill: Bill) -> Iterator[KindBill]:
     charged, expected = bill.charged or {}, bill.expected or {}
-    for kind in sorted(charged.keys() | expected.keys()):
-        span, amount = expected.get(kind), charged.get(kind, MicroUsdc(0))
-        low, high = span or (MicroUsdc(0), None)
-        yield KindBill(kind, amount, low, high)
+    for kind in sorted(WATCHED):
+        yield KindBill(kind, charged.get(kind, MicroUsdc(0)), *expected.get(kind, NOTHING))
+    other = MicroUsdc(sum(charged.values()) - bill.sum)
+    if other:
+        yield KindBill(OTHER, other, MicroUsdc(0), None)
 
 
 def _odd(situation: Situation, charges: Sequence[Charge]) -> list[Charged]:
-    """The resources whose charge is not their price times their hours, the worst first."""
+    """The resources whose charge is not their price times their hours, the worst first.
+
+    What is not known any more comes last: it may have been deleted since.
+    """
     prices = _prices(situation)
     odd = [each for charge in charges if (each := _charged(charge, prices)) is not None]
-    return sorted(odd, key=lambda each: -abs(each.charged - (each.at_price or 0)))
+    return sorted(odd, key=_by_badness)
+
+
+def _by_badness(each: Charged) -> tuple[bool, int]:
+    off = each.charged - (each.at_price or 0)
+    return each.at_price is None and each.hours <= _HOURS_A_DAY, -abs(off)
 
 
 def _charged(charge: Charge, prices: Mapping[str, MicroUsdc | None]) -> Charged | None:
     key = charge.resource_id.lower() if charge.resource_id else ""
     price = prices.get(key if charge.kind == VM else f"{charge.kind}:{key}")
     at_price = None if price is None else MicroUsdc(round(price * charge.hours))
-    if abs(charge.cost - (at_price or 0)) < _LEAST:
+    if charge.kind not in WATCHED or abs(charge.cost - (at_price or 0)) < _LEAST:
         return None
     name, kind = charge.resource_id or "unknown", charge.kind
     return Charged(kind, name, charge.name, charge.hours, charge.cost, at_price)

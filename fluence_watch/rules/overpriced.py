@@ -4,16 +4,16 @@ What runs keeps its price, so the market may become cheaper. What is dearer by b
 what nobody offers, or whose price is unknown, is not.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from pydantic import Field
 
+from fluence_watch.model.charge import VM
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
-from fluence_watch.model.market import GoingPrice, going_price
+from fluence_watch.model.market import GoingPrice, Market, going_price
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.resource import Resource, ResourceRef
+from fluence_watch.model.resource import Kind, Resource, ResourceRef
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import (
     Judgement,
@@ -23,9 +23,11 @@ from fluence_watch.rules.base import (
     RuleSettings,
     Situation,
     Usdc,
+    absent_resources,
 )
 
 NAME = "overpriced"
+_OF_RESOURCES = tuple(f"{kind}:" for kind in Kind)
 
 
 class OverpricedSettings(RuleSettings):
@@ -70,46 +72,69 @@ class Overpriced:
 
 def judge(situation: Situation, settings: OverpricedSettings) -> Judgement:
     """Report everything that is dearer than the market."""
-    market = situation.snapshot.market if situation.snapshot else None
-    ours = {each.subject for each in situation.alerts if each.rule == NAME}
-    if market is None or situation.snapshot is None:
-        return Judgement(unknown=frozenset(ours))
-    things: dict[str, Vm | Resource] = {**situation.snapshot.vms, **situation.snapshot.resources}
-    prices = {
-        key: going
+    snapshot = situation.snapshot
+    if snapshot is None or snapshot.market is None:
+        return Judgement(unknown=frozenset(_subjects(situation)))
+    things: dict[str, Vm | Resource] = {**snapshot.vms, **snapshot.resources}
+    compared = {
+        key: (going, asked)
         for key, thing in things.items()
-        if (going := going_price(market, thing, situation.billing)) is not None
+        if (going := going_price(snapshot.market, thing, situation.billing))
+        and (asked := going.best if settings.elsewhere else going.here) is not None
     }
-    found = [
-        Finding(Fingerprint(situation.account, NAME, key), settings.severity, facts)
-        for key, going in prices.items()
-        for facts in _dearer(things[key], going, settings)
+    findings = [
+        Finding(
+            Fingerprint(situation.account, NAME, key),
+            settings.severity,
+            _facts(things[key], going, asked),
+        )
+        for key, (going, asked) in compared.items()
+        if _is_dearer(going, asked, settings)
     ]
-    unpriced = frozenset(ours - prices.keys())
+    absent = _absent(situation)
+    others = {key: things[key] for key in _subjects(situation) & things.keys() - compared.keys()}
+    waiting = {key for key, thing in others.items() if _may_be_compared(snapshot.market, thing)}
+    return Judgement(findings, absent.unknown | waiting, absent.gone | (others.keys() - waiting))
+
+
+def _subjects(situation: Situation) -> set[str]:
+    """What there are alerts about."""
+    return {each.subject for each in situation.alerts if each.rule == NAME}
+
+
+def _absent(situation: Situation) -> Judgement:
+    """The resources that are in no list any more; `evaluate` knows what became of VMs."""
+    unknown, gone = absent_resources(situation, NAME)
     return Judgement(
-        found, *((unpriced, frozenset()) if market.unknown else (frozenset(), unpriced))
+        unknown=unknown, gone=frozenset(each for each in gone if each.startswith(_OF_RESOURCES))
     )
 
 
-def _dearer(
-    thing: Vm | Resource, going: GoingPrice, settings: OverpricedSettings
-) -> Iterator[Overpriced]:
-    asked = going.best if settings.elsewhere else going.here
-    if asked is None:
-        return
-    is_elsewhere, saving = asked != going.here, going.saving(asked)
+def _is_dearer(going: GoingPrice, asked: MicroUsdc, settings: OverpricedSettings) -> bool:
     numerator, denominator = settings.min_percent.as_integer_ratio()
     more = going.per_day - asked
-    if saving >= settings.min_usdc and 100 * denominator * more > numerator * asked:
-        yield Overpriced(
-            vm=ref(thing) if isinstance(thing, Vm) else None,
-            resource=None if isinstance(thing, Vm) else thing.ref,
-            per_day=going.per_day,
-            asked=asked,
-            place=going.best_place if is_elsewhere else going.place,
-            is_elsewhere=is_elsewhere,
-            saving=saving,
-        )
+    is_much = going.saving(asked) >= settings.min_usdc
+    return is_much and 100 * denominator * more > numerator * asked
+
+
+def _facts(thing: Vm | Resource, going: GoingPrice, asked: MicroUsdc) -> Overpriced:
+    is_elsewhere = asked != going.here
+    return Overpriced(
+        vm=ref(thing) if isinstance(thing, Vm) else None,
+        resource=None if isinstance(thing, Vm) else thing.ref,
+        per_day=going.per_day,
+        asked=asked,
+        place=going.best_place if is_elsewhere else going.place,
+        is_elsewhere=is_elsewhere,
+        saving=going.saving(asked),
+    )
+
+
+def _may_be_compared(market: Market, thing: Vm | Resource) -> bool:
+    """Whether the price of something, or what is asked for it, is only unknown."""
+    kind, place = (VM, thing.datacenter) if isinstance(thing, Vm) else (thing.kind, thing.location)
+    is_known = None not in (thing.price, thing.plan, place) and market.knows(kind)
+    return thing.is_billed and not is_known
 
 
 RULE = Rule(

@@ -8,8 +8,8 @@ from decimal import Decimal
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, funded_until, resources_burn
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.resource import ResourceRef
-from fluence_watch.model.vm import Vm
+from fluence_watch.model.resource import Resource, ResourceRef
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
 
 NAME = "price_changed"
@@ -42,7 +42,10 @@ class PriceChanged:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePriceChanged:
-    """The same of something that is billed by itself. Its prices are for an hour."""
+    """The same of something that is billed by itself, and what it costs in 30 days now.
+
+    Its prices are for an hour. `attached` is whether a VM uses it.
+    """
 
     resource: ResourceRef
     old: MicroUsdc
@@ -50,6 +53,7 @@ class ResourcePriceChanged:
     difference: MicroUsdc
     percent: Decimal | None
     per_month: MicroUsdc
+    attached: bool = False
 
 
 def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
@@ -59,7 +63,8 @@ def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
 
 def _vms(situation: Situation, settings: PriceChangedSettings) -> Iterator[Finding]:
     for key, vm in situation.vms.items():
-        old = situation.before[key].last_known.price if key in situation.before else None
+        entry = situation.before.get(key)
+        old = entry.last_known.price if entry and _is_same_vm(entry.last_known, vm) else None
         if old is None or vm.price is None or old == vm.price or not vm.is_billed:
             continue
         yield _finding(situation, settings, key, _facts(situation, vm, old, vm.price))
@@ -69,7 +74,7 @@ def _resources(situation: Situation, settings: PriceChangedSettings) -> Iterator
     listed = situation.snapshot.resources if situation.snapshot else {}
     for key, each in listed.items():
         before = situation.resources_before.get(key)
-        old = before.resource.price if before else None
+        old = before.resource.price if before and _is_same(before.resource, each) else None
         if old is None or each.price is None or old == each.price or not each.is_billed:
             continue
         facts = ResourcePriceChanged(
@@ -78,8 +83,20 @@ def _resources(situation: Situation, settings: PriceChangedSettings) -> Iterator
             each.price,
             *_change(old, each.price),
             per_month=MicroUsdc(DAYS_A_MONTH * resources_burn([each])),
+            attached=bool(each.attached_to),
         )
         yield _finding(situation, settings, key, facts)
+
+
+def _is_same_vm(before: Vm, after: Vm) -> bool:
+    """Whether it is what it was. A draft that is launched is not."""
+    return before.status is not Status.DRAFT and before.plan in {None, after.plan}
+
+
+def _is_same(before: Resource, after: Resource) -> bool:
+    """Whether it is what it was. A disk that has grown is not."""
+    size = before.size_bytes in {None, after.size_bytes}
+    return size and before.plan in {None, after.plan}
 
 
 def _finding(

@@ -200,10 +200,13 @@ def _resource(situation: Situation, settings: VmVanishedSettings, entry: KnownRe
         entry.last_seen_at,
         entry.missing_since,
         attached=bool(entry.resource.attached_to),
-        in_debt=_is_in_debt(situation),
+        in_debt=entry.cause is Cause.FUNDS,
     )
     fingerprint = Fingerprint(situation.account, NAME, entry.resource.key)
-    return Finding(fingerprint, settings.severity, facts)
+    # `for` counts from when it went missing, as for VMs
+    since = entry.missing_since or situation.now
+    at_once = situation.now - since >= settings.hold
+    return Finding(fingerprint, settings.severity, facts, at_once=at_once)
 
 
 def _resources(situation: Situation, settings: VmVanishedSettings, doubt: DoubtedList) -> Finding:

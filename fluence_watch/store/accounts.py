@@ -29,6 +29,7 @@ def advance_account(connection: Connection, name: str, after: AccountState, vers
         "ssh_keys": None if after.ssh_keys is None else dump(after.ssh_keys),
         "balance": None if after.balance is None else dump(after.balance),
         "costs": dump(after.costs) if after.costs else None,
+        "whole_at": after.whole_at,
         "counted_at": after.counted_at,
         "settled_day": after.settled_day,
         "version": version + 1,

@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from fluence_watch.alerting.state import Change
+from fluence_watch.model.known import Cause
 from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.store.codec import dump, load_resource
 from fluence_watch.store.schema import resources
@@ -48,6 +49,7 @@ def _values(account_id: int, key: str, entry: KnownResource) -> dict[str, Any]:
         "missing_since": entry.missing_since,
         "missing_among": entry.missing_among,
         "last_seen_at": entry.last_seen_at,
+        "cause": entry.cause,
     }
 
 
@@ -59,4 +61,5 @@ def _known(row: Row[Any]) -> KnownResource:
         row.missing_since,
         row.missing_among,
         row.last_seen_at,
+        None if row.cause is None else Cause(row.cause),
     )

@@ -40,6 +40,7 @@ accounts = Table(
     Column("ssh_keys", AnyText),  # JSON, NULL before the first list of keys
     Column("balance", AnyText),  # JSON
     Column("costs", AnyText),  # JSON, of the latest days
+    Column("whole_at", Moment),
     Column("counted_at", Moment),
     Column("settled_day", Day),
     Column("absent_since", Moment),  # NULL while the account is watched
@@ -77,6 +78,7 @@ resources = Table(
     Column("missing_since", Moment),
     Column("missing_among", Integer, nullable=False),
     Column("last_seen_at", Moment),
+    Column("cause", AnyText),
     UniqueConstraint("account_id", "key"),
 )
 

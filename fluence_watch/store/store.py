@@ -129,6 +129,7 @@ class Store:
                 _load(load_balance, row.balance, account),
                 load_resources(connection, row.id),
                 _load(load_costs, row.costs, account) or (),
+                row.whole_at,
                 row.counted_at,
                 row.settled_day,
             )

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import VM
-from fluence_watch.model.market import GoingPrice
+from fluence_watch.model.funding import burn_per_day
+from fluence_watch.model.market import Market, going_price, place_of
 from fluence_watch.model.money import in_usdc
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
@@ -38,16 +40,18 @@ class MarketView:
         return vm_title(self.id, self.name)
 
 
-def market_view(account: str, thing: Vm | Resource, going: GoingPrice | None) -> MarketView:
-    """The view of something; without a going price only what it is."""
+def market_view(account: str, thing: Vm | Resource, market: Market, billing: Billing) -> MarketView:
+    """The view of something that is billed. `billing` is how VMs are paid."""
+    going = going_price(market, thing, billing)
+    own = billing if isinstance(thing, Vm) else thing.billing
     return MarketView(
         account=account,
         kind=VM if isinstance(thing, Vm) else thing.kind,
         id=thing.id,
         name=thing.name,
         plan=thing.plan,
-        place=going.place if going else None,
-        per_day=in_usdc(going.per_day) if going else None,
+        place=place_of(market, thing),
+        per_day=None if thing.price is None else in_usdc(burn_per_day([thing], own)),
         market_here=in_usdc(going.here) if going else None,
         market_elsewhere=in_usdc(going.elsewhere) if going else None,
         best_place=going.best_place if going else None,

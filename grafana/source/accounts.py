@@ -29,7 +29,7 @@ _OWED = f"max by (account) (fluence_account_overage_usdc{{{ACCOUNT}}})"
 _REMOVED = f"fluence_account_removal_timestamp_seconds{{{ACCOUNT}}}"
 _RENTED = f"fluence_resources{{{ACCOUNT}}}"
 _RENTED_BURN = f"fluence_resources_burn_usdc_per_day{{{ACCOUNT}}}"
-_CHARGED = f"fluence_account_charged_usdc{{{ACCOUNT}}}"
+_CHARGED = f'fluence_account_charged_usdc{{{ACCOUNT}, kind!="other"}}'
 _EXPECTED = f'fluence_account_expected_charge_usdc{{{ACCOUNT}, bound="high"}}'
 _PERMISSION = f"fluence_account_permission{{{ACCOUNT}}}"
 _NOT_ENDED = f'unless on ({VM}) fluence_vm_status{{{ACCOUNT}, status=~"draft|terminating|terminated|failed"}}'
@@ -160,8 +160,8 @@ def _money() -> list[AnyPanel]:
             "What the API charged for the last settled day, and the most that everything should have"
             " cost; the 10 largest. In the dialect cloud, with a key that may read charges.",
             USDC,
-            over_time(f"topk(10, {_by('account', _CHARGED)})", "{{account}} charged"),
-            over_time(f"topk(10, {_by('account', _EXPECTED)})", "{{account}} expected"),
+            over_time(f"topk(10, {_sum(_CHARGED)})", "{{account}} charged"),
+            over_time(f"topk(10, {_sum(_EXPECTED)})", "{{account}} expected"),
         ),
         series(
             "VMs",
@@ -254,6 +254,11 @@ def _gpu(metric: str) -> str:
 
 def _by(labels: str, expression: str) -> str:
     return f"max by ({labels}) ({expression})"
+
+
+def _sum(expression: str) -> str:
+    """The kinds of an account together, however many watch it."""
+    return f"sum by (account) (max by (account, kind) ({expression}))"
 
 
 def _polls() -> list[AnyPanel]:

@@ -78,6 +78,9 @@ def test_everything_can_be_done(client: BlockingClient, world: World) -> None:
     assert 3 == len(world.rentals)
     (gpu,) = client.list_resources(Kind.GPU_VM).found
     client.rename_gpu(Kind.GPU_VM, gpu.id, "lab")
+    going = fluence.going_price(client.market(), gpu)
+    assert going is not None
+    assert (24 * (gpu.price or 0), "US") == (going.here, going.place)
     (key,) = client.list_ssh_keys()
     client.delete_ssh_key(key)
     assert client.add_ssh_key("again", key.public_key).is_new

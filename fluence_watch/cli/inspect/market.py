@@ -13,7 +13,7 @@ from fluence_watch.cli.common.options import AccountOption, ConfigOption, Format
 from fluence_watch.cli.common.output import Column, OutputFormat, print_json, print_rows
 from fluence_watch.errors import ApiError
 from fluence_watch.model.charge import VM, words_of
-from fluence_watch.model.market import Market, going_price
+from fluence_watch.model.market import Market
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.text import inert
@@ -53,13 +53,15 @@ class _Asked:
 def market(
     reference: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VM]...", help="Ids, beginnings of ids, names, or globs on names."),
+        typer.Argument(
+            metavar="REFERENCE", help="Ids, beginnings of ids, names, or globs on names."
+        ),
     ] = None,
     config: ConfigOption = None,
     account: AccountOption = None,
     form: FormatOption = OutputFormat.TABLE,
 ) -> None:
-    """Print what everything that runs would cost now, at its place and elsewhere.
+    """Print what all that runs would cost now, here and elsewhere.
 
     Amounts are USDC a day. What runs keeps its price: a saving is that of a new one, in 30 days.
     """
@@ -68,12 +70,15 @@ def market(
     setup = prepared(config, account)
     asked = _ask_all(setup)
     rows = [row for each in asked for row in _rows(setup, each)]
-    shown = [row for row in rows if not reference or _is_meant(row, reference)]
+    wanted = [each for each in reference or () if each]
+    shown = [row for row in rows if not wanted or any(_is_meant(row, each) for each in wanted)]
     if form is OutputFormat.JSON:
         print_json(shown)
     elif shown:
         _print_table(shown, form)
-    _end(asked, reference if not shown else None)
+    elif not wanted:
+        typer.echo("nothing that costs money is known")
+    _end(asked, [each for each in wanted if not any(_is_meant(row, each) for row in rows)])
 
 
 def _ask_all(setup: "Setup") -> Sequence[_Asked]:
@@ -105,15 +110,13 @@ def _rows(setup: "Setup", asked: _Asked) -> "Iterable[MarketView]":
     things: list[Vm | Resource] = [*outcome.vms.values(), *outcome.resources.values()]
     for thing in things:
         if thing.is_billed:
-            yield market_view(outcome.account, thing, going_price(known, thing, billing))
+            yield market_view(outcome.account, thing, known, billing)
 
 
-def _is_meant(row: "MarketView", references: Iterable[str]) -> bool:
-    return any(
-        row.id.lower().startswith(each.lower()) or fnmatchcase(row.name or "", each)
-        for each in references
-        if each
-    )
+def _is_meant(row: "MarketView", reference: str) -> bool:
+    name = row.name or ""
+    is_named = name == reference or fnmatchcase(name, reference)
+    return is_named or row.id.lower().startswith(reference.lower())
 
 
 def _print_table(rows: "Sequence[MarketView]", form: OutputFormat) -> None:
@@ -136,14 +139,21 @@ def _print_table(rows: "Sequence[MarketView]", form: OutputFormat) -> None:
         ],
         form,
     )
-    here = sum((row.saves_here or Decimal(0) for row in rows), Decimal(0))
-    best = sum((row.saves_at_best or Decimal(0) for row in rows), Decimal(0))
-    typer.echo(
-        f"\nin 30 days, new ones at the same places save {here:,.2f} USDC, the cheapest {best:,.2f}"
-    )
+    typer.echo(f"\n{_sums(rows)}")
 
 
-def _end(asked: Sequence[_Asked], missing: Sequence[str] | None) -> None:
+def _sums(rows: "Sequence[MarketView]") -> str:
+    """What new ones save; not counted is what nobody offers, or whose price is not known."""
+    known = [row for row in rows if row.saves_at_best is not None]
+    if not known:
+        return "what the market asks for them is not known"
+    here = sum((row.saves_here or Decimal(0) for row in known), Decimal(0))
+    best = sum((row.saves_at_best or Decimal(0) for row in known), Decimal(0))
+    more = f"; not counted: {len(rows) - len(known)}" if len(known) < len(rows) else ""
+    return f"in 30 days, new ones at the same places save {here:,.2f} USDC, the cheapest {best:,.2f}{more}"
+
+
+def _end(asked: Sequence[_Asked], missing: Sequence[str]) -> None:
     """Print on stderr what is not known; exit with 3 if it is an account, 1 if nothing is meant."""
     code = 0
     for each in asked:
@@ -151,20 +161,30 @@ def _end(asked: Sequence[_Asked], missing: Sequence[str] | None) -> None:
             _note(each.outcome.account, each.outcome.message)
             code = UNKNOWN
             continue
-        assert isinstance(each.outcome, Snapshot)
-        name = each.outcome.account
+        _note_unlisted(each.outcome)
         if isinstance(each.market, ApiError):
-            _note(name, f"the market is not known: {each.market}")
+            _note(each.outcome.account, f"the market is not known: {each.market}")
             code = UNKNOWN
         else:
             for what, why in each.market.unknown.items():
-                _note(name, f"{what} are not known in full: {inert(why)}")
+                _note(each.outcome.account, f"{what} are not known in full: {inert(why)}")
     if missing and not code:
         named = ", ".join(inert(each, 60) for each in missing)
         typer.echo(f"fluence-watch: nothing that runs is meant by: {named}", err=True)
         code = NOT_FOUND
     if code:
         raise typer.Exit(code)
+
+
+def _note_unlisted(outcome: Snapshot) -> None:
+    """Print what may run and is not shown."""
+    if outcome.rejected:
+        _note(outcome.account, f"VMs that cannot be read: {len(outcome.rejected)}")
+    if outcome.incomplete_because:
+        _note(outcome.account, f"VMs are not known in full: {inert(outcome.incomplete_because)}")
+    for kind in sorted(outcome.unlisted):
+        why = inert(outcome.unknown[kind.words])
+        _note(outcome.account, f"{kind.words} are not known in full: {why}")
 
 
 def _note(account: str, text: str) -> None:

@@ -18,8 +18,10 @@ from fluence_watch.rules import (
     overpriced,
     poll_failing,
     port_drift,
+    price_changed,
     ssh_key_drift,
     vm_unreadable,
+    vm_vanished,
 )
 
 _NAMED = 5
@@ -29,6 +31,15 @@ _RULES_ON = {
     "charges": [bill_mismatch.NAME],
     "market": [overpriced.NAME],
 }
+_RULES_ON_KINDS = [
+    vm_vanished.NAME,
+    idle_resource.NAME,
+    gpu_reserve.NAME,
+    gpu_status.NAME,
+    account_low.NAME,
+    price_changed.NAME,
+    overpriced.NAME,
+]
 _OF_THE_PAST = frozenset({"charges"})
 """What says nothing of how things are now."""
 
@@ -58,7 +69,9 @@ def unjudged(
         names = [inert(vm.name or vm.id, 60) for vm in vms]
         yield f"{what} unknown: {', '.join(names[:_NAMED])}{_more(names, ' and {} more')}"
     for what, why in outcome.unknown.items():
-        if rule := _rule_on(what, policy):
+        if what == "permissions":
+            yield f"what the key may do is unknown: {inert(why)}"
+        elif rule := _rule_on(what, policy):
             yield f"{what}, so {rule} is not judged: {inert(why)}"
 
 
@@ -108,10 +121,7 @@ def _finding_on(element: Rejected, snapshot: Snapshot) -> Fingerprint | None:
 
 def _rule_on(what: str, policy: Policy) -> str | None:
     """The enabled rule that judges it, if any."""
-    if what in {kind.words for kind in Kind}:
-        rules = [idle_resource.NAME, gpu_reserve.NAME, gpu_status.NAME, account_low.NAME]
-    else:
-        rules = _RULES_ON.get(what, [])
+    rules = _RULES_ON_KINDS if what in {kind.words for kind in Kind} else _RULES_ON.get(what, [])
     return next((rule for rule in rules if policy.rules[rule].enabled), None)
 
 

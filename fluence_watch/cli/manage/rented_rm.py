@@ -62,12 +62,15 @@ async def _delete(setup: "Setup", each: Rented) -> str | None:
     from fluence_watch.cli.manage.memory import leave_note
 
     resource = each.resource
+
+    def tell_the_watcher(action: NoteAction, key: str) -> None:
+        leave_note(setup, each.account, action, key, at=utc_now())
+
     async with connect(each.account, setup.clients[each.account], utc_now) as client:
         try:
-            left = await delete_resource(client, resource.kind, resource.id)
+            left = await delete_resource(client, resource, tell_the_watcher)
         except OutcomeUnknownError as error:
             left = str(error)
         except ApiError as error:
             return str(error)
-    leave_note(setup, each.account, NoteAction.RESOURCE_REMOVED, resource.key, at=utc_now())
     return left

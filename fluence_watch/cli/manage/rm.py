@@ -242,9 +242,7 @@ def _job(
         except ApiError:
             tell_the_watcher(NoteAction.KEPT)
             raise
-        for each in also:
-            tell_the_watcher(NoteAction.RESOURCE_REMOVED, each.key)
-        await delete_leftovers(client, also)
+        await delete_leftovers(client, also, tell_the_watcher)
 
     done = ", ".join(
         ["deleted", *(f"{each.kind.word} {each.name or each.id} too" for each in also)]

@@ -1,11 +1,12 @@
 """Decodes the elements of a list one by one, so that a bad element does not affect the others."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from fluence_watch.errors import UnexpectedPayloadError
 from fluence_watch.fluence.dialects.wire import locate, tolerant
 from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.resource import Resource
@@ -86,6 +87,20 @@ def read_elements(
             fresh[key] = vm
             vms.append(vm)
     return Reading(Listing(tuple(vms), tuple(rejected)), fresh)
+
+
+_MOST_PRICES = 10_000
+
+
+def few(elements: Sequence[msgspec.Raw]) -> Sequence[msgspec.Raw]:
+    """The elements of a price list, if they are not implausibly many: each is compared at each poll.
+
+    Raises:
+        UnexpectedPayloadError: they are.
+    """
+    if len(elements) > _MOST_PRICES:
+        raise UnexpectedPayloadError(f"{len(elements)} prices are implausible", where="body")
+    return elements
 
 
 def read_each(

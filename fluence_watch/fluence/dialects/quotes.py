@@ -10,6 +10,9 @@ from fluence_watch.model.market import Quote
 KEEP = 6 * 3600.0
 """Seconds: what the market asks is requested at most every six hours, also if it is refused."""
 
+FAILED = 600.0
+"""Seconds after another failure: poll after poll must not wait for what hangs."""
+
 Found = tuple[Sequence[Quote], Sequence[str]]
 """Quotes, and why some cannot be read."""
 
@@ -36,7 +39,7 @@ class PriceList:
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._kept: Rarely[Found] = Rarely(KEEP, refused=KEEP)
+        self._kept: Rarely[Found] = Rarely(KEEP, refused=KEEP, failed=FAILED)
 
     async def quotes(self, request: Callable[[], Awaitable[Found]]) -> Quotes:
         """The quotes that are kept, or new ones. A failure is unknown."""

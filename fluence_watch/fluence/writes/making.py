@@ -86,7 +86,7 @@ async def delete_resource(api: Connection, rented: Rented, kind: Kind, resource_
     await settle(
         delete,
         lambda: reading_back.resource_deleted(rented, resource_id),
-        _words(f"the {kind.word} {resource_id}", "deleted", f"{_group(kind)} ls"),
+        _words(f"the {kind.word} {resource_id}", "deleted", f"{kind.command} ls"),
         api.pause,
     )
 
@@ -104,11 +104,6 @@ async def rename_gpu(
         _words(f"the {kind.word} {instance_id}", "renamed", "gpu ls"),
         api.pause,
     )
-
-
-def _group(kind: Kind) -> str:
-    """The command for resources of the kind."""
-    return {Kind.DISK: "disk", Kind.PUBLIC_IP: "ip"}.get(kind, "gpu")
 
 
 def _words(subject: str, done: str, command: str) -> ChangeWords:

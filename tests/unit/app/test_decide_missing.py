@@ -498,6 +498,17 @@ def test_disks_of_an_account_in_debt(policy: Policy) -> None:
     assert all(isinstance(each, ResourceVanished) and each.in_debt for each in facts)
 
 
+def test_what_debt_removed_stays_lost(policy: Policy) -> None:
+    """An unknown balance and a top-up change nothing of it."""
+    lists = [rented(minute, DISKS[:1], owed=21_000_000) for minute in (1, 2)]
+    unknown = replace(rented(3, DISKS[:1]), balance=None)
+    decisions = story(
+        only(policy, "vm_vanished"), rented(0, DISKS), *lists, unknown, rented(4, DISKS[:1])
+    )
+
+    assert [("ResourceVanished", 5, 0)] == heard(decisions)
+
+
 def test_a_disk_that_the_user_deleted(policy: Policy) -> None:
     """It is expected to go."""
     before = decide(AccountState(), rented(0, [*DISKS, ADDRESS]), policy).after

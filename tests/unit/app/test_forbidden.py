@@ -82,7 +82,7 @@ def poll(api: Cut, policy: Policy, clock: SettableClock) -> Poll:
     """The first poll of a new client."""
 
     async def first() -> Outcome:
-        config = ClientConfig(KEY, "http://simulator", dialect="cloud", timeout=5.0, gpu=True)
+        config = ClientConfig(KEY, "http://simulator", dialect="cloud", timeout=30.0, gpu=True)
         transport = httpx.ASGITransport(api)
         async with FluenceClient(config, now=clock, transport=transport) as client:
             return await fetch(client, policy, clock)

@@ -45,7 +45,7 @@ class Month:
         self.clock = SettableClock(BEGIN)
         self.world: World = build_world(seed=5, now=BEGIN, epoch=DAY, api_key=KEY, **world)
         transport = httpx.ASGITransport(create_app(self.world, self.clock, dialect=dialect))
-        config = ClientConfig(KEY, "http://simulator", dialect=dialect, timeout=5.0, gpu=True)
+        config = ClientConfig(KEY, "http://simulator", dialect=dialect, timeout=30.0, gpu=True)
         self.client = FluenceClient(config, now=self.clock, transport=transport)
 
     async def poll(self) -> Snapshot:

@@ -37,9 +37,21 @@ EACH_POLL = Counter(
         "/gpu/instances/baremetal": 1,
     }
 )
-EACH_HOUR = Counter(["/v1/clusters", "/v1/datacenters"])
+CHARGES = "/v1/billing/charges/aggregated"
+EACH_HOUR = Counter(["/v1/clusters", "/v1/datacenters", CHARGES])
 EACH_DAY = Counter(["/v1/users/me"])
 KEYS = Counter(["/v1/ssh_keys"])
+PRICES = Counter(
+    [
+        "/v1/prices/vm",
+        "/v1/prices/storage",
+        "/v1/prices/cost",
+        "/v1/prices/public-ip",
+        "/gpu/plans/",
+        "/gpu/plans/vms",
+        "/gpu/plans/baremetal",
+    ]
+)
 
 
 @pytest.fixture
@@ -91,7 +103,7 @@ async def account(
     world: World, clock: SettableClock, settings: Callable[..., WatchSettings]
 ) -> AsyncIterator[Account]:
     api = Counted(create_app(world, clock, dialect="cloud"))
-    config = ClientConfig(KEY, "http://simulator", dialect="cloud", timeout=5.0, gpu=True)
+    config = ClientConfig(KEY, "http://simulator", dialect="cloud", timeout=30.0, gpu=True)
     off = settings(rules={"ssh_key_drift": {"enabled": False}})
     async with FluenceClient(config, now=clock, transport=httpx.ASGITransport(api)) as client:
         yield Account(api, client, prepare(off).policies["main"], clock)
@@ -157,6 +169,50 @@ async def test_keys_when_a_rule_judges_them(account: Account, policy: Policy) ->
     assert without + KEYS == await account.poll()
 
 
+@pytest.fixture
+def comparing(settings: Callable[..., WatchSettings]) -> Policy:
+    """A policy that compares prices with the market's."""
+    rules = {"ssh_key_drift": {"enabled": False}, "overpriced": {"enabled": True}}
+    return prepare(settings(rules=rules)).policies["main"]
+
+
+async def test_prices_when_a_rule_compares_them(
+    account: Account, comparing: Policy, later: Callable[[float], None]
+) -> None:
+    """`overpriced` does, if it is enabled: every six hours. The places are requested once for all."""
+    account.policy = comparing
+    assert EACH_HOUR + PRICES == (await account.poll()) & (EACH_HOUR + EACH_HOUR + PRICES)
+    ordinary = await account.poll()
+    assert EACH_POLL == ordinary & EACH_POLL
+    assert not ordinary & PRICES
+    later(6 * HOUR - 60)
+    assert not (await account.poll()) & PRICES
+    later(60)
+    assert ordinary + PRICES == await account.poll()
+    assert ordinary == await account.poll()
+
+
+async def test_prices_that_are_refused(
+    account: Account, world: World, comparing: Policy, later: Callable[[float], None]
+) -> None:
+    """The reason is said, and the key is tried again after six hours; all else is as it was."""
+    account.policy = comparing
+    world.withheld = frozenset({"prices:read"})
+    await account.poll(known=False)
+    assert not (await account.poll(known=False)) & PRICES
+    outcome = await fetch(account.client, comparing, account.clock)
+    assert isinstance(outcome, Snapshot)
+    assert {"market"} == outcome.unknown.keys()
+    assert outcome.unknown["market"].startswith("VM prices: the API key was refused (403)")
+    assert outcome.market
+    assert {"VM prices", "disk prices", "public IP prices"} == outcome.market.unknown.keys()
+
+    world.withheld = frozenset()
+    assert not (await account.poll(known=False)) & PRICES
+    later(6 * HOUR)
+    await account.poll()
+
+
 async def test_an_instance_that_ends_is_requested_once_more(account: Account, world: World) -> None:
     """For what it cost in the end."""
     await account.poll()
@@ -191,7 +247,7 @@ async def test_other_dialects(
 ) -> None:
     """The list of VMs and the keys; before that, what finds the dialect."""
     api = Counted(create_app(world, clock, dialect=spoken))
-    config = ClientConfig(KEY, "http://simulator", dialect=dialect, timeout=5.0)
+    config = ClientConfig(KEY, "http://simulator", dialect=dialect, timeout=30.0)
     async with FluenceClient(config, now=clock, transport=httpx.ASGITransport(api)) as client:
         account = Account(api, client, policy, clock)
         assert first == await account.poll()

@@ -16,6 +16,7 @@ import stamina.instrumentation
 
 from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
 from fluence_watch.simulator import World, build_world, create_app, running
+from tests.unit.fluence.prices import answers
 
 Json = Any
 
@@ -195,6 +196,13 @@ def cloud() -> FakeCloud:
     path, interfaces = f"/v2/vms/{vm['id']}", vm["expanded"]["networkInterfaces"]
     more = {f"{path}/interfaces": interfaces, path: vm, f"{path}/terminate": vm}
     return FakeCloud({**ONE, **more, f"/v1/security_groups/{group['id']}": group})
+
+
+@pytest.fixture
+def asking(cloud: FakeCloud) -> FakeCloud:
+    """The same, which answers every list of prices too, as published, with one element."""
+    cloud.answers |= answers()
+    return cloud
 
 
 @pytest.fixture(autouse=True)

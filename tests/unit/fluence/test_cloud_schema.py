@@ -1,6 +1,7 @@
 """Whatever fits the published description of `cloud` can be read."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC
 from functools import cache
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from fluence_watch.errors import ApiError, UnexpectedPayloadError
 from fluence_watch.fluence import ClientConfig, FluenceClient, Listing
+from tests.unit.fluence.prices import answers as published
 
+AMOUNT, PRICE = re.compile(r"(?=\.?[0-9])[0-9]{0,12}(\.[0-9]{0,40})?"), "pricePerHourPerQty"
 OPENAPI = Path(__file__).parents[2] / "fixtures" / "cloud" / "openapi.json"
 SCHEMAS = json.loads(OPENAPI.read_bytes())["components"]["schemas"]
 QUICK = settings(
@@ -22,6 +25,7 @@ QUICK = settings(
 )
 Json = Any
 Answers = dict[str, Json]
+PRICES = {path: each for path, each in published().items() if path.startswith("/v1/prices/")}
 
 
 @cache
@@ -188,15 +192,43 @@ async def test_any_status(status: Json) -> None:
     assert status["maintenanceMode"] == told.maintenance
 
 
+LISTS = {
+    "/v1/prices/vm": "CollectionResponse_VmPriceInfoDto",
+    "/v1/prices/storage": "CollectionResponse_StoragePriceInfoDto",
+    "/v1/prices/public-ip": "CollectionResponse_PublicIpPriceInfoDto",
+    "/v1/prices/cost": "CostResult",
+}
+
+
+@QUICK
+@given(data=st.data())
+async def test_any_prices(data: st.DataObject) -> None:
+    """Any price lists give a market; what is no amount is a flaw, and the rest is there."""
+    answers = {path: data.draw(fitting(schema)) for path, schema in LISTS.items()}
+    places = {"/v1/clusters": {"items": []}, "/v1/datacenters": {"items": []}}
+    async with client_of(answers | places) as client:
+        market = await client.market()
+
+    listed = answers["/v1/prices/vm"]["items"]
+    readable = [each for each in listed if AMOUNT.fullmatch(each["priceInfo"][PRICE])]
+    assert market.knows("vm") is (len(readable) == len(listed))
+    wanted = {each["vmTypeId"]["vmConfigurationId"].lower() for each in readable}
+    assert wanted == {plan for kind, plan in market.offers if kind == "vm"}
+    assert all(why.isprintable() for why in market.unknown.values())
+    quotes = [each for places in market.offers.values() for per in places.values() for each in per]
+    assert all(each.per_day >= 0 for each in quotes)
+
+
 @settings(deadline=None)
 @given(data=st.data())
-@pytest.mark.parametrize("method", ["list_vms", "list_ssh_keys", "account_balance"])
+@pytest.mark.parametrize("method", ["market", "list_vms", "list_ssh_keys", "account_balance"])
 async def test_damaged_answers(data: st.DataObject, method: str) -> None:
     """An answer with some of its bytes replaced is read, or an `ApiError`, and never a crash."""
     one = json.loads((OPENAPI.parent / "lists" / "one.json").read_bytes())
     one |= {"/v1/ssh_keys": page([{"id": "x", "fingerprint": "f", "name": "n"}])}
     one |= {"/v2/users/balances": [{"balance": "1.5", "featureKey": "k"}]}
-    path = data.draw(st.sampled_from(sorted(one)))
+    one |= PRICES
+    path = data.draw(st.sampled_from(sorted(PRICES if method == "market" else one)))
     whole = json.dumps(one[path]).encode()
     start = data.draw(st.integers(0, len(whole)))
     end = data.draw(st.integers(start, min(len(whole), start + 30)))

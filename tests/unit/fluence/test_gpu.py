@@ -92,6 +92,7 @@ async def test_containers(client: FluenceClient) -> None:
         gpu="1 x a100",
         is_running=True,
         forwards=(Forward(22, 32345, "tcp"),),
+        plan="1 x a100 80gi sxm, 1 vCPU, 1gi, 1gi",
     ) == active  # fmt: skip
     assert datetime(2026, 2, 7, 17, tzinfo=UTC) == funded_until(active, active.billing)
     assert (False, 26_800_000, False) == (over.is_billed, over.spent, over.is_idle)

@@ -18,6 +18,7 @@ from fluence_watch.fluence import (
     NotReported,
     RequestRecord,
     ServiceStatus,
+    going_price,
 )
 from fluence_watch.fluence.dialects import DIALECTS
 from fluence_watch.model.billing import METERED
@@ -268,6 +269,21 @@ async def _charges(client: FluenceClient, world: World) -> None:
         assert isinstance(found, NotReported)
 
 
+async def _market(client: FluenceClient, world: World) -> None:
+    for kind in GpuKind:
+        AddGpu(f"a-{kind}", kind).apply(world)
+    market = await client.market()
+    things = [*(await client.list_vms()).vms]
+    for kind in GPUS:
+        things += (await client.list_resources(kind)).found
+
+    assert {} == market.unknown
+    for thing in things:
+        going = going_price(market, thing, client.billing or METERED)
+        assert going
+        assert going.here
+
+
 CHECKS: Mapping[str, Check] = {
     "list_vms": _list_vms,
     "get_vm": _get_vm,
@@ -284,6 +300,7 @@ CHECKS: Mapping[str, Check] = {
     "rename_gpu": _rename_gpu,
     "permissions": _permissions,
     "charges": _charges,
+    "market": _market,
 }
 
 
@@ -324,7 +341,11 @@ async def test_method_without_an_api(simulated: Simulated, method: str, dialect:
     """When nobody answers, each method that asks anything raises an `ApiError`, and no other."""
     world, client = await simulated(dialect, base_url="http://127.0.0.1:1", timeout=0.05)
 
-    if dialect != "cloud" and method in WITHOUT_A_REQUEST:
+    if method == "market":
+        unknown = (await client.market()).unknown
+        assert ({"VM prices"} | {f"{kind.word} prices" for kind in GPUS}) <= unknown.keys()
+        assert all(why.startswith("no answer") for why in unknown.values())
+    elif dialect != "cloud" and method in WITHOUT_A_REQUEST:
         await CHECKS[method](client, world)
     else:
         with pytest.raises(ApiError):

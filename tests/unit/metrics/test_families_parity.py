@@ -16,6 +16,8 @@ from fluence_watch.metrics.account_families import ACCOUNT_FAMILIES, account_lab
 from fluence_watch.metrics.exposition import AccountView, Exposition, ExpositionFormat
 from fluence_watch.metrics.families import VM_FAMILIES, vm_labels
 from fluence_watch.model.billing import EPOCHS, METERED, EpochBilling
+from fluence_watch.model.charge import VM
+from fluence_watch.model.market import Market, Quote, offers_of
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Datacenter, Status, Vm
@@ -49,6 +51,16 @@ _vms = st.builds(
     vcpus=_counts,
     memory_bytes=_counts,
     storage_bytes=_counts,
+    plan=st.sampled_from([None, "small", "large"]),
+)
+_quotes = st.builds(
+    Quote,
+    st.just(VM),
+    st.sampled_from(["small", "large"]),
+    _texts,
+    st.decimals(0, 10**15, allow_nan=False),
+    st.none(),
+    st.none(),
 )
 
 
@@ -66,6 +78,7 @@ def _views(draw: st.DrawFn) -> AccountView:
         billing=draw(st.sampled_from([EPOCHS, METERED, EpochBilling(timedelta(minutes=5))])),
         balance=draw(_amounts),
         funded_until=draw(_times),
+        market=draw(st.none() | st.lists(_quotes, max_size=4).map(offers_of).map(Market)),
     )
 
 

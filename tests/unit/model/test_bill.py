@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -9,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluence_watch.model.bill import (
-    NOTHING,
     DayCost,
     Priced,
     Span,
     Things,
+    all_priced,
     bill_of,
     billed,
     count_until,
+    perhaps_billed,
+    watch_until,
 )
 from fluence_watch.model.charge import VM, Charge, last_settled, words_of
 from fluence_watch.model.known import KnownVm
@@ -57,8 +60,12 @@ def test_an_hour_between_two_polls(
 ) -> None:
     """What both saw costs at least the lower price; what one saw, or may be there, at most its own."""
     (cost,) = counted(before, after, maybe)
-    assert (low, high) == cost.total
-    assert cost.watched * timedelta(microseconds=1) == HOUR
+    assert (low, high) == total(cost)
+
+
+def total(cost: DayCost) -> tuple[int, int]:
+    spans = [cost.of(kind) for kind in cost.high]
+    return sum(span.low for span in spans), sum(span.high for span in spans)
 
 
 def test_by_kind() -> None:
@@ -66,21 +73,31 @@ def test_by_kind() -> None:
     (cost,) = counted({"a": DEAR, "b": DISK}, {"a": DEAR})
     assert (600_000, 600_000) == cost.of(VM)
     assert (0, 60_000) == cost.of("disk")
-    assert NOTHING == cost.of("public_ip")
+    assert (0, 0) == cost.of("public_ip")
+
+
+def test_an_unknown_price_counts_for_nothing() -> None:
+    """The day is not whole then; see the test below."""
+    (cost,) = counted({"a": Priced(VM, None)}, {"a": DEAR})
+    assert (0, 600_000) == total(cost)
+    assert not all_priced({"a": Priced(VM, None)}, {"a": DEAR})
+    assert all_priced({"a": DEAR}, {})
 
 
 @pytest.mark.parametrize(
-    ("things", "until"),
+    ("whole_at", "minutes"),
     [
-        ({"a": Priced(VM, None)}, NOON + HOUR),
-        ({"a": DEAR}, NOON + HOUR + timedelta(seconds=1)),
-        ({"a": DEAR}, NOON),
-        ({"a": DEAR}, NOON - HOUR),
+        (NOON - HOUR, 60),
+        (NOON - MINUTE, 1),
+        (NOON - HOUR - MINUTE, 0),
+        (NOON + HOUR, 0),
+        (None, 0),
     ],
 )
-def test_what_is_not_counted(things: Things, until: datetime) -> None:
-    """An unknown price, a gap of more than an hour, a clock that was set back."""
-    assert () == counted(things, things, until=until)
+def test_what_is_watched(whole_at: datetime | None, minutes: int) -> None:
+    """The time between two whole polls, if it is at most an hour."""
+    (day,) = watch_until([DayCost(TODAY, watched=7)], whole_at, NOON)
+    assert 7 + minutes * 60 * 10**6 == day.watched
 
 
 def test_midnight() -> None:
@@ -88,7 +105,10 @@ def test_midnight() -> None:
     since = datetime(2026, 4, 16, 23, 50, tzinfo=UTC)
     first, second = count_until((), {"a": DEAR}, {"a": DEAR}, {}, (since, since + 30 * MINUTE))
     assert (TODAY, TODAY + DAY) == (first.day, second.day)
-    assert (100_000, 200_000) == (first.total.low, second.total.low)
+    assert (100_000, 200_000) == (total(first)[0], total(second)[0])
+    start = datetime(2026, 4, 17, tzinfo=UTC)
+    first, second = watch_until([first, second], since, start + 20 * MINUTE)
+    assert (600, 1200) == (first.watched // 10**6, second.watched // 10**6)
 
 
 def test_days_that_are_old() -> None:
@@ -125,14 +145,15 @@ def test_what_was_charged_is_within_the_bounds(life: Sequence[Machine], at: Sequ
     costs: tuple[DayCost, ...] = ()
     for (first, second), (before, after) in zip(pairwise(minutes), pairwise(seen), strict=True):
         span = start + first * MINUTE, start + second * MINUTE
-        costs = count_until(costs, before, after, {}, span)
+        costs = watch_until(count_until(costs, before, after, {}, span), span[0], span[1])
 
     (cost,) = costs
     long = [m for m in life if any(there(m, minute) for minute in minutes)]
     charged = sum(m.price * (min(m.begins + m.minutes, 1440) - m.begins) for m in long)
     assert cost.is_whole
-    assert 60 * cost.total.low <= charged + 60
-    assert charged <= 60 * cost.total.high
+    low, high = total(cost)
+    assert 60 * low <= charged + 60
+    assert charged <= 60 * high
 
 
 def there(machine: Machine, minute: int) -> bool:
@@ -171,9 +192,13 @@ def test_the_bill_of_a_day() -> None:
     whole = DayCost(TODAY, {VM: 0}, {VM: 3600 * 10**6 * 7}, 24 * 3600 * 10**6)
     part = DayCost(yesterday, {VM: 1}, {VM: 1}, 1)
     charges = [charge(TODAY, VM, 3), charge(TODAY, VM, 6), charge(yesterday, VM, 100)]
+    charges.append(charge(TODAY, "vpc", 50))
 
     bill = bill_of(TODAY, [part, whole], charges)
-    assert ({VM: 9}, {VM: (0, 7)}, 2, 9) == (bill.charged, bill.expected, bill.miss, bill.sum)
+    nothing = {"disk": 0, "public_ip": 0}
+    assert {VM: 9, "vpc": 50} | nothing == bill.charged
+    assert {VM: (0, 7)} | dict.fromkeys(nothing, (0, 0)) == bill.expected
+    assert (2, 9) == (bill.miss, bill.sum)
     assert bill.is_known
     assert not bill_of(yesterday, [part, whole], charges).is_known
     assert not bill_of(TODAY, [whole], None).is_known
@@ -190,3 +215,30 @@ def test_words() -> None:
     assert ("VM", "VMs") == words_of(VM)
     assert ("public IP", "public IPs") == words_of("public_ip")
     assert ("subnet", "subnets") == words_of("subnet")
+
+
+@pytest.mark.parametrize(
+    ("status", "certain", "perhaps"),
+    [
+        (Status.ACTIVE, True, False),
+        (Status.DRAFT, False, False),
+        (Status.LAUNCHING, False, True),
+        (Status.SUSPENDED, False, True),
+        (Status.UNKNOWN, False, True),
+        (Status.TERMINATING, False, True),
+        (Status.FAILED, False, True),
+    ],
+)
+def test_what_may_be_charged(web: Vm, status: Status, certain: bool, perhaps: bool) -> None:  # noqa: FBT001 - columns
+    """What begins, is halted or is being removed may be charged, and may not."""
+    vm = replace(web, status=status)
+    assert certain == (web.key in billed({web.key: KnownVm(vm, NOON)}, {}))
+    assert perhaps == (web.key in perhaps_billed({web.key: vm}, {}))
+
+
+def test_a_disk_that_is_being_removed() -> None:
+    """It may be charged until it is gone."""
+    disk = Resource(Kind.DISK, "D", None, "removing", MicroUsdc(5))
+    gpu = Resource(Kind.GPU_VM, "G", None, "ENDED", MicroUsdc(5))
+    found = perhaps_billed({}, {each.key: each for each in (disk, gpu)})
+    assert {"disk:d": Priced("disk", disk.price)} == found

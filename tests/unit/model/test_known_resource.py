@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fluence_watch.model.known import Cause
 from fluence_watch.model.known_resource import (
     KnownResource,
     KnownResources,
     Missing,
     missing_resources,
+    settle_resources,
     track_resources,
 )
 from fluence_watch.model.money import MicroUsdc
@@ -31,6 +33,7 @@ def polls(
     deleted: Collection[str] = (),
     unlisted: Mapping[int, str] | None = None,
     kinds: tuple[Kind, ...] = KINDS,
+    in_debt: bool = False,
 ) -> KnownResources:
     """What is known after polls, a minute apart; `unlisted` names what is unknown at some of them."""
     known: KnownResources = {}
@@ -39,11 +42,14 @@ def polls(
         unknown = {what: "403" for n, what in (unlisted or {}).items() if n == number}
         snapshot = build_snapshot("main", at, [], resources=listed, kinds=kinds, unknown=unknown)
         known = track_resources(known, snapshot, at - MINUTE, deleted, WEEK)
+        known = settle_resources(known, LIMITS, at, in_debt=in_debt)
     return known
 
 
-def missing(known: KnownResources, after: timedelta = MINUTE, *, in_debt: bool = False) -> Missing:
-    return missing_resources(known, LIMITS, NOW + after, in_debt=in_debt)
+def missing(known: KnownResources, after: timedelta = MINUTE) -> Missing:
+    """What is missing after another good poll."""
+    settled = settle_resources(known, LIMITS, NOW + after, in_debt=False)
+    return missing_resources(settled, LIMITS)
 
 
 def test_what_is_remembered() -> None:
@@ -102,11 +108,32 @@ def test_most_of_a_kind_at_once() -> None:
     assert (3, 4, Kind.DISK) == (len(doubt.entries), doubt.among, doubt.kind)
     assert missing(known).undecided == {"disk:d1", "disk:d2", "disk:d3"}
     assert doubt.until == NOW + MINUTE + LIMITS.suspect_for
-    for decided in (missing(known, timedelta(hours=7)), missing(known, in_debt=True)):
-        assert (3, ()) == (len(decided.lost), decided.doubts)
+    late = missing(known, timedelta(hours=7))
+    assert (3, ()) == (len(late.lost), late.doubts)
+
+
+def test_a_loss_is_decided_once() -> None:
+    """What debt removed stays lost, whatever the balance is later, until it is back."""
+    known = polls(DISKS, DISKS[:1], DISKS[:1], in_debt=True)
+    assert {Cause.FUNDS} == {entry.cause for entry in missing(known).lost}
+    assert 3 == len(missing(known).lost)
+    assert () == missing(known).doubts
+    back = build_snapshot("main", NOW + 3 * MINUTE, [], resources=DISKS[:2], kinds=KINDS)
+    again = track_resources(known, back, NOW + 2 * MINUTE, (), WEEK)
+    assert 2 == len(missing(again).lost)
+    assert not missing(again).doubts
 
 
 def test_half_of_a_kind_is_believed() -> None:
     """Two of four are lost, and two of two, which is not a fleet."""
     assert 2 == len(missing(polls(DISKS, DISKS[:2], DISKS[:2])).lost)
     assert 2 == len(missing(polls(DISKS[:2], [], [])).lost)
+
+
+def test_maintenance_loses_nothing() -> None:
+    """While the list of VMs is not complete, neither are the others."""
+    known = polls([DISK, ADDRESS])
+    empty = build_snapshot(
+        "main", NOW + MINUTE, [], kinds=KINDS, incomplete_because="the API is in maintenance"
+    )
+    assert known == track_resources(known, empty, NOW, (), WEEK)

@@ -14,6 +14,7 @@ from fluence_watch.rules.bill_mismatch import BillMismatch
 from fluence_watch.rules.billing_due import BillingDue
 from fluence_watch.rules.delivery_failing import DeliveryFailing
 from fluence_watch.rules.low_balance import LowBalance
+from fluence_watch.rules.overpriced import Overpriced
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
 from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
@@ -83,6 +84,18 @@ SOON = NOW + timedelta(minutes=42)
                 date(2025, 5, 31), PRICE, MicroUsdc(0), MicroUsdc(0), MicroUsdc(-5), 2, kinds=()
             ),
             "charged 0.298160 USDC on 2025-05-31, 0.000005 less than expected",
+        ),
+        (
+            Overpriced(VM, None, PRICE, MicroUsdc(250_000), "FR-PAR-1", False, MicroUsdc(9)),  # noqa: FBT003 - facts as they are
+            "costs 0.298160 a day, the market asks 0.250000 USDC at the same place",
+        ),
+        (
+            Overpriced(None, DISK, PRICE, MicroUsdc(250_000), "PL\u200b-WAW-1", True, MicroUsdc(9)),  # noqa: FBT003 - facts as they are
+            "disk data (0x0b) costs 0.298160 a day, the market asks 0.250000 USDC in PL-WAW-1",
+        ),
+        (
+            Overpriced(None, DISK, PRICE, MicroUsdc(0), None, True, MicroUsdc(9)),  # noqa: FBT003 - facts as they are
+            "disk data (0x0b) costs 0.298160 a day, the market asks 0.000000 USDC in another place",
         ),
         (FleetVanished(7, 9, None, ()), "7 of 9 VMs left the list in one poll"),
         (

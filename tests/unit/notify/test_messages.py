@@ -43,6 +43,7 @@ from fluence_watch.rules.gpu_reserve import GpuReserve
 from fluence_watch.rules.gpu_status import GpuNotStarted, GpuOver
 from fluence_watch.rules.idle_resource import IdleResource
 from fluence_watch.rules.low_balance import LowBalance
+from fluence_watch.rules.overpriced import Overpriced
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
 from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
@@ -201,8 +202,8 @@ def billed(miss: int = 2_280_000) -> Alert:
     day, hours = date(2025, 5, 31), Decimal(24)
     kinds = (
         KindBill("disk", 9_600_000 + miss, 9_600_000, 9_600_000),
-        KindBill("subnet", 700_000, 0, None),
         KindBill("vm", 480_000, 400_000, 480_000),
+        KindBill("other", 700_000, 0, None),
     )
     odd = (
         Charged("disk", "d165a65b-8a1c", "archive", hours, 9_600_000 + miss, 9_600_000),
@@ -237,6 +238,16 @@ def dearer(kind: Kind, old: int, new: int) -> Alert:
     )
     alert = fires("price_changed", facts, WARNING, NOW.isoformat())
     return replace(alert, fingerprint=Fingerprint("main", "price_changed", f"{kind}:{thing.id}"))
+
+
+def overpriced(**changes: object) -> Alert:
+    facts = Overpriced(
+        vm(), None, 1_200_000, 900_000, "FR-PAR-1", is_elsewhere=False, saving=9_000_000
+    )
+    alert = fires("overpriced", replace(facts, **changes), INFO)
+    thing = alert.facts.resource
+    subject = f"{thing.kind}:{thing.id}" if thing else alert.fingerprint.subject
+    return replace(alert, fingerprint=Fingerprint("main", "overpriced", subject))
 
 
 GPU = ResourceRef(Kind.GPU_CONTAINER, "b54672e2-0a8b-490f", "trainer", "1 x a100")
@@ -314,6 +325,15 @@ METERED_DRY = poor(
     vms_at=NOW + timedelta(days=3), disks_at=NOW + timedelta(days=13),
 )  # fmt: skip
 IDLE = [idle(Kind.DISK), idle(Kind.PUBLIC_IP, None), idle(Kind.DISK, HOSTILE, None)]
+OVERPRICED = [
+    overpriced(),
+    overpriced(
+        vm=None, resource=idle(Kind.DISK).facts.resource, place=None, is_elsewhere=True,
+        per_day=9_600_000, asked=4_800_000, saving=144_000_000,
+    ),
+    overpriced(vm=None, resource=GPU, place=HOSTILE, is_elsewhere=True),
+    overpriced(vm=None, resource=idle(Kind.PUBLIC_IP, None).facts.resource),
+]  # fmt: skip
 MANY = [low(number) for number in range(200)] + [
     drift("1/tcp", Direction.OPENED, n) for n in range(300)
 ]
@@ -394,6 +414,8 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "account_low_metered_dry": message(METERED_DRY),
         "idle_resource": message(*IDLE),
         "idle_resource_resolved": message(ended(IDLE[0])),
+        "overpriced": message(*OVERPRICED),
+        "overpriced_resolved": message(*map(ended, OVERPRICED[:2])),
         "gpu_reserve": message(starving(), starving(reserved=100_000, missing=2_340_000)),
         "gpu_reserve_worse": message(starving(reserved=0), reason=Reason.WORSE),
         "gpu_reserve_resolved": message(ended(starving())),
@@ -517,6 +539,11 @@ TITLES = {
     "WARNING web-1 costs 0.350000 USDC an epoch, was 0.298160": message(PRICES[0]),
     "INFO web-1 has the address 203.0.113.8, was 203.0.113.7": message(moved()),
     "INFO web-1 is charged 17:59 UTC (in 42 min): 0.298160 USDC": message(due(1, 42)),
+    "INFO web-1 would cost 9.000000 USDC less in 30 days at the same place": message(overpriced()),
+    "INFO disk data (0b5c1e77) would cost 144.000000 USDC less in 30 days in another place": message(
+        OVERPRICED[1]
+    ),
+    "RESOLVED web-1 no longer costs much more than the market asks": message(ended(overpriced())),
     "INFO web-1 is charged 17:59 UTC (in 42 min)": message(due(1, 42, None)),
     "CRITICAL account main cannot be polled: rate limited": message(failing("rate_limited")),
     "CRITICAL account main has an incomplete list of VMs": message(failing("incomplete")),

@@ -139,19 +139,34 @@ def test_what_is_told(see: See, web: Vm) -> None:
     day = Decimal(24)
     assert finding.facts == BillMismatch(
         day=LAST,
-        charged=MicroUsdc(12_280_000),
+        charged=MicroUsdc(11_580_000),
         low=MicroUsdc(10_000_000),
         high=MicroUsdc(10_000_000),
-        miss=MicroUsdc(2_280_000),
+        miss=MicroUsdc(1_580_000),
         days=2,
         kinds=(
             KindBill("disk", MicroUsdc(11_100_000), MicroUsdc(10_000_000), MicroUsdc(10_000_000)),
-            KindBill("subnet", MicroUsdc(700_000), MicroUsdc(0), None),
-            KindBill(VM, MicroUsdc(480_000), MicroUsdc(0), None),
+            KindBill("public_ip", MicroUsdc(0), MicroUsdc(0), MicroUsdc(0)),
+            KindBill(VM, MicroUsdc(480_000), MicroUsdc(0), MicroUsdc(0)),
+            KindBill("other", MicroUsdc(700_000), MicroUsdc(0), None),
         ),
         odd=(
-            Charged("disk", "gone", "archive", day, MicroUsdc(1_500_000), None),
-            Charged("subnet", "S1", "archive", day, MicroUsdc(700_000), None),
             Charged(VM, web.id, "archive", day, MicroUsdc(480_000), MicroUsdc(240_000)),
+            Charged("disk", "gone", "archive", day, MicroUsdc(1_500_000), None),
         ),
     )
+
+
+def test_networks_are_not_judged(see: See) -> None:
+    """They are charged, and nobody watches them."""
+    charges = [charge(day, 10_000_000) for day in (BEFORE, LAST)]
+    charges += [charge(day, 900_000_000, "vpc") for day in (BEFORE, LAST)]
+    assert Judgement() == judged(see, tuple(charges))
+
+
+def test_a_day_of_26_hours_comes_first(see: See) -> None:
+    """Charged twice, although it is not listed any more."""
+    twice = replace(charge(LAST, 1_000_000, name="twice"), hours=Decimal(26))
+    charges = (charge(BEFORE, 12_000_000), charge(LAST, 12_000_000, name="gone"), twice)
+    (finding,) = judged(see, charges).findings
+    assert ["twice", "gone"] == [each.resource_id for each in finding.facts.odd]

@@ -15,6 +15,8 @@ from fluence_watch.rules.vm_vanished import VmVanishedSettings
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 NAMES = frozenset(rule.name for rule in RULES if rule.scope is Scope.ACCOUNT)
+OFF = frozenset({"overpriced"})  # by default
+ON = NAMES - OFF
 EVENTS = frozenset(rule.name for rule in RULES if rule.event)
 LOW = Fingerprint("main", "low_balance", "0x00ab")
 
@@ -33,8 +35,8 @@ def test_a_healthy_fleet_is_calm(web: Vm, see: See) -> None:
     """With default settings nothing is found, and all is looked at; the API tells no balance."""
     verdict = evaluate(see(web), defaults())
     assert {} == verdict.findings
-    assert NAMES == verdict.judged
-    assert (frozenset({("account_low", "")}), frozenset(), frozenset()) == (
+    assert ON == verdict.judged
+    assert (frozenset({("account_low", "")}), frozenset(), OFF) == (
         verdict.unknown,
         verdict.gone,
         verdict.disabled,
@@ -57,7 +59,7 @@ def test_after_a_failed_poll_only_the_failure_is_judged(web: Vm) -> None:
     verdict = evaluate(Situation("main", NOW, known, known, failure=failure), defaults())
     assert {"poll_failing"} | EVENTS == verdict.judged
     assert ["poll_failing"] == [each.rule for each in verdict.findings]
-    others = NAMES - {"poll_failing"} - EVENTS
+    others = ON - {"poll_failing"} - EVENTS
     absences = {verdict.absence(Fingerprint("main", rule, web.key)) for rule in others}
     assert {Absence.UNKNOWN} == absences
     assert {Absence.OVER} == {verdict.absence(Fingerprint("main", rule)) for rule in EVENTS}
@@ -118,7 +120,7 @@ def test_raising_confirm_polls_ends_nothing(web: Vm, see: See) -> None:
 def test_a_disabled_rule_is_not_run(web: Vm, see: See, name: str) -> None:
     """It finds nothing, and what it found before is gone; the others go on."""
     verdict = evaluate(see(web), defaults(**{name: {"enabled": False}}))
-    assert (NAMES - {name}, {name}) == (verdict.judged, verdict.disabled)
+    assert (ON - {name}, OFF | {name}) == (verdict.judged, verdict.disabled)
     assert Absence.GONE is verdict.absence(Fingerprint("main", name, web.key))
 
 
@@ -131,7 +133,9 @@ def test_a_disabled_rule_is_gone_after_a_failed_poll_too() -> None:
 
 
 def test_what_a_poll_asks_for_is_what_enabled_rules_need() -> None:
-    """SSH keys and charges are asked for by the rules that compare them, and by no other."""
+    """Keys, charges and prices are asked for by the rules that compare them, and by no other."""
     assert frozenset({Need.KEYS, Need.CHARGES}) == needs(defaults())
     assert frozenset({Need.CHARGES}) == needs(defaults(ssh_key_drift={"enabled": False}))
     assert frozenset({Need.KEYS}) == needs(defaults(bill_mismatch={"enabled": False}))
+    everything = frozenset({Need.KEYS, Need.CHARGES, Need.MARKET})
+    assert everything == needs(defaults(overpriced={"enabled": True}))

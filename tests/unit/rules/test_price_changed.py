@@ -155,3 +155,35 @@ def test_when_the_price_of_a_disk_changed(
         assert (
             Fingerprint("main", "price_changed", "disk:a", NOW.isoformat()) == finding.fingerprint
         )
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "found"),
+    [
+        ({"size_bytes": 10}, {"size_bytes": 20}, False),
+        ({"plan": "SSD"}, {"plan": "NVME"}, False),
+        ({"plan": None, "size_bytes": None}, {"plan": "NVME", "size_bytes": 20}, True),
+        ({"plan": "NVME", "size_bytes": 20}, {"plan": "NVME", "size_bytes": 20}, True),
+    ],
+)
+def test_another_disk_is_no_new_price(
+    see: See,
+    was: dict,
+    now: dict,
+    found: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """One that has grown, or is of another type, costs something else."""
+    known = {DISK.key: KnownResource(replace(DISK, **was), NOW)}
+    dearer = replace(DISK, price=MicroUsdc(900_000), **now)
+    situation = see(listed={"resources": [dearer]}, resources_before=known)
+    assert found is bool(judge(situation, SETTINGS).findings)
+
+
+@pytest.mark.parametrize(
+    ("was", "found"), [({"status": Status.DRAFT}, False), ({"plan": "small"}, False), ({}, True)]
+)
+def test_another_vm_is_no_new_price(web: Vm, see: See, was: dict, found: bool) -> None:  # noqa: FBT001 - a column
+    """A draft may be launched as something else."""
+    before = {web.key: KnownVm(replace(web, **{"price": MicroUsdc(1), "plan": "large"} | was), NOW)}
+    situation = see(replace(web, plan="large"), before=before)
+    assert found is bool(judge(situation, SETTINGS).findings)

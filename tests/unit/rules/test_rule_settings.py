@@ -37,6 +37,14 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "debt": calm | {"severity": "critical"},
         "bill_mismatch": warning | {"min_percent": "1", "min_usdc": "0.1", "days": 2},
         "idle_resource": calm | {"severity": "warning", "for": "24h"},
+        "overpriced": calm
+        | {
+            "enabled": False,
+            "severity": "info",
+            "min_percent": "10",
+            "min_usdc": "1",
+            "elsewhere": False,
+        },
         "gpu_reserve": calm | {"severity": "critical", "for": "10m"},
         "gpu_status": calm | {"severity": "warning", "for": "15m"},
         "low_balance": calm | low,

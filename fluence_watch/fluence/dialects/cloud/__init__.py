@@ -86,6 +86,7 @@ _READ_PERMISSIONS: Final = MappingProxyType(
         "SSH keys": "ssh_key:list",
         "ports": "security_groups:read",
         "charges": charges.PERMISSION,
+        "market": "prices:read",
     }
 )
 
@@ -107,7 +108,7 @@ class Cloud:
         self._missing: set[str] = set()
         self._places: Rarely[Mapping[str, Datacenter]] = Rarely(_HOUR)
         self._permissions: Rarely[frozenset[str]] = Rarely(24 * _HOUR)
-        self._charges: Rarely[tuple[Charge, ...]] = Rarely(_HOUR, refused=_HOUR)
+        self._charges: Rarely[tuple[Charge, ...]] = Rarely(_HOUR, refused=_HOUR, failed=_HOUR / 6)
         self._prices: Mapping[str, PriceList] = {}
 
     async def probe(self, call: Call) -> None:

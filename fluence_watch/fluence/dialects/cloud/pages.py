@@ -129,7 +129,7 @@ async def _page(call: Call, endpoint: str, path: str, bound: _Bound | None = Non
 
 def _later(pagination: _Pagination) -> range:
     if pagination.total_pages > _MOST_PAGES:
-        text = f"{pagination.total_pages:.3g} pages are implausible"
+        text = f"{min(pagination.total_pages, 10**15):.3g} pages are implausible"
         raise UnexpectedPayloadError(text, where="body.pagination.totalPages")
     return range(pagination.current_page + 1, pagination.current_page + pagination.total_pages)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from fluence_watch.fluence.dialects.cloud.resources import disk_plan
-from fluence_watch.fluence.dialects.elements import read_each
+from fluence_watch.fluence.dialects.elements import few, read_each
 from fluence_watch.fluence.dialects.parts import exact_price
 from fluence_watch.fluence.dialects.quotes import Found
 from fluence_watch.fluence.dialects.wire import FieldError, decoded, expected
@@ -140,7 +140,7 @@ async def storage_prices(call: Call) -> Found:
 
 async def _items(call: Call, endpoint: str, path: str) -> Sequence[msgspec.Raw]:
     body = await call.get(endpoint, path)
-    return expected("a list of prices", lambda body: decoded(_ITEMS, body), body).items
+    return few(expected("a list of prices", lambda body: decoded(_ITEMS, body), body).items)
 
 
 _VM_PRICE = msgspec.json.Decoder(_VmPrice)

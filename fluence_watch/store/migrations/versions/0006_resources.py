@@ -9,6 +9,7 @@ down_revision = "0005"
 
 def upgrade() -> None:
     op.add_column("accounts", sa.Column("costs", sa.Text))
+    op.add_column("accounts", sa.Column("whole_at", sa.BigInteger))
     op.create_table(
         "resources",
         sa.Column("id", sa.Integer, nullable=False),
@@ -20,6 +21,7 @@ def upgrade() -> None:
         sa.Column("missing_since", sa.BigInteger),
         sa.Column("missing_among", sa.Integer, nullable=False),
         sa.Column("last_seen_at", sa.BigInteger),
+        sa.Column("cause", sa.Text),
         sa.PrimaryKeyConstraint("id", name="pk_resources"),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name="fk_resources_account_id", ondelete="CASCADE"
