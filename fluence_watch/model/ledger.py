@@ -49,6 +49,17 @@ class Certainty(StrEnum):
     ESTIMATED = "estimated"
 
 
+class By(StrEnum):
+    """What costs are summed up by."""
+
+    VM = "vm"
+    KIND = "kind"
+    DATACENTER = "datacenter"
+    ACCOUNT = "account"
+    DAY = "day"
+    MONTH = "month"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An amount in micro-USDC that moved at a time, of the thing with that key, as seen by a poll."""

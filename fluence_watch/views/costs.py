@@ -4,26 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 
 from fluence_watch.model.charge import VM, words_of
-from fluence_watch.model.ledger import Certainty
+from fluence_watch.model.ledger import By, Certainty
 from fluence_watch.model.money import MicroUsdc, in_usdc
 from fluence_watch.store.ledger import Cost
 from fluence_watch.views.vm import vm_title
 
 UNKNOWN = "unknown"
-
-
-class By(StrEnum):
-    """What costs are summed up by."""
-
-    VM = "vm"
-    KIND = "kind"
-    DATACENTER = "datacenter"
-    ACCOUNT = "account"
-    DAY = "day"
-    MONTH = "month"
 
 
 @dataclass(frozen=True, slots=True)
