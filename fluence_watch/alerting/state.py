@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self, TypeVar
 
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.telling import Notified
+from fluence_watch.model.accounting import Booking
 from fluence_watch.model.bill import DayCost
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.known import KnownVm
@@ -28,6 +29,8 @@ class AccountState:
     `ssh_keys` and `balance` (micro-USDC) are the last known values, `None` before the first one.
     `costs` are what the latest days should cost, where the account is metered. `whole_at` is the last
     poll that saw everything that is billed.
+    `counted_at` is until when metered things are in the ledger, `settled_day` the last day whose
+    charges the API told.
     """
 
     known: Mapping[str, KnownVm] = field(default_factory=dict)
@@ -39,6 +42,8 @@ class AccountState:
     resources: Mapping[str, KnownResource] = field(default_factory=dict)
     costs: tuple[DayCost, ...] = ()
     whole_at: datetime | None = None
+    counted_at: datetime | None = None
+    settled_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Change:
     `seen` are the new or changed VMs by key, `forgotten` the keys of those that are gone;
     `rented` and `returned` are the same of disks, addresses and GPU instances.
     `opened`, `moved`, `ended` and `dropped` alerts are new, changed, over, and gone without an end.
-    `applied` are the notes that no later poll needs.
+    `applied` are the notes that no later poll needs. `booking` goes into the ledger.
     """
 
     after: AccountState
@@ -75,6 +80,7 @@ class Change:
     ended: Sequence[Alert]
     dropped: Sequence[Fingerprint]
     applied: Sequence[Note]
+    booking: Booking = field(default_factory=Booking)
 
     @classmethod
     def between(
@@ -83,6 +89,7 @@ class Change:
         after: AccountState,
         ended: Sequence[Alert] = (),
         applied: Sequence[Note] = (),
+        booking: Booking | None = None,
     ) -> Self:
         """The change from one state to the next, with the alerts that ended."""
         old, new = before.alerts, after.alerts
@@ -98,6 +105,7 @@ class Change:
             ended=ended,
             dropped=[key for key in old if key not in new and key not in over],
             applied=applied,
+            booking=booking or Booking(),
         )
 
 

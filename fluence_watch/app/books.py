@@ -1,10 +1,17 @@
-"""What the days of a metered account should cost, after a poll. Pure."""
+"""The books of an account after a poll: what its days should cost, and its ledger. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.accounting import (
+    Booking,
+    Seen,
+    Settlement,
+    poll_entries,
+    settlement,
+)
 from fluence_watch.model.bill import (
     DayCost,
     Priced,
@@ -16,7 +23,7 @@ from fluence_watch.model.bill import (
     watch_until,
 )
 from fluence_watch.model.billing import Billing
-from fluence_watch.model.charge import VM
+from fluence_watch.model.charge import VM, last_settled
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources, Missing
 from fluence_watch.model.presence import Presence
@@ -29,10 +36,13 @@ Known = tuple[Mapping[str, KnownVm], KnownResources]
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Fields of an `AccountState` after the poll."""
+    """Fields of an `AccountState` after the poll, and what it adds to the ledger."""
 
     costs: tuple[DayCost, ...]
     whole_at: datetime | None
+    counted_at: datetime | None
+    settled_day: date | None
+    booking: Booking = field(default_factory=Booking)
 
 
 def keep_books(
@@ -42,13 +52,28 @@ def keep_books(
     known: Known,
     absent: tuple[Presence, Missing],
 ) -> Books:
-    """The books after a poll. `absent` is what is in no list.
+    """The books after a poll. A failed one changes nothing. `absent` is what is in no list."""
+    if not isinstance(outcome, Snapshot):
+        return Books(before.costs, before.whole_at, before.counted_at, before.settled_day)
+    costs, whole_at = before.costs, before.whole_at
+    if not billing.prepaid:
+        costs, whole_at = _costs(before, outcome, known, absent)
+    earlier = Seen(before.known, before.resources, before.last_good_at, before.counted_at)
+    later = Seen(*known, outcome.taken_at, None)
+    settled = _settlement(before, outcome)
+    entries, counted_at = poll_entries(earlier, later, outcome, billing)
+    settled_day = settled.day if settled else before.settled_day
+    return Books(costs, whole_at, counted_at, settled_day, Booking(entries, settled))
+
+
+def _costs(
+    before: AccountState, outcome: Snapshot, known: Known, absent: tuple[Presence, Missing]
+) -> tuple[tuple[DayCost, ...], datetime | None]:
+    """What days should cost, and when everything was seen last.
 
     What a list that is not complete has not is as it was last known. Such a poll counts, but the time
     since the last whole one is only watched if the next whole one is near.
     """
-    if not isinstance(outcome, Snapshot) or billing.prepaid:
-        return Books(before.costs, before.whole_at)
     earlier, later = billed(before.known, before.resources), billed(*known)
     costs, now = before.costs, outcome.taken_at
     if before.last_good_at is not None:
@@ -56,8 +81,15 @@ def keep_books(
         maybe = {**_maybe(*absent, known[1]), **unclear}
         costs = count_until(costs, earlier, later, maybe, (before.last_good_at, now))
     if not (_is_whole(outcome) and all_priced(earlier, later)):
-        return Books(costs, before.whole_at)
-    return Books(watch_until(costs, before.whole_at, now), now)
+        return costs, before.whole_at
+    return watch_until(costs, before.whole_at, now), now
+
+
+def _settlement(before: AccountState, snapshot: Snapshot) -> Settlement | None:
+    """The charges of a day that is settled and was not before."""
+    day = last_settled(snapshot.taken_at)
+    is_new = snapshot.charges is not None and (before.settled_day or date.min) < day
+    return settlement(day, snapshot.charges or ()) if is_new else None
 
 
 def _is_whole(snapshot: Snapshot) -> bool:

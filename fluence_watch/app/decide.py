@@ -1,12 +1,13 @@
 """Compare and decide: the consequences of one poll. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.books import keep_books
+from fluence_watch.model.accounting import Booking
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
 from fluence_watch.model.charge import last_settled
 from fluence_watch.model.debt import unpaid
@@ -77,6 +78,7 @@ class Decision:
 
     `applied` are the notes that no later poll needs.
     Alerts with a `paused` subject, such as a missing VM, are not repeated. `None`: as before.
+    `booking` goes into the ledger.
     """
 
     after: AccountState
@@ -84,6 +86,7 @@ class Decision:
     applied: Sequence[Note]
     verdict: Verdict
     paused: frozenset[str] | None = None
+    booking: Booking = field(default_factory=Booking)
 
 
 def decide(
@@ -129,18 +132,22 @@ def decide(
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    last_good_at = now if isinstance(outcome, Snapshot) else before.last_good_at
     after = AccountState(
         known,
         alerts,
         last_poll_at=now,
-        last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
+        last_good_at=last_good_at,
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
         resources=resources,
         costs=books.costs,
         whole_at=books.whole_at,
+        counted_at=books.counted_at,
+        settled_day=books.settled_day,
     )
-    return Decision(after, ended, obsolete_notes(notes, now), verdict, presence.subjects)
+    applied = obsolete_notes(notes, now)
+    return Decision(after, ended, applied, verdict, presence.subjects, books.booking)
 
 
 def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:

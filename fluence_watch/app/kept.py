@@ -39,7 +39,13 @@ class Kept:
 
     def _commit(self, decision: Decision) -> Decision:
         after = decision.after
-        change = Change.between(self.state, after, decision.ended, decision.applied)
+        change = Change.between(
+            self.state,
+            after,
+            decision.ended,
+            decision.applied,
+            decision.booking,
+        )
         self._version = self._store.commit(self._account, change, version=self._version)
         self.state = after
         return decision

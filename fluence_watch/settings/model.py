@@ -135,6 +135,10 @@ class StoreSettings(Settings):
     retention: PositiveDuration = Field(
         default=timedelta(days=90), description="how long resolved alerts are kept"
     )
+    ledger_retention: PositiveDuration = Field(
+        default=timedelta(days=90),
+        description="how long single charges are kept; the cost of a thing and day is kept for ever",
+    )
     forget_accounts_after: PositiveDuration = Field(
         default=timedelta(days=7),
         description="how long to keep the state of an account that is missing from the settings",

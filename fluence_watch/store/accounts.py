@@ -30,6 +30,8 @@ def advance_account(connection: Connection, name: str, after: AccountState, vers
         "balance": None if after.balance is None else dump(after.balance),
         "costs": dump(after.costs) if after.costs else None,
         "whole_at": after.whole_at,
+        "counted_at": after.counted_at,
+        "settled_day": after.settled_day,
         "version": version + 1,
     }
     as_expected = accounts.c.id == account_id, accounts.c.version == version

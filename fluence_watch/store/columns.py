@@ -1,9 +1,9 @@
 """Column types that store the model's values exactly, in every database."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import BigInteger, Dialect, Text
+from sqlalchemy import BigInteger, Dialect, Integer, Text
 from sqlalchemy.types import TypeDecorator
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,6 +25,21 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, _: Dialect) -> datetime | None:
         """Convert from microseconds. The result is in UTC."""
         return None if value is None else _START + timedelta(microseconds=value)
+
+
+class Day(TypeDecorator[date]):
+    """A date as whole days since 1970. Sortable."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, _: Dialect) -> int | None:
+        """Convert to days."""
+        return None if value is None else (value - _START.date()).days
+
+    def process_result_value(self, value: int | None, _: Dialect) -> date | None:
+        """Convert from days."""
+        return None if value is None else _START.date() + timedelta(days=value)
 
 
 class AnyText(TypeDecorator[str]):

@@ -6,6 +6,7 @@ Their PostgreSQL twins are only in the migrations, because naming them here impo
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -18,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from fluence_watch.store.columns import AnyText, Moment
+from fluence_watch.store.columns import AnyText, Day, Moment
 
 metadata = MetaData(
     naming_convention={
@@ -40,6 +41,8 @@ accounts = Table(
     Column("balance", AnyText),  # JSON
     Column("costs", AnyText),  # JSON, of the latest days
     Column("whole_at", Moment),
+    Column("counted_at", Moment),
+    Column("settled_day", Day),
     Column("absent_since", Moment),  # NULL while the account is watched
     Column("version", Integer, nullable=False, server_default=text("0")),  # of the state
 )
@@ -77,6 +80,52 @@ resources = Table(
     Column("last_seen_at", Moment),
     Column("cause", AnyText),
     UniqueConstraint("account_id", "key"),
+)
+
+things = Table(
+    "things",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("key", AnyText, nullable=False),  # Vm.key, or Resource.key
+    Column("kind", AnyText, nullable=False),
+    Column("name", AnyText),  # as last known
+    Column("place", AnyText),
+    UniqueConstraint("account_id", "key"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("thing_id", ForeignKey("things.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", AnyText, nullable=False),
+    Column("amount", BigInteger, nullable=False),  # micro-USDC
+    Column("at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("certainty", AnyText, nullable=False),
+)
+Index("ix_entries_thing_id_at", entries.c.thing_id, entries.c.at)
+Index("ix_entries_at", entries.c.at)
+
+day_costs = Table(
+    "day_costs",
+    metadata,
+    Column("thing_id", ForeignKey("things.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Day, primary_key=True),
+    Column("amount", BigInteger, nullable=False),  # micro-USDC
+    Column("certainty", AnyText, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_day_costs_day", day_costs.c.day)
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Day, primary_key=True),
+    Column("balance", BigInteger, nullable=False),  # micro-USDC, the last one of the day
+    sqlite_with_rowid=False,
 )
 
 alerts = Table(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -14,10 +14,11 @@ from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.state import AccountState, Change, Stored
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.garbage import garbage_collection_paused
+from fluence_watch.model.ledger import Entry
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Vm
-from fluence_watch.store import notes, telling
+from fluence_watch.store import ledger, notes, telling
 from fluence_watch.store.accounts import advance_account, forget_absent, load_absent, mark_absent
 from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import load_history, load_open, load_unsettled, save_alerts
@@ -129,6 +130,8 @@ class Store:
                 load_resources(connection, row.id),
                 _load(load_costs, row.costs, account) or (),
                 row.whole_at,
+                row.counted_at,
+                row.settled_day,
             )
             unsettled = load_unsettled(connection, row.id)
             return Stored(state, row.version, unsettled, telling.load_notified(connection, row.id))
@@ -146,6 +149,7 @@ class Store:
             save_known(connection, account_id, change)
             save_resources(connection, account_id, change)
             save_alerts(connection, account_id, change)
+            ledger.save_ledger(connection, account_id, change)
             notes.remove(connection, change.applied)
         return version + 1
 
@@ -184,6 +188,21 @@ class Store:
         """The resolved alerts of one account or of all accounts, newest first."""
         with self._read() as connection:
             return load_history(connection, account, limit)
+
+    def costs(self, first: date, last: date) -> list[ledger.Cost]:
+        """What everything cost on each of these days (UTC), both included, of all accounts."""
+        with self._read() as connection:
+            return list(ledger.load_costs(connection, first, last))
+
+    def entries(self, account: str, key: str) -> list[Entry]:
+        """What moved of a VM or a resource, in its order, as long as it is kept."""
+        with self._read() as connection:
+            return ledger.load_entries(connection, account, key)
+
+    def prune_ledger(self, before: datetime) -> int:
+        """Remove entries of the ledger from before that time; the costs of their days stay."""
+        with self._write() as connection:
+            return ledger.prune_entries(connection, before)
 
     def prune(self, before: datetime) -> int:
         """Remove resolved alerts that ended before that time. Returns their number."""

@@ -1,0 +1,137 @@
+"""The entries of one poll of an account, for everything that it rents. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from fluence_watch.model.bill import Priced, Things
+from fluence_watch.model.billing import Billing
+from fluence_watch.model.charge import VM, Charge
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known_resource import KnownResources
+from fluence_watch.model.ledger import Entry, metered_entries, prepaid_entries
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of an account after a poll. `at` is the last successful one, `None` before it.
+
+    `counted_at` is until when metered things are in the ledger.
+    """
+
+    known: Mapping[str, KnownVm]
+    resources: KnownResources
+    at: datetime | None
+    counted_at: datetime | None
+
+    @property
+    def things(self) -> Things:
+        """What costs money every second, by key."""
+        vms = {
+            key: Priced(VM, entry.last_known.price)
+            for key, entry in self.known.items()
+            if entry.missing_since is None and entry.vm.is_billed
+        }
+        rented = {
+            key: Priced(entry.resource.kind, entry.resource.price)
+            for key, entry in self.resources.items()
+            if entry.missing_since is None and not entry.resource.is_gpu
+        }
+        return {**vms, **rented}
+
+
+def poll_entries(
+    before: Seen, after: Seen, snapshot: Snapshot, billing: Billing
+) -> tuple[list[Entry], datetime | None]:
+    """What moved between two polls, and until when metered things are counted then."""
+    gpus = list(_gpus(before, snapshot))
+    if billing.prepaid:
+        return [*_vms(before, snapshot, billing), *gpus], before.counted_at
+    if before.counted_at is None or after.at is None:
+        return gpus, after.at
+    earlier, later = before.things, after.things
+    if not _is_due(before.counted_at, after.at, changed=earlier != later):
+        return gpus, before.counted_at
+    return [*_metered(before, after, earlier, later), *gpus], after.at
+
+
+def _vms(before: Seen, snapshot: Snapshot, billing: Billing) -> Iterator[Entry]:
+    for key, vm in snapshot.vms.items():
+        entry = before.known.get(key)
+        if entry is None or entry.vm is not vm:
+            earlier = entry.last_known if entry else None
+            yield from prepaid_entries(earlier, vm, billing, before.at, snapshot.taken_at)
+
+
+def _gpus(before: Seen, snapshot: Snapshot) -> Iterator[Entry]:
+    for key, resource in snapshot.resources.items():
+        known = before.resources.get(key)
+        if resource.is_gpu and (known or resource.is_billed):
+            earlier, now = known.resource if known else None, snapshot.taken_at
+            yield from prepaid_entries(earlier, resource, resource.billing, before.at, now)
+
+
+def _metered(before: Seen, after: Seen, earlier: Things, later: Things) -> Iterator[Entry]:
+    """What metered things cost since they were last counted: each hour, and when anything changes.
+
+    What both polls saw costs its former price until now. What is gone was there until the last poll,
+    and what is new since it was created, or else since now.
+    """
+    since, now, counted = before.at, after.at, before.counted_at
+    assert now
+    assert counted
+    for key, thing in earlier.items():
+        if thing.price is not None:
+            end = now if key in later or since is None else since
+            yield from metered_entries(key, thing.price, (counted, end), now)
+    for key, thing in later.items():
+        begin = _created_at(after, key) if key not in earlier else None
+        if thing.price is not None and begin and since and since < begin < now:
+            yield from metered_entries(key, thing.price, (begin, now), now)
+
+
+def _is_due(counted: datetime, now: datetime, *, changed: bool) -> bool:
+    return now > counted and (changed or _hour(counted) != _hour(now))
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _created_at(seen: Seen, key: str) -> datetime | None:
+    if key in seen.known:
+        return seen.known[key].vm.created_at
+    return seen.resources[key].resource.created_at
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What the API charged on a day, by the key of the thing: it replaces what was estimated."""
+
+    day: date
+    amounts: Mapping[str, MicroUsdc]
+
+
+def settlement(day: date, charges: Iterable[Charge]) -> Settlement | None:
+    """The charges of a settled day, `None` if there are none yet."""
+    amounts: dict[str, int] = {}
+    for each in charges:
+        if each.day == day and each.resource_id:
+            key = each.resource_id.lower()
+            key = key if each.kind == VM else f"{each.kind}:{key}"
+            amounts[key] = amounts.get(key, 0) + each.cost
+    return (
+        Settlement(day, {key: MicroUsdc(cost) for key, cost in amounts.items()})
+        if amounts
+        else None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What a poll adds to the ledger."""
+
+    entries: Sequence[Entry] = ()
+    settled: Settlement | None = None

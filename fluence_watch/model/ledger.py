@@ -1,0 +1,199 @@
+"""What each poll shows of money that moved: charges, top-ups, releases. Pure.
+
+Polls are not boundaries: one poll may see several charges, and a gap of hours may hide some. So an
+entry says how sure its time is, and never more than the API's own totals show. The charges, the
+opening and the adjustments of a thing always add up to what the API says that it has spent.
+
+Where the API tells no total, as in a metered account, a charge is computed from the price and the
+time: it is *estimated*.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.money import MicroUsdc
+
+_TICK = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
+_TICKS_AN_HOUR = METERED.price_is_for // _TICK
+_MOST_BOUNDARIES = 10_000
+
+
+class EntryKind(StrEnum):
+    """What an entry is.
+
+    `OPENING` is what was spent before the thing was first seen. `ADJUSTMENT` is a change of the total
+    that no boundary explains.
+    """
+
+    CHARGE = "charge"
+    TOP_UP = "top_up"
+    RELEASE = "release"
+    OPENING = "opening"
+    ADJUSTMENT = "adjustment"
+
+
+class Certainty(StrEnum):
+    """How sure an entry's time and amount are.
+
+    `EXACT`: so much was charged at that boundary. `SPREAD`: the sum is exact, its parts or their times
+    are not. `ESTIMATED`: it is computed from the price and the time.
+    """
+
+    EXACT = "exact"
+    SPREAD = "spread"
+    ESTIMATED = "estimated"
+
+
+class By(StrEnum):
+    """What costs are summed up by."""
+
+    VM = "vm"
+    KIND = "kind"
+    DATACENTER = "datacenter"
+    ACCOUNT = "account"
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An amount in micro-USDC that moved at a time, of the thing with that key, as seen by a poll."""
+
+    thing: str
+    kind: EntryKind
+    amount: MicroUsdc
+    at: datetime
+    seen_at: datetime
+    certainty: Certainty = Certainty.EXACT
+
+    @property
+    def day(self) -> date:
+        """The day (UTC) that it belongs to."""
+        return self.at.astimezone(UTC).date()
+
+
+class Prepaid(Protocol):
+    """What is paid from a reserve: a VM, or a GPU instance."""
+
+    @property
+    def key(self) -> str:
+        """Identifies it in its account."""
+
+    @property
+    def price(self) -> MicroUsdc | None:
+        """Of a period."""
+
+    @property
+    def reserved(self) -> MicroUsdc | None:
+        """For later periods."""
+
+    @property
+    def spent(self) -> MicroUsdc | None:
+        """In all."""
+
+    @property
+    def next_billing_at(self) -> datetime | None:
+        """The next boundary."""
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it began."""
+
+
+def prepaid_entries(
+    before: Prepaid | None, after: Prepaid, billing: Billing, since: datetime | None, now: datetime
+) -> Iterator[Entry]:
+    """What moved between two polls that listed a prepaid thing.
+
+    `before` has its last known values, `None` if it was never listed. `since` is the poll before.
+    """
+    if after.spent is None:
+        return
+    if before is None or before.spent is None:
+        yield from _first(after, after.spent, since, now)
+        return
+    spent = after.spent - before.spent
+    boundaries = _boundaries(before, after, billing.period, now)
+    yield from _charges(before, after, spent, boundaries, now)
+    if before.reserved is not None and after.reserved is not None:
+        added = MicroUsdc(spent + after.reserved - before.reserved)
+        at = boundaries[-1] if boundaries else now
+        if added > 0:
+            yield Entry(after.key, EntryKind.TOP_UP, added, at, now, Certainty.SPREAD)
+        elif added < 0:
+            yield Entry(after.key, EntryKind.RELEASE, MicroUsdc(-added), at, now, Certainty.SPREAD)
+
+
+def _first(
+    thing: Prepaid, spent: MicroUsdc, since: datetime | None, now: datetime
+) -> Iterator[Entry]:
+    """What it had spent when first seen: its first charge, if it began since the last poll."""
+    if not spent:
+        return
+    began = thing.created_at
+    if began is not None and since is not None and since < began <= now and spent == thing.price:
+        yield Entry(thing.key, EntryKind.CHARGE, spent, began, now)
+    else:
+        yield Entry(thing.key, EntryKind.OPENING, spent, now, now, Certainty.SPREAD)
+
+
+def _charges(
+    before: Prepaid, after: Prepaid, spent: int, boundaries: Sequence[datetime], now: datetime
+) -> Iterator[Entry]:
+    if not spent:
+        return
+    if spent < 0 or not boundaries:
+        yield Entry(after.key, EntryKind.ADJUSTMENT, MicroUsdc(spent), now, now, Certainty.SPREAD)
+        return
+    count = len(boundaries)
+    is_exact = any(
+        price is not None and spent == count * price for price in (before.price, after.price)
+    )
+    certainty = Certainty.EXACT if is_exact else Certainty.SPREAD
+    each, rest = divmod(spent, count)
+    for index, at in enumerate(boundaries):
+        amount = MicroUsdc(each + (index < rest))
+        if amount:
+            yield Entry(after.key, EntryKind.CHARGE, amount, at, now, certainty)
+
+
+def _boundaries(
+    before: Prepaid, after: Prepaid, period: timedelta, now: datetime
+) -> Sequence[datetime]:
+    """The boundaries between two polls: those that the next one has passed, or those that are due."""
+    first, following = before.next_billing_at, after.next_billing_at
+    if first is None:
+        return ()
+    count = (following - first) // period if following else (now - first) // period + 1
+    if not 0 < count <= _MOST_BOUNDARIES:
+        return ()
+    return [first + index * period for index in range(count)]
+
+
+def metered_entries(
+    key: str, price: MicroUsdc, span: tuple[datetime, datetime], now: datetime
+) -> Iterator[Entry]:
+    """What a metered thing costs in a span of time, a day at a time. `price` is that of an hour.
+
+    The sum over a day does not depend on how it is cut into spans.
+    """
+    since, until = span
+    start = since.astimezone(UTC)
+    while start < until:
+        midnight = datetime.combine(start.date(), time(), UTC)
+        end = min(midnight + _DAY, until)
+        amount = _until(price, end - midnight) - _until(price, start - midnight)
+        if amount:
+            kind, certainty = EntryKind.CHARGE, Certainty.ESTIMATED
+            yield Entry(key, kind, MicroUsdc(amount), start, now, certainty)
+        start = end
+
+
+def _until(price: MicroUsdc, elapsed: timedelta) -> int:
+    """What it costs from the beginning of a day."""
+    return price * (elapsed // _TICK) // _TICKS_AN_HOUR

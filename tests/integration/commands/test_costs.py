@@ -1,0 +1,116 @@
+"""`costs` through the command line, from the ledger of a store."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fluence_watch.alerting.state import AccountState, Change
+from fluence_watch.cli.inspect.costs import _cell
+from fluence_watch.model.accounting import Booking
+from fluence_watch.model.ledger import Certainty, Entry, EntryKind
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.store import Store
+
+Run = Callable[..., Any]
+NOW = datetime.now(UTC)
+JUNE = datetime(2025, 6, 30, 12, 0, tzinfo=UTC)
+
+
+def charge(key: str, at: datetime, amount: int, certainty: Certainty = Certainty.EXACT) -> Entry:
+    return Entry(key, EntryKind.CHARGE, MicroUsdc(amount), at, at, certainty)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Settings with a store that has some costs of June and May 2025, and of today."""
+    store = tmp_path / "store.db"
+    path = tmp_path / "config.toml"
+    path.write_text(
+        f'[store]\nurl = "sqlite:///{store}"\n[[accounts]]\nname = "main"\napi_key = "k"\n', "utf-8"
+    )
+    entries = [
+        charge("0xa", JUNE, 300_000),
+        charge("0xa", JUNE - timedelta(days=1), 300_000),
+        charge("disk:d", JUNE, 40_000, Certainty.ESTIMATED),
+        charge("0xa", datetime(2025, 5, 30, tzinfo=UTC), 200_000),
+        charge("0xb", NOW, 700_000),
+    ]
+    change = Change.between(
+        AccountState(), AccountState(last_poll_at=NOW), booking=Booking(entries)
+    )
+    with Store.open(f"sqlite:///{store}") as opened:
+        opened.commit("main", change, version=0)
+    return path
+
+
+def test_this_month(config: Path, run: Run) -> None:
+    """Without options: what was charged since the first of the month."""
+    ran = run("costs", "--config", config)
+    assert 0 == ran.code, ran.err
+    assert "0xb" in ran.out
+    assert "0.70 USDC" in ran.out
+    assert "0xa" not in ran.out
+
+
+def test_a_month_beside_the_one_before(config: Path, run: Run) -> None:
+    """Each thing, the largest first; the sum, and that of the same days of the month before."""
+    ran = run("costs", "--config", config, "--since", "2025-06-01", "--until", "2025-06-30")
+    lines = ran.out.splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == ["0xa", "disk"]
+    assert "OF IT ESTIMATED" in lines[0]
+    assert "2025-06-01 to 2025-06-30: 0.64 USDC" in lines
+    assert "2025-05-01 to 2025-05-30: 0.20 USDC" in lines
+
+
+def test_json_and_csv(config: Path, run: Run) -> None:
+    """The same for programs."""
+    days = ("--since", "2025-05-01", "--until", "2025-06-30")
+    ran = run("costs", "--config", config, *days, "--by", "day", "-o", "json")
+    assert ["2025-05-30", "2025-06-29", "2025-06-30"] == [
+        each["what"] for each in json.loads(ran.out)
+    ]
+    ran = run("costs", "--config", config, *days, "--by", "month", "-o", "csv")
+    rows = list(csv.DictReader(io.StringIO(ran.out)))
+    assert [("2025-05", "0.200000"), ("2025-06", "0.640000")] == [
+        (row["what"], row["cost"]) for row in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [("=1+1", "'=1+1"), ("@x", "'@x"), ("web-1", "web-1"), (None, ""), (Decimal("-0.5"), "-0.5")],
+)
+def test_cells(value: object, cell: str) -> None:
+    """A name is never a formula, and a negative amount is an amount."""
+    assert cell == _cell(value)
+
+
+def test_nothing(config: Path, run: Run) -> None:
+    """It says so; days in the wrong order are an error."""
+    ran = run("costs", "--config", config, "--since", "2024-01-01", "--until", "2024-01-31")
+    assert (0, "nothing was charged from 2024-01-01 to 2024-01-31, as far as the ledger has it\n") == (
+        ran.code, ran.out,
+    )  # fmt: skip
+    ran = run("costs", "--config", config, "--since", "2024-02-01", "--until", "2024-01-31")
+    assert 2 == ran.code
+    assert "2024-01-31 is before 2024-02-01" in ran.err
+    ran = run("costs", "--config", config, "--account", "other")
+    assert "nothing was charged" in ran.out
+
+
+def test_no_store(tmp_path: Path, run: Run) -> None:
+    """Where no daemon ever ran."""
+    path = tmp_path / "config.toml"
+    path.write_text(
+        f'[store]\nurl = "sqlite:///{tmp_path}/none.db"\n[[accounts]]\napi_key = "k"\n', "utf-8"
+    )
+    ran = run("costs", "--config", path)
+    assert ran.code
+    assert "start `fluence-watch run` first" in ran.err

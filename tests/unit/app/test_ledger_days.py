@@ -1,0 +1,176 @@
+"""Days of an account against the simulator's own books: what the ledger in the store has of them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fluence_watch.app.decide import Policy, decide
+from fluence_watch.app.kept import Kept
+from fluence_watch.app.poll import fetch
+from fluence_watch.fluence import ClientConfig, FluenceClient
+from fluence_watch.model.ledger import Certainty, EntryKind
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.simulator import SettableClock, World, build_world, create_app
+from fluence_watch.simulator.actions import AddDisk
+from fluence_watch.simulator.gpu import GpuKind
+from fluence_watch.simulator.gpu_actions import AddGpu
+from fluence_watch.simulator.market_actions import Bill
+from fluence_watch.store import Store
+
+BEGIN = datetime(2026, 4, 1, 20, 10, tzinfo=UTC)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+USDC = 1_000_000
+CHARGES = {EntryKind.CHARGE, EntryKind.OPENING, EntryKind.ADJUSTMENT}
+
+
+class Account:
+    """An account of a simulated world that is polled into a store; time passes as told."""
+
+    def __init__(self, policy: Policy, store: Store, dialect: str) -> None:
+        self.policy, self.store, self.dialect = policy, store, dialect
+        self.clock = SettableClock(BEGIN)
+        self.world: World = build_world(
+            seed=5, vms=4, now=BEGIN, epoch=DAY, api_key="k", balance=MicroUsdc(9_000 * USDC),
+            metered=dialect == "cloud",
+        )  # fmt: skip
+        for machine in self.world.listed() if dialect == "cloud" else ():
+            self.world.set_price(machine.id, MicroUsdc(4_800_000))
+        self.connect()
+
+    def connect(self) -> None:
+        """Start anew, as after a kill: what is known is what is stored."""
+        app = create_app(self.world, self.clock, dialect=self.dialect)
+        config = ClientConfig("k", "http://simulator", dialect=self.dialect, timeout=5.0, gpu=True)
+        transport = httpx.ASGITransport(app)
+        self.client = FluenceClient(config, now=self.clock, transport=transport)
+        self.kept = Kept(self.store, "main", self.store.load("main"))
+
+    async def poll(self) -> None:
+        """Poll once."""
+        outcome = await fetch(self.client, self.policy, self.clock)
+        self.kept.change(lambda state: decide(state, outcome, self.policy))
+
+    async def polls(self, until: datetime, step: timedelta = HOUR / 2) -> None:
+        """Poll until then."""
+        while self.clock() < until:
+            await self.poll()
+            self.clock.set(self.clock() + step)
+
+    def by_day(self, kind: str | None = None) -> Counter[date]:
+        """What the store has of each day."""
+        costs: Counter[date] = Counter()
+        for each in self.store.costs(date(2026, 1, 1), date(2027, 1, 1)):
+            if kind in {None, each.kind}:
+                costs[each.day] += each.amount
+        return costs
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path}/store.db") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("dialect", ["v2", "v3"])
+async def test_prepaid_vms(policy: Policy, store: Store, dialect: str) -> None:
+    """Each boundary on its day, to the micro-USDC; a gap of two days, a kill and a new VM included."""
+    account = Account(policy, store, dialect)
+    machines = account.world.listed()
+    opening = {machine.id: machine.spent for machine in machines}
+    await account.polls(BEGIN + DAY)
+    account.connect()
+    account.clock.set(account.clock() + 2 * DAY)
+    await account.polls(BEGIN + 4 * DAY)
+    account.world.set_price(machines[0].id, MicroUsdc(200_000))
+    account.world.advance(account.clock())
+    fresh = account.world.deploy("fresh")
+    await account.polls(BEGIN + 6 * DAY)
+
+    for machine in account.world.listed():
+        found = store.entries("main", machine.id.lower())
+        assert machine.spent == sum(e.amount for e in found if e.kind in CHARGES)
+        charges = [e for e in found if e.kind is EntryKind.CHARGE]
+        assert machine.spent - opening.get(machine.id, 0) == sum(e.amount for e in charges)
+        assert {Certainty.EXACT} == {e.certainty for e in charges}
+        boundaries = {e.at.time().replace(microsecond=0) for e in charges}
+        assert 1 == len(boundaries)
+    assert {"fresh"} <= {each.name for each in store.costs(BEGIN.date(), date(2027, 1, 1))}
+    assert fresh.created_at.date() in account.by_day()
+    total = sum(m.spent for m in account.world.listed()) - sum(opening.values())
+    assert total == account.by_day("vm").total()
+
+
+async def test_a_metered_account(policy: Policy, store: Store) -> None:
+    """Its days are estimated to the micro-USDC, and then what the API charged."""
+    account = Account(policy, store, "cloud")
+    await account.polls(BEGIN + 2 * DAY, 20 * MINUTE)
+    books = _books(account)
+    today, first = account.clock().date(), (BEGIN + DAY).date()
+    for day in (first,):
+        assert books[day] == account.by_day()[day]
+    settled = {e.certainty for e in store.costs(first, first)}
+    assert {Certainty.EXACT} == settled
+    assert {Certainty.ESTIMATED} == {e.certainty for e in store.costs(today, today)}
+    assert [] == store.entries("main", "disk:x")
+
+    AddDisk("archive", price=10 * USDC).apply(account.world)
+    account.world.delete(account.world.listed()[0].id)
+    account.connect()
+    await account.polls(BEGIN + 3 * DAY, 20 * MINUTE)
+    lively = (BEGIN + 2 * DAY).date()
+    assert abs(_books(account)[lively] - account.by_day()[lively]) < USDC // 2
+    account.clock.set(account.clock() + 2 * DAY)
+    await account.polls(BEGIN + 6 * DAY, 20 * MINUTE)
+    settled_day = account.store.load("main").state.settled_day
+    assert settled_day
+    assert abs(_books(account)[settled_day] - account.by_day()[settled_day]) <= 20
+
+
+async def test_what_the_api_charged_replaces_what_was_estimated(
+    policy: Policy, store: Store
+) -> None:
+    """A bill that names twice as much is what was paid."""
+    account = Account(policy, store, "cloud")
+    Bill(percent=200).apply(account.world)
+    day = (BEGIN + DAY).date()
+    await account.polls(BEGIN + DAY + 3 * HOUR)
+    before = account.by_day()[day]
+    await account.polls(BEGIN + DAY + 11 * HOUR)
+    assert abs(2 * _books(account)[day] - account.by_day()[day]) <= 20
+    assert before < account.by_day()[day]
+
+
+async def test_gpu_instances(policy: Policy, store: Store) -> None:
+    """Hours of the clock, also those of an instance that ended."""
+    account = Account(policy, store, "v2")
+    AddGpu("trainer", GpuKind.VM, price=USDC).apply(account.world)
+    await account.polls(BEGIN + 5 * HOUR, 10 * MINUTE)
+    (gpu,) = account.world.gpus.values()
+    key = f"gpu_vm:{gpu.id}"
+    spent = sum(e.amount for e in store.entries("main", key) if e.kind in CHARGES)
+    assert 6 * USDC == gpu.spent == spent
+    assert "trainer" in {each.name for each in store.costs(BEGIN.date(), date(2027, 1, 1))}
+
+
+async def test_entries_are_pruned_and_days_stay(policy: Policy, store: Store) -> None:
+    """By the time that they are about."""
+    account = Account(policy, store, "v2")
+    await account.polls(BEGIN + 3 * DAY, HOUR)
+    key, days = account.world.listed()[0].id.lower(), account.by_day()
+    kept = [e for e in store.entries("main", key) if e.at >= BEGIN + 2 * DAY]
+    assert store.prune_ledger(BEGIN + 2 * DAY)
+    assert kept == store.entries("main", key)
+    assert days == account.by_day()
+
+
+def _books(account: Account) -> Counter[date]:
+    """What the world charged by day, in micro-USDC."""
+    ticks = account.world.epoch // timedelta(microseconds=1)
+    units: Counter[date] = Counter()
+    for entry, cost in account.world.meter.charged.items():
+        units[entry.day] += cost
+    return Counter({day: cost // ticks for day, cost in units.items()})
