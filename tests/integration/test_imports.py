@@ -59,6 +59,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "sqlalchemy.orm", "trio", "typer", "fluence_watch.cli.commands",
         "fluence_watch.fluence.dialects.cloud", "fluence_watch.simulator",
         "fluence_watch.fluence.dialects.offers", "html.entities", "http.server",
+        "idna", "logging.config",
         "sqlalchemy.dialects.sqlite.aiosqlite", "wsgiref.simple_server",
     ],
 )  # fmt: skip
@@ -80,6 +81,11 @@ def test_what_was_left_out_can_be_loaded_later() -> None:
         "import click, html, http.server, rich, pygments, uvicorn, uvicorn.main\n"
         "import sqlalchemy.dialects.sqlite.aiosqlite, wsgiref.simple_server\n"
         "assert html.unescape('&lt;') == '<' and http.server.HTTPServer\n"
+        "import httpx, logging; from starlette.middleware import errors\n"
+        "assert httpx.URL('http://bücher.example').raw_host == b'xn--bcher-kva.example'\n"
+        "assert errors.html.escape('<') == '&lt;'\n"
+        "logging.config.dictConfig({'version': 1})\n"
+        "uvicorn.Config(lambda: None, log_config=uvicorn.config.LOGGING_CONFIG)\n"
         "assert uvicorn.Server and uvicorn.main.Server is uvicorn.Server"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

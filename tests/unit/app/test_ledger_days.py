@@ -107,7 +107,7 @@ async def test_prepaid_vms(policy: Policy, store: Store, dialect: str) -> None:
 async def test_a_metered_account(policy: Policy, store: Store) -> None:
     """Its days are estimated to the micro-USDC, and then what the API charged."""
     account = Account(policy, store, "cloud")
-    await account.polls(BEGIN + 2 * DAY, 20 * MINUTE)
+    await account.polls(BEGIN + 2 * DAY, HOUR)
     books = _books(account)
     today, first = account.clock().date(), (BEGIN + DAY).date()
     for day in (first,):
@@ -120,11 +120,11 @@ async def test_a_metered_account(policy: Policy, store: Store) -> None:
     AddDisk("archive", price=10 * USDC).apply(account.world)
     account.world.delete(account.world.listed()[0].id)
     account.connect()
-    await account.polls(BEGIN + 3 * DAY, 20 * MINUTE)
+    await account.polls(BEGIN + 3 * DAY, HOUR)
     lively = (BEGIN + 2 * DAY).date()
     assert abs(_books(account)[lively] - account.by_day()[lively]) < USDC // 2
     account.clock.set(account.clock() + 2 * DAY)
-    await account.polls(BEGIN + 6 * DAY, 20 * MINUTE)
+    await account.polls(BEGIN + 6 * DAY, HOUR)
     settled_day = account.store.load("main").state.settled_day
     assert settled_day
     assert abs(_books(account)[settled_day] - account.by_day()[settled_day]) <= 20
