@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fluence_watch.model.billing import METERED, Billing
 from fluence_watch.model.money import MicroUsdc
@@ -75,6 +75,19 @@ class Entry:
     def day(self) -> date:
         """The day (UTC) that it belongs to."""
         return self.at.astimezone(UTC).date()
+
+
+class Cost(NamedTuple):
+    """What a thing cost on a day (UTC), in micro-USDC."""
+
+    account: str
+    key: str
+    kind: str
+    name: str | None
+    place: str | None
+    day: date
+    amount: MicroUsdc
+    certainty: Certainty
 
 
 class Prepaid(Protocol):

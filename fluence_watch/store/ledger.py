@@ -6,14 +6,14 @@ Metered things have no entries of their own: an hour of one is a part of its day
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from fluence_watch.alerting.state import Change
 from fluence_watch.model.accounting import Settlement
 from fluence_watch.model.charge import VM
-from fluence_watch.model.ledger import Certainty, Entry, EntryKind
+from fluence_watch.model.ledger import Certainty, Cost, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store.schema import accounts, balances, day_costs, entries, things
 
@@ -32,19 +32,6 @@ _SET_THING = (
     .where(things.c.id == bindparam("of_thing"))
     .values(name=bindparam("to_name"), place=bindparam("to_place"))
 )
-
-
-class Cost(NamedTuple):
-    """What a thing cost on a day (UTC), in micro-USDC."""
-
-    account: str
-    key: str
-    kind: str
-    name: str | None
-    place: str | None
-    day: date
-    amount: MicroUsdc
-    certainty: Certainty
 
 
 def save_ledger(connection: Connection, account_id: int, change: Change) -> None:

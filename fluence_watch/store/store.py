@@ -14,7 +14,7 @@ from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.state import AccountState, Change, Stored
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.garbage import garbage_collection_paused
-from fluence_watch.model.ledger import Entry
+from fluence_watch.model.ledger import Cost, Entry
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Vm
@@ -189,7 +189,7 @@ class Store:
         with self._read() as connection:
             return load_history(connection, account, limit)
 
-    def costs(self, first: date, last: date) -> list[ledger.Cost]:
+    def costs(self, first: date, last: date) -> list[Cost]:
         """What everything cost on each of these days (UTC), both included, of all accounts."""
         with self._read() as connection:
             return list(ledger.load_costs(connection, first, last))

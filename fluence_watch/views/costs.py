@@ -6,9 +6,8 @@ from datetime import date
 from decimal import Decimal
 
 from fluence_watch.model.charge import VM, words_of
-from fluence_watch.model.ledger import By, Certainty
+from fluence_watch.model.ledger import By, Certainty, Cost
 from fluence_watch.model.money import MicroUsdc, in_usdc
-from fluence_watch.store.ledger import Cost
 from fluence_watch.views.vm import vm_title
 
 UNKNOWN = "unknown"

@@ -12,11 +12,10 @@ import typer
 
 from fluence_watch.cli.common.options import AccountOption, ConfigOption, settings_from
 from fluence_watch.cli.common.output import Column, OutputFormat, print_json, print_rows
-from fluence_watch.model.ledger import By
+from fluence_watch.model.ledger import By, Cost
 from fluence_watch.model.money import in_usdc
 
 if TYPE_CHECKING:
-    from fluence_watch.store.ledger import Cost
     from fluence_watch.views.costs import CostView
 
 _FIELDS = ("what", "account", "id", "name", "cost", "estimated", "days")

@@ -14,6 +14,8 @@ from fluence_watch.app.poll import fetch
 from fluence_watch.fluence import ClientConfig, FluenceClient, Kind
 from fluence_watch.fluence.http.answers import failure_of
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
+from fluence_watch.rules import overpriced
+from fluence_watch.rules.overpriced import OverpricedSettings
 from fluence_watch.simulator import Fault, FaultKind, FaultPlan, SettableClock, World, create_app
 from fluence_watch.simulator.actions import AddAddress, AddDisk
 from fluence_watch.simulator.fleet import build_world
@@ -80,14 +82,15 @@ Poll = Callable[[], Awaitable[Outcome]]
 @pytest.fixture
 def poll(api: Cut, policy: Policy, clock: SettableClock) -> Poll:
     """The first poll of a new client."""
+    return lambda: poll_once(api, policy, clock)
 
-    async def first() -> Outcome:
-        config = ClientConfig(KEY, "http://simulator", dialect="cloud", timeout=30.0, gpu=True)
-        transport = httpx.ASGITransport(api)
-        async with FluenceClient(config, now=clock, transport=transport) as client:
-            return await fetch(client, policy, clock)
 
-    return first
+async def poll_once(api: Cut, policy: Policy, clock: SettableClock) -> Outcome:
+    """The first poll of a new client."""
+    config = ClientConfig(KEY, "http://simulator", dialect="cloud", timeout=30.0, gpu=True)
+    transport = httpx.ASGITransport(api)
+    async with FluenceClient(config, now=clock, transport=transport) as client:
+        return await fetch(client, policy, clock)
 
 
 async def whole(poll: Poll) -> Snapshot:
@@ -128,6 +131,18 @@ EXPECTED: Mapping[str, Expect] = {
     "/v2/users/balances": lambda whole, why: replace(whole, balance=None, unknown={"balance": why}),
     "/v1/users/me": lambda whole, why: replace(whole, permissions={}, unknown={"permissions": why}),
     "/v1/service/status": lambda whole, _: whole,
+    "/v1/billing/charges/aggregated": lambda whole, why: replace(
+        whole, charges=None, unknown={"charges": why}
+    ),
+}
+PRICES = {
+    "/v1/prices/vm": "VM prices",
+    "/v1/prices/storage": "disk prices",
+    "/v1/prices/cost": "disk prices",
+    "/v1/prices/public-ip": "public IP prices",
+    "/gpu/plans/": "GPU container prices",
+    "/gpu/plans/vms": "GPU VM prices",
+    "/gpu/plans/baremetal": "GPU server prices",
 }
 LOGGED = {
     "/v1/security_groups": "security groups",
@@ -157,6 +172,29 @@ async def test_one_endpoint(api: Cut, poll: Poll, path: str, status: int) -> Non
     assert ([(LOGGED[path], refusal(status))] if path in LOGGED else []) == [
         (line["what"], line["why"]) for line in lines
     ]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("path", PRICES)
+async def test_one_price_list(
+    api: Cut, policy: Policy, clock: SettableClock, path: str, status: int
+) -> None:
+    """The market is known but for that list, and everything else is as it was."""
+    rule = OverpricedSettings(enabled=True)
+    asking = replace(policy, rules={**policy.rules, overpriced.NAME: rule})
+    first = await whole(lambda: poll_once(api, asking, clock))
+    assert first.market
+    api.paths, api.fault = frozenset({path}), Fault(FaultKind.STATUS, status, retry_after=LONG)
+
+    found = await poll_once(api, asking, clock)
+
+    assert isinstance(found, Snapshot)
+    assert found.market
+    assert {PRICES[path]: refusal(status)} == found.market.unknown
+    assert {"market": f"{PRICES[path]}: {refusal(status)}"} == found.unknown
+    assert replace(first, market=None) == replace(found, market=None, unknown={})
+    lost = first.market.offers.keys() - found.market.offers.keys()
+    assert 1 == len({kind for kind, _ in lost})
 
 
 @pytest.mark.parametrize("status", STATUSES)

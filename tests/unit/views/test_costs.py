@@ -3,9 +3,8 @@ from decimal import Decimal
 
 import pytest
 
-from fluence_watch.model.ledger import By, Certainty
+from fluence_watch.model.ledger import By, Certainty, Cost
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.store.ledger import Cost
 from fluence_watch.views.costs import CostView, cost_views, total
 
 MAY, JUNE = date(2026, 5, 31), date(2026, 6, 1)
