@@ -64,7 +64,7 @@ from fluence_watch.fluence.writes.settling import reworded
 from fluence_watch.model.account import AccountBalance, NotReported, ServiceStatus
 from fluence_watch.model.billing import METERED, Billing
 from fluence_watch.model.charge import Charge
-from fluence_watch.model.resource import Kind
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.ssh_key import AddedKey, SshKey
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Datacenter
@@ -223,8 +223,13 @@ class Cloud:
         return expected("a list of balances", read_balance, body)
 
     async def resources(self, call: Call, kind: Kind) -> Resources:
-        """All pages of the list."""
-        return await request_resources(call, kind)
+        """All pages of the list, with the places that are known by now."""
+        listed = await request_resources(call, kind)
+        return replace(listed, found=tuple(map(self._placed, listed.found)))
+
+    def _placed(self, resource: Resource) -> Resource:
+        place = self._last_places.get(resource.location or "")
+        return replace(resource, location=place.name) if place else resource
 
     async def delete_resource(self, call: Call, kind: Kind, resource_id: str) -> None:
         """Delete a disk with all that is on it, or give an address back."""
