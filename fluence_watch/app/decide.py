@@ -7,10 +7,11 @@ from datetime import date, datetime, timedelta
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.books import keep_books
+from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
 from fluence_watch.model.charge import last_settled
-from fluence_watch.model.debt import unpaid
+from fluence_watch.model.debt import removes
 from fluence_watch.model.finding import Fingerprint, Verdict
 from fluence_watch.model.known import KnownVm, track
 from fluence_watch.model.known_resource import (
@@ -28,6 +29,7 @@ from fluence_watch.model.note import (
     obsolete_notes,
 )
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
+from fluence_watch.model.resource import Kind
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules import bill_mismatch, debt, evaluate, needs, poll_failing
@@ -178,7 +180,9 @@ def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapp
     known = track(before.known, outcome, before.last_good_at, limits.forget_after)
     if not outcome.complete:
         return known
-    return settle(known, limits, now, policy.billing_of(outcome), _rise(before, outcome))
+    billing, rise = policy.billing_of(outcome), _rise(before, outcome)
+    unpaid = not billing.prepaid and None in _removed(before, outcome, policy.account)
+    return settle(known, limits, now, billing, rise, unpaid=unpaid)
 
 
 def _resources_after(
@@ -194,14 +198,17 @@ def _resources_after(
     known = track_resources(
         before.resources, outcome, before.last_good_at, deleted, limits.forget_after
     )
-    return settle_resources(known, limits, now, in_debt=_owes(before, outcome, policy.account))
+    return settle_resources(known, limits, now, _removed(before, outcome, policy.account))
 
 
-def _owes(before: AccountState, snapshot: Snapshot, account: str) -> bool:
-    """Whether the account owes money; if its balance is unknown, whether it did when last known."""
-    if snapshot.balance is None:
-        return Fingerprint(account, debt.NAME) in before.alerts
-    return unpaid(snapshot.balance) > 0
+def _removed(before: AccountState, snapshot: Snapshot, account: str) -> frozenset[Kind | None]:
+    """What is removed for a debt by now; if the balance is unknown, by what was last known of it."""
+    alert = before.alerts.get(Fingerprint(account, debt.NAME))
+    balance = snapshot.balance
+    if balance is None and alert is not None and isinstance(alert.facts, debt.Debt):
+        balance = AccountBalance(MicroUsdc(-alert.facts.owed))
+    since = alert.active_at if alert else None
+    return removes(balance, snapshot.taken_at, since) if balance else frozenset()
 
 
 def _rise(before: AccountState, snapshot: Snapshot) -> int | None:

@@ -58,6 +58,22 @@ def unpaid(balance: AccountBalance) -> MicroUsdc:
     return MicroUsdc(max(0, -balance.balance, balance.overage or 0))
 
 
+def removes(
+    balance: AccountBalance, now: datetime, owed_since: datetime | None
+) -> frozenset[Kind | None]:
+    """What is removed for a debt by now: kinds, and `None` for VMs.
+
+    `owed_since` is when the debt was first seen.
+    """
+    owed, since = unpaid(balance), owed_since or now
+    gone: set[Kind | None] = set()
+    if owed > VM_DEBT or (owed and now - since >= VM_GRACE):
+        gone |= {None, Kind.PUBLIC_IP}
+    if owed >= DISK_DEBT or (owed and now - since >= DISK_GRACE):
+        gone.add(Kind.DISK)
+    return frozenset(gone)
+
+
 def removal_of(
     balance: AccountBalance,
     vms: Collection[Vm],
@@ -65,7 +81,11 @@ def removal_of(
     now: datetime,
     owed_since: datetime | None = None,
 ) -> Removal:
-    """When a metered account loses what. `owed_since` is when its debt was first seen."""
+    """When a metered account loses what. `owed_since` is when its debt was first seen.
+
+    GPU instances are prepaid: they end when they cannot be paid, and owe nothing.
+    """
+    resources = [each for each in resources if not each.is_gpu]
     disks = [each for each in resources if each.kind is Kind.DISK]
     disk_burn = resources_burn(disks)
     burn = MicroUsdc(burn_per_day(vms, METERED) + resources_burn(resources))

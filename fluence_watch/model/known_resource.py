@@ -2,8 +2,8 @@
 
 Only what is billed is remembered. A resource that is not in a complete list is *missing*, and
 *lost* after `confirm_polls` such lists in a row. If most of a kind leave their list in the same
-poll, the list itself is suspect, and they are *doubted* for `suspect_for`, unless the account owes
-money: then they may be removed all at once. What is lost stays so until it is back, whatever the
+poll, the list itself is suspect, and they are *doubted* for `suspect_for`, unless the account owes so
+much, or for so long, that they are removed. What is lost stays so until it is back, whatever the
 settings and the balance are later. A GPU instance that is over stays listed, so one that is missing
 is forgotten.
 """
@@ -25,7 +25,7 @@ class KnownResource:
 
     While it is missing, `missing_polls` counts the complete lists without it, `last_seen_at` is the
     last successful poll that listed it, and `missing_among` how many of its kind there were then.
-    `cause` is why it is lost, once that is decided: `FUNDS` in an account that owes money.
+    `cause` is why it is lost, once that is decided: `FUNDS` if it was removed for a debt.
     """
 
     resource: Resource
@@ -132,15 +132,17 @@ class Missing:
 
 
 def settle_resources(
-    known: KnownResources, limits: PresenceLimits, now: datetime, *, in_debt: bool
+    known: KnownResources, limits: PresenceLimits, now: datetime, unpaid: Collection[Kind | None]
 ) -> KnownResources:
-    """What is known, with the cause of each loss that is certain after a successful poll."""
-    cause = Cause.FUNDS if in_debt else Cause.UNKNOWN
+    """What is known, with the cause of each loss that is certain after a successful poll.
+
+    `unpaid` are the kinds that are removed for a debt by now.
+    """
     lost = {
-        key: replace(known[key], cause=cause)
-        for group in _departures(known).values()
+        key: replace(known[key], cause=Cause.FUNDS if kind in unpaid else Cause.UNKNOWN)
+        for (kind, since), group in _departures(known).items()
         for key in _confirmed(group, limits)
-        if in_debt or not (_is_suspect(group) and abs(now - _since(group)) < limits.suspect_for)
+        if kind in unpaid or not (_is_suspect(group) and abs(now - since) < limits.suspect_for)
     }
     return {**known, **lost} if lost else known
 
@@ -184,9 +186,3 @@ def _is_suspect(group: _Group) -> bool:
 
 def _among(group: _Group) -> int:
     return next(iter(group.values())).missing_among
-
-
-def _since(group: _Group) -> datetime:
-    since = next(iter(group.values())).missing_since
-    assert since
-    return since

@@ -5,7 +5,7 @@ It is confirmed missing after `confirm_polls` such lists in a row.
 A confirmed VM is *lost* once it has a cause:
 
     PROVIDER  it was being terminated when last seen
-    FUNDS     the API reported low funds, or its money had run out by then
+    FUNDS     the API reported low funds, its money had run out by then, or its account owed too much
     USER      the account's balance rose by its reserve
     UNKNOWN   none of these, and it is not doubted
 
@@ -117,11 +117,13 @@ def settle(
     now: datetime,
     billing: Billing,
     rise: int | None = None,
+    *,
+    unpaid: bool = False,
 ) -> Mapping[str, KnownVm]:
     """The known VMs with the cause of each loss that is certain after a successful poll.
 
     `rise` is the increase of the account's balance since the previous poll, in micro-USDC.
-    It is `None` if unknown.
+    It is `None` if unknown. `unpaid` is whether the VMs of a metered account are removed for a debt.
     """
     departures = [
         each
@@ -133,6 +135,8 @@ def settle(
     for departure in departures:
         if departure.since == refunded:
             causes |= departure.decided(0, Cause.USER)
+        elif unpaid:
+            causes |= departure.decided(limits.confirm_polls, Cause.FUNDS)
         elif departure.is_suspect and abs(now - departure.since) < limits.suspect_for:
             causes |= departure.decided(limits.confirm_polls, None)
         else:

@@ -7,6 +7,7 @@ The deadlines are the latest ones: the debt may be older than its first sight.
     step 1    their deadline has passed, disks are removed next
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,8 +31,8 @@ class DebtSettings(RuleSettings):
 class Debt:
     """What is owed and what everything costs per day, in micro-USDC, and what is removed when.
 
-    A time is `None` if there is nothing to remove. `uncounted` says that the cost is not complete,
-    so that everything may be removed earlier.
+    A time is `None` if there is nothing to remove. A number is `None` if it is unknown. `uncounted` says
+    that the cost is not complete, so that everything may be removed earlier. GPU instances are prepaid.
     """
 
     owed: MicroUsdc
@@ -39,8 +40,8 @@ class Debt:
     vms_at: datetime | None
     disks_at: datetime | None
     vms: int
-    public_ips: int
-    disks: int
+    public_ips: int | None
+    disks: int | None
     uncounted: bool = False
 
 
@@ -64,20 +65,21 @@ def _facts(situation: Situation, fingerprint: Fingerprint) -> Debt:
     assert snapshot
     assert snapshot.balance
     vms = [vm for vm in snapshot.vms.values() if vm.is_billed]
-    rented = [each for each in snapshot.resources.values() if each.is_billed]
+    rented = [each for each in snapshot.resources.values() if each.is_billed and not each.is_gpu]
     since = situation.since.get(fingerprint)
     removal = removal_of(snapshot.balance, vms, rented, situation.now, since)
-    disks = sum(each.kind is Kind.DISK for each in rented)
+    counts = Counter(each.kind for each in rented)
+    unlisted = snapshot.unlisted
     return Debt(
         owed=unpaid(snapshot.balance),
         burn_per_day=account_burn(vms, rented, situation.billing),
         vms_at=None if removal.vms_at == FOREVER else removal.vms_at,
         disks_at=None if removal.disks_at == FOREVER else removal.disks_at,
         vms=len(vms),
-        public_ips=len(rented) - disks,
-        disks=disks,
+        public_ips=None if Kind.PUBLIC_IP in unlisted else counts[Kind.PUBLIC_IP],
+        disks=None if Kind.DISK in unlisted else counts[Kind.DISK],
         uncounted=bool(unpriced(vms) + unpriced(rented))
-        or bool(snapshot.unlisted)
+        or not unlisted.isdisjoint({Kind.DISK, Kind.PUBLIC_IP})
         or not snapshot.complete,
     )
 

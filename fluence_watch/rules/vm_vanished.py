@@ -19,7 +19,6 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from fluence_watch.model.debt import unpaid
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.known import Cause, KnownVm
@@ -144,7 +143,7 @@ def _vanished(
         reserved=vm.reserved,
         spent=vm.spent,
         funded_until=None if until == FOREVER else until,
-        cause=Cause.FUNDS if cause is Cause.UNKNOWN and _is_in_debt(situation) else cause,
+        cause=cause,
         ports=None if vm.ports is None else tuple(map(str, vm.ports)),
         missing_since=entry.missing_since,
         metered=not situation.billing.prepaid,
@@ -154,12 +153,6 @@ def _vanished(
     since = entry.missing_since or situation.now
     at_once = situation.now - since >= settings.hold
     return Finding(fingerprint, settings.severity, facts, at_once=at_once)
-
-
-def _is_in_debt(situation: Situation) -> bool:
-    """Whether the account owes money, so that its VMs may be removed."""
-    balance = situation.snapshot.balance if situation.snapshot else None
-    return balance is not None and not situation.billing.prepaid and unpaid(balance) > 0
 
 
 def _fleet(situation: Situation, settings: VmVanishedSettings, doubt: Doubt) -> Finding:

@@ -63,10 +63,11 @@ def _ls(group: Group) -> Callable[..., None]:
 
         outcomes = poll_all(prepared(config, account))
         found = named(reference, rented(outcomes, group))
-        _print(
-            group, [each for each in found if each.resource.is_idle or not idle], form, utc_now()
-        )
+        shown = [each for each in found if each.resource.is_idle or not idle]
+        _print(group, shown, form, utc_now())
         end(outcomes, group)
+        if not shown and form is OutputFormat.TABLE:
+            typer.echo(f"no {'idle ' if idle else ''}{group.words} that are billed by themselves")
 
     return ls
 
@@ -105,7 +106,6 @@ def _print(group: Group, found: Sequence[Rented], form: OutputFormat, now: datet
         print_json(views)
         return
     if not found:
-        typer.echo(f"no {group.words}")
         return
     rows = [
         {

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluence_watch.model.account import AccountBalance
-from fluence_watch.model.debt import Removal, removal_of, unpaid
+from fluence_watch.model.debt import Removal, removal_of, removes, unpaid
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
@@ -63,6 +63,37 @@ def test_when_what_is_removed(
     owed_since = None if since is None else NOW + since * HOUR
     removal = removal_of(money, vms, resources, NOW, owed_since)
     assert Removal(*(NOW + hours * HOUR for hours in expected)) == removal
+
+
+@pytest.mark.parametrize(
+    ("balance", "days", "gone"),
+    [
+        (0, 30, set()),
+        (-0.01, 0, set()),
+        (-5, 2.9, set()),
+        (-5.01, 0, {None, Kind.PUBLIC_IP}),
+        (-0.01, 3, {None, Kind.PUBLIC_IP}),
+        (-19.99, 12.9, {None, Kind.PUBLIC_IP}),
+        (-20, 0, {None, Kind.PUBLIC_IP, Kind.DISK}),
+        (-0.01, 13, {None, Kind.PUBLIC_IP, Kind.DISK}),
+    ],
+)
+def test_what_is_removed_by_now(balance: float, days: float, gone: set[Kind | None]) -> None:
+    """More than 5 USDC, or 3 days, for VMs and addresses; 20 USDC, or 13 days, for disks."""
+    money = AccountBalance(MicroUsdc(int(balance * USDC)))
+    assert gone == removes(money, NOW, NOW - days * DAY)
+
+
+def test_a_debt_that_is_new_removes_nothing() -> None:
+    """Nobody has seen it before now."""
+    assert not removes(AccountBalance(MicroUsdc(-USDC)), NOW, None)
+
+
+def test_gpu_instances_owe_nothing() -> None:
+    """They are prepaid, so they bring no removal nearer."""
+    gpu = Resource(Kind.GPU_VM, "3", "trainer", "ACTIVE", MicroUsdc(USDC))
+    money = AccountBalance(MicroUsdc(-1))
+    assert removal_of(money, [], [], NOW) == removal_of(money, [], [gpu], NOW)
 
 
 def test_nothing_to_pay_for() -> None:

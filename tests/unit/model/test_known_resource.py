@@ -33,7 +33,7 @@ def polls(
     deleted: Collection[str] = (),
     unlisted: Mapping[int, str] | None = None,
     kinds: tuple[Kind, ...] = KINDS,
-    in_debt: bool = False,
+    unpaid: Collection[Kind | None] = (),
 ) -> KnownResources:
     """What is known after polls, a minute apart; `unlisted` names what is unknown at some of them."""
     known: KnownResources = {}
@@ -42,13 +42,13 @@ def polls(
         unknown = {what: "403" for n, what in (unlisted or {}).items() if n == number}
         snapshot = build_snapshot("main", at, [], resources=listed, kinds=kinds, unknown=unknown)
         known = track_resources(known, snapshot, at - MINUTE, deleted, WEEK)
-        known = settle_resources(known, LIMITS, at, in_debt=in_debt)
+        known = settle_resources(known, LIMITS, at, unpaid)
     return known
 
 
 def missing(known: KnownResources, after: timedelta = MINUTE) -> Missing:
     """What is missing after another good poll."""
-    settled = settle_resources(known, LIMITS, NOW + after, in_debt=False)
+    settled = settle_resources(known, LIMITS, NOW + after, ())
     return missing_resources(settled, LIMITS)
 
 
@@ -102,8 +102,8 @@ def test_an_incomplete_list_tells_nothing() -> None:
 
 
 def test_most_of_a_kind_at_once() -> None:
-    """The list is the suspect for six hours, unless the account owes money."""
-    known = polls(DISKS, DISKS[:1], DISKS[:1])
+    """The list is the suspect for six hours, unless disks are removed for a debt."""
+    known = polls(DISKS, DISKS[:1], DISKS[:1], unpaid={None, Kind.PUBLIC_IP})
     (doubt,) = missing(known).doubts
     assert (3, 4, Kind.DISK) == (len(doubt.entries), doubt.among, doubt.kind)
     assert missing(known).undecided == {"disk:d1", "disk:d2", "disk:d3"}
@@ -114,7 +114,7 @@ def test_most_of_a_kind_at_once() -> None:
 
 def test_a_loss_is_decided_once() -> None:
     """What debt removed stays lost, whatever the balance is later, until it is back."""
-    known = polls(DISKS, DISKS[:1], DISKS[:1], in_debt=True)
+    known = polls(DISKS, DISKS[:1], DISKS[:1], unpaid={Kind.DISK})
     assert {Cause.FUNDS} == {entry.cause for entry in missing(known).lost}
     assert 3 == len(missing(known).lost)
     assert () == missing(known).doubts

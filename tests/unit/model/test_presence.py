@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.model.billing import EPOCHS
+from fluence_watch.model.billing import EPOCHS, METERED
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.presence import Presence, PresenceLimits, presence_of, settle
@@ -84,6 +84,14 @@ def test_what_money_explains_is_not_doubted(
         assert entry.cause is (Cause.FUNDS if dry else None if doubted else Cause.UNKNOWN)
     again = settled(after, now=NOW + MINUTE)
     assert after == again
+
+
+def test_vms_that_a_debt_removed_are_not_doubted(web: Vm) -> None:
+    """They may go all at once; one that is not confirmed has no cause yet."""
+    known = gone(web, 4, among=4)
+    assert {Cause.FUNDS} == causes(dict(settle(known, LIMITS, NOW, METERED, unpaid=True)))
+    once = gone(web, 4, among=4, polls=1)
+    assert {None} == causes(dict(settle(once, LIMITS, NOW, METERED, unpaid=True)))
 
 
 def test_vms_that_were_being_terminated_are_not_doubted(web: Vm) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fluence_watch.model.account import AccountBalance
-from fluence_watch.model.billing import EPOCHS, METERED, Billing
+from fluence_watch.model.billing import METERED
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.money import MicroUsdc
@@ -235,24 +235,12 @@ def test_a_fleet_below_confirm_polls_is_unknown(web: Vm, see: See) -> None:
     assert ([], frozenset({FLEET})) == (judgement.findings, judgement.unknown)
 
 
-@pytest.mark.parametrize(
-    ("balance", "billing", "cause"),
-    [
-        (AccountBalance(MicroUsdc(-1)), METERED, Cause.FUNDS),
-        (AccountBalance(MicroUsdc(0), overage=MicroUsdc(1)), METERED, Cause.FUNDS),
-        (AccountBalance(MicroUsdc(1)), METERED, Cause.UNKNOWN),
-        (None, METERED, Cause.UNKNOWN),
-        (AccountBalance(MicroUsdc(-1)), EPOCHS, Cause.UNKNOWN),
-    ],
-)
-def test_a_debt_explains_a_loss(
-    web: Vm, see: See, balance: AccountBalance | None, billing: Billing, cause: Cause
-) -> None:
-    """Where VMs pay every second, unpaid ones are removed; elsewhere the reserve shows it."""
-    listed = {"balance": balance, "billing": billing}
-    (found,) = judge(
-        see(known={web.key: missing(web)}, billing=billing, listed=listed), SETTINGS
-    ).findings
+@pytest.mark.parametrize("cause", [Cause.FUNDS, Cause.UNKNOWN])
+def test_a_debt_of_now_explains_no_loss(web: Vm, see: See, cause: Cause) -> None:
+    """Why a VM is lost is decided once; the message follows the billing of its account."""
+    known = {web.key: replace(missing(web), cause=cause)}
+    listed = {"balance": AccountBalance(MicroUsdc(-1)), "billing": METERED}
+    (found,) = judge(see(known=known, billing=METERED, listed=listed), SETTINGS).findings
 
     assert isinstance(found.facts, VmVanished)
-    assert (cause, billing is METERED) == (found.facts.cause, found.facts.metered)
+    assert (cause, True) == (found.facts.cause, found.facts.metered)
