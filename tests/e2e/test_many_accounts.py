@@ -48,12 +48,13 @@ def test_one_account_delays_no_other(
         return sum(len(times) >= 4 for times in polled.values()) >= ACCOUNTS - 2
 
     eventually(four_each, "four polls of every account that answers", 10 * INTERVAL)
-    gaps = {
-        account: max(later - earlier for earlier, later in pairwise(times))
+    gaps = [
+        [later - earlier for earlier, later in pairwise(times)][:3]
         for account, times in polled.items()
         if account != SLOW
-    }
-    late = max(gaps.values()) - INTERVAL
+    ]
+    # the slow one is slow in each round, a busy machine is not
+    late = min(map(max, zip(*gaps, strict=True))) - INTERVAL
     print(f"the latest poll of {len(gaps)} accounts came {1000 * late:.0f} ms late")  # noqa: T201 - a figure to read
 
     assert ACCOUNTS - 2 == len(polled)

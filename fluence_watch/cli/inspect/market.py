@@ -76,9 +76,9 @@ def market(
         print_json(shown)
     elif shown:
         _print_table(shown, form)
-    elif not wanted:
-        typer.echo("nothing that costs money is known")
     _end(asked, [each for each in wanted if not any(_is_meant(row, each) for row in rows)])
+    if not shown and form is not OutputFormat.JSON:
+        typer.echo("nothing costs money")
 
 
 def _ask_all(setup: "Setup") -> Sequence[_Asked]:

@@ -66,8 +66,9 @@ def _ls(group: Group) -> Callable[..., None]:
         shown = [each for each in found if each.resource.is_idle or not idle]
         _print(group, shown, form, utc_now())
         end(outcomes, group)
-        if not shown and form is OutputFormat.TABLE:
-            typer.echo(f"no {'idle ' if idle else ''}{group.words} that are billed by themselves")
+        if not shown and form is not OutputFormat.JSON:
+            what = "match" if reference else "are billed by themselves"
+            typer.echo(f"no {'idle ' if idle else ''}{group.words} {what}")
 
     return ls
 

@@ -196,7 +196,7 @@ def test_nothing_to_compare(
     """An account without anything has no table."""
     configure({"main": serve(vms=0).url})
     ran = run("market")
-    assert (0, "nothing that costs money is known\n", "") == (ran.code, ran.out, ran.err)
+    assert (0, "nothing costs money\n", "") == (ran.code, ran.out, ran.err)
     assert {} == rows(run)
 
 

@@ -209,9 +209,28 @@ def test_a_key_that_may_not_list_disks(run: Run, api: Any) -> None:
     ran = run("disk", "ls")
     assert 3 == ran.code
     assert "main: disks: " in ran.err
+    assert "no disks" not in ran.out
     assert 3 == run("disk", "rm", "archive", "--yes").code
     shown = run("vm", "rm", "web", "--dry-run")
     assert "its disks are not known: what it has of them stays and costs money" in shown.out
     assert 3 == run("vm", "rm", "web", "--with-disks", "--yes").code
     assert 3 == run("check").code
     assert 1 == len(api.world.machines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (("ip", "ls"), "no public IPs are billed by themselves\n"),
+        (("ip", "ls", "--idle"), "no idle public IPs are billed by themselves\n"),
+        (("ip", "ls", "no-such"), "no public IPs match\n"),
+        (("ip", "ls", "--format", "json"), "[]\n"),
+    ],
+)
+def test_there_is_none(
+    run: Run, serve: Any, configure: Any, arguments: tuple[str, ...], answer: str
+) -> None:
+    """An empty list is no silence."""
+    configure({"main": serve(dialect="v3").url}, dialect="v3")
+    ran = run(*arguments)
+    assert (0, answer, "") == (ran.code, ran.out, ran.err)
