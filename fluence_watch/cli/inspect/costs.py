@@ -27,6 +27,7 @@ class CostsFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
+    FOCUS_CSV = "focus-csv"
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +55,10 @@ def costs(
     ] = None,
     by: Annotated[By, typer.Option(help="What to sum up by; vm means each thing.")] = By.VM,
     form: Annotated[
-        CostsFormat, typer.Option("--format", "-o", help="How to print it.")
+        CostsFormat,
+        typer.Option(
+            "--format", "-o", help="How to print it; focus-csv has a row for each thing and day."
+        ),
     ] = CostsFormat.TABLE,
 ) -> None:
     """Print what was charged, by what, from the daemon's ledger.
@@ -72,6 +76,9 @@ def costs(
     with Store.open(settings_from(config).store.url, exclusive=False) as store:
         found = _of(store.costs(first, last), account)
         earlier = _of(store.costs(_month_before(first), _month_before(last)), account)
+    if form is CostsFormat.FOCUS_CSV:
+        _print_focus(found)
+        return
     shown = views.cost_views(found, by)
     if form is CostsFormat.JSON:
         print_json(shown)
@@ -127,6 +134,15 @@ def _print_csv(shown: "Sequence[CostView]") -> None:
     writer.writerow(_FIELDS)
     for view in shown:
         writer.writerow([_cell(getattr(view, field)) for field in _FIELDS])
+
+
+def _print_focus(found: "Sequence[Cost]") -> None:
+    from fluence_watch.views.focus import COLUMNS, focus_row
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for cost in found:
+        writer.writerow(map(_cell, focus_row(cost)))
 
 
 def _cell(value: object) -> str:

@@ -83,6 +83,28 @@ def test_json_and_csv(config: Path, run: Run) -> None:
     ]
 
 
+def test_focus(config: Path, run: Run) -> None:
+    """A row of the FinOps specification for each thing and day, also for none."""
+    days = ("--since", "2025-06-01", "--until", "2025-06-30", "-o", "focus-csv")
+    rows = list(csv.DictReader(io.StringIO(run("costs", "--config", config, *days).out)))
+    assert [
+        ("0xa", "0.300000", "2025-06-29T00:00:00Z", "2025-06-30T00:00:00Z", "Compute", "exact"),
+        ("0xa", "0.300000", "2025-06-30T00:00:00Z", "2025-07-01T00:00:00Z", "Compute", "exact"),
+        ("d", "0.040000", "2025-06-30T00:00:00Z", "2025-07-01T00:00:00Z", "Storage", "estimated"),
+    ] == sorted(
+        (
+            row["ResourceId"], row["BilledCost"], row["ChargePeriodStart"],
+            row["ChargePeriodEnd"], row["ServiceCategory"], row["x_Certainty"],
+        )
+        for row in rows
+    )  # fmt: skip
+    ran = run(
+        "costs", "--config", config, "--since", "2024-01-01", "--until", "2024-01-31", *days[4:]
+    )
+    assert (0, 1) == (ran.code, len(ran.out.splitlines()))
+    assert ran.out.startswith("BilledCost,BillingAccountId,")
+
+
 @pytest.mark.parametrize(
     ("value", "cell"),
     [("=1+1", "'=1+1"), ("@x", "'@x"), ("web-1", "web-1"), (None, ""), (Decimal("-0.5"), "-0.5")],
