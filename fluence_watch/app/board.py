@@ -21,7 +21,9 @@ from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import last_settled
 from fluence_watch.model.debt import removal_in
 from fluence_watch.model.finding import WATCHER, Fingerprint, shown_account
+from fluence_watch.model.forecast import month_ahead
 from fluence_watch.model.funding import account_funded_until
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
@@ -217,7 +219,7 @@ def _problem(account: str, why: str) -> str:
 def _view(polled: Polled, last: AccountView | None) -> AccountView:
     outcome, policy = polled.outcome, polled.policy
     if not isinstance(outcome, Snapshot):
-        return replace(last or _remembered(polled), up=False)
+        return replace(last or _remembered(polled), up=False, month_to_date=polled.month_to_date)
     billing = policy.billing_of(outcome)
     return AccountView(
         account=policy.account,
@@ -238,7 +240,23 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
         removal=removal_in(outcome, billing, _owed_since(polled)),
         market=outcome.market,
         bill=bill_of(last_settled(outcome.taken_at), polled.state.costs, outcome.charges),
+        month_to_date=polled.month_to_date,
+        month_forecast=_month_forecast(polled, outcome, billing),
     )
+
+
+def _month_forecast(polled: Polled, outcome: Snapshot, billing: Billing) -> MicroUsdc | None:
+    """What the month costs by its end, if everything that costs money is known."""
+    if polled.month_to_date is None or outcome.rejected or outcome.unlisted:
+        return None
+    ahead = month_ahead(
+        outcome.vms.values(),
+        outcome.resources.values(),
+        billing,
+        outcome.taken_at,
+        polled.state.counted_at,
+    )
+    return None if ahead is None else MicroUsdc(polled.month_to_date + ahead)
 
 
 def _owed_since(polled: Polled) -> datetime | None:

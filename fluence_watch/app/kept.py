@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date
 
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.state import AccountState, Change, Stored
 from fluence_watch.app.decide import Decision
 from fluence_watch.errors import StoreConflictError
+from fluence_watch.model.accounting import Booking
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store import Store
 
 Decide = Callable[[AccountState], Decision]
@@ -19,6 +22,7 @@ class Kept:
         self._store = store
         self._account = account
         self._version = stored.version
+        self._charged: tuple[date, MicroUsdc] | None = None
         self.state = stored.state
 
     def change(self, decide: Decide) -> Decision:
@@ -37,6 +41,16 @@ class Kept:
             decision = self._commit(decide(self.state))
             return replace(decision, ended=[*missed, *decision.ended])
 
+    def charged_since(self, day: date) -> MicroUsdc:
+        """What the ledger has from that day (UTC) on, read anew only when it may have changed.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if self._charged is None or self._charged[0] != day:
+            self._charged = day, self._store.charged_since(self._account, day)
+        return self._charged[1]
+
     def _commit(self, decision: Decision) -> Decision:
         after = decision.after
         change = Change.between(
@@ -48,9 +62,11 @@ class Kept:
         )
         self._version = self._store.commit(self._account, change, version=self._version)
         self.state = after
+        if decision.booking != Booking():
+            self._charged = None
         return decision
 
     def _reload(self) -> Sequence[Alert]:
         stored = self._store.load(self._account)
-        self._version, self.state = stored.version, stored.state
+        self._version, self.state, self._charged = stored.version, stored.state, None
         return stored.unsettled

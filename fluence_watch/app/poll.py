@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from time import monotonic
 from types import MappingProxyType
 
@@ -22,6 +23,7 @@ from fluence_watch.errors import ApiError, StoreError
 from fluence_watch.fluence import AUTO, FluenceClient
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.market import Market
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note
 from fluence_watch.model.snapshot import (
     INTERNAL_ERROR,
@@ -242,7 +244,14 @@ class Watch:
             before=before,
             ended=decision.ended,
             paused=decision.paused,
+            month_to_date=self._month_to_date(outcome.taken_at),
         )
+
+    def _month_to_date(self, now: datetime) -> MicroUsdc | None:
+        try:
+            return self._kept.charged_since(now.date().replace(day=1))
+        except StoreError:
+            return None
 
     def _internal(self, where: str, error: Exception) -> PollFailure:
         account, what = self._policy.account, described(error)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fluence_watch.alerting.lifecycle import Alert, Alerts
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.decide import Policy
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Outcome, Snapshot
 
 
@@ -15,6 +16,7 @@ class Polled:
 
     `state` is what was decided, `before` the alerts that were open, `ended` those that ended.
     `store_error` says why it was not committed. `paused` is as in `Decision`.
+    `month_to_date` is what the ledger has of this month (UTC), `None` if it cannot be read.
     """
 
     policy: Policy
@@ -25,6 +27,7 @@ class Polled:
     before: Alerts = field(default_factory=dict)
     ended: Sequence[Alert] = ()
     paused: frozenset[str] | None = None
+    month_to_date: MicroUsdc | None = None
 
     @property
     def counts(self) -> tuple[object, ...] | None:

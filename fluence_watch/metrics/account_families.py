@@ -145,6 +145,16 @@ ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
         "What everything that the account rents costs per day in USDC. Absent while unknown.",
         _burn,
     ),
+    _per_account(
+        "fluence_account_month_to_date_usdc",
+        "What was charged this month (UTC), since the account is watched, in USDC.",
+        lambda view: usdc(view.month_to_date),
+    ),
+    _per_account(
+        "fluence_account_month_forecast_usdc",
+        "What this month (UTC) costs by its end if all that runs is kept, in USDC. Absent while unknown.",
+        lambda view: usdc(view.month_forecast) if view.up else None,
+    ),
     AccountFamily(
         "fluence_account_removal_timestamp_seconds",
         "Time at which unpaid resources are removed at the latest, unless the account is topped up.",

@@ -26,6 +26,8 @@ class AccountView:
     `unlisted` are not complete.
     `removal` is when unpaid resources are removed, if the account is metered and known in full.
     `permissions` tell whether the key has those that a poll needs.
+    `month_to_date` is what the ledger has of this month (UTC), `month_forecast` that and what is due
+    until its end.
     `bill` is that of the last settled day. `market` is what the market asks, if that is read.
     """
 
@@ -47,3 +49,5 @@ class AccountView:
     removal: Removal | None = None
     bill: Bill = field(default_factory=Bill)
     market: Market | None = None
+    month_to_date: MicroUsdc | None = None
+    month_forecast: MicroUsdc | None = None

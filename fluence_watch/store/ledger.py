@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from fluence_watch.alerting.state import Change
 from fluence_watch.model.accounting import Settlement
@@ -220,6 +220,16 @@ def load_costs(connection: Connection, first: date, last: date) -> Iterator[Cost
     )
     for row in connection.execute(query):
         yield Cost(*row[:6], MicroUsdc(row.amount), Certainty(row.certainty))
+
+
+def sum_costs(connection: Connection, account: str, first: date) -> MicroUsdc:
+    """What everything of an account cost from that day on."""
+    query = (
+        select(func.coalesce(func.sum(day_costs.c.amount), 0))
+        .select_from(day_costs.join(things).join(accounts))
+        .where(accounts.c.name == account, day_costs.c.day >= first)
+    )
+    return MicroUsdc(int(connection.execute(query).scalar_one()))
 
 
 def prune_entries(connection: Connection, before: datetime) -> int:

@@ -15,6 +15,7 @@ from fluence_watch.alerting.state import AccountState, Change, Stored
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.ledger import Cost, Entry
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Vm
@@ -193,6 +194,11 @@ class Store:
         """What everything cost on each of these days (UTC), both included, of all accounts."""
         with self._read() as connection:
             return list(ledger.load_costs(connection, first, last))
+
+    def charged_since(self, account: str, day: date) -> MicroUsdc:
+        """What everything of the account cost from that day (UTC) on, in micro-USDC."""
+        with self._read() as connection:
+            return ledger.sum_costs(connection, account, day)
 
     def entries(self, account: str, key: str) -> list[Entry]:
         """What moved of a VM or a resource, in its order, as long as it is kept."""

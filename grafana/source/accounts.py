@@ -25,6 +25,8 @@ _RUNWAY = f"(fluence_account_funded_until_timestamp_seconds{{{ACCOUNT}}} - time(
 _REJECTED = f"fluence_rejected_vms{{{ACCOUNT}}}"
 _FAILURES = f"fluence_api_request_failures_total{{{ACCOUNT}}}"
 _BURN = f"max by (account) (fluence_account_burn_usdc_per_day{{{ACCOUNT}}})"
+_MONTH = f"max by (account) (fluence_account_month_to_date_usdc{{{ACCOUNT}}})"
+_MONTH_END = f"max by (account) (fluence_account_month_forecast_usdc{{{ACCOUNT}}})"
 _OWED = f"max by (account) (fluence_account_overage_usdc{{{ACCOUNT}}})"
 _REMOVED = f"fluence_account_removal_timestamp_seconds{{{ACCOUNT}}}"
 _RENTED = f"fluence_resources{{{ACCOUNT}}}"
@@ -122,6 +124,8 @@ def _side_by_side() -> Table:
             Column("VMs", f"sum by (account) (fluence_vms{{{ACCOUNT}}})", COUNT),
             Column("Rejected", f"max by (account) ({_REJECTED})", COUNT, BAD_ABOVE_ZERO),
             Column("Burn a day", _BURN, USDC),
+            Column("This month", _MONTH, USDC),
+            Column("By its end", _MONTH_END, USDC),
             Column("Balance", f"max by (account) ({_BALANCE})", USDC),
             Column("Owed", _OWED, USDC, BAD_ABOVE_ZERO),
             Column("Runway", f"min by (account) ({_RUNWAY})", SECONDS, DAYS_LEFT),
@@ -154,6 +158,14 @@ def _money() -> list[AnyPanel]:
             " of grafana/prometheus/rules: empty without them.",
             USDC,
             over_time(f"topk(20, fluence:account_burn_usdc:1d{{{ACCOUNT}}})", "{{account}}"),
+        ),
+        series(
+            "This month, and by its end",
+            "What was charged this month (UTC) since the account is watched, and what it comes to by"
+            " the month's end if all that runs is kept; the 10 largest.",
+            USDC,
+            over_time(f"topk(10, {_MONTH})", "{{account}}"),
+            over_time(f"topk(10, {_MONTH_END})", "{{account}} by its end"),
         ),
         series(
             "Charged and expected",

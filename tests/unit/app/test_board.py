@@ -45,10 +45,13 @@ def polled(policy: Policy) -> Callable[..., Polled]:
         before: AccountState | None = None,
         account: str = "main",
         store_error: str | None = None,
+        month_to_date: MicroUsdc | None = None,
     ) -> Polled:
         own = replace(policy, account=account)
         after = decide(before or AccountState(), outcome, own).after
-        return Polled(own, outcome, after, seconds=0.25, store_error=store_error)
+        return Polled(
+            own, outcome, after, seconds=0.25, store_error=store_error, month_to_date=month_to_date
+        )
 
     return make
 
@@ -83,6 +86,27 @@ def test_a_good_poll_is_shown(board: Board, polled: Callable[..., Polled]) -> No
     assert 1 == shown["fluence_poll_duration_seconds_count", "main"]
     assert 1 == shown["fluence_watch_store_up",]
     assert [] == board.unready()
+
+
+def test_a_month(board: Board, polled: Callable[..., Polled]) -> None:
+    """Fifteen charges are left in it; what is not known in full is not foretold."""
+    web = replace(WEB, next_billing_at=NOW + MINUTE)
+    name = "fluence_account_month_to_date_usdc", "main"
+    ahead = "fluence_account_month_forecast_usdc", "main"
+    spent = MicroUsdc(2_000_000)
+    board.publish(polled(listed(web), month_to_date=spent))
+    assert (2, 6.4724) == (samples(board)[name], samples(board)[ahead])
+
+    for unknown in (
+        listed(replace(web, price=None)),
+        listed(web, rejected=(Rejected("data[0]", "no id"),)),
+        replace(FAILED, taken_at=NOW + MINUTE),
+    ):
+        board.publish(polled(unknown, month_to_date=spent))
+        assert 2 == samples(board)[name]
+        assert ahead not in samples(board)
+    board.publish(polled(listed(web)))
+    assert not {name, ahead} & samples(board).keys()
 
 
 def test_a_failed_poll_keeps_what_was_seen(board: Board, polled: Callable[..., Polled]) -> None:

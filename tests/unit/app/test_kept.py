@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.state import AccountState
+from fluence_watch.alerting.state import AccountState, Change
 from fluence_watch.app.decide import Decision
 from fluence_watch.app.kept import Kept
 from fluence_watch.errors import StoreConflictError, StoreError
+from fluence_watch.model.accounting import Booking
 from fluence_watch.model.finding import Fingerprint, Severity, Verdict
+from fluence_watch.model.ledger import Entry, EntryKind
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
 from tests.stored import keep
@@ -66,6 +69,25 @@ def test_a_commit_that_came_between_is_decided_from(store: Store, kept: Kept) ->
 
     assert state("x", "y", "2") == store.load("main").state == kept.state
     assert [over("0")] == decision.ended
+
+
+def test_what_was_charged_is_read_when_it_changes(store: Store, kept: Kept) -> None:
+    """Since a day, again after a booking and for another day."""
+    first, later = date(2026, 4, 1), date(2026, 4, 17)
+    assert 0 == kept.charged_since(first)
+    kept.change(lambda _: booked(7, NOW))
+    assert (7, 0) == (kept.charged_since(first), kept.charged_since(later))
+    other = Change.between(AccountState(), AccountState(), booking=booked(5, NOW).booking)
+    store.commit("main", other, version=1)
+    assert 0 == kept.charged_since(later)
+    kept.change(lambda state: Decision(state, (), (), Verdict({})))
+    assert 12 == kept.charged_since(first)
+    assert 0 == store.charged_since("other", first)
+
+
+def booked(amount: int, at: datetime) -> Decision:
+    entry = Entry("0xa", EntryKind.CHARGE, MicroUsdc(amount), at, at)
+    return Decision(AccountState(), (), (), Verdict({}), booking=Booking([entry]))
 
 
 class Failing:

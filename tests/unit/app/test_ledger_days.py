@@ -12,8 +12,10 @@ from fluence_watch.app.decide import Policy, decide
 from fluence_watch.app.kept import Kept
 from fluence_watch.app.poll import fetch
 from fluence_watch.fluence import ClientConfig, FluenceClient
+from fluence_watch.model.forecast import month_ahead
 from fluence_watch.model.ledger import Certainty, EntryKind
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.simulator import SettableClock, World, build_world, create_app
 from fluence_watch.simulator.actions import AddDisk
 from fluence_watch.simulator.gpu import GpuKind
@@ -142,6 +144,27 @@ async def test_what_the_api_charged_replaces_what_was_estimated(
     await account.polls(BEGIN + DAY + 11 * HOUR)
     assert abs(2 * _books(account)[day] - account.by_day()[day]) <= 20
     assert before < account.by_day()[day]
+
+
+@pytest.mark.parametrize("dialect", ["v2", "v3", "cloud"])
+async def test_the_forecast_of_a_month(policy: Policy, store: Store, dialect: str) -> None:
+    """On its ninth day it foretells what the ledger has of it at its end, if nothing changes."""
+    account = Account(policy, store, dialect)
+    AddGpu("trainer", GpuKind.VM, price=USDC // 10).apply(account.world)
+    await account.polls(BEGIN + 8 * DAY, 8 * HOUR)
+    outcome = await fetch(account.client, policy, account.clock)
+    assert isinstance(outcome, Snapshot)
+    account.kept.change(lambda state: decide(state, outcome, policy))
+    vms, rented, now = outcome.vms.values(), outcome.resources.values(), outcome.taken_at
+    counted_at = account.kept.state.counted_at
+    ahead = month_ahead(vms, rented, policy.billing_of(outcome), now, counted_at)
+    assert ahead
+    foretold = account.kept.charged_since(date(2026, 4, 1)) + ahead
+
+    await account.polls(datetime(2026, 5, 1, 20, tzinfo=UTC), 8 * HOUR)
+    april = sum(cost.amount for cost in store.costs(date(2026, 4, 1), date(2026, 4, 30)))
+    assert abs(foretold - april) <= 500
+    assert april > foretold - ahead
 
 
 async def test_gpu_instances(policy: Policy, store: Store) -> None:

@@ -78,6 +78,8 @@ def metered(view: AccountView, now: datetime) -> AccountView:
         kinds=frozenset({Kind.DISK, Kind.PUBLIC_IP, Kind.GPU_CONTAINER}),
         unlisted=frozenset({Kind.PUBLIC_IP}),
         permissions={"storage:read": True, "public_ip:read": False},
+        month_to_date=MicroUsdc(12_345_678),
+        month_forecast=MicroUsdc(40_000_000),
         removal=Removal(now, now + timedelta(days=3), FOREVER),
         bill=Bill(
             {"disk": MicroUsdc(9), "subnet": MicroUsdc(2)}, {"disk": Span(5, 6), "vm": Span(0, 7)}

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.model.billing import EpochBilling, HourlyBilling
-from fluence_watch.model.forecast import account_forecast, forecast, month_end
+from fluence_watch.model.billing import EPOCHS, METERED, EpochBilling, HourlyBilling
+from fluence_watch.model.forecast import account_forecast, forecast, month_ahead, month_end
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -116,6 +117,25 @@ def test_by_the_hour(vm: Vm) -> None:
     assert NOW + DAY + 2 * HOUR == each.funded_until
     assert 24_000_000 == each.burn_per_day
     assert 13.5 * 24_000_000 == each.to_month_end
+
+
+@pytest.mark.parametrize(
+    ("counted_at", "metered"),
+    [
+        (None, 348),  # 14.5 days
+        (NOW - HOUR / 2, 348.5),
+        (NOW - 30 * DAY, 720),  # not before the month
+    ],
+)
+def test_what_is_left_of_a_month(vm: Vm, counted_at: datetime | None, metered: float) -> None:
+    """What is metered from when it was last counted, what is prepaid from its next charge."""
+    disk = Resource(Kind.DISK, "1", "data", "ready", MicroUsdc(1_000))
+    assert metered * 1_000 == month_ahead([], [disk], METERED, NOW, counted_at)
+    prepaid = forecast(vm, NOW).to_month_end
+    assert prepaid == month_ahead([vm], [], EPOCHS, NOW, counted_at)
+    assert prepaid
+    assert prepaid + metered * 1_000 == month_ahead([vm], [disk], EPOCHS, NOW, counted_at)
+    assert month_ahead([vm, replace(vm, price=None)], [], EPOCHS, NOW, counted_at) is None
 
 
 PRICES = st.integers(0, 10**9).map(MicroUsdc)
