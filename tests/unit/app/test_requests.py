@@ -103,7 +103,7 @@ async def account(
     world: World, clock: SettableClock, settings: Callable[..., WatchSettings]
 ) -> AsyncIterator[Account]:
     api = Counted(create_app(world, clock, dialect="cloud"))
-    config = ClientConfig(KEY, "http://simulator", dialect="cloud", timeout=30.0, gpu=True)
+    config = ClientConfig(KEY, "http://simulator", dialect="cloud", timeout=3_600.0, gpu=True)
     off = settings(rules={"ssh_key_drift": {"enabled": False}})
     async with FluenceClient(config, now=clock, transport=httpx.ASGITransport(api)) as client:
         yield Account(api, client, prepare(off).policies["main"], clock)
@@ -247,7 +247,7 @@ async def test_other_dialects(
 ) -> None:
     """The list of VMs and the keys; before that, what finds the dialect."""
     api = Counted(create_app(world, clock, dialect=spoken))
-    config = ClientConfig(KEY, "http://simulator", dialect=dialect, timeout=30.0)
+    config = ClientConfig(KEY, "http://simulator", dialect=dialect, timeout=3_600.0)
     async with FluenceClient(config, now=clock, transport=httpx.ASGITransport(api)) as client:
         account = Account(api, client, policy, clock)
         assert first == await account.poll()
