@@ -21,9 +21,9 @@ from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import last_settled
 from fluence_watch.model.debt import removal_in
 from fluence_watch.model.finding import WATCHER, Fingerprint, shown_account
-from fluence_watch.model.forecast import month_ahead
 from fluence_watch.model.funding import account_funded_until
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.month import month_ahead
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert

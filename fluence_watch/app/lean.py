@@ -19,8 +19,7 @@ def load_lean() -> None:
     with _missing("bz2", "click", "greenlet", "lzma", "pygments", "rich", "trio", "twisted"):
         import zipfile  # noqa: F401, PLC0415 - for importlib.metadata, which reads no archives
 
-        import httpcore  # noqa: F401, PLC0415 - httpx would load it with its first client
-
+        _load_without("httpcore", dict.fromkeys(_BLOCKING, _OF_HTTPCORE))
         _load_without("httpx", {"idna": ()})  # of hosts with other letters: saves 0.4 MB
         import structlog  # noqa: F401, PLC0415
     if "uvicorn" not in sys.modules:
@@ -42,6 +41,11 @@ def _load_uvicorn() -> None:
         import_module("uvicorn")
 
 
+_BLOCKING = ("httpcore._sync", "httpcore._sync.connection_pool")  # without asyncio: 0.2 MB
+_OF_HTTPCORE = (
+    "ConnectionInterface", "ConnectionPool", "HTTP11Connection", "HTTP2Connection",
+    "HTTPConnection", "HTTPProxy", "SOCKSProxy",
+)  # fmt: skip
 _UNUSED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     # servers of the standard library, which it only subclasses: 1 MB
     "prometheus_client": {
@@ -71,13 +75,13 @@ def _load_without(name: str, unused: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def _stand_in(name: str, names: Iterable[str] = ()) -> ModuleType:
-    """A module with classes of these names, to be inherited from or called by nobody.
+    """A module with classes of these names, to be inherited from by nobody.
 
-    Anything else of it is that of the real module, which is loaded then.
+    Whoever makes an instance gets one of the real class. Anything else of it is that of the real module, which is loaded then.
     """
     module = ModuleType(name)
     for each in names:
-        setattr(module, each, type(each, (), {}))
+        setattr(module, each, _class(name, each))
 
     def real(attribute: str) -> object:
         if sys.modules.get(name) is module or attribute.startswith("__"):
@@ -86,6 +90,15 @@ def _stand_in(name: str, names: Iterable[str] = ()) -> ModuleType:
 
     module.__getattr__ = real  # type: ignore[method-assign]
     return module
+
+
+def _class(module: str, name: str) -> type:
+    """A stand-in for a class of a module, which is loaded for the first instance."""
+
+    def new(_: type, *args: object, **kwargs: object) -> object:
+        return getattr(import_module(module), name)(*args, **kwargs)
+
+    return type(name, (), {"__new__": new})
 
 
 @contextmanager

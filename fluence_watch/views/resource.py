@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from fluence_watch.model.forecast import month_end
 from fluence_watch.model.funding import burn_per_day, cost_until, funded_until
 from fluence_watch.model.money import in_usdc
+from fluence_watch.model.month import month_end
 from fluence_watch.model.resource import Forward, Kind, Resource, ResourceRef
 from fluence_watch.views.vm import vm_title
 

@@ -59,7 +59,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "sqlalchemy.orm", "trio", "typer", "fluence_watch.cli.commands",
         "fluence_watch.fluence.dialects.cloud", "fluence_watch.simulator",
         "fluence_watch.fluence.dialects.offers", "html.entities", "http.server",
-        "idna", "logging.config",
+        "idna", "httpcore._sync.http11", "logging.config",
         "sqlalchemy.dialects.sqlite.aiosqlite", "wsgiref.simple_server",
     ],
 )  # fmt: skip
@@ -83,6 +83,7 @@ def test_what_was_left_out_can_be_loaded_later() -> None:
         "assert html.unescape('&lt;') == '<' and http.server.HTTPServer\n"
         "import httpx, logging; from starlette.middleware import errors\n"
         "assert httpx.URL('http://bücher.example').raw_host == b'xn--bcher-kva.example'\n"
+        "httpx.Client().close()\n"
         "assert errors.html.escape('<') == '&lt;'\n"
         "logging.config.dictConfig({'version': 1})\n"
         "uvicorn.Config(lambda: None, log_config=uvicorn.config.LOGGING_CONFIG)\n"

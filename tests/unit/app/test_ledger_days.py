@@ -12,9 +12,9 @@ from fluence_watch.app.decide import Policy, decide
 from fluence_watch.app.kept import Kept
 from fluence_watch.app.poll import fetch
 from fluence_watch.fluence import ClientConfig, FluenceClient
-from fluence_watch.model.forecast import month_ahead
 from fluence_watch.model.ledger import Certainty, EntryKind
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.month import month_ahead
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.simulator import SettableClock, World, build_world, create_app
 from fluence_watch.simulator.actions import AddDisk

@@ -15,7 +15,7 @@ from fluence_watch.app.poll import fetch
 from fluence_watch.fluence import ClientConfig, FluenceClient, Kind
 from fluence_watch.model.billing import HOURS
 from fluence_watch.model.debt import Removal, removal_in
-from fluence_watch.model.forecast import account_forecast, month_end
+from fluence_watch.model.forecast import account_forecast
 from fluence_watch.model.funding import (
     account_funded_until,
     cost_until,
@@ -23,6 +23,7 @@ from fluence_watch.model.funding import (
     resources_burn,
 )
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.month import month_end
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.simulator import SettableClock, World, build_world, create_app
 from fluence_watch.simulator.actions import AddAddress, AddDisk

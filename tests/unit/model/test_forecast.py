@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluence_watch.model.billing import EPOCHS, METERED, EpochBilling, HourlyBilling
-from fluence_watch.model.forecast import account_forecast, forecast, month_ahead, month_end
+from fluence_watch.model.forecast import account_forecast, forecast
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.month import month_ahead, month_end
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 
