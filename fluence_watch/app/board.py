@@ -247,7 +247,7 @@ def _view(polled: Polled, last: AccountView | None) -> AccountView:
 
 def _month_forecast(polled: Polled, outcome: Snapshot, billing: Billing) -> MicroUsdc | None:
     """What the month costs by its end, if everything that costs money is known."""
-    if polled.month_to_date is None or outcome.rejected or outcome.unlisted:
+    if polled.month_to_date is None or not outcome.is_whole:
         return None
     ahead = month_ahead(
         outcome.vms.values(),
@@ -267,7 +267,7 @@ def _owed_since(polled: Polled) -> datetime | None:
 
 def _funded_until(outcome: Snapshot, billing: Billing) -> datetime | None:
     """The time until which the account's balance pays for its VMs, if known."""
-    if outcome.balance is None or outcome.rejected or outcome.unlisted or not outcome.complete:
+    if outcome.balance is None or not outcome.is_whole:
         return None
     vms, resources = outcome.vms.values(), outcome.resources.values()
     return account_funded_until(outcome.balance.balance, vms, outcome.taken_at, billing, resources)

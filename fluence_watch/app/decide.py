@@ -104,14 +104,14 @@ def decide(
     the poll failed; notes on SSH keys are for the polls of the next hour too. `fault` is the error of
     our own in an earlier poll, as long as no whole one went well.
     """
-    now = outcome.taken_at
+    now, billing = outcome.taken_at, policy.billing_of(outcome)
     remembered = replace(before, known=apply_notes(before.known, notes))
-    known = _known_after(remembered, outcome, policy)
-    presence = presence_of(known, policy.presence, policy.billing_of(outcome))
     changes = expected_changes(notes, now)
-    resources = _resources_after(before, outcome, policy, changes)
+    unpaid = _removed(before, outcome, policy.account)
+    known = _known_after(remembered, outcome, policy, unpaid)
+    presence = presence_of(known, policy.presence, billing)
+    resources = _resources_after(before, outcome, policy, changes, unpaid)
     missing = missing_resources(resources, policy.presence)
-    billing = policy.billing_of(outcome)
     books = keep_books(remembered, outcome, billing, (known, resources), (presence, missing))
     situation = Situation(
         account=policy.account,
@@ -121,7 +121,7 @@ def decide(
         snapshot=outcome if isinstance(outcome, Snapshot) else None,
         failure=None if isinstance(outcome, Snapshot) else outcome,
         presence=presence,
-        billing=policy.billing_of(outcome),
+        billing=billing,
         expectations=policy.expectations,
         keys_before=before.ssh_keys,
         expected_changes=changes,
@@ -134,12 +134,11 @@ def decide(
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
-    last_good_at = now if isinstance(outcome, Snapshot) else before.last_good_at
     after = AccountState(
         known,
         alerts,
         last_poll_at=now,
-        last_good_at=last_good_at,
+        last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
         resources=resources,
@@ -173,7 +172,9 @@ def paused_subjects(state: AccountState, policy: Policy) -> frozenset[str]:
     return presence_of(state.known, policy.presence, policy.billing).subjects
 
 
-def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapping[str, KnownVm]:
+def _known_after(
+    before: AccountState, outcome: Outcome, policy: Policy, unpaid: frozenset[Kind | None]
+) -> Mapping[str, KnownVm]:
     if not isinstance(outcome, Snapshot):
         return before.known
     limits, now = policy.presence, outcome.taken_at
@@ -181,8 +182,7 @@ def _known_after(before: AccountState, outcome: Outcome, policy: Policy) -> Mapp
     if not outcome.complete:
         return known
     billing, rise = policy.billing_of(outcome), _rise(before, outcome)
-    unpaid = not billing.prepaid and None in _removed(before, outcome, policy.account)
-    return settle(known, limits, now, billing, rise, unpaid=unpaid)
+    return settle(known, limits, now, billing, rise, unpaid=not billing.prepaid and None in unpaid)
 
 
 def _resources_after(
@@ -190,6 +190,7 @@ def _resources_after(
     outcome: Outcome,
     policy: Policy,
     changes: frozenset[tuple[NoteAction, str]],
+    unpaid: frozenset[Kind | None],
 ) -> KnownResources:
     if not isinstance(outcome, Snapshot):
         return before.resources
@@ -198,17 +199,19 @@ def _resources_after(
     known = track_resources(
         before.resources, outcome, before.last_good_at, deleted, limits.forget_after
     )
-    return settle_resources(known, limits, now, _removed(before, outcome, policy.account))
+    return settle_resources(known, limits, now, unpaid)
 
 
-def _removed(before: AccountState, snapshot: Snapshot, account: str) -> frozenset[Kind | None]:
+def _removed(before: AccountState, outcome: Outcome, account: str) -> frozenset[Kind | None]:
     """What is removed for a debt by now; if the balance is unknown, by what was last known of it."""
+    if not isinstance(outcome, Snapshot):
+        return frozenset()
     alert = before.alerts.get(Fingerprint(account, debt.NAME))
-    balance = snapshot.balance
+    balance = outcome.balance
     if balance is None and alert is not None and isinstance(alert.facts, debt.Debt):
         balance = AccountBalance(MicroUsdc(-alert.facts.owed))
     since = alert.active_at if alert else None
-    return removes(balance, snapshot.taken_at, since) if balance else frozenset()
+    return removes(balance, outcome.taken_at, since) if balance else frozenset()
 
 
 def _rise(before: AccountState, snapshot: Snapshot) -> int | None:

@@ -84,8 +84,7 @@ def _flaw(
 ) -> str | None:
     """Why a list is not complete."""
     if isinstance(result, Resources):
-        more = f", and {len(result.flaws) - 1} more" if len(result.flaws) > 1 else ""
-        return f"{result.flaws[0]}{more}" if result.flaws else None
+        return result.flaw
     return _why(result, permission, permissions)
 
 

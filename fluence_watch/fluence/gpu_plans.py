@@ -3,7 +3,7 @@
 Source: the documentation of the GPU cloud, "Browse available GPU plans".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -152,11 +152,7 @@ async def request_plans(call: Call, kind: Kind) -> Found:
         found, flaws = read_each(elements, lambda raw: list(_GROUP.decode(raw).quotes(kind)))
     if found:  # a plan that lacks something is nobody's, but not all of them are
         flaws = [flaw for flaw in flaws if not flaw.endswith(_LACKS)]
-    return _flat(found), flaws
-
-
-def _flat(found: Sequence[Sequence[Quote]]) -> list[Quote]:
-    return [quote for quotes in found for quote in quotes]
+    return [quote for quotes in found for quote in quotes], flaws
 
 
 _CONTAINER_PLAN = msgspec.json.Decoder(_ContainerPlan)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from fluence_watch.model.bill import Priced, Things
+from fluence_watch.model.bill import Things, listed
 from fluence_watch.model.billing import Billing
-from fluence_watch.model.charge import VM, Charge
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources
 from fluence_watch.model.ledger import Entry, metered_entries, prepaid_entries
@@ -29,17 +29,7 @@ class Seen:
     @property
     def things(self) -> Things:
         """What costs money every second, by key."""
-        vms = {
-            key: Priced(VM, entry.last_known.price)
-            for key, entry in self.known.items()
-            if entry.missing_since is None and entry.vm.is_billed
-        }
-        rented = {
-            key: Priced(entry.resource.kind, entry.resource.price)
-            for key, entry in self.resources.items()
-            if entry.missing_since is None and not entry.resource.is_gpu
-        }
-        return {**vms, **rented}
+        return listed(self.known, self.resources)
 
 
 def poll_entries(
@@ -118,10 +108,8 @@ def settlement(day: date, charges: Iterable[Charge]) -> Settlement | None:
     """The charges of a settled day, `None` if there are none yet."""
     amounts: dict[str, int] = {}
     for each in charges:
-        if each.day == day and each.resource_id:
-            key = each.resource_id.lower()
-            key = key if each.kind == VM else f"{each.kind}:{key}"
-            amounts[key] = amounts.get(key, 0) + each.cost
+        if each.day == day and each.key:
+            amounts[each.key] = amounts.get(each.key, 0) + each.cost
     return (
         Settlement(day, {key: MicroUsdc(cost) for key, cost in amounts.items()})
         if amounts

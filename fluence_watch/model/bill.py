@@ -11,11 +11,12 @@ that saw everything, with every list complete and every price known.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from fluence_watch.model.billing import METERED
 from fluence_watch.model.charge import VM, Charge
+from fluence_watch.model.duration import by_day
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
@@ -83,10 +84,19 @@ Things = Mapping[str, Priced]
 
 def billed(known: Mapping[str, KnownVm], resources: Mapping[str, KnownResource]) -> Things:
     """What is in the lists and certainly charged per second."""
+    return {
+        key: thing
+        for key, thing in listed(known, resources).items()
+        if thing.kind != VM or known[key].vm.status not in _UNCLEAR
+    }
+
+
+def listed(known: Mapping[str, KnownVm], resources: Mapping[str, KnownResource]) -> Things:
+    """What is in the lists and costs money every second."""
     vms = {
         key: Priced(VM, entry.last_known.price)
         for key, entry in known.items()
-        if entry.missing_since is None and entry.vm.is_billed and entry.vm.status not in _UNCLEAR
+        if entry.missing_since is None and entry.vm.is_billed
     }
     rented = {
         key: Priced(entry.resource.kind, entry.resource.price)
@@ -169,12 +179,8 @@ def _more(
 
 def _parts(since: datetime, until: datetime) -> Iterator[tuple[date, int]]:
     """The days of a span of time, and how many microseconds of each are in it."""
-    start = since
-    while start < until:
-        midnight = datetime.combine(start.date() + _DAY, time(), UTC)
-        end = min(midnight, until)
+    for start, end in by_day(since, until):
         yield start.date(), (end - start) // _TICK
-        start = end
 
 
 WATCHED = (VM, Kind.DISK.value, Kind.PUBLIC_IP.value)

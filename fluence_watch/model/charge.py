@@ -27,6 +27,14 @@ class Charge:
     resource_id: str | None = None
     name: str | None = None
 
+    @property
+    def key(self) -> str | None:
+        """`Vm.key` or `Resource.key` of the resource, `None` if it is unknown."""
+        if not self.resource_id:
+            return None
+        key = self.resource_id.lower()
+        return key if self.kind == VM else f"{self.kind}:{key}"
+
 
 def last_settled(now: datetime) -> date:
     """The latest day whose charges are all there."""

@@ -46,9 +46,8 @@ def removal_in(
     `owed_since` is when the debt was first seen, by default when the snapshot was taken.
     """
     vms, rented = snapshot.vms.values(), snapshot.resources.values()
-    whole = snapshot.complete and not snapshot.rejected and not snapshot.unlisted
     priced = not unpriced(vms) and not unpriced(rented)
-    if billing.prepaid or snapshot.balance is None or not (whole and priced):
+    if billing.prepaid or snapshot.balance is None or not (snapshot.is_whole and priced):
         return None
     return removal_of(snapshot.balance, vms, rented, snapshot.taken_at, owed_since)
 

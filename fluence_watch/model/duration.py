@@ -1,7 +1,8 @@
 """Durations as people write them: `"90s"`, `"15m"`, `"4h"`, `"2d"`."""
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 BRIEF = timedelta(minutes=5)
@@ -29,6 +30,16 @@ def parse_duration(text: str) -> timedelta:
         return timedelta(microseconds=round(Decimal(number) * _TICKS[unit]))
     except OverflowError:
         raise ValueError(f"{text!r:.40} is too long a duration") from None
+
+
+def by_day(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The parts of a span of time, each within a day (UTC)."""
+    start = since.astimezone(UTC)
+    while start < until:
+        midnight = datetime.combine(start.date() + timedelta(days=1), time(), UTC)
+        end = min(midnight, until)
+        yield start, end
+        start = end
 
 
 def short(duration: timedelta) -> str:

@@ -15,10 +15,10 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.duration import by_day
 from fluence_watch.model.money import MicroUsdc
 
 _TICK = timedelta(microseconds=1)
-_DAY = timedelta(days=1)
 _TICKS_AN_HOUR = METERED.price_is_for // _TICK
 _MOST_BOUNDARIES = 10_000
 
@@ -88,6 +88,11 @@ class Cost(NamedTuple):
     day: date
     amount: MicroUsdc
     certainty: Certainty
+
+    @property
+    def id(self) -> str:
+        """The id of the thing in the API, in lower case."""
+        return self.key.rpartition(":")[2]
 
 
 class Prepaid(Protocol):
@@ -195,16 +200,12 @@ def metered_entries(
 
     The sum over a day does not depend on how it is cut into spans.
     """
-    since, until = span
-    start = since.astimezone(UTC)
-    while start < until:
+    for start, end in by_day(*span):
         midnight = datetime.combine(start.date(), time(), UTC)
-        end = min(midnight + _DAY, until)
         amount = _until(price, end - midnight) - _until(price, start - midnight)
         if amount:
             kind, certainty = EntryKind.CHARGE, Certainty.ESTIMATED
             yield Entry(key, kind, MicroUsdc(amount), start, now, certainty)
-        start = end
 
 
 def _until(price: MicroUsdc, elapsed: timedelta) -> int:

@@ -6,20 +6,18 @@ common: the cores and memory of a VM, the type of a disk, the model of a GPU.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
 from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.charge import VM, words_of
 from fluence_watch.model.funding import DAYS_A_MONTH, burn_per_day
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import EXACT, LARGEST, MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Vm
 
 GIB = 2**30
 _GB = 10**9
-_MOST = 2**63 - 1  # what a database stores
-_EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
 class Quote(NamedTuple):
@@ -136,14 +134,14 @@ def _asked(quote: Quote, thing: Vm | Resource) -> MicroUsdc | None:
     if isinstance(thing, Resource) and thing.kind is Kind.DISK:
         if thing.size_bytes is None:
             return None
-        price = _EXACT.divide(_EXACT.multiply(price, thing.size_bytes), _GB)
+        price = EXACT.divide(EXACT.multiply(price, thing.size_bytes), _GB)
     if isinstance(thing, Vm) and quote.storage_bytes is not None:
         more = _more_storage(quote, thing)
         if more is None:
             return None
-        price = _EXACT.add(price, more)
-    micro = int(_EXACT.to_integral_value(price))
-    return MicroUsdc(micro) if micro <= _MOST else None
+        price = EXACT.add(price, more)
+    micro = int(EXACT.to_integral_value(price))
+    return MicroUsdc(micro) if micro <= LARGEST else None
 
 
 def _more_storage(quote: Quote, vm: Vm) -> Decimal | None:
@@ -155,4 +153,4 @@ def _more_storage(quote: Quote, vm: Vm) -> Decimal | None:
         return Decimal(0)
     if quote.more_storage is None:
         return None
-    return _EXACT.divide(_EXACT.multiply(quote.more_storage, extra), GIB)
+    return EXACT.divide(EXACT.multiply(quote.more_storage, extra), GIB)

@@ -5,18 +5,23 @@ Dialect `v2` sends micro-USDC (`298160`, `"359440"`). `v3` sends decimal strings
 """
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NewType
 
 MicroUsdc = NewType("MicroUsdc", int)
 
 ONE_USDC = MicroUsdc(1_000_000)
 
+LARGEST = 2**63 - 1
+"""The limit of stores and JSON codecs, far above all USDC in existence."""
+
+EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
+"""For sums with prices of any number of decimals."""
+
 _DECIMAL = re.compile(r"(-?)(\d*)(?:\.(\d*))?", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,30}", re.ASCII)
 _DECIMALS = 6
 _LONGEST = 40
-_LARGEST = 2**63 - 1  # the limit of stores and JSON codecs, far above all USDC in existence
 
 
 def micro_from_integer(value: int | str) -> MicroUsdc:
@@ -50,9 +55,15 @@ def micro_from_decimal(text: str) -> MicroUsdc:
 
 
 def _bounded(amount: int) -> MicroUsdc:
-    if abs(amount) > _LARGEST:
+    if abs(amount) > LARGEST:
         raise ValueError("the amount of USDC does not fit 64 bits")
     return MicroUsdc(amount)
+
+
+def is_more_than(amount: int, percent: Decimal, of: int) -> bool:
+    """Whether an amount is more than so many percent of another one, exactly."""
+    numerator, denominator = percent.as_integer_ratio()
+    return 100 * denominator * amount > numerator * of
 
 
 def in_usdc(amount: MicroUsdc | None) -> Decimal | None:

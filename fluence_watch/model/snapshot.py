@@ -62,6 +62,11 @@ class Snapshot:
     market: Market | None = None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether everything that costs money is in it."""
+        return self.complete and not self.rejected and not self.unlisted
+
+    @property
     def unlisted(self) -> frozenset[Kind]:
         """The kinds of resources whose list is not complete."""
         return frozenset(kind for kind in Kind if kind.words in self.unknown)

@@ -18,9 +18,9 @@ from decimal import Decimal
 from pydantic import Field
 
 from fluence_watch.model.bill import NOTHING, WATCHED, Bill, bill_of
-from fluence_watch.model.charge import OTHER, VM, Charge, last_settled, words_of
+from fluence_watch.model.charge import OTHER, Charge, last_settled, words_of
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, is_more_than
 from fluence_watch.rules.base import (
     Judgement,
     Level,
@@ -133,8 +133,7 @@ def _bills(situation: Situation, charges: Sequence[Charge] | None, days: int) ->
 def _differs(bill: Bill, settings: BillMismatchSettings) -> bool:
     miss = abs(bill.miss)
     bound = bill.total.high if bill.miss > 0 else bill.total.low
-    numerator, denominator = settings.min_percent.as_integer_ratio()
-    return miss > settings.min_usdc and 100 * denominator * miss > numerator * bound
+    return miss > settings.min_usdc and is_more_than(miss, settings.min_percent, bound)
 
 
 def _facts(situation: Situation, bills: Sequence[Bill]) -> BillMismatch:
@@ -177,8 +176,7 @@ def _by_badness(each: Charged) -> tuple[bool, int]:
 
 
 def _charged(charge: Charge, prices: Mapping[str, MicroUsdc | None]) -> Charged | None:
-    key = charge.resource_id.lower() if charge.resource_id else ""
-    price = prices.get(key if charge.kind == VM else f"{charge.kind}:{key}")
+    price = prices.get(charge.key or "")
     at_price = None if price is None else MicroUsdc(round(price * charge.hours))
     if charge.kind not in WATCHED or abs(charge.cost - (at_price or 0)) < _LEAST:
         return None

@@ -12,7 +12,7 @@ from pydantic import Field
 from fluence_watch.model.charge import VM
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.market import GoingPrice, Market, going_price
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, is_more_than
 from fluence_watch.model.resource import Kind, Resource, ResourceRef
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import (
@@ -111,10 +111,8 @@ def _absent(situation: Situation) -> Judgement:
 
 
 def _is_dearer(going: GoingPrice, asked: MicroUsdc, settings: OverpricedSettings) -> bool:
-    numerator, denominator = settings.min_percent.as_integer_ratio()
-    more = going.per_day - asked
     is_much = going.saving(asked) >= settings.min_usdc
-    return is_much and 100 * denominator * more > numerator * asked
+    return is_much and is_more_than(going.per_day - asked, settings.min_percent, asked)
 
 
 def _facts(thing: Vm | Resource, going: GoingPrice, asked: MicroUsdc) -> Overpriced:

@@ -201,8 +201,10 @@ def load_entries(connection: Connection, account: str, key: str) -> list[Entry]:
     ]
 
 
-def load_costs(connection: Connection, first: date, last: date) -> Iterator[Cost]:
-    """What everything cost on each of the days, both included."""
+def load_costs(
+    connection: Connection, first: date, last: date, account: str | None
+) -> Iterator[Cost]:
+    """What everything of an account, or of all, cost on each of the days, both included."""
     query = (
         select(
             accounts.c.name.label("account"),
@@ -218,6 +220,8 @@ def load_costs(connection: Connection, first: date, last: date) -> Iterator[Cost
         .where(day_costs.c.day >= first, day_costs.c.day <= last)
         .order_by(accounts.c.name, things.c.key, day_costs.c.day)
     )
+    if account is not None:
+        query = query.where(accounts.c.name == account)
     for row in connection.execute(query):
         yield Cost(*row[:6], MicroUsdc(row.amount), Certainty(row.certainty))
 

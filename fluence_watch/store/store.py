@@ -190,10 +190,10 @@ class Store:
         with self._read() as connection:
             return load_history(connection, account, limit)
 
-    def costs(self, first: date, last: date) -> list[Cost]:
-        """What everything cost on each of these days (UTC), both included, of all accounts."""
+    def costs(self, first: date, last: date, account: str | None = None) -> list[Cost]:
+        """What everything cost on each of these days (UTC), both included; of all accounts by default."""
         with self._read() as connection:
-            return list(ledger.load_costs(connection, first, last))
+            return list(ledger.load_costs(connection, first, last, account))
 
     def charged_since(self, account: str, day: date) -> MicroUsdc:
         """What everything of the account cost from that day (UTC) on, in micro-USDC."""

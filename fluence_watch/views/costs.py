@@ -54,7 +54,7 @@ def _view(group: list[Cost], by: By) -> CostView:
     return CostView(
         what=_title(last) if is_single else _KEYS[by](last)[-1],
         account=last.account if len(accounts) == 1 else None,
-        id=last.key.rpartition(":")[2] if is_single else None,
+        id=last.id if is_single else None,
         name=last.name if is_single else None,
         cost=in_usdc(total(group)),
         estimated=in_usdc(total(guessed)),
@@ -63,7 +63,7 @@ def _view(group: list[Cost], by: By) -> CostView:
 
 
 def _title(cost: Cost) -> str:
-    title = vm_title(cost.key.rpartition(":")[2], cost.name)
+    title = vm_title(cost.id, cost.name)
     return title if cost.kind == VM else f"{words_of(cost.kind)[0]} {title}"
 
 

@@ -70,7 +70,7 @@ _VALUES: Mapping[str, Callable[[Cost], object]] = {
     "PublisherName": _provider,
     "RegionId": lambda cost: cost.place,
     "RegionName": lambda cost: cost.place,
-    "ResourceId": lambda cost: cost.key.rpartition(":")[2],
+    "ResourceId": lambda cost: cost.id,
     "ResourceName": lambda cost: cost.name,
     "ResourceType": lambda cost: words_of(cost.kind)[0],
     "ServiceCategory": lambda cost: _CATEGORIES.get(cost.kind, "Other"),

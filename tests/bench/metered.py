@@ -17,7 +17,7 @@ from fluence_watch.simulator.actions import AddAddress, AddDisk
 from fluence_watch.simulator.gpu import GpuKind
 from fluence_watch.simulator.gpu_actions import AddGpu
 from tests.bench.fleet import START
-from tests.bench.simulator import started
+from tests.bench.simulator import served
 
 VMS, DISKS, ADDRESSES, GPUS = 50, 60, 50, 10
 STEP = timedelta(minutes=1)
@@ -46,9 +46,8 @@ def world_of(number: int) -> World:
 @contextmanager
 def simulated(accounts: int) -> Iterator[str]:
     """The base URL of the API of so many accounts."""
-    with started("-m", "tests.bench.metered", str(accounts)) as process:
-        assert process.stdout
-        yield process.stdout.readline().strip()
+    with served("tests.bench.metered", accounts) as url:
+        yield url
 
 
 def _stepping(number: int) -> ASGIApp:

@@ -38,7 +38,14 @@ def free_port() -> int:
 @contextmanager
 def simulated(vms: int) -> Iterator[str]:
     """The base URL of the API of an account with that many VMs."""
-    with started("-m", "tests.bench.simulator", str(vms)) as process:
+    with served("tests.bench.simulator", vms) as url:
+        yield url
+
+
+@contextmanager
+def served(module: str, size: int) -> Iterator[str]:
+    """The base URL of an API that a module serves in a process of its own."""
+    with started("-m", module, str(size)) as process:
         assert process.stdout
         yield process.stdout.readline().strip()
 

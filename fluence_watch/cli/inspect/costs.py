@@ -74,8 +74,12 @@ def costs(
     today = utc_now().date()
     first, last = _range(since, until, today)
     with Store.open(settings_from(config).store.url, exclusive=False) as store:
-        found = _of(store.costs(first, last), account)
-        earlier = _of(store.costs(_month_before(first), _month_before(last)), account)
+        found = store.costs(first, last, account)
+        earlier = (
+            store.costs(_month_before(first), _month_before(last), account)
+            if form is CostsFormat.TABLE
+            else []
+        )
     if form is CostsFormat.FOCUS_CSV:
         _print_focus(found)
         return
@@ -97,10 +101,6 @@ def _range(since: datetime | None, until: datetime | None, today: date) -> tuple
     if last < first:
         raise typer.BadParameter(f"{last} is before {first}", param_hint="--until")
     return first, last
-
-
-def _of(costs: "Sequence[Cost]", account: str | None) -> "list[Cost]":
-    return [cost for cost in costs if account in {None, cost.account}]
 
 
 def _month_before(day: date) -> date:

@@ -52,6 +52,11 @@ class Resources:
     found: tuple[Resource, ...]
     flaws: tuple[str, ...] = ()
 
+    @property
+    def flaw(self) -> str | None:
+        """The flaws in a few words."""
+        return summed_up(self.flaws)
+
 
 class Reading(NamedTuple):
     """A listing, and the memo for the next one."""
@@ -101,6 +106,12 @@ def few(elements: Sequence[msgspec.Raw]) -> Sequence[msgspec.Raw]:
     if len(elements) > _MOST_PRICES:
         raise UnexpectedPayloadError(f"{len(elements)} prices are implausible", where="body")
     return elements
+
+
+def summed_up(flaws: Sequence[str]) -> str | None:
+    """The first of the flaws and how many more there are; `None` if there are none."""
+    more = f", and {len(flaws) - 1} more" if len(flaws) > 1 else ""
+    return f"{flaws[0]}{more}" if flaws else None
 
 
 def read_each(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Final, NamedTuple
 
@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from fluence_watch.fluence.dialects.wire import FieldError, shared, utc_time
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.market import GIB
+from fluence_watch.model.money import EXACT, MicroUsdc
 from fluence_watch.model.ports import ALL_PORTS, Port, Ports, port, protocol_of
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Datacenter, status_of
@@ -25,9 +26,7 @@ _Word = Annotated[str, Meta(min_length=1)]
 _NUMBERED = frozenset({"tcp", "udp"})
 
 _USD = re.compile(r"-?(?=\.?\d)\d{0,40}(?:\.\d{0,40})?", re.ASCII)
-_EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 _MICRO = Decimal(1_000_000)
-_GIB = 2**30
 
 
 class Sizes(NamedTuple):
@@ -113,7 +112,7 @@ def micro_from_number(number: Decimal, path: str) -> MicroUsdc:
         raise FieldError(path, f"{number} is not an amount of USD")
     # a number with an exponent may be too long to be written out
     small = number.adjusted() < len(str(MOST))
-    micro = int(_EXACT.to_integral_value(_EXACT.multiply(number, _MICRO))) if small else MOST + 1
+    micro = int(EXACT.to_integral_value(EXACT.multiply(number, _MICRO))) if small else MOST + 1
     if abs(micro) > MOST:
         raise FieldError(path, "the amount of USD does not fit 64 bits")
     return MicroUsdc(micro)
@@ -124,7 +123,7 @@ def plan_of(vcpus: int | None, memory_bytes: int | None) -> str | None:
     """What VMs of the same price have in common, but for their storage: `cpu-4-ram-8gb`."""
     if vcpus is None or memory_bytes is None:
         return None
-    gib, rest = divmod(memory_bytes, _GIB)
+    gib, rest = divmod(memory_bytes, GIB)
     return None if rest else f"cpu-{vcpus}-ram-{gib}gb"
 
 
@@ -138,7 +137,7 @@ def exact_price(amount: str | Decimal, path: str) -> Decimal:
         raise FieldError(path, f"{amount!r:.40} is not a decimal amount of USD")
     number = Decimal(amount)
     not_negative(micro_from_number(number, path), path)
-    return _EXACT.multiply(number, _MICRO)
+    return EXACT.multiply(number, _MICRO)
 
 
 def not_negative(price: MicroUsdc, path: str) -> MicroUsdc:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fluence_watch.errors import ApiError
+from fluence_watch.fluence.dialects.elements import summed_up
 from fluence_watch.fluence.rarely import Rarely
 from fluence_watch.model.market import Quote
 
@@ -47,5 +48,5 @@ class PriceList:
             found, flaws = await self._kept(request)
         except ApiError as error:
             return Quotes(unknown={self._what: str(error)})
-        more = f", and {len(flaws) - 1} more" if len(flaws) > 1 else ""
-        return Quotes(tuple(found), unknown={self._what: f"{flaws[0]}{more}"} if flaws else {})
+        flaw = summed_up(flaws)
+        return Quotes(tuple(found), unknown={self._what: flaw} if flaw else {})

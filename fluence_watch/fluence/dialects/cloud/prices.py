@@ -29,6 +29,10 @@ _PRICE = ".priceInfo.pricePerHourPerQty"
 class _PriceInfo(msgspec.Struct, rename="camel"):
     price_per_hour_per_qty: str
 
+    @property
+    def per_day(self) -> Decimal:
+        return _HOURS * exact_price(self.price_per_hour_per_qty, _PRICE)
+
 
 class _VmType(msgspec.Struct, rename="camel"):
     vm_configuration_id: str
@@ -40,9 +44,9 @@ class _VmPrice(msgspec.Struct, rename="camel"):
     price_info: _PriceInfo
 
     def quote(self) -> Quote:
-        what, price = self.vm_type_id, self.price_info.price_per_hour_per_qty
+        what = self.vm_type_id
         plan, cluster = what.vm_configuration_id.lower(), what.cluster_id.lower()
-        return Quote(VM, plan, cluster, _HOURS * exact_price(price, _PRICE))
+        return Quote(VM, plan, cluster, self.price_info.per_day)
 
 
 class _AddressType(msgspec.Struct, rename="camel"):
@@ -55,9 +59,9 @@ class _AddressPrice(msgspec.Struct, rename="camel"):
     price_info: _PriceInfo
 
     def quote(self) -> Quote:
-        what, price = self.public_ip_type_id, self.price_info.price_per_hour_per_qty
-        per_day = _HOURS * exact_price(price, _PRICE)
-        return Quote(Kind.PUBLIC_IP, what.address_type, what.cluster_id.lower(), per_day)
+        what = self.public_ip_type_id
+        cluster = what.cluster_id.lower()
+        return Quote(Kind.PUBLIC_IP, what.address_type, cluster, self.price_info.per_day)
 
 
 class _StorageType(msgspec.Struct, frozen=True, rename="camel"):
