@@ -13,7 +13,7 @@ from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
 from fluence_watch.model.charge import last_settled
 from fluence_watch.model.debt import removes
 from fluence_watch.model.finding import Fingerprint, Verdict
-from fluence_watch.model.known import KnownVm, track
+from fluence_watch.model.known import KnownVm, follow_boundaries, track
 from fluence_watch.model.known_resource import (
     KnownResources,
     missing_resources,
@@ -131,6 +131,7 @@ def decide(
         resources_before=before.resources,
         missing=missing,
         costs=books.costs,
+        last_good_at=before.last_good_at,
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
@@ -178,10 +179,13 @@ def _known_after(
     if not isinstance(outcome, Snapshot):
         return before.known
     limits, now = policy.presence, outcome.taken_at
+    billing, rise = policy.billing_of(outcome), _rise(before, outcome)
+    known: Mapping[str, KnownVm]
     known = track(before.known, outcome, before.last_good_at, limits.forget_after)
+    if billing.prepaid:
+        known = follow_boundaries(before.known, known, billing, now)
     if not outcome.complete:
         return known
-    billing, rise = policy.billing_of(outcome), _rise(before, outcome)
     return settle(known, limits, now, billing, rise, unpaid=not billing.prepaid and None in unpaid)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from fluence_watch.model.billing import Billing
+from fluence_watch.model.boundaries import Boundaries, first_boundaries, next_boundaries
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.vm import STARTING, Vm
@@ -34,6 +36,7 @@ class KnownVm:
     `baseline` are the ports that it had when first seen.
     It is `None` until the VM is running and the API reports its ports.
     `removal_asked_at` is when the user deleted the VM with fluence-watch.
+    `boundaries` is what its latest boundary did, where it is prepaid.
 
     While the VM is missing:
     `missing_polls` counts the complete polls without it.
@@ -52,6 +55,7 @@ class KnownVm:
     removal_asked_at: datetime | None = None
     remembered: Vm | None = None
     cause: Cause | None = None
+    boundaries: Boundaries | None = None
 
     @property
     def last_known(self) -> Vm:
@@ -108,6 +112,7 @@ def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
         baseline,
         removal_asked_at=asked_at,
         remembered=_filled(vm, entry.last_known),
+        boundaries=entry.boundaries,
     )
 
 
@@ -136,6 +141,7 @@ def _present(entry: KnownVm, now: datetime) -> KnownVm:
         entry.baseline,
         removal_asked_at=asked_at,
         remembered=entry.remembered,
+        boundaries=entry.boundaries,
     )
 
 
@@ -163,3 +169,25 @@ def _missed(entry: KnownVm, now: datetime, present: int, last_good_at: datetime 
         missing_among=present,
         last_seen_at=last_good_at or entry.first_seen_at,
     )
+
+
+def follow_boundaries(
+    before: Mapping[str, KnownVm], after: Mapping[str, KnownVm], billing: Billing, now: datetime
+) -> Mapping[str, KnownVm]:
+    """The known VMs after a poll, with what is known of their boundaries."""
+    moved = {}
+    for key, entry in after.items():
+        was = before.get(key)
+        if entry.missing_since is not None or (was and was.vm is entry.vm):
+            continue
+        boundaries = _of(was, entry, billing, now)
+        if boundaries != entry.boundaries:
+            moved[key] = replace(entry, boundaries=boundaries)
+    return {**after, **moved} if moved else after
+
+
+def _of(was: KnownVm | None, entry: KnownVm, billing: Billing, now: datetime) -> Boundaries | None:
+    """What happened to a VM that was missing is unknown."""
+    if was is None or was.missing_since is not None:
+        return first_boundaries(entry.vm, billing)
+    return next_boundaries(was.boundaries, was.last_known, entry.last_known, billing, now)

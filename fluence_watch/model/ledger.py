@@ -15,12 +15,12 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.boundaries import passed
 from fluence_watch.model.duration import by_day
 from fluence_watch.model.money import MicroUsdc
 
 _TICK = timedelta(microseconds=1)
 _TICKS_AN_HOUR = METERED.price_is_for // _TICK
-_MOST_BOUNDARIES = 10_000
 
 
 class EntryKind(StrEnum):
@@ -136,7 +136,7 @@ def prepaid_entries(
         yield from _first(after, after.spent, since, now)
         return
     spent = after.spent - before.spent
-    boundaries = _boundaries(before, after, billing.period, now)
+    boundaries = _boundaries(before, after, billing, now)
     yield from _charges(before, after, spent, boundaries, now)
     if before.reserved is not None and after.reserved is not None:
         added = MicroUsdc(spent + after.reserved - before.reserved)
@@ -181,16 +181,12 @@ def _charges(
 
 
 def _boundaries(
-    before: Prepaid, after: Prepaid, period: timedelta, now: datetime
+    before: Prepaid, after: Prepaid, billing: Billing, now: datetime
 ) -> Sequence[datetime]:
-    """The boundaries between two polls: those that the next one has passed, or those that are due."""
-    first, following = before.next_billing_at, after.next_billing_at
-    if first is None:
-        return ()
-    count = (following - first) // period if following else (now - first) // period + 1
-    if not 0 < count <= _MOST_BOUNDARIES:
-        return ()
-    return [first + index * period for index in range(count)]
+    """The boundaries that passed between two polls."""
+    first = before.next_billing_at
+    count = passed(first, after.next_billing_at, billing, now)
+    return [first + index * billing.period for index in range(count)] if first else ()
 
 
 def metered_entries(

@@ -1,6 +1,6 @@
 """The rules and their evaluation. A new rule is one file in this package and one line in RULES."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fluence_watch.model.finding import Finding, Fingerprint, Verdict
 from fluence_watch.rules import (
@@ -67,9 +67,10 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
         findings.update({finding.fingerprint: finding for finding in judgement.findings})
         unknown |= {(rule.name, subject) for subject in judgement.unknown}
         gone |= {(rule.name, subject) for subject in judgement.gone}
+    muted = _muted(findings, runnable)
     return Verdict(
-        findings,
-        frozenset(unknown),
+        {key: each for key, each in findings.items() if key[1:3] not in muted},
+        frozenset(unknown | muted),
         frozenset(gone),
         judged=frozenset(rule.name for rule in enabled if rule in runnable or rule.event),
         disabled=frozenset(rule.name for rule in rules if rule not in enabled),
@@ -77,6 +78,17 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
 
 
 _Pairs = set[tuple[str, str]]
+
+
+def _muted(findings: Mapping[Fingerprint, Finding], rules: Iterable[Rule]) -> _Pairs:
+    """What is not judged, because a finding of another rule says more."""
+    mutes = {rule.name: rule.mutes for rule in rules if rule.mutes}
+    return {
+        (other, key.subject)
+        for key, each in findings.items()
+        if each.at_once
+        for other in mutes.get(key.rule, ())
+    }
 
 
 def _absent_vms(situation: Situation) -> tuple[_Pairs, _Pairs]:

@@ -125,6 +125,7 @@ class Situation:
     `resources` are the known resources after this poll, `resources_before` those before it, and
     `missing` says which of them are lost.
     `costs` are what the latest days should cost, where the account is metered.
+    `last_good_at` is the successful poll before, `None` before the first.
     `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
 
@@ -152,6 +153,7 @@ class Situation:
     resources_before: KnownResources = field(default_factory=dict)
     missing: Missing = field(default_factory=Missing)
     costs: tuple[DayCost, ...] = ()
+    last_good_at: datetime | None = None
 
     @property
     def alerts(self) -> Collection[Fingerprint]:
@@ -205,6 +207,8 @@ class Rule:
     Its findings are therefore `at_once`, and their key contains the time.
     The same change later is a new alert.
     In a message, `impact` orders the rules, and `deadline` orders the findings of one rule.
+    A finding that is `at_once` says more than those of the rules that it `mutes` about the same subject:
+    they are as if unknown, so that what was notified before still resolves.
     """
 
     name: str
@@ -218,6 +222,7 @@ class Rule:
     impact: Impact = Impact.NONE
     deadline: Callable[[Any], datetime | None] = no_deadline
     scope: Scope = Scope.ACCOUNT
+    mutes: frozenset[str] = frozenset()
 
 
 def event_rule(

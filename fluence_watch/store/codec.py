@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from fluence_watch.model.bill import DayCost
+from fluence_watch.model.boundaries import Boundaries
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.resource import Resource
@@ -51,6 +52,7 @@ class Loader(Generic[T]):
 load_vm = Loader(Vm)
 load_keys = Loader(tuple[SshKey, ...])
 load_ports = Loader(tuple[Port, ...])
+load_boundaries = Loader(Boundaries)
 load_balance = Loader(MicroUsdc)
 load_resource = Loader(Resource)
 load_costs = Loader(tuple[DayCost, ...])

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from fluence_watch.alerting.state import Change
 from fluence_watch.model.known import Cause, KnownVm
-from fluence_watch.store.codec import dump, load_ports, load_vm
+from fluence_watch.store.codec import dump, load_boundaries, load_ports, load_vm
 from fluence_watch.store.schema import vms
 
 _log = structlog.get_logger(__name__)
@@ -56,6 +56,7 @@ def _values(account_id: int, key: str, entry: KnownVm) -> dict[str, Any]:
         "removal_asked_at": entry.removal_asked_at,
         "remembered": None if entry.remembered is None else dump(entry.remembered),
         "cause": entry.cause,
+        "boundaries": None if entry.boundaries is None else dump(entry.boundaries),
     }
 
 
@@ -71,4 +72,5 @@ def _known(row: Row[Any]) -> KnownVm:
         removal_asked_at=row.removal_asked_at,
         remembered=None if row.remembered is None else load_vm(row.remembered),
         cause=None if row.cause is None else Cause(row.cause),
+        boundaries=None if row.boundaries is None else load_boundaries(row.boundaries),
     )

@@ -63,6 +63,7 @@ vms = Table(
     Column("removal_asked_at", Moment),
     Column("remembered", AnyText),  # JSON
     Column("cause", AnyText),
+    Column("boundaries", AnyText),  # JSON
     UniqueConstraint("account_id", "key"),
 )
 
@@ -91,6 +92,8 @@ things = Table(
     Column("kind", AnyText, nullable=False),
     Column("name", AnyText),  # as last known
     Column("place", AnyText),
+    Column("total", BigInteger, nullable=False, server_default=text("0")),  # of its days
+    Column("charged", BigInteger, nullable=False, server_default=text("0")),  # the highest total
     UniqueConstraint("account_id", "key"),
 )
 
@@ -195,6 +198,15 @@ receivers = Table(
     Column("next_attempt_at", Moment),
     Column("error", AnyText),
     Column("begun", AnyText),  # JSON: what the attempt whose outcome is unknown is about
+    sqlite_with_rowid=False,
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("key", AnyText, primary_key=True),  # receiver, schedule, timezone
+    Column("slot", Moment, nullable=False),  # the last one that is dealt with, or begun
+    Column("is_sent", Boolean, nullable=False),  # or skipped
     sqlite_with_rowid=False,
 )
 

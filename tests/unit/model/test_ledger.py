@@ -80,7 +80,8 @@ def moved(thing: Thing, epochs: int, spent: int, reserved: int = 0) -> Thing:
 def test_charges(epochs: int, spent: int, amounts: list[int], certainty: Certainty) -> None:
     """One at each boundary; the sum is what the total rose by."""
     after = moved(THING, epochs, spent, -spent)
-    found = [each for each in entries(THING, after) if each.kind is not EntryKind.TOP_UP]
+    later = NOON + 2 * HOUR + epochs * EPOCH
+    found = [each for each in entries(THING, after, later) if each.kind is not EntryKind.TOP_UP]
     assert [
         (e.amount, e.at, e.certainty) for e in charged(after, *amounts, certainty=certainty)
     ] == [(e.amount, e.at, e.certainty) for e in found]
