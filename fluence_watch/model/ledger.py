@@ -95,6 +95,14 @@ class Cost(NamedTuple):
         return self.key.rpartition(":")[2]
 
 
+class Balance(NamedTuple):
+    """What a thing had in reserve at the end of a day (UTC), or an account (no key) as its balance."""
+
+    key: str | None
+    day: date
+    amount: MicroUsdc
+
+
 class Prepaid(Protocol):
     """What is paid from a reserve: a VM, or a GPU instance."""
 

@@ -4,7 +4,7 @@ Metered things have no entries of their own: an hour of one is a part of its day
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
@@ -15,7 +15,8 @@ from fluence_watch.model.accounting import Settlement
 from fluence_watch.model.charge import VM
 from fluence_watch.model.ledger import Certainty, Cost, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.store.schema import accounts, balances, day_costs, entries, things
+from fluence_watch.store.balances import save_balances
+from fluence_watch.store.schema import accounts, day_costs, entries, things
 
 _AT_ONCE = 500
 _OF_A_DAY = frozenset({EntryKind.CHARGE, EntryKind.ADJUSTMENT})
@@ -43,7 +44,12 @@ def save_ledger(connection: Connection, account_id: int, change: Change) -> None
         _add(connection, ids, added)
         if settled:
             _settle(connection, account_id, ids, settled)
-    _keep_balance(connection, account_id, change)
+    save_balances(
+        connection,
+        account_id,
+        change,
+        lambda keys: _thing_ids(connection, account_id, keys, change),
+    )
 
 
 def _add(connection: Connection, ids: Mapping[str, int], added: Sequence[Entry]) -> None:
@@ -126,7 +132,9 @@ def _thing_ids(
     for some in _batches(keys):
         query = select(things).where(things.c.account_id == account_id, things.c.key.in_(some))
         found |= {row.key: row for row in connection.execute(query)}
-    new = [{"account_id": account_id, **_described(key, change)} for key in keys - found.keys()]
+    new = [
+        {"account_id": account_id, **_described(key, change)} for key in keys if key not in found
+    ]
     if new:
         connection.execute(insert(things), new)
         return _thing_ids(connection, account_id, keys, change)
@@ -166,18 +174,6 @@ def _entry_row(thing_id: int, entry: Entry) -> dict[str, Any]:
         "seen_at": entry.seen_at,
         "certainty": entry.certainty,
     }
-
-
-def _keep_balance(connection: Connection, account_id: int, change: Change) -> None:
-    """The last balance of a day."""
-    balance, polled_at = change.after.balance, change.after.last_good_at
-    if balance is None or polled_at is None:
-        return
-    day = polled_at.astimezone(UTC).date()
-    this = (balances.c.account_id == account_id) & (balances.c.day == day)
-    if not connection.execute(update(balances).where(this).values(balance=balance)).rowcount:
-        row = {"account_id": account_id, "day": day, "balance": balance}
-        connection.execute(insert(balances).values(row))
 
 
 def load_entries(connection: Connection, account: str, key: str) -> list[Entry]:

@@ -131,6 +131,15 @@ balances = Table(
     sqlite_with_rowid=False,
 )
 
+reserves = Table(
+    "reserves",
+    metadata,
+    Column("thing_id", ForeignKey("things.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Day, primary_key=True),
+    Column("reserved", BigInteger, nullable=False),  # micro-USDC, the last one of the day
+    sqlite_with_rowid=False,
+)
+
 alerts = Table(
     "alerts",
     metadata,

@@ -14,7 +14,7 @@ from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.state import AccountState, Change, Stored
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.garbage import garbage_collection_paused
-from fluence_watch.model.ledger import Cost, Entry
+from fluence_watch.model.ledger import Balance, Cost, Entry
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
@@ -23,6 +23,7 @@ from fluence_watch.store import ledger, notes, telling
 from fluence_watch.store.accounts import advance_account, forget_absent, load_absent, mark_absent
 from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import load_history, load_open, load_unsettled, save_alerts
+from fluence_watch.store.balances import load_balances
 from fluence_watch.store.codec import Loader, load_balance, load_costs, load_keys
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
@@ -204,6 +205,11 @@ class Store:
         """What moved of a VM or a resource, in its order, as long as it is kept."""
         with self._read() as connection:
             return ledger.load_entries(connection, account, key)
+
+    def balances(self, account: str, first: date, last: date) -> list[Balance]:
+        """The balances of an account and the reserves of its VMs on these days (UTC), both included."""
+        with self._read() as connection:
+            return load_balances(connection, account, first, last)
 
     def prune_ledger(self, before: datetime) -> int:
         """Remove entries of the ledger from before that time; the costs of their days stay."""

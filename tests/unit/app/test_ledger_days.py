@@ -179,6 +179,36 @@ async def test_gpu_instances(policy: Policy, store: Store) -> None:
     assert "trainer" in {each.name for each in store.costs(BEGIN.date(), date(2027, 1, 1))}
 
 
+@pytest.mark.parametrize("dialect", ["v3", "cloud"])
+async def test_the_balances_of_each_day(policy: Policy, store: Store, dialect: str) -> None:
+    """The last of the day: of the account where the API tells it, and of each VM that has a reserve."""
+    account = Account(policy, store, dialect)
+    seen: dict[tuple[str | None, date], int] = {}
+    for machine in account.world.listed()[:1]:
+        account.world.drain(machine.id)
+    while account.clock() < BEGIN + 3 * DAY:
+        await account.poll()
+        today = account.clock().date()
+        for key, entry in account.kept.state.known.items():
+            if entry.vm.reserved is not None:
+                seen[key, today] = entry.vm.reserved
+        if account.kept.state.balance is not None:
+            seen[None, today] = account.kept.state.balance
+        account.clock.set(account.clock() + HOUR)
+    found = {
+        (each.key, each.day): each.amount
+        for each in store.balances("main", BEGIN.date(), (BEGIN + 3 * DAY).date())
+    }
+    assert found
+    assert found.items() <= seen.items()
+    assert {key for key, _ in seen} == {key for key, _ in found}
+    moved = {
+        key for (key, day), amount in seen.items() if seen.get((key, day - DAY), amount) != amount
+    }
+    assert all((key, day) in found for key, day in seen if key in moved and day == BEGIN.date())
+    assert (None in moved) == (dialect == "cloud")
+
+
 async def test_entries_are_pruned_and_days_stay(policy: Policy, store: Store) -> None:
     """By the time that they are about."""
     account = Account(policy, store, "v2")
