@@ -101,6 +101,16 @@ def cost_until(
     return MicroUsdc(max(0, charges) * thing.price)
 
 
+def lacking_for_month(
+    thing: Vm | Resource, now: datetime, billing: Billing = EPOCHS
+) -> MicroUsdc | None:
+    """What its reserve lacks to pay the charges of the next 30 days. `None` if that is unknown."""
+    cost = cost_until(thing, now, now + DAYS_A_MONTH * _DAY, billing)
+    if cost is None or thing.reserved is None:
+        return None
+    return MicroUsdc(max(0, cost - max(thing.reserved, 0)))
+
+
 def dry_at(balance: MicroUsdc, burn: MicroUsdc, now: datetime) -> datetime:
     """When the balance is used up at `burn` per day. `FOREVER` if nothing is burned."""
     return _used_up(balance, burn, _DAY, now)

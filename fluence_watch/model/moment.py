@@ -20,6 +20,11 @@ def exact(moment: datetime, now: datetime) -> str:
     return f"{_written(moment, now, exact=abs(moment - now) < BRIEF)} UTC"
 
 
+def to_the_second(moment: datetime, now: datetime) -> str:
+    """The time, always with seconds: `2026-04-17 17:59:12 UTC`."""
+    return f"{_written(moment, now, exact=True)} UTC"
+
+
 def span(first: datetime, last: datetime, now: datetime) -> str:
     """From one time to another: `15:02 to 16:17 UTC`, `16:17:02 to 16:17:07 UTC`."""
     brief = abs(last - first) < BRIEF

@@ -43,7 +43,9 @@ def words(fmt: BodyFormat) -> Environment:
         "by_vm": by_vm,
         "clean": inert,
         "clock": clock,
+        "distance": distance,
         "exactly": exactly,
+        "gib": lambda size: f"{size / 2**30:.4g} GiB",
         "at": at,
         "code": markup.code,
         "command": markup.command,
@@ -59,6 +61,7 @@ def words(fmt: BodyFormat) -> Environment:
         "span": span,
         "strong": markup.strong,
         "to_pay": to_pay,
+        "to_the_second": to_the_second,
         "usdc": usdc,
         "when": when,
     }
@@ -107,6 +110,12 @@ def exactly(context: Context, moment: datetime) -> str:
 
 
 @pass_context
+def to_the_second(context: Context, moment: datetime) -> str:
+    """The time in UTC, always with seconds: `17:59:12 UTC`."""
+    return moments.to_the_second(moment, context["now"])
+
+
+@pass_context
 def span(context: Context, first: datetime, last: datetime) -> str:
     """A range of times in UTC: `15:02 to 16:17 UTC`."""
     return moments.span(first, last, context["now"])
@@ -117,6 +126,12 @@ def when(context: Context, moment: datetime) -> str:
     """The time with its distance: `17:59 UTC, in 42 min`; `16:02 UTC, 1 h 15 min ago`."""
     now = context["now"]
     return f"{moments.exact(moment, now)}, {moments.distance(moment, now)}"
+
+
+@pass_context
+def distance(context: Context, moment: datetime) -> str:
+    """The time relative to now: `in 42 min`."""
+    return moments.distance(moment, context["now"])
 
 
 @pass_context

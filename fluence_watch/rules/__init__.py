@@ -1,6 +1,7 @@
 """The rules and their evaluation. A new rule is one file in this package and one line in RULES."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from fluence_watch.model.finding import Finding, Fingerprint, Verdict
 from fluence_watch.rules import (
@@ -19,6 +20,7 @@ from fluence_watch.rules import (
     price_changed,
     public_ip_changed,
     ssh_key_drift,
+    topup_failed,
     vm_status,
     vm_unreadable,
     vm_vanished,
@@ -27,6 +29,7 @@ from fluence_watch.rules.base import Judgement, Need, Rule, RuleSettings, Situat
 
 RULES: tuple[Rule, ...] = (
     low_balance.RULE,
+    topup_failed.RULE,
     account_low.RULE,
     debt.RULE,
     vm_vanished.RULE,
@@ -60,6 +63,7 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
     rules = [rule for rule in RULES if rule.scope is situation.scope]
     enabled = [rule for rule in rules if settings[rule.name].enabled]
     runnable = [rule for rule in enabled if situation.snapshot or rule.judges_failures]
+    situation = replace(situation, enabled=frozenset(rule.name for rule in enabled))
     findings: dict[Fingerprint, Finding] = {}
     unknown, gone = _absent_vms(situation)
     for rule in runnable:
@@ -67,7 +71,7 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
         findings.update({finding.fingerprint: finding for finding in judgement.findings})
         unknown |= {(rule.name, subject) for subject in judgement.unknown}
         gone |= {(rule.name, subject) for subject in judgement.gone}
-    muted = _muted(findings, runnable)
+    muted = _muted(findings, runnable, situation, settings)
     return Verdict(
         {key: each for key, each in findings.items() if key[1:3] not in muted},
         frozenset(unknown | muted),
@@ -80,15 +84,22 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
 _Pairs = set[tuple[str, str]]
 
 
-def _muted(findings: Mapping[Fingerprint, Finding], rules: Iterable[Rule]) -> _Pairs:
-    """What is not judged, because a finding of another rule says more."""
+def _muted(
+    findings: Mapping[Fingerprint, Finding],
+    rules: Iterable[Rule],
+    situation: Situation,
+    settings: Mapping[str, RuleSettings],
+) -> _Pairs:
+    """What is not judged, because a finding of another rule says more, and fires no later."""
     mutes = {rule.name: rule.mutes for rule in rules if rule.mutes}
-    return {
-        (other, key.subject)
-        for key, each in findings.items()
-        if each.at_once
-        for other in mutes.get(key.rule, ())
-    }
+    muted: _Pairs = set()
+    for key, each in findings.items():
+        for other in mutes.get(key.rule, ()):
+            hold = settings[key.rule].hold
+            open_for = situation.now - situation.since.get(key, situation.now)
+            if each.at_once or hold <= max(open_for, settings[other].hold):
+                muted.add((other, key.subject))
+    return muted
 
 
 def _absent_vms(situation: Situation) -> tuple[_Pairs, _Pairs]:

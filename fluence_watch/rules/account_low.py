@@ -1,11 +1,8 @@
 """An account's balance will soon be too low to pay for what the account rents.
 
-The rule needs an API that reports the balance.
-The burn is the daily cost of all VMs, disks and addresses.
-It includes missing VMs that are not lost yet, because they may still run.
-A short list therefore never makes the balance look sufficient.
-An unknown price makes the burn too low: the balance can be found low, but not sufficient.
+The rule needs an API that reports the balance. `runway.py` says what counts.
 The API's own estimate of the days that are left counts too, if it is worse.
+`funds_exhausted_soon` says more of the same: while it finds something, this rule is not judged.
 
     balance          what costs money          verdict
     unknown          any                       unknown
@@ -17,29 +14,21 @@ The API's own estimate of the days that are left counts too, if it is worse.
     any              none, billed ones missing unknown
     0                nothing                   low if it was low before, because nothing can start
     above 0          nothing                   gone: resolves without a message
-
-VMs and resources without a price, unreadable VMs, and kinds of resources whose list is not complete
-are unknown. So are all VMs if the list is incomplete.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pydantic import Field
 
-from fluence_watch.model.account import AccountBalance
-from fluence_watch.model.debt import removal_of
-from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
-from fluence_watch.model.funding import FOREVER, account_burn, dry_at, unpriced
+from fluence_watch.model.finding import Absence, Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.runway import Runway, runway_of, why_not_low
 
 NAME = "account_low"
-_UNKNOWN = Judgement(unknown=frozenset({""}))
-_GONE = Judgement(gone=frozenset({""}))
+_ACCOUNT = frozenset({""})
 
 
 class AccountLowSettings(RuleSettings):
@@ -57,57 +46,31 @@ class AccountLowSettings(RuleSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountLow:
-    """The balance and the daily cost, in micro-USDC. Without a cost, the balance is a debt.
-
-    `days` is how long the balance lasts, rounded down to a tenth. `dry_at` is when it runs out.
-    `days_left` is the API's own estimate.
-    `uncounted` is the number of VMs, disks and addresses that are not in the cost, because their
-    price is unknown. `unlisted` are the kinds of which some may be missing: `disks`.
-    In a metered account, `vms_at` and `disks_at` are when unpaid ones are removed.
-    """
-
-    balance: MicroUsdc
-    burn_per_day: MicroUsdc
-    days: Decimal
-    dry_at: datetime | None
-    days_left: int | None = None
-    uncounted: int = 0
-    unlisted: tuple[str, ...] = ()
-    metered: bool = False
-    vms_at: datetime | None = None
-    disks_at: datetime | None = None
+class AccountLow(Runway):
+    """How long the balance lasts."""
 
 
 def judge(situation: Situation, settings: AccountLowSettings) -> Judgement:
     """Report a balance below the cost of `min_days` days, or a used-up one. See the table above."""
-    snapshot = situation.snapshot
-    if snapshot is None or snapshot.balance is None:
-        return _UNKNOWN
-    missing = [entry.vm for entry in situation.presence.undecided.values()]
-    vms = [*snapshot.vms.values(), *missing]
-    facts = _facts(situation, snapshot.balance, vms)
+    facts = runway_of(situation, AccountLow)
+    if facts is None:
+        return Judgement(unknown=_ACCOUNT)
     fingerprint = Fingerprint(situation.account, NAME)
     finding = Finding(fingerprint, settings.severity, facts, step=_step(facts, settings))
     if _is_low(facts, settings.min_days):
         return Judgement([finding])
-    if facts.uncounted or facts.unlisted or not snapshot.complete:
-        return _UNKNOWN
-    if facts.burn_per_day:
-        return Judgement()
-    if any(vm.is_billed for vm in missing):
-        return _UNKNOWN
+    absence = why_not_low(situation, facts)
+    if absence is not Absence.GONE:
+        return Judgement(unknown=_ACCOUNT if absence is Absence.UNKNOWN else frozenset())
     used_up = facts.balance <= 0 and fingerprint in situation.alerts
-    return Judgement([finding]) if used_up else _GONE
+    return Judgement([finding]) if used_up else Judgement(gone=_ACCOUNT)
 
 
 def _is_low(facts: AccountLow, min_days: Decimal) -> bool:
-    if facts.balance < 0:
-        return True
     if facts.days_left is not None and facts.days_left < min_days:
         return True
     burn = facts.burn_per_day
-    return bool(burn) and (not facts.balance or _lasts_less(facts.balance, burn, min_days))
+    return facts.is_used_up or (bool(burn) and _lasts_less(facts.balance, burn, min_days))
 
 
 def _lasts_less(balance: MicroUsdc, burn: MicroUsdc, days: Decimal) -> bool:
@@ -121,30 +84,6 @@ def _step(facts: AccountLow, settings: AccountLowSettings) -> int:
     if facts.balance <= 0:
         return 2
     return 1 if 2 * facts.days <= settings.min_days else 0
-
-
-def _facts(situation: Situation, balance: AccountBalance, vms: Sequence[Vm]) -> AccountLow:
-    snapshot, billing, now = situation.snapshot, situation.billing, situation.now
-    assert snapshot
-    rented = snapshot.resources.values()
-    burn = account_burn(vms, rented, billing)
-    dry = dry_at(balance.balance, burn, now)
-    days = 10 * max(balance.balance, 0) // burn if burn else 0
-    nameless = sum(1 for element in snapshot.rejected if not element.vm_id)
-    facts = AccountLow(
-        balance=balance.balance,
-        burn_per_day=burn,
-        days=Decimal(days).scaleb(-1),
-        dry_at=None if dry == FOREVER else dry,
-        days_left=balance.days_left,
-        uncounted=unpriced(vms) + unpriced(rented) + len(snapshot.unread) + nameless,
-        unlisted=tuple(sorted(kind.words for kind in snapshot.unlisted)),
-        metered=not billing.prepaid,
-    )
-    if billing.prepaid or dry == FOREVER:
-        return facts
-    removal = removal_of(balance, vms, rented, now)
-    return replace(facts, vms_at=removal.vms_at, disks_at=removal.disks_at)
 
 
 def _deadline(facts: object) -> datetime | None:

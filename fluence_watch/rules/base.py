@@ -128,6 +128,7 @@ class Situation:
     `last_good_at` is the successful poll before, `None` before the first.
     `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
+    `enabled` are the names of the rules that are evaluated; `evaluate` sets it.
 
     For the watcher itself (the account is `WATCHER`), only `since`, `receivers` and `refused` are
     set. `receivers` holds what waits for each configured receiver, `None` while it works.
@@ -154,6 +155,7 @@ class Situation:
     missing: Missing = field(default_factory=Missing)
     costs: tuple[DayCost, ...] = ()
     last_good_at: datetime | None = None
+    enabled: frozenset[str] = frozenset()
 
     @property
     def alerts(self) -> Collection[Fingerprint]:
@@ -207,8 +209,9 @@ class Rule:
     Its findings are therefore `at_once`, and their key contains the time.
     The same change later is a new alert.
     In a message, `impact` orders the rules, and `deadline` orders the findings of one rule.
-    A finding that is `at_once` says more than those of the rules that it `mutes` about the same subject:
-    they are as if unknown, so that what was notified before still resolves.
+    A finding says more than those of the rules that it `mutes` about the same subject, as long as it
+    fires no later: it is `at_once`, has lasted for its `for`, or has no longer a `for` than theirs.
+    They are as if unknown, so that what was notified before still resolves.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """A VM is not healthy: stopped, suspended, failed, or terminated by its provider.
 
-If the status is low funds, `low_balance` fires at once instead.
+If the status is low funds, `topup_failed` or `low_balance` fires at once instead.
 """
 
 from dataclasses import dataclass

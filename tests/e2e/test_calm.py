@@ -145,7 +145,7 @@ class Stage:
         assert isinstance(polled.outcome, Snapshot)
         assert polled.store_error is None
         self.polls += 1
-        self.dips += any(each.rule == "low_balance" for each in polled.state.alerts)
+        self.dips += any(each.rule == "topup_failed" for each in polled.state.alerts)
 
     def crashed(self, account: str, where: str, why: str) -> None:
         """Fail: nothing of ours may crash in a week."""

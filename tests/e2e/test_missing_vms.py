@@ -42,7 +42,7 @@ def test_a_fleet_that_runs_out_of_money(
     eventually: Eventually,
 ) -> None:
     """Eight VMs end at once as their charge cannot be paid: that is what is told, in one message."""
-    configure({"rules.low_balance": {"enabled": False}})
+    configure({f"rules.{name}": {"enabled": False} for name in ("low_balance", "topup_failed")})
     daemon.start().ready()
     fluence.do("drain")
     fluence.do("set-boundary", seconds=0.2)

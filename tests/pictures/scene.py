@@ -41,9 +41,6 @@ name = "main"
 api_key = "simulated-key"
 base_url = "{api}"
 
-[rules.low_balance]
-for = "0s"
-
 [[expect]]
 vm = "web-1"
 ports = ["22/tcp", "80/tcp", "443/tcp"]
@@ -157,7 +154,7 @@ def scene() -> Iterator[Scene]:
         stack.enter_context(program("simulate", *fleet, env=env))
         beset(f"http://{api}")
         stack.enter_context(program("run", env=env))
-        until(lambda: mailbox.html("low_balance"), "a mail about the reserve")
+        until(lambda: mailbox.html("topup_failed"), "a mail about the reserve")
         do(f"http://{api}", "vanish", {"vm": "worker-5"})
         until(lambda: mailbox.html("worker-5"), "a mail about the lost VM")
         yield Scene(f"http://{daemon}/", env, mailbox)

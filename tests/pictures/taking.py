@@ -98,7 +98,7 @@ def take(folder: Path) -> list[Path]:
     """Take all of them into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with scene() as found, browser() as chrome:
-        mail = until(lambda: found.mailbox.html("low_balance"), "a mail about the reserve")
+        mail = until(lambda: found.mailbox.html("topup_failed"), "a mail about the reserve")
         terminal = shown(session(found), "body { margin: 0 } svg { display: block; width: 100% }")
         return [
             picture(chrome, shown(mail, ""), 720, folder / "mail.webp"),

@@ -103,6 +103,9 @@ epoch = "{short(EPOCH)}"
 [rules.low_balance]
 for = "4s"
 
+[rules.topup_failed]
+for = "4s"
+
 [rules.billing_due]
 lead_time = "20s"
 

@@ -49,6 +49,7 @@ from fluence_watch.rules.port_drift import Direction, PortDrift
 from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
+from fluence_watch.rules.topup_failed import TopupFailed
 from fluence_watch.rules.vm_status import VmStatus
 from fluence_watch.rules.vm_unreadable import MoneyUnknown, VmUnreadable
 from fluence_watch.rules.vm_vanished import (
@@ -111,6 +112,15 @@ def composed(of: list[Line]) -> Message:
 def low(number: int = 1, **changes: object) -> Alert:
     facts = LowBalance(vm(number), PRICE, 100_000, PRICE, DUE, DUE)
     return fires("low_balance", replace(facts, **changes))
+
+
+def unfilled(number: int = 1, **changes: object) -> Alert:
+    ends = NOW + timedelta(hours=23, minutes=3, seconds=7)
+    facts = TopupFailed(
+        vm(number), PRICE, 100_000, 198_160, 8_844_800, ends - timedelta(days=1), ends,
+        25 * 2**30, "203.0.113.7",
+    )  # fmt: skip
+    return fires("topup_failed", replace(facts, **changes))
 
 
 def vanished(**changes: object) -> Alert:
@@ -297,6 +307,11 @@ OPENED = [drift("8080/tcp", Direction.OPENED), drift("443/tcp", Direction.OPENED
 CLOSED = drift("22/tcp", Direction.CLOSED, 2)
 UNKNOWN = low(3, reserved=None, needed=None, next_billing_at=None, funded_until=None)
 BROKE = low(2, funded_until=NOW - timedelta(hours=1), status="InsufficientFunds")
+UNFILLED = [
+    unfilled(2, reserved=0, missing=PRICE, status="InsufficientFunds", disk_bytes=None),
+    unfilled(3, ends_at=NOW - timedelta(seconds=30), public_ip=None, for_month=None),
+    unfilled(4, ends_at=None),
+]
 LAPSED = vanished(funded_until=NOW - timedelta(hours=1), cause=Cause.FUNDS)
 DELETED = vanished(cause=Cause.USER)
 MYSTERY = vanished(spent=None, reserved=None, funded_until=None)
@@ -373,6 +388,11 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "low_balance_repeated": message(low(), reason=Reason.REPEAT),
         "low_balance_worse": message(low(reserved=0), reason=Reason.WORSE),
         "low_balance_resolved": message(ended(low())),
+        "topup_failed": message(unfilled(), *UNFILLED),
+        "topup_failed_worse": message(
+            unfilled(ends_at=NOW + timedelta(minutes=42, seconds=7)), reason=Reason.WORSE
+        ),
+        "topup_failed_resolved": message(ended(unfilled())),
         "vm_vanished": message(vanished()),
         "vm_vanished_unfunded": message(LAPSED),
         "vm_vanished_deleted": message(DELETED),
@@ -516,6 +536,11 @@ TITLES = {
     "CRITICAL web-2 is out of funds: top up 0.20 USDC": message(BROKE),
     "CRITICAL web-3 has a low reserve: top up the account": message(UNKNOWN),
     "RESOLVED web-1 has enough reserve again": message(ended(low())),
+    "CRITICAL web-1 ends 2026-04-17 16:20:07 UTC (in 23 h 3 min): top up 0.20 USDC": message(
+        unfilled()
+    ),
+    "CRITICAL web-4 was not topped up: top up 0.20 USDC now": message(UNFILLED[2]),
+    "RESOLVED web-1 is topped up again": message(ended(unfilled())),
     "CRITICAL account main runs out of funds 2026-04-19 04:17 UTC (in 2 d 11 h): 2.500000 USDC left": message(
         poor()
     ),

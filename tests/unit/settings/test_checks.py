@@ -18,7 +18,7 @@ BOTH = ACCOUNT + OPS
 SECOND = '[[accounts]]\nname = "b"\napi_key = "l"\n'
 NOBODY = "there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
 RULES = (
-    "there are: low_balance, account_low, debt, vm_vanished, vm_status, port_drift, ssh_key_drift, "
+    "there are: low_balance, topup_failed, account_low, debt, vm_vanished, vm_status, port_drift, ssh_key_drift, "
     "price_changed, public_ip_changed, billing_due, bill_mismatch, "
     "idle_resource, overpriced, gpu_reserve, gpu_status, "
     "vm_unreadable, poll_failing, delivery_failing"

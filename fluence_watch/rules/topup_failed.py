@@ -1,0 +1,124 @@
+"""The reserve of a VM was not topped up after a charge. Source: Fluence guide, billing info.
+
+At each boundary an epoch is charged from the reserve, which is then topped up from the account to one
+epoch. If that fails, the VM runs until what is paid is used up. The first charge that the reserve
+cannot pay ends the VM, and its disk is lost.
+
+`for` counts from the boundary, also if that was seen late. It is not waited for if the API itself
+reports low funds. A reserve that paid an epoch since the boundary is not this rule's, however low it is.
+
+    step 0    6 hours or more are left, or the end is unknown
+    step 1    less than 6 hours are left
+    step 2    less than an hour is left
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import Field
+
+from fluence_watch.model.boundaries import Boundaries
+from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
+from fluence_watch.model.funding import lacking_for_month
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import OUT_OF_FUNDS, Vm
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+
+NAME = "topup_failed"
+_STEPS = timedelta(hours=6), timedelta(hours=1)
+
+
+class TopupFailedSettings(RuleSettings):
+    """How long a top-up may take."""
+
+    severity: Level = Severity.CRITICAL
+    hold: Duration = Field(
+        default=timedelta(minutes=15),
+        alias="for",
+        description="how long after a charge the reserve may be topped up",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TopupFailed:
+    """What is missing, and when that ends the VM. Amounts are micro-USDC, a size is bytes.
+
+    `boundary` is the charge that was not followed by a top-up, `ends_at` the one that cannot be paid.
+    `missing` is for an epoch, `for_month` for 30 days. Unknown values are `None`.
+    `status` is the API's own word, if the API itself reports low funds.
+    """
+
+    vm: VmRef
+    price: MicroUsdc
+    reserved: MicroUsdc
+    missing: MicroUsdc
+    for_month: MicroUsdc | None
+    boundary: datetime
+    ends_at: datetime | None
+    disk_bytes: int | None = None
+    public_ip: str | None = None
+    status: str | None = None
+
+
+def judge(situation: Situation, settings: TopupFailedSettings) -> Judgement:
+    """Report every billed VM that has not been topped up since its last boundary."""
+    if not situation.billing.prepaid:
+        return Judgement(gone=frozenset(situation.vms))
+    findings, unknown, gone = [], set(), set()
+    for key, vm in situation.vms.items():
+        if not vm.is_billed:
+            gone.add(key)
+        elif vm.price is None or vm.reserved is None:
+            unknown.add(key)
+        elif max(vm.reserved, 0) < vm.price:
+            entry = situation.known.get(key)
+            if entry is None or entry.boundaries is None:
+                unknown.add(key)
+            elif not entry.boundaries.covered:
+                findings.append(_finding(situation, settings, vm, entry.boundaries))
+    return Judgement(findings, frozenset(unknown), frozenset(gone))
+
+
+def _finding(
+    situation: Situation, settings: TopupFailedSettings, vm: Vm, boundaries: Boundaries
+) -> Finding:
+    assert vm.price is not None
+    assert vm.reserved is not None
+    now, says_so = situation.now, vm.status in OUT_OF_FUNDS
+    facts = TopupFailed(
+        vm=ref(vm),
+        price=vm.price,
+        reserved=vm.reserved,
+        missing=MicroUsdc(vm.price - vm.reserved),
+        for_month=lacking_for_month(vm, now, situation.billing),
+        boundary=boundaries.passed_at,
+        ends_at=vm.next_billing_at,
+        disk_bytes=vm.storage_bytes,
+        public_ip=vm.public_ip,
+        status=vm.status_word if says_so else None,
+    )
+    fingerprint = Fingerprint(situation.account, NAME, vm.key)
+    at_once = says_so or now - boundaries.passed_at >= settings.hold
+    return Finding(fingerprint, settings.severity, facts, at_once=at_once, step=_step(facts, now))
+
+
+def _step(facts: TopupFailed, now: datetime) -> int:
+    """How many of the steps have been reached."""
+    if facts.ends_at is None:
+        return 0
+    return sum(facts.ends_at - now < each for each in _STEPS)
+
+
+def _deadline(facts: object) -> datetime | None:
+    return facts.ends_at if isinstance(facts, TopupFailed) else None
+
+
+RULE = Rule(
+    NAME,
+    TopupFailedSettings,
+    (TopupFailed,),
+    judge,
+    impact=Impact.FUNDS,
+    deadline=_deadline,
+    mutes=frozenset({"low_balance"}),
+)
