@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from fluence_watch.model.bill import DayCost
 from fluence_watch.model.billing import EPOCHS, Billing
+from fluence_watch.model.budget import BudgetState
 from fluence_watch.model.duration import parse_duration, short
 from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.known import KnownVm
@@ -129,8 +130,9 @@ class Situation:
     `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
 
-    For the watcher itself (the account is `WATCHER`), only `since`, `receivers` and `refused` are
-    set. `receivers` holds what waits for each configured receiver, `None` while it works.
+    For the watcher itself (the account is `WATCHER`), only `since`, `firing`, `budgets`, `receivers`
+    and `refused` are set. `firing` are the alerts that fired after the previous look. `budgets` are
+    `None` while the ledger cannot be read. `receivers` holds what waits for each configured receiver, `None` while it works.
     `refused` holds the alerts that a receiver refuses although it works.
     """
 
@@ -154,6 +156,8 @@ class Situation:
     missing: Missing = field(default_factory=Missing)
     costs: tuple[DayCost, ...] = ()
     last_good_at: datetime | None = None
+    firing: frozenset[Fingerprint] = frozenset()
+    budgets: Sequence[BudgetState] | None = ()
 
     @property
     def alerts(self) -> Collection[Fingerprint]:
