@@ -112,6 +112,10 @@ class Board:
             if account in self._expected:
                 self._problem[account] = _problem(account, why)
 
+    def polled(self) -> Mapping[str, Polled]:
+        """The last poll of each account."""
+        return dict(self._polled)
+
     def publish_watcher(self, state: AccountState) -> None:
         """Show the alerts about the watcher itself."""
         self._watcher = state
@@ -127,7 +131,8 @@ class Board:
             if isinstance(outcome, PollFailure) and name not in self._problem
         ]
         firing = [alert.facts for alert in alerts if alert.state is State.FIRING]
-        return [*failing, *(_brief(facts, now) for facts in firing)]
+        receivers = [each for each in firing if isinstance(each, delivery_failing.RULE.facts)]
+        return [*failing, *(_brief(facts, now) for facts in receivers)]
 
     def unready(self) -> list[str]:
         """The reasons why the watcher is not ready; empty if it is."""

@@ -1,13 +1,14 @@
-"""The watcher watches itself: its receivers, and whom to notify of those that fail."""
+"""The watcher's own look: at its receivers, and at budgets, which may span accounts."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
-from fluence_watch.alerting.lifecycle import advance
+from fluence_watch.alerting.lifecycle import State, advance
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
@@ -20,12 +21,16 @@ from fluence_watch.app.report import fired, resolved
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, watcher_policy
 from fluence_watch.errors import StoreError
+from fluence_watch.model.budget import BudgetState
 from fluence_watch.model.finding import WATCHER
 from fluence_watch.model.undelivered import Refused, Undelivered
-from fluence_watch.rules import evaluate
+from fluence_watch.rules import budget, evaluate
 from fluence_watch.rules.base import Situation
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
+
+if TYPE_CHECKING:
+    from fluence_watch.app.budgets import Budgets
 
 _log = structlog.get_logger(__name__)
 
@@ -36,13 +41,25 @@ def decide_watcher(
     refused: Mapping[str, Refused],
     policy: Policy,
     now: datetime,
+    *,
+    budgets: Sequence[BudgetState] | None = (),
 ) -> Decision:
-    """The alerts about failing receivers.
+    """The alerts about failing receivers and about budgets.
 
     `receivers` has each receiver of the settings: what it does not accept, `None` while it works.
+    `budgets` are `None` if the ledger cannot be read.
     """
-    since = {key: alert.active_at for key, alert in before.alerts.items()}
-    situation = Situation(WATCHER, now, {}, {}, since=since, receivers=receivers, refused=refused)
+    situation = Situation(
+        WATCHER,
+        now,
+        {},
+        {},
+        since={key: alert.active_at for key, alert in before.alerts.items()},
+        firing=frozenset(k for k, each in before.alerts.items() if each.state is State.FIRING),
+        receivers=receivers,
+        refused=refused,
+        budgets=budgets,
+    )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
     return Decision(AccountState(alerts=alerts, last_poll_at=now), ended, (), verdict)
@@ -50,15 +67,16 @@ def decide_watcher(
 
 @dataclass(slots=True)
 class _Watched:
-    """The policy, the routes, and the state as last committed."""
+    """The policy, the routes, the budgets if any, and the state as last committed."""
 
     policy: Policy
     routes: Mapping[str, Route]
     kept: Kept
+    budgets: "Budgets | None" = None
 
 
 class SelfWatch:
-    """Looks at the receivers once a poll interval, from the first `take_over` on."""
+    """Looks at receivers and budgets once a poll interval, from the first `take_over` on."""
 
     def __init__(
         self, schedule: Schedule, store: Store, board: Board, clock: Clock, dispatch: Dispatch
@@ -72,7 +90,7 @@ class SelfWatch:
         self._looking = asyncio.Lock()
 
     async def take_over(self, setup: Setup) -> None:
-        """Watch the receivers of the setup, and no others.
+        """Watch the receivers and the budgets of the setup, and no others.
 
         When it returns, no look by the former setup runs.
 
@@ -87,10 +105,11 @@ class SelfWatch:
                 kept = Kept(self._store, WATCHER, stored)
                 self._watched = _Watched(policy, setup.routes, kept)
             self._watched.policy, self._watched.routes = policy, setup.routes
+            self._watched.budgets = _budgets(self._store, setup)
         self._schedule.every(setup.settings.poll.interval.total_seconds(), "receivers", self.look)
 
     async def look(self) -> None:
-        """Check the receivers once; while the store fails, nothing changes."""
+        """Check receivers and budgets once; while the store fails, nothing changes."""
         async with self._looking:
             if self._watched is None:
                 return
@@ -113,23 +132,43 @@ class SelfWatch:
         refused: Mapping[str, Refused],
     ) -> Decision:
         before, policy, now = watched.kept.state, watched.policy, self._clock()
-        decision = decide_watcher(before, receivers, refused, policy, now)
+        budgets = watched.budgets.states(self._board.polled(), now) if watched.budgets else ()
+
+        def judge(state: AccountState) -> Decision:
+            return decide_watcher(state, receivers, refused, policy, now, budgets=budgets)
+
+        decision = judge(before)
         if before.alerts or decision.after.alerts:  # else there is nothing to keep
-            decision = watched.kept.change(
-                lambda state: decide_watcher(state, receivers, refused, policy, now)
-            )
+            decision = watched.kept.change(judge)
         self._board.publish_watcher(decision.after)
         _report(before, decision, watched.routes)
         return decision
 
 
+def _budgets(store: Store, setup: Setup) -> "Budgets | None":
+    wanted = [each.budget for each in setup.settings.budgets]
+    if not wanted or not setup.settings.by_rule[budget.NAME].enabled:
+        return None
+    from fluence_watch.app.budgets import Budgets  # noqa: PLC0415 - only with budgets
+
+    return Budgets(store, wanted, setup.policies.keys())
+
+
 def _report(before: AccountState, decision: Decision, routes: Mapping[str, Route]) -> None:
     """Log the alerts that fire and resolve, and who is notified."""
     for alert in fired(before.alerts, decision.after.alerts):
-        receiver = alert.fingerprint.subject
-        if notified := [name for name, route in routes.items() if route.matches(alert)]:
-            _log.error("receiver fails", receiver=receiver, notified=notified)
+        notified = [name for name, route in routes.items() if route.matches(alert)]
+        if isinstance(alert.facts, budget.BudgetSpent):
+            what = "budget is going to be exceeded"
+            what = (
+                what if isinstance(alert.facts, budget.BudgetForecast) else "budget is being spent"
+            )
+            facts = alert.facts
+            _log.warning(what, budget=facts.name, percent=facts.percent, notified=notified)
+        elif notified:
+            _log.error("receiver fails", receiver=alert.fingerprint.subject, notified=notified)
         else:
+            receiver = alert.fingerprint.subject
             _log.error("receiver fails, nobody is notified", receiver=receiver)
     for alert in resolved(before.alerts, decision.ended):
         if not alert.quiet:

@@ -48,7 +48,7 @@ class Fingerprint(NamedTuple):
     """Identifies a problem. Findings with the same fingerprint are the same problem.
 
     `subject` is a VM's key, or `""` for the account itself.
-    For the account `WATCHER`, it is the name of a receiver.
+    For the account `WATCHER`, it is the name of a receiver, or `budget:` and the name of a budget.
     `key` distinguishes problems with the same rule and subject (a port, an epoch).
     """
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from fluence_watch.model.bill import DayCost
 from fluence_watch.model.billing import EPOCHS, Billing
+from fluence_watch.model.budget import BudgetState
 from fluence_watch.model.duration import parse_duration, short
 from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.known import KnownVm
@@ -130,8 +131,9 @@ class Situation:
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
     `enabled` are the names of the rules that are evaluated; `evaluate` sets it.
 
-    For the watcher itself (the account is `WATCHER`), only `since`, `receivers` and `refused` are
-    set. `receivers` holds what waits for each configured receiver, `None` while it works.
+    For the watcher itself (the account is `WATCHER`), only `since`, `firing`, `budgets`, `receivers`
+    and `refused` are set. `firing` are the alerts that fired after the previous look. `budgets` are
+    `None` while the ledger cannot be read. `receivers` holds what waits for each configured receiver, `None` while it works.
     `refused` holds the alerts that a receiver refuses although it works.
     """
 
@@ -156,6 +158,8 @@ class Situation:
     costs: tuple[DayCost, ...] = ()
     last_good_at: datetime | None = None
     enabled: frozenset[str] = frozenset()
+    firing: frozenset[Fingerprint] = frozenset()
+    budgets: Sequence[BudgetState] | None = ()
 
     @property
     def alerts(self) -> Collection[Fingerprint]:

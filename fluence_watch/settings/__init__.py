@@ -1,5 +1,6 @@
 """All settings, typed: TOML file, environment, secret files."""
 
+from fluence_watch.settings.budgets import BudgetSettings
 from fluence_watch.settings.model import (
     AccountSettings,
     DeliverySettings,
@@ -14,6 +15,7 @@ from fluence_watch.settings.source import find_file, load_settings
 
 __all__ = [
     "AccountSettings",
+    "BudgetSettings",
     "DeliverySettings",
     "LogSettings",
     "PollSettings",

@@ -1,6 +1,5 @@
 """The settings: their names, types, defaults and bounds. Names are contract; see docs/configuration.md."""
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -23,18 +22,9 @@ from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.model.presence import PresenceLimits
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settings
+from fluence_watch.settings.budgets import BudgetSettings
+from fluence_watch.settings.names import Name
 from fluence_watch.settings.secrets import one_secret
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError(
-            "write 1 to 64 letters, digits, blanks, dots, dashes or underscores; "
-            "the first a letter or a digit"
-        )
-    return value
 
 
 def _positive(value: timedelta) -> timedelta:
@@ -55,7 +45,6 @@ def _without_user(value: AnyHttpUrl) -> AnyHttpUrl:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 
 
@@ -264,6 +253,7 @@ class WatchSettings(Settings):
     accounts: tuple[AccountSettings, ...] = ()
     rules: RulesSettings = RulesSettings()  # type: ignore[valid-type] # made above
     expect: tuple[ExpectSettings, ...] = ()
+    budgets: tuple[BudgetSettings, ...] = ()
     receivers: tuple[ReceiverSettings, ...] = ()
     _notes: tuple[Problem, ...] = PrivateAttr(default=())
 

@@ -36,6 +36,7 @@ _DIGITS = 100
 _FILL: Mapping[str, Tables] = {
     "accounts": {},
     "expect": {"vm": "*", "ports": []},
+    "budgets": {"name": "unnamed", "monthly_usdc": 1},
     "receivers": {"name": "unnamed"},
 }
 

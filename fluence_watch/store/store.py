@@ -1,10 +1,10 @@
 """The store. Every public operation is one transaction and may be called from any thread."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection, delete, select, text
@@ -29,6 +29,9 @@ from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.resources import load_resources, save_resources
 from fluence_watch.store.schema import accounts, alerts, is_open
+
+if TYPE_CHECKING:
+    from fluence_watch.model.budget import Budget, Tally
 
 T = TypeVar("T")
 
@@ -200,6 +203,14 @@ class Store:
         """What everything of the account cost from that day (UTC) on, in micro-USDC."""
         with self._read() as connection:
             return ledger.sum_costs(connection, account, day)
+
+    def tallies(self, budgets: "Sequence[Budget]", first: date) -> "Mapping[str, Tally]":
+        """What each budget has spent from that day (UTC) on, by its name."""
+        from fluence_watch.model.budget import tallies  # noqa: PLC0415 - only with budgets
+        from fluence_watch.store.spending import load_spenders  # noqa: PLC0415 - only with budgets
+
+        with self._read() as connection:
+            return tallies(budgets, load_spenders(connection, first))
 
     def entries(self, account: str, key: str) -> list[Entry]:
         """What moved of a VM or a resource, in its order, as long as it is kept."""

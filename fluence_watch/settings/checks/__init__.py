@@ -6,7 +6,7 @@ Settings that cannot work are an error. Settings that work, but hardly as intend
 
 from collections.abc import Callable, Iterable, Iterator
 
-from fluence_watch.settings.checks import accounts, receivers, timing
+from fluence_watch.settings.checks import accounts, budgets, receivers, timing
 from fluence_watch.settings.checks.doubt import Doubt
 from fluence_watch.settings.model import WatchSettings
 
@@ -18,6 +18,9 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     accounts.keys_travel_encrypted,
     accounts.epochs_count,
     accounts.expectations_apply,
+    budgets.names_differ,
+    budgets.something_counts,
+    budgets.something_is_told,
     receivers.some_receiver,
     receivers.names_differ,
     receivers.urls_are_usable,

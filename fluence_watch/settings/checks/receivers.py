@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Severity
-from fluence_watch.rules import RULES, port_drift, vm_status
+from fluence_watch.rules import RULES, budget, port_drift, vm_status
 from fluence_watch.sender.urls import describe
 from fluence_watch.settings.checks.doubt import (
     Doubt,
@@ -99,8 +99,8 @@ def something_is_sent(settings: WatchSettings) -> Iterator[Doubt]:
 
 def _is_sent(settings: WatchSettings, name: str, receiver: ReceiverSettings) -> bool:
     rule = settings.by_rule[name]
-    # a closed port 22 and an ended VM are critical, whatever the rule's severity
-    critical = name in {port_drift.NAME, vm_status.NAME}
+    # a closed port 22, an ended VM, a spent budget are critical, whatever the rule's severity
+    critical = name in {port_drift.NAME, vm_status.NAME, budget.NAME}
     severity = Severity.CRITICAL if critical else rule.severity
     return rule.enabled and severity.rank >= receiver.min_severity.rank
 

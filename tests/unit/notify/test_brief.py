@@ -12,6 +12,7 @@ from fluence_watch.notify.render import brief
 from fluence_watch.rules.account_low import AccountLow
 from fluence_watch.rules.bill_mismatch import BillMismatch
 from fluence_watch.rules.billing_due import BillingDue
+from fluence_watch.rules.budget import BudgetForecast, BudgetSpent
 from fluence_watch.rules.delivery_failing import DeliveryFailing
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.overpriced import Overpriced
@@ -32,6 +33,7 @@ from fluence_watch.rules.vm_vanished import (
 VM = VmRef("0xa1", "web-1")
 DISK = ResourceRef(Kind.DISK, "0x0b", "data", "2000 GB")
 NOW = datetime.fromisoformat("2025-06-01T17:17:00+00:00")
+USDC = MicroUsdc(1_000_000)
 PRICE = MicroUsdc(298_160)
 SOON = NOW + timedelta(minutes=42)
 
@@ -96,6 +98,18 @@ SOON = NOW + timedelta(minutes=42)
         (
             Overpriced(None, DISK, PRICE, MicroUsdc(0), None, True, MicroUsdc(9)),  # noqa: FBT003 - facts as they are
             "disk data (0x0b) costs 0.298160 a day, the market asks 0.000000 USDC in another place",
+        ),
+        (
+            BudgetSpent("team", USDC, PRICE, 29, None, (), SOON),
+            "budget team: 0.298160 of 1.000000 USDC spent, 29 %",
+        ),
+        (
+            BudgetForecast("team", USDC, PRICE, 29, None, (), SOON),
+            "budget team: what the month comes to is unknown",
+        ),
+        (
+            BudgetForecast("team", USDC, PRICE, 29, MicroUsdc(1_500_000), (), SOON),
+            "budget team: the month comes to 1.500000 of 1.000000 USDC",
         ),
         (FleetVanished(7, 9, None, ()), "7 of 9 VMs left the list in one poll"),
         (

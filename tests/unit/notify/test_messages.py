@@ -21,8 +21,10 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.telling import Line, Reason
 from fluence_watch.app.wiring import RANKS
 from fluence_watch.errors import NotifyError
+from fluence_watch.model.budget import Spender
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, ResourceRef
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import BodyFormat
@@ -37,6 +39,7 @@ from fluence_watch.rules import FACTS
 from fluence_watch.rules.account_low import AccountLow
 from fluence_watch.rules.bill_mismatch import BillMismatch, Charged, KindBill
 from fluence_watch.rules.billing_due import BillingDue
+from fluence_watch.rules.budget import BudgetForecast, BudgetSpent
 from fluence_watch.rules.debt import Debt
 from fluence_watch.rules.delivery_failing import DeliveryFailing, DeliveryRefused
 from fluence_watch.rules.gpu_reserve import GpuReserve
@@ -288,6 +291,31 @@ def indebted(**changes: object) -> Alert:
     return fires("debt", replace(Debt(4_500_000, 9_840_000, vms_at, disks_at, 1, 2, 2), **changes))
 
 
+def budgeted(spent: int, facts: type[BudgetSpent] = BudgetSpent, **changes: object) -> Alert:
+    """A budget of 100 USDC on the 16th of April, of which so much is spent."""
+    largest = tuple(
+        Spender("main", key, kind, name, MicroUsdc(amount))
+        for key, kind, name, amount in (
+            ("0x311edb01", "vm", "train-1", 31_200_000),
+            ("disk:d165a65b-8a1c", "disk", None, 9_600_000),
+            ("0x311edb02", "vm", HOSTILE, 1_200_000),
+        )
+    )
+    limit, ends_at = MicroUsdc(100_000_000), datetime(2026, 5, 1, tzinfo=UTC)
+    forecast = MicroUsdc(2 * spent)
+    known = facts(
+        "team", limit, MicroUsdc(spent), spent // 10**6, forecast, largest, ends_at, **changes
+    )
+    alert = fires("budget", known, CRITICAL if spent >= limit else WARNING)
+    key = "2026-04 of 100.000000"
+    return replace(alert, fingerprint=Fingerprint(WATCHER, "budget", "budget:team", key))
+
+
+REACHED = NOW.replace(day=25, minute=0)
+HALF = budgeted(52_500_000, reached_at=REACHED)
+COMING = budgeted(52_500_000, BudgetForecast, reached_at=REACHED)
+
+
 def refusing(receiver: str = "chat", **changes: object) -> Alert:
     facts = DeliveryFailing(receiver, "HTTP 503: try later", 2, NOW - timedelta(minutes=59))
     alert = fires("delivery_failing", replace(facts, **changes))
@@ -425,6 +453,16 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "bill_mismatch": message(billed()),
         "bill_mismatch_short": message(billed(-1_000_000)),
         "bill_mismatch_resolved": message(ended(billed())),
+        "budget": message(HALF),
+        "budget_calm": message(
+            replace(budgeted(50_000_000), facts=replace(HALF.facts, forecast=None, reached_at=None))
+        ),
+        "budget_worse": message(budgeted(100_000_000), reason=Reason.WORSE),
+        "budget_exceeded": message(budgeted(130_000_001), reason=Reason.WORSE),
+        "budget_forecast": message(COMING),
+        "budget_forecast_late": message(budgeted(130_000_001, BudgetForecast)),
+        "budget_both": message(HALF, replace(COMING, fingerprint=HALF.fingerprint)),
+        "budget_resolved": message(ended(HALF), ended(COMING)),
         "ssh_key_drift": message(*KEYS),
         "account_low": message(poor()),
         "account_low_dry": message(DRY),
@@ -532,6 +570,9 @@ def test_every_template_can_say_all_that_is_asked_of_it(facts: str) -> None:
 
 
 TITLES = {
+    "WARNING budget team: 52 % of 100.000000 USDC is spent": message(HALF),
+    "CRITICAL budget team: all of 100.000000 USDC is spent": message(budgeted(100_000_000)),
+    "WARNING budget team: 2026-04 comes to 105.000000 USDC of 100.000000 USDC": message(COMING),
     "CRITICAL web-1 ends 17:59 UTC (in 42 min): top up 0.20 USDC": message(low()),
     "CRITICAL web-2 is out of funds: top up 0.20 USDC": message(BROKE),
     "CRITICAL web-3 has a low reserve: top up the account": message(UNKNOWN),

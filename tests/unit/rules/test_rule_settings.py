@@ -45,6 +45,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
             "min_usdc": "1",
             "elsewhere": False,
         },
+        "budget": warning | {"for": "1h"},
         "gpu_reserve": calm | {"severity": "critical", "for": "10m"},
         "gpu_status": calm | {"severity": "warning", "for": "15m"},
         "low_balance": calm | low,

@@ -6,7 +6,7 @@ import pytest
 
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings import WatchSettings
-from fluence_watch.settings.checks import CHECKS, accounts, receivers, timing
+from fluence_watch.settings.checks import CHECKS, accounts, budgets, receivers, timing
 from fluence_watch.settings.checks.doubt import Doubt
 
 Load = Callable[..., WatchSettings]
@@ -15,11 +15,12 @@ Check = Callable[[WatchSettings], Iterable[Doubt]]
 ACCOUNT = '[[accounts]]\napi_key = "k"\n'
 OPS = '[[receivers]]\nname = "ops"\nurl = "json://h"\n'
 BOTH = ACCOUNT + OPS
+BUDGET = '[[budgets]]\nname = "b"\nmonthly_usdc = 5\n'
 SECOND = '[[accounts]]\nname = "b"\napi_key = "l"\n'
 NOBODY = "there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
 RULES = (
     "there are: low_balance, topup_failed, account_low, debt, vm_vanished, vm_status, port_drift, ssh_key_drift, "
-    "price_changed, public_ip_changed, billing_due, bill_mismatch, "
+    "price_changed, public_ip_changed, billing_due, bill_mismatch, budget, "
     "idle_resource, overpriced, gpu_reserve, gpu_status, "
     "vm_unreadable, poll_failing, delivery_failing"
 )
@@ -38,6 +39,7 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      "the API key has a blank, a control or a non-ASCII character: no HTTP header carries it"),
     (receivers.names_differ, BOTH + '[[receivers]]\nurl = "json://i"\nname = "ops"\n', 8, "receivers[1].name",
      "'ops' is already the name of receivers[0]"),
+    (budgets.names_differ, BOTH + BUDGET + BUDGET, 10, "budgets[1].name", "'b' is already the name of budgets[0]"),
     (receivers.urls_are_usable, ACCOUNT + '[[receivers]]\nname = "ops"\nurl = "ftp://h"\n', 5, "receivers[0].url",
      "Apprise cannot use this 'ftp' URL: write one URL, as Apprise's page on that service shows it"),
     (receivers.globs_match, BOTH + 'rules = ["low_blance", "*"]\n', 6, "receivers[0].rules",
@@ -74,6 +76,13 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "'prod-*' matches no account; there are: main"),
     (accounts.expectations_apply, BOTH + '[[expect]]\nvm = "*"\nports = []\n[[expect]]\nvm = "web-*"\nports = []\n', 10, "expect[1].vm",
      "never used: expect[0] covers the same VMs and comes first"),
+    (budgets.something_counts, BOTH + BUDGET + 'accounts = ["mian", "m*"]\n', 9, "budgets[0].accounts",
+     "'mian' matches no account; did you mean 'main'?"),
+    (budgets.something_counts, BOTH + BUDGET + "vms = []\n", 9, "budgets[0].vms", "an empty list: nothing counts"),
+    (budgets.something_is_told, BOTH + BUDGET + "thresholds = []\nforecast = false\n", 9, "budgets[0].thresholds",
+     "nothing is notified: it has no thresholds and no forecast"),
+    (budgets.something_is_told, BOTH + BUDGET + "[rules.budget]\nenabled = false\n", 10, "rules.budget.enabled",
+     "nobody is notified of budgets: the rule is disabled"),
     (receivers.urls_differ, BOTH + OPS.replace("ops", "b"), 8, "receivers[1].url",
      "the same URL as receivers[0]: what both receive arrives twice"),
     (receivers.globs_match, BOTH + "rules = []\n", 6, "receivers[0].rules", "an empty list: this receiver is never notified"),
@@ -114,6 +123,8 @@ FINE = [
     BOTH + '[rules.vm_vanished]\nenabled = false\nforget_after = "0s"\n',
     BOTH + 'rules = ["port_drift"]\nmin_severity = "critical"\n',
     BOTH + 'rules = ["vm_status"]\nmin_severity = "critical"\n',
+    BOTH + 'rules = ["budget"]\nmin_severity = "critical"\n' + BUDGET,
+    BOTH + BUDGET + 'accounts = ["m*"]\nthresholds = [100, 20, 100]\n',
     BOTH + "[rules.account_low]\nmin_days = 0\n",
     ACCOUNT + 'dialect = "cloud"\n' + OPS + '[poll]\ninterval = "1h"\n',
     ACCOUNT + 'base_url = "http://127.0.0.1:9825"\nepoch = "1h"\n' + OPS,

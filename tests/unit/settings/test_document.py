@@ -63,6 +63,11 @@ severity = "critical"
 for = "10m"
 [[expect]]
 account = "*"
+[[budgets]]
+accounts = ["*"]
+vms = ["*"]
+thresholds = [50, 80, 100]
+forecast = true
 [[receivers]]
 min_severity = "info"
 rules = ["*"]
@@ -73,6 +78,7 @@ repeat_interval = "0s"
 NEEDED = {
     "accounts": {"api_key": "k"},
     "expect": {"vm": "a", "ports": []},
+    "budgets": {"name": "a", "monthly_usdc": 5},
     "receivers": {"name": "a", "url": "json://h"},
 }
 

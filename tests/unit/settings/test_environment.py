@@ -18,9 +18,10 @@ Problems = Callable[..., tuple[Problem, ...]]
 FILE = """\
 accounts = [{ api_key = "k" }, { name = "second", api_key = "l" }]
 expect = [{ vm = "a", ports = [] }]
+budgets = [{ name = "team", monthly_usdc = 5 }]
 receivers = [{ name = "mail-1", url = "json://h" }, { name = "ops", url = "json://h" }]
 """
-PLACES = {"accounts": "MAIN", "expect": "0", "receivers": "MAIL_1"}
+PLACES = {"accounts": "MAIN", "expect": "0", "budgets": "TEAM", "receivers": "MAIL_1"}
 TEXTS = {
     "account": "main",
     "accounts": "main second",
@@ -38,7 +39,10 @@ TEXTS = {
     "store.url": "sqlite:////tmp/x.db",
     "receivers.url": "json://other",
     "url_file": "secret.txt",
+    "thresholds": "10 20",
+    "budgets.monthly_usdc": "7",
     "vm": "web-*",
+    "vms": "web-* db-*",
 }
 
 

@@ -14,7 +14,7 @@ NAMES = (
     "write 1 to 64 letters, digits, blanks, dots, dashes or underscores; the first a letter or a "
     "digit"
 )
-SECTIONS = "poll, server, store, log, delivery, accounts, rules, expect, receivers"
+SECTIONS = "poll, server, store, log, delivery, accounts, rules, expect, budgets, receivers"
 RECEIVER = (
     "Apprise cannot use this {!r} URL: write one URL, as Apprise's page on that service shows it"
 )
@@ -85,6 +85,19 @@ IN_FILE = [
     # entries
     ('[[expect]]\nvm = ""\nports = []', "expect[0].vm", "is empty", 3),
     ("[[expect]]\nports = []", "expect[0].vm", "is missing", 2),
+    ("[[budgets]]\nname = 'a'", "budgets[0].monthly_usdc", "is missing", 2),
+    (
+        "[[budgets]]\nname = 'a'\nmonthly_usdc = 0",
+        "budgets[0].monthly_usdc",
+        "must be above zero",
+        4,
+    ),
+    (
+        "[[budgets]]\nname = 'a'\nmonthly_usdc = 5\nthresholds = [0, 50]",
+        "budgets[0].thresholds",
+        "write percents from 1 to 10000, such as [50, 80, 100]",
+        5,
+    ),
     (
         '[[expect]]\nvm = "a"\nports = "22/tcp"',
         "expect[0].ports",

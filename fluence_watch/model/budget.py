@@ -1,0 +1,107 @@
+"""Budgets: what some of the things that cost money may cost in a calendar month (UTC). Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from heapq import nlargest
+from typing import NamedTuple
+
+from fluence_watch.model.charge import VM, words_of
+from fluence_watch.model.money import MicroUsdc
+
+EVERYTHING = ("*",)
+NAMED = 3
+
+
+class Spender(NamedTuple):
+    """What a thing cost in some time, in micro-USDC. `kind` is `vm`, or a `Kind`."""
+
+    account: str
+    key: str
+    kind: str
+    name: str | None
+    amount: MicroUsdc
+
+    @property
+    def id(self) -> str:
+        """The id of the thing in the API, in lower case."""
+        return self.key.rpartition(":")[2]
+
+    @property
+    def word(self) -> str:
+        """What it is, in words: `VM`, `disk`."""
+        return words_of(self.kind)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit in micro-USDC for a month, of the accounts and the VMs that match.
+
+    `accounts` are globs on names, `vms` globs on names, or ids. If these are `EVERYTHING`, whatever
+    costs money counts, not VMs alone. `thresholds` are percents, in order.
+    """
+
+    name: str
+    limit: MicroUsdc
+    accounts: tuple[str, ...] = EVERYTHING
+    vms: tuple[str, ...] = EVERYTHING
+    thresholds: tuple[int, ...] = (50, 80, 100)
+    forecast: bool = True
+
+    def covers(self, account: str) -> bool:
+        """Whether it is about this account."""
+        return any(fnmatchcase(account, glob) for glob in self.accounts)
+
+    def counts(self, kind: str, thing_id: str, name: str | None) -> bool:
+        """Whether this thing of such an account counts."""
+        if self.vms == EVERYTHING:
+            return True
+        return kind == VM and any(
+            fnmatchcase(name or "", glob) or glob.lower() == thing_id.lower() for glob in self.vms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a budget has spent, and the largest things in it, in micro-USDC."""
+
+    spent: MicroUsdc
+    largest: tuple[Spender, ...] = ()
+
+    def __add__(self, each: Spender) -> "Tally":
+        """With one thing more."""
+        largest = nlargest(NAMED, [*self.largest, each], key=lambda one: one.amount)
+        return Tally(MicroUsdc(self.spent + each.amount), tuple(largest))
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A budget this month: what is spent, what the rest of the month adds, and what a day costs.
+
+    The latter two are those of what is there now; they are `None` while that is unknown.
+    """
+
+    budget: Budget
+    tally: Tally
+    ahead: MicroUsdc | None = None
+    burn: MicroUsdc | None = None
+
+    @property
+    def spent(self) -> MicroUsdc:
+        """What is spent this month."""
+        return self.tally.spent
+
+    @property
+    def forecast(self) -> MicroUsdc | None:
+        """What the month costs by its end, if all that is there is kept."""
+        return None if self.ahead is None else MicroUsdc(self.spent + self.ahead)
+
+
+def tallies(budgets: Iterable[Budget], spenders: Iterable[Spender]) -> Mapping[str, Tally]:
+    """What each budget has spent, by its name."""
+    sums = {each: Tally(MicroUsdc(0)) for each in budgets}
+    for one in spenders:
+        for budget in sums:
+            if budget.covers(one.account) and budget.counts(one.kind, one.id, one.name):
+                sums[budget] += one
+    return {budget.name: tally for budget, tally in sums.items()}

@@ -1,0 +1,156 @@
+"""A budget's thresholds are crossed, or its month is going to cost more than the budget.
+
+A budget may span accounts, so it is judged by the watcher's own look. What has fired in a month fires
+until the month is over, and ends without a message: sums that fall and rise again, or VMs that come
+and go, are told once. A limit that is changed begins anew.
+
+    spent                        alert
+    at or above a threshold      fires; each higher threshold is a step, and thus news
+    at or above the limit        critical
+    below the limit, and the month is going to cost more for `for`    the forecast's alert fires
+    unreadable                   unknown
+
+Before it fires, a forecast that is unknown, or not above the limit any more, is no reason to.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import Field
+
+from fluence_watch.model.budget import BudgetState, Spender
+from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
+from fluence_watch.model.funding import FOREVER, dry_at
+from fluence_watch.model.money import MicroUsdc, plain
+from fluence_watch.model.month import month_end
+from fluence_watch.rules.base import (
+    Duration,
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Scope,
+    Situation,
+)
+
+NAME = "budget"
+_PERCENT = 100
+
+
+class BudgetRuleSettings(RuleSettings):
+    """How budgets are reported."""
+
+    severity: Level = Severity.WARNING
+    hold: Duration = Field(
+        default=timedelta(hours=1),
+        alias="for",
+        description="how long the forecast must exceed a budget; a threshold fires at once",
+    )
+    keep_firing_for: Duration = Field(
+        default=timedelta(0), description="without effect: it fires until the month is over"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpent:
+    """A budget in micro-USDC, and what is spent of it in the month that ends at `ends_at`.
+
+    `percent` is rounded down. `forecast` is what the month comes to, `None` if that is unknown.
+    `reached_at` is when the limit is reached at the present burn, to the hour, if that is this month.
+    """
+
+    name: str
+    limit: MicroUsdc
+    spent: MicroUsdc
+    percent: int
+    forecast: MicroUsdc | None
+    largest: tuple[Spender, ...]
+    ends_at: datetime
+    reached_at: datetime | None = None
+
+    @property
+    def left(self) -> MicroUsdc:
+        """What is left of it; below zero, by how much it is exceeded."""
+        return MicroUsdc(self.limit - self.spent)
+
+    @property
+    def month(self) -> str:
+        """The month: `2026-04`."""
+        return f"{self.ends_at - timedelta(days=1):%Y-%m}"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetForecast(BudgetSpent):
+    """A budget that the month is going to exceed."""
+
+
+def judge(situation: Situation, settings: BudgetRuleSettings) -> Judgement:
+    """Report the thresholds that are crossed, and forecasts. See the table above."""
+    alerts = frozenset(each.subject for each in situation.alerts if each.rule == NAME)
+    if situation.budgets is None:
+        return Judgement(unknown=alerts)
+    findings = [
+        found for state in situation.budgets for found in _findings(situation, settings, state)
+    ]
+    return Judgement(findings, gone=alerts)
+
+
+def _findings(
+    situation: Situation, settings: BudgetRuleSettings, state: BudgetState
+) -> Iterator[Finding]:
+    budget, spent, now = state.budget, state.spent, situation.now
+    month = f"{now:%Y-%m} of {plain(budget.limit)}"
+    subject = f"{NAME}:{budget.name}"  # a receiver may have the same name, but never this subject
+    crossed = [each for each in budget.thresholds if is_crossed(each, spent, budget.limit)]
+    exceeded = spent >= budget.limit
+    this = Fingerprint(WATCHER, NAME, subject, month)
+    if crossed or this in situation.firing:
+        severity = Severity.CRITICAL if exceeded else settings.severity
+        step = max(crossed, default=0)
+        yield Finding(this, severity, _facts(BudgetSpent, state, now), at_once=True, step=step)
+    ahead = Fingerprint(WATCHER, NAME, subject, f"{month} forecast")
+    is_due = budget.forecast and not exceeded and (state.forecast or 0) > budget.limit
+    if is_due or ahead in situation.firing:
+        yield Finding(ahead, settings.severity, _facts(BudgetForecast, state, now))
+
+
+def is_crossed(threshold: int, spent: MicroUsdc, limit: MicroUsdc) -> bool:
+    """Whether so many percent of the limit are spent."""
+    return spent * _PERCENT >= threshold * limit
+
+
+def _facts(kind: type[BudgetSpent], state: BudgetState, now: datetime) -> BudgetSpent:
+    budget = state.budget
+    return kind(
+        name=budget.name,
+        limit=budget.limit,
+        spent=state.spent,
+        percent=state.spent * _PERCENT // budget.limit,
+        forecast=state.forecast,
+        largest=state.tally.largest,
+        ends_at=month_end(now),
+        reached_at=_reached_at(state, now),
+    )
+
+
+def _reached_at(state: BudgetState, now: datetime) -> datetime | None:
+    left, forecast = MicroUsdc(state.budget.limit - state.spent), state.forecast
+    if left <= 0 or state.burn is None or forecast is None or forecast <= state.budget.limit:
+        return None
+    at = dry_at(left, state.burn, now)
+    if at == FOREVER or at >= month_end(now):
+        return None
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+RULE = Rule(
+    NAME,
+    BudgetRuleSettings,
+    (BudgetSpent, BudgetForecast),
+    judge,
+    judges_failures=True,
+    sends_resolved=False,
+    scope=Scope.WATCHER,
+    impact=Impact.COST,
+)
