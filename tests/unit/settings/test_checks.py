@@ -18,8 +18,9 @@ BOTH = ACCOUNT + OPS
 SECOND = '[[accounts]]\nname = "b"\napi_key = "l"\n'
 NOBODY = "there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
 RULES = (
-    "there are: low_balance, account_low, debt, vm_vanished, vm_status, port_drift, ssh_key_drift, "
-    "price_changed, public_ip_changed, billing_due, bill_mismatch, "
+    "there are: low_balance, account_low, debt, vm_vanished, vm_status, vm_appeared, locked_funds, "
+    "port_drift, ssh_key_drift, "
+    "price_changed, public_ip_changed, billing_due, unexpected_charge, bill_mismatch, "
     "idle_resource, overpriced, gpu_reserve, gpu_status, "
     "vm_unreadable, poll_failing, delivery_failing"
 )
