@@ -65,6 +65,11 @@ class KnownVm:
         """
         return self.remembered or self.vm
 
+    @property
+    def is_released(self) -> bool:
+        """Whether its reserve returned to the account."""
+        return self.cause is Cause.USER
+
     def updated(self, vm: Vm) -> "KnownVm":
         """This entry with a new description. Values that are now unknown are remembered."""
         return replace(self, vm=vm, remembered=_filled(vm, self.last_known))
