@@ -9,7 +9,13 @@ from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import Charge
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources
-from fluence_watch.model.ledger import Entry, metered_entries, prepaid_entries
+from fluence_watch.model.ledger import (
+    Certainty,
+    Entry,
+    EntryKind,
+    metered_entries,
+    prepaid_entries,
+)
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Snapshot
 
@@ -38,7 +44,8 @@ def poll_entries(
     """What moved between two polls, and until when metered things are counted then."""
     gpus = list(_gpus(before, snapshot))
     if billing.prepaid:
-        return [*_vms(before, snapshot, billing), *gpus], before.counted_at
+        vms = [*_vms(before, snapshot, billing), *_reserves(before, after, snapshot.taken_at)]
+        return [*vms, *gpus], before.counted_at
     if before.counted_at is None or after.at is None:
         return gpus, after.at
     earlier, later = before.things, after.things
@@ -53,6 +60,23 @@ def _vms(before: Seen, snapshot: Snapshot, billing: Billing) -> Iterator[Entry]:
         if entry is None or entry.vm is not vm:
             earlier = entry.last_known if entry else None
             yield from prepaid_entries(earlier, vm, billing, before.at, snapshot.taken_at)
+
+
+def _reserves(before: Seen, after: Seen, now: datetime) -> Iterator[Entry]:
+    """The reserves that return to the account with VMs that the user deleted.
+
+    If such a VM is in the list again, so is its reserve.
+    """
+    for key, was in before.known.items():
+        later = after.known.get(key)
+        if later is was or not was.last_known.reserved:
+            continue
+        gone = later.is_released if later else was.is_released or was.removal_asked_at is not None
+        if gone != was.is_released:
+            missing_since = later.missing_since if later else was.missing_since
+            kind, at = (EntryKind.RELEASE, missing_since) if gone else (EntryKind.TOP_UP, None)
+            amount = was.last_known.reserved
+            yield Entry(key, kind, amount, at or now, now, Certainty.SPREAD)
 
 
 def _gpus(before: Seen, snapshot: Snapshot) -> Iterator[Entry]:

@@ -4,7 +4,8 @@ Source: Fluence guide, "Managing your Virtual Machines", billing info. At each b
 charged from the reserve, and a little later the reserve is topped up from the account.
 
 A poll may see a charge before the next boundary has moved, or after it, so charges and boundaries are
-compared over several polls: what never fits is odd.
+compared over several polls: what never fits is odd. Who is charged nothing for good reasons, such as a
+VM that is suspended, is not odd, and neither is a charge that comes late.
 """
 
 from dataclasses import dataclass, replace
@@ -13,17 +14,20 @@ from typing import Protocol
 
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status
 
 _TOLERANCE = timedelta(minutes=1)
+_LATE = timedelta(minutes=15)  # a total may show a charge so much later
 _MOST = 10_000
+_SURELY_CHARGED = frozenset({Status.ACTIVE, Status.UPDATING, Status.RESTARTING})
 
 
 @dataclass(frozen=True, slots=True)
 class OddCharge:
     """What was charged, and what the price and the boundaries allow, as long as these differ.
 
-    `since` is the poll that saw it first. `boundaries` passed meanwhile; if the price changed
-    at the same time, what they cost is between `low` and `high`.
+    `since` is the poll that saw it first. `boundaries` passed meanwhile; what they cost is between
+    `low` and `high`, for example if the price changed.
     """
 
     since: datetime
@@ -47,6 +51,11 @@ class OddCharge:
             MicroUsdc(self.charged + later.charged),
         )
 
+    def perhaps_at(self, price: MicroUsdc) -> "OddCharge":
+        """The same, if that may have been the price already."""
+        cost = MicroUsdc(self.boundaries * price)
+        return replace(self, low=min(self.low, cost), high=max(self.high, cost))
+
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
@@ -55,6 +64,7 @@ class Boundaries:
     `passed_at` is the boundary. Since then, `covered` is whether the reserve has ever paid an epoch,
     `refilled` whether it was topped up; `was_refilled` is the same of the boundary before.
     What nobody saw is taken for refilled. `odd` is what was charged and does not fit.
+    `charged` is whether all that is due is in the total. If not, an epoch more may come late.
     """
 
     passed_at: datetime
@@ -62,6 +72,7 @@ class Boundaries:
     refilled: bool = True
     was_refilled: bool = True
     odd: OddCharge | None = None
+    charged: bool = True
 
     def is_topped_up(self, now: datetime, grace: timedelta) -> bool:
         """Whether the account refills the reserve, as far as its last boundaries show.
@@ -91,6 +102,10 @@ class Paid(Protocol):
         """The next boundary."""
 
     @property
+    def status(self) -> Status:
+        """Whether it runs."""
+
+    @property
     def is_billed(self) -> bool:
         """Whether it costs money from now on."""
 
@@ -112,32 +127,46 @@ def passed(
     return count if 0 < count <= _MOST else 0
 
 
-def first_boundaries(vm: Paid, billing: Billing) -> Boundaries | None:
+def first_boundaries(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:
     """What is known of the boundaries of a VM that is seen for the first time."""
     if vm.next_billing_at is None:
         return None
     try:
-        return Boundaries(vm.next_billing_at - billing.period, _covers(vm))
+        passed_at = vm.next_billing_at - billing.period
     except OverflowError:
         return None
+    return Boundaries(passed_at, _covers(vm), charged=vm.spent != 0 and now - passed_at > _LATE)
 
 
 def next_boundaries(
-    known: Boundaries | None, before: Paid, after: Paid, billing: Billing, now: datetime
+    known: Boundaries | None,
+    before: Paid,
+    after: Paid,
+    billing: Billing,
+    now: datetime,
+    *,
+    is_told: bool = True,
 ) -> Boundaries | None:
-    """What is known after another poll. `before` has the last known values."""
-    start = first_boundaries(after, billing)
-    if known is None or start is None:
+    """What is known after another poll. `before` and `after` have the last known values.
+
+    `is_told` is whether the API tells what the VM has spent. If not, all that passes counts later.
+    A VM that is billed again, as a launched draft, begins anew.
+    """
+    start = first_boundaries(after, billing, now)
+    if known is None or start is None or (after.is_billed and not before.is_billed):
         return start
     count = passed(before.next_billing_at, after.next_billing_at, billing, now)
-    topped_up, odd = _is_topped_up(before, after), _odd(known.odd, before, after, count, now)
+    topped_up, this = _is_topped_up(before, after), _charge(before, after, billing, count, now)
+    odd, charged = _settled(known, this, after.price, is_told=is_told)
     if count:
-        return replace(start, refilled=topped_up, was_refilled=known.refilled, odd=odd)
+        was = known.refilled
+        return replace(start, refilled=topped_up, was_refilled=was, odd=odd, charged=charged)
     return replace(
         known,
         covered=known.covered or start.covered,
         refilled=known.refilled or topped_up,
         odd=odd,
+        charged=charged,
     )
 
 
@@ -154,25 +183,43 @@ def _is_topped_up(before: Paid, after: Paid) -> bool:
     return after.reserved - before.reserved + charged > 0
 
 
-def _odd(
-    known: OddCharge | None, before: Paid, after: Paid, count: int, now: datetime
-) -> OddCharge | None:
-    """What does not fit: since it first did not, or at the boundary after that."""
-    this = _charge(before, after, count, now)
-    if this is None or not (before.is_billed and after.is_billed):
-        return None
-    whole = known + this if known else this
+def _settled(
+    known: Boundaries, this: OddCharge | None, price: MicroUsdc | None, *, is_told: bool
+) -> tuple[OddCharge | None, bool]:
+    """What is odd now, and whether all that is due is charged.
+
+    The next boundary begins anew. What was missing until then may still come.
+    """
+    if this is None or price is None:
+        return None, known.charged
+    if not known.charged:
+        this = replace(this, high=MicroUsdc(this.high + price))
+    whole = known.odd.perhaps_at(price) + this if known.odd else this
     if whole.fits:
-        return None
-    if known and count:
-        return None if this.fits else this
-    return whole
+        return None, bool(whole.charged) or (known.charged and not whole.high)
+    if known.odd and this.boundaries and is_told:
+        return (None, known.odd.charged >= known.odd.low) if this.fits else (this, True)
+    return whole, True
 
 
-def _charge(before: Paid, after: Paid, count: int, now: datetime) -> OddCharge | None:
+def _charge(
+    before: Paid, after: Paid, billing: Billing, count: int, now: datetime
+) -> OddCharge | None:
     """What was charged between two polls, and should have been; `None` if that is unknown."""
     if before.spent is None or after.spent is None or before.price is None or after.price is None:
         return None
-    low, high = sorted((count * before.price, count * after.price))
-    charged = MicroUsdc(after.spent - before.spent)
-    return OddCharge(now, count, MicroUsdc(low), MicroUsdc(high), charged)
+    if not (before.is_billed and after.is_billed):
+        return None
+    most = max(count, _moved(before.next_billing_at, after.next_billing_at, billing))
+    is_sure = _SURELY_CHARGED.issuperset((before.status, after.status))
+    low = count * min(before.price, after.price) if is_sure else 0
+    high, charged = most * max(before.price, after.price), after.spent - before.spent
+    return OddCharge(now, count, MicroUsdc(low), MicroUsdc(high), MicroUsdc(charged))
+
+
+def _moved(first: datetime | None, following: datetime | None, billing: Billing) -> int:
+    """How many boundaries may have passed, as the next one moved, also if it was put off."""
+    if first is None or following is None:
+        return 0
+    tolerance = min(_TOLERANCE, billing.period / 8)
+    return max(0, -((first + tolerance - following) // billing.period))

@@ -65,6 +65,11 @@ class KnownVm:
         """
         return self.remembered or self.vm
 
+    @property
+    def is_released(self) -> bool:
+        """Whether its reserve returned to the account."""
+        return self.cause is Cause.USER
+
     def updated(self, vm: Vm) -> "KnownVm":
         """This entry with a new description. Values that are now unknown are remembered."""
         return replace(self, vm=vm, remembered=_filled(vm, self.last_known))
@@ -187,7 +192,9 @@ def follow_boundaries(
 
 
 def _of(was: KnownVm | None, entry: KnownVm, billing: Billing, now: datetime) -> Boundaries | None:
-    """What happened to a VM that was missing is unknown."""
-    if was is None or was.missing_since is not None:
-        return first_boundaries(entry.vm, billing)
-    return next_boundaries(was.boundaries, was.last_known, entry.last_known, billing, now)
+    """What happened at a boundary while the VM was missing is unknown."""
+    vm = entry.last_known
+    if was is None or (was.missing_since and was.last_known.next_billing_at != vm.next_billing_at):
+        return first_boundaries(entry.vm, billing, now)
+    is_told = entry.vm.spent is not None
+    return next_boundaries(was.boundaries, was.last_known, vm, billing, now, is_told=is_told)

@@ -17,7 +17,7 @@ from fluence_watch.simulator.catalog import CONFIGURATIONS, DATACENTERS, configu
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.simulator.gpu_actions import AddGpu, SetGpu
 from fluence_watch.simulator.machine import State, in_state, sharing_ports
-from fluence_watch.simulator.market_actions import Bill, Market
+from fluence_watch.simulator.market_actions import Bill, Market, Overcharge
 from fluence_watch.simulator.rental import ADDRESS_PRICE, Rental, RentalKind, disk_price
 from fluence_watch.simulator.world import World
 
@@ -314,6 +314,7 @@ ACTIONS: dict[str, type[Action]] = {
     "set-gpu": SetGpu,
     "market": Market,
     "bill": Bill,
+    "overcharge": Overcharge,
 }
 
 

@@ -4,6 +4,7 @@ Metered things have no entries of their own: an hour of one is a part of its day
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
@@ -20,6 +21,7 @@ from fluence_watch.store.schema import accounts, day_costs, entries, things
 
 _AT_ONCE = 500
 _OF_A_DAY = frozenset({EntryKind.CHARGE, EntryKind.ADJUSTMENT})
+_OF_THE_TOTAL = _OF_A_DAY | {EntryKind.OPENING}
 _RANKS = {certainty: rank for rank, certainty in enumerate(Certainty)}
 
 _THIS_DAY = (day_costs.c.thing_id == bindparam("of_thing")) & (
@@ -41,7 +43,7 @@ def save_ledger(connection: Connection, account_id: int, change: Change) -> None
     keys = {each.thing for each in added} | (settled.amounts.keys() if settled else set())
     if keys:
         ids = _thing_ids(connection, account_id, keys, change)
-        _add(connection, ids, added)
+        _add(connection, ids, list(_opened(connection, ids, added)))
         if settled:
             _settle(connection, account_id, ids, settled)
     save_balances(
@@ -50,6 +52,25 @@ def save_ledger(connection: Connection, account_id: int, change: Change) -> None
         change,
         lambda keys: _thing_ids(connection, account_id, keys, change),
     )
+
+
+def _opened(
+    connection: Connection, ids: Mapping[str, int], added: Sequence[Entry]
+) -> Iterator[Entry]:
+    """The entries; of the opening of a thing that had been forgotten, what they do not have yet."""
+    openings = {ids[each.thing] for each in added if each.kind is EntryKind.OPENING}
+    booked: dict[int, int] = {}
+    for some in _batches(openings):
+        query = (
+            select(entries.c.thing_id, func.sum(entries.c.amount))
+            .where(entries.c.thing_id.in_(some), entries.c.kind.in_(_OF_THE_TOTAL))
+            .group_by(entries.c.thing_id)
+        )
+        booked |= {thing: int(amount) for thing, amount in connection.execute(query)}
+    for each in added:
+        before = booked.get(ids[each.thing], 0) if each.kind is EntryKind.OPENING else 0
+        if each.amount != before:
+            yield replace(each, amount=MicroUsdc(each.amount - before)) if before else each
 
 
 def _add(connection: Connection, ids: Mapping[str, int], added: Sequence[Entry]) -> None:

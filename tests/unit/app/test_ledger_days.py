@@ -15,6 +15,7 @@ from fluence_watch.fluence import ClientConfig, FluenceClient
 from fluence_watch.model.ledger import Certainty, EntryKind
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.month import month_ahead
+from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.simulator import SettableClock, World, build_world, create_app
 from fluence_watch.simulator.actions import AddDisk
@@ -104,6 +105,35 @@ async def test_prepaid_vms(policy: Policy, store: Store, dialect: str) -> None:
     assert fresh.created_at.date() in account.by_day()
     total = sum(m.spent for m in account.world.listed()) - sum(opening.values())
     assert total == account.by_day("vm").total()
+
+
+@pytest.mark.parametrize("dialect", ["v2", "v3"])
+async def test_a_vm_that_its_user_deletes(policy: Policy, store: Store, dialect: str) -> None:
+    """Its reserve returns once; a list that still has it later does not make its total twice as much."""
+    account = Account(policy, store, dialect)
+    await account.polls(BEGIN + DAY, HOUR)
+    machine = account.world.listed()[0]
+    key, opening = machine.key, store.entries("main", machine.key)[0].amount
+    before, days = account.world.balance, account.by_day("vm")
+    account.world.delete(machine.id)
+    note = Note(1, account.clock(), NoteAction.REMOVED, key)
+    outcome = await fetch(account.client, policy, account.clock)
+    account.kept.change(lambda state: decide(state, outcome, policy, [note]))
+    await account.poll()
+    (released,) = [e for e in store.entries("main", key) if e.kind is EntryKind.RELEASE]
+    assert account.world.balance - before == released.amount
+    assert (account.clock(), Certainty.SPREAD) == (released.at, released.certainty)
+
+    account.world.machines[key] = machine
+    await account.poll()
+    account.connect()
+    await account.polls(BEGIN + 3 * DAY, HOUR)
+    spent = account.world.find(machine.id).spent
+    found = store.entries("main", key)
+    assert spent == sum(e.amount for e in found if e.kind in CHARGES)
+    assert 1 == len([e for e in found if e.kind is EntryKind.RELEASE])
+    assert opening == next(e.amount for e in found if e.kind is EntryKind.OPENING)
+    assert days <= account.by_day("vm")
 
 
 async def test_a_metered_account(policy: Policy, store: Store) -> None:

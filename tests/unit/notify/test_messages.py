@@ -45,6 +45,7 @@ from fluence_watch.rules.delivery_failing import DeliveryFailing, DeliveryRefuse
 from fluence_watch.rules.gpu_reserve import GpuReserve
 from fluence_watch.rules.gpu_status import GpuNotStarted, GpuOver
 from fluence_watch.rules.idle_resource import IdleResource
+from fluence_watch.rules.locked_funds import LockedFunds
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.overpriced import Overpriced
 from fluence_watch.rules.poll_failing import PollFailing
@@ -53,6 +54,8 @@ from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.topup_failed import TopupFailed
+from fluence_watch.rules.unexpected_charge import UnexpectedCharge
+from fluence_watch.rules.vm_appeared import VmAppeared
 from fluence_watch.rules.vm_status import VmStatus
 from fluence_watch.rules.vm_unreadable import MoneyUnknown, VmUnreadable
 from fluence_watch.rules.vm_vanished import (
@@ -263,6 +266,23 @@ def overpriced(**changes: object) -> Alert:
     return replace(alert, fingerprint=Fingerprint("main", "overpriced", subject))
 
 
+def miscounted(number: int, boundaries: int, charged: int, **changes: object) -> Alert:
+    """One whose charge does not fit what the boundaries cost."""
+    cost = boundaries * PRICE
+    facts = UnexpectedCharge(vm(number), FIRED, boundaries, cost, cost, charged, PRICE)
+    return fires("unexpected_charge", replace(facts, **changes), WARNING, FIRED.isoformat())
+
+
+def appeared(number: int = 1, **changes: object) -> Alert:
+    ports, made_at = ("22/tcp", "443/tcp"), FIRED - timedelta(seconds=40)
+    facts = VmAppeared(vm(number), PRICE, PRICE, made_at, DUE, ports, "203.0.113.7")
+    return fires("vm_appeared", replace(facts, **changes), WARNING, FIRED.isoformat())
+
+
+def locked(number: int = 1) -> Alert:
+    return fires("locked_funds", LockedFunds(vm(number), 298_160), WARNING)
+
+
 GPU = ResourceRef(Kind.GPU_CONTAINER, "b54672e2-0a8b-490f", "trainer", "1 x a100")
 
 
@@ -377,6 +397,21 @@ OVERPRICED = [
     overpriced(vm=None, resource=GPU, place=HOSTILE, is_elsewhere=True),
     overpriced(vm=None, resource=idle(Kind.PUBLIC_IP, None).facts.resource),
 ]  # fmt: skip
+MISCOUNTED = [
+    miscounted(1, 1, 2 * PRICE),
+    miscounted(2, 1, 0),
+    miscounted(3, 0, PRICE),
+    miscounted(4, 3, 2 * PRICE),
+    miscounted(5, 1, 310_000, low=PRICE, high=300_000),
+    miscounted(6, 0, -PRICE),
+]
+APPEARED = [
+    appeared(),
+    appeared(
+        2, price=None, spent=None, created_at=None, next_billing_at=None, ports=None, public_ip=None
+    ),
+    appeared(3, spent=None, next_billing_at=None, ports=(), metered=True),
+]
 MANY = [low(number) for number in range(200)] + [
     drift("1/tcp", Direction.OPENED, n) for n in range(300)
 ]
@@ -439,6 +474,11 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "vm_status_metered": message(*map(of_metered, STATES)),
         "vm_status_resolved": message(ended(STATES[2]), ended(STATES[4])),
         "public_ip_changed": message(moved()),
+        "unexpected_charge": message(*MISCOUNTED),
+        "unexpected_charge_one": message(MISCOUNTED[0]),
+        "vm_appeared": message(*APPEARED),
+        "locked_funds": message(locked(), locked(2)),
+        "locked_funds_resolved": message(ended(locked())),
         "price_changed": message(*PRICES),
         "price_changed_metered": message(*map(of_metered, PRICES)),
         "price_changed_resources": message(
@@ -482,7 +522,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "debt": message(indebted()),
         "debt_late": message(indebted(vms_at=NOW, uncounted=True), reason=Reason.WORSE),
         "debt_resolved": message(ended(indebted())),
-        "events_resolved": message(*map(ended, [moved(), PRICES[0], KEYS[0]])),
+        "events_resolved": message(
+            *map(ended, [moved(), PRICES[0], KEYS[0], MISCOUNTED[0], APPEARED[0]])
+        ),
         "billing_due": message(due(1, -7 + 42), due(2, 40), due(3, 42, None)),
         "billing_due_one": message(due(1, 42)),
         "billing_due_soon": message(due(1, 2)),
@@ -509,6 +551,7 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
                 *lines(low(), CLOSED),
                 *lines(*map(ended, OPENED), due(1, -7), ended(STATES[0]), reason=Reason.MISSED),
                 *lines(ended(refusing()), ended(poor()), ended(fleet()), reason=Reason.MISSED),
+                *lines(*map(ended, [MISCOUNTED[0], APPEARED[0], locked()]), reason=Reason.MISSED),
             ]
         ),
         "missed_alone": message(ended(vanished()), ended(failing("refused")), reason=Reason.MISSED),
@@ -602,6 +645,13 @@ TITLES = {
     "RESOLVED web-3 is active again": message(ended(STATES[2])),
     "WARNING SSH key laptop was added to account main": message(KEYS[0]),
     "WARNING SSH key old was removed from account main": message(KEYS[1]),
+    "WARNING web-1 was charged 0.596320 USDC instead of 0.298160 USDC": message(MISCOUNTED[0]),
+    "WARNING web-2 was not charged at all": message(MISCOUNTED[1]),
+    "WARNING web-3 was charged 0.298160 USDC without a boundary": message(MISCOUNTED[2]),
+    "WARNING web-1 is new in account main: 0.298160 USDC an epoch": message(appeared()),
+    "WARNING web-2 is new in account main": message(APPEARED[1]),
+    "WARNING web-1 has ended and keeps 0.298160 USDC": message(locked()),
+    "RESOLVED web-1 no longer keeps money": message(ended(locked())),
     "WARNING web-1 costs 0.350000 USDC an epoch, was 0.298160": message(PRICES[0]),
     "INFO web-1 has the address 203.0.113.8, was 203.0.113.7": message(moved()),
     "INFO web-1 is charged 17:59 UTC (in 42 min): 0.298160 USDC": message(due(1, 42)),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from fluence_watch import rules
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings import WatchSettings
 from fluence_watch.settings.checks import CHECKS, accounts, budgets, receivers, timing
@@ -18,12 +19,7 @@ BOTH = ACCOUNT + OPS
 BUDGET = '[[budgets]]\nname = "b"\nmonthly_usdc = 5\n'
 SECOND = '[[accounts]]\nname = "b"\napi_key = "l"\n'
 NOBODY = "there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
-RULES = (
-    "there are: low_balance, topup_failed, account_low, debt, vm_vanished, vm_status, port_drift, ssh_key_drift, "
-    "price_changed, public_ip_changed, billing_due, bill_mismatch, budget, "
-    "idle_resource, overpriced, gpu_reserve, gpu_status, "
-    "vm_unreadable, poll_failing, delivery_failing"
-)
+RULES = f"there are: {', '.join(rule.name for rule in rules.RULES)}"
 DISABLED = "".join(
     f"[rules.{name}]\nenabled = false\n" for name in RULES.removeprefix("there are: ").split(", ")
 )

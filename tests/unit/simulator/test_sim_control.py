@@ -67,6 +67,10 @@ EFFECTS = {
     ),
     "market": ({"percent": 80}, lambda w: w.market_percent == 80),
     "bill": ({"percent": 110}, lambda w: w.bill_percent == 110),
+    "overcharge": (
+        {"vm": "web-1", "amount": 7},
+        lambda w: w.find("web-1").spent % w.find("web-1").price == 7 and w.deposited == w.accounted,
+    ),
     "set-balance": ({"amount": -4_500_000}, lambda w: w.balance == -4_500_000),
 }
 

@@ -24,6 +24,7 @@ from fluence_watch.simulator.actions import (
 from fluence_watch.simulator.catalog import CONFIGURATIONS, configuration
 from fluence_watch.simulator.errors import RefusedError, UnknownError
 from fluence_watch.simulator.machine import Machine, State
+from fluence_watch.simulator.market_actions import Overcharge
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 EPOCH = timedelta(hours=24)
@@ -42,6 +43,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(Mend, st.none() | vms),
     st.builds(Refill, amounts),
     st.builds(SetPrice, vms, amounts),
+    st.builds(Overcharge, vms, st.integers(-3_000_000, 3_000_000)),
     st.builds(SetBoundary, vms, st.floats(0, 300_000)),
     st.builds(OpenPort, vms, st.just("80/tcp")),
 )
