@@ -1,6 +1,6 @@
 """The state of an account as last committed, and how it changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -22,7 +22,8 @@ class Kept:
         self._store = store
         self._account = account
         self._version = stored.version
-        self._charged: tuple[date, MicroUsdc] | None = None
+        self._since: tuple[date, MicroUsdc] | None = None
+        self._charged: Mapping[str, MicroUsdc] | None = None
         self.state = stored.state
 
     def change(self, decide: Decide) -> Decision:
@@ -47,9 +48,19 @@ class Kept:
         Raises:
             StoreError: the store cannot be read.
         """
-        if self._charged is None or self._charged[0] != day:
-            self._charged = day, self._store.charged_since(self._account, day)
-        return self._charged[1]
+        if self._since is None or self._since[0] != day:
+            self._since = day, self._store.charged_since(self._account, day)
+        return self._since[1]
+
+    def charged(self) -> Mapping[str, MicroUsdc]:
+        """The most that each thing ever cost in all, by its key, read anew as above.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if self._charged is None:
+            self._charged = self._store.charged(self._account)
+        return self._charged
 
     def _commit(self, decision: Decision) -> Decision:
         after = decision.after
@@ -63,10 +74,11 @@ class Kept:
         self._version = self._store.commit(self._account, change, version=self._version)
         self.state = after
         if decision.booking != Booking():
-            self._charged = None
+            self._since = self._charged = None
         return decision
 
     def _reload(self) -> Sequence[Alert]:
         stored = self._store.load(self._account)
-        self._version, self.state, self._charged = stored.version, stored.state, None
+        self._version, self.state = stored.version, stored.state
+        self._since = self._charged = None
         return stored.unsettled

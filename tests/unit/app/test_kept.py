@@ -85,6 +85,20 @@ def test_what_was_charged_is_read_when_it_changes(store: Store, kept: Kept) -> N
     assert 0 == store.charged_since("other", first)
 
 
+def test_what_each_thing_was_charged_is_read_when_it_changes(store: Store, kept: Kept) -> None:
+    """After a booking of this daemon or of another one, and not otherwise."""
+    assert {} == kept.charged()
+    kept.change(lambda _: booked(7, NOW))
+    first = kept.charged()
+    assert {"0xa": 7} == first
+    kept.change(lambda state: Decision(state, (), (), Verdict({})))
+    assert first is kept.charged()
+    other = Change.between(AccountState(), AccountState(), booking=booked(5, NOW).booking)
+    store.commit("main", other, version=2)
+    kept.change(lambda state: Decision(state, (), (), Verdict({})))
+    assert {"0xa": 12} == kept.charged()
+
+
 def booked(amount: int, at: datetime) -> Decision:
     entry = Entry("0xa", EntryKind.CHARGE, MicroUsdc(amount), at, at)
     return Decision(AccountState(), (), (), Verdict({}), booking=Booking([entry]))
