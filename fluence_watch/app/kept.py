@@ -14,6 +14,8 @@ from fluence_watch.store import Store
 
 Decide = Callable[[AccountState], Decision]
 
+_FEW = 500  # things that are read by their keys; more are read with all others
+
 
 class Kept:
     """The cache of what the store has. One thread at a time may use it."""
@@ -24,6 +26,7 @@ class Kept:
         self._version = stored.version
         self._since: tuple[date, MicroUsdc] | None = None
         self._charged: Mapping[str, MicroUsdc] | None = None
+        self._moved: frozenset[str] = frozenset()  # since that was read
         self.state = stored.state
 
     def change(self, decide: Decide) -> Decision:
@@ -53,13 +56,16 @@ class Kept:
         return self._since[1]
 
     def charged(self) -> Mapping[str, MicroUsdc]:
-        """The most that each thing ever cost in all, by its key, read anew as above.
+        """The most that each thing ever cost in all, by its key, read anew where it may have changed.
 
         Raises:
             StoreError: the store cannot be read.
         """
         if self._charged is None:
             self._charged = self._store.charged(self._account)
+        elif self._moved:
+            self._charged = {**self._charged, **self._store.charged(self._account, self._moved)}
+        self._moved = frozenset()
         return self._charged
 
     def _commit(self, decision: Decision) -> Decision:
@@ -74,8 +80,14 @@ class Kept:
         self._version = self._store.commit(self._account, change, version=self._version)
         self.state = after
         if decision.booking != Booking():
-            self._since = self._charged = None
+            self._booked(decision.booking)
         return decision
+
+    def _booked(self, booking: Booking) -> None:
+        self._since = None
+        self._moved |= {entry.thing for entry in booking.entries}
+        if booking.settled or len(self._moved) > _FEW:
+            self._charged = None
 
     def _reload(self) -> Sequence[Alert]:
         stored = self._store.load(self._account)

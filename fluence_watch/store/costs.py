@@ -4,7 +4,7 @@ The total of a thing is the sum of its days. What is settled lower than it was e
 but never the highest total, which a counter shows.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
@@ -31,13 +31,17 @@ def move_totals(connection: Connection, moved: Mapping[int, int]) -> None:
         connection.execute(_MOVE, rows)
 
 
-def load_charged(connection: Connection, account: str) -> dict[str, MicroUsdc]:
-    """The highest total of each thing of an account, by its key."""
+def load_charged(
+    connection: Connection, account: str, keys: Collection[str] | None
+) -> dict[str, MicroUsdc]:
+    """The highest total of each thing of an account, or of each of these, by its key."""
     query = (
         select(things.c.key, things.c.charged)
         .select_from(things.join(accounts))
         .where(accounts.c.name == account)
     )
+    if keys is not None:
+        query = query.where(things.c.key.in_(keys))
     return {key: MicroUsdc(charged) for key, charged in connection.execute(query)}
 
 

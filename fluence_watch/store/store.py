@@ -202,10 +202,13 @@ class Store:
         with self._read() as connection:
             return sum_costs(connection, account, day)
 
-    def charged(self, account: str) -> Mapping[str, MicroUsdc]:
-        """The most that each thing of the account ever cost in all, by its key. It never falls."""
+    def charged(self, account: str, keys: Collection[str] | None = None) -> Mapping[str, MicroUsdc]:
+        """The most that each thing of the account, or each of these, ever cost in all, by its key.
+
+        It never falls.
+        """
         with self._read() as connection:
-            return load_charged(connection, account)
+            return load_charged(connection, account, keys)
 
     def entries(self, account: str, key: str) -> list[Entry]:
         """What moved of a VM or a resource, in its order, as long as it is kept."""
