@@ -1,6 +1,6 @@
 """The state of an account as last committed, and how it changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -14,6 +14,8 @@ from fluence_watch.store import Store
 
 Decide = Callable[[AccountState], Decision]
 
+_FEW = 500  # things that are read by their keys; more are read with all others
+
 
 class Kept:
     """The cache of what the store has. One thread at a time may use it."""
@@ -22,7 +24,9 @@ class Kept:
         self._store = store
         self._account = account
         self._version = stored.version
-        self._charged: tuple[date, MicroUsdc] | None = None
+        self._since: tuple[date, MicroUsdc] | None = None
+        self._charged: Mapping[str, MicroUsdc] | None = None
+        self._moved: frozenset[str] = frozenset()  # since that was read
         self.state = stored.state
 
     def change(self, decide: Decide) -> Decision:
@@ -47,9 +51,22 @@ class Kept:
         Raises:
             StoreError: the store cannot be read.
         """
-        if self._charged is None or self._charged[0] != day:
-            self._charged = day, self._store.charged_since(self._account, day)
-        return self._charged[1]
+        if self._since is None or self._since[0] != day:
+            self._since = day, self._store.charged_since(self._account, day)
+        return self._since[1]
+
+    def charged(self) -> Mapping[str, MicroUsdc]:
+        """The most that each thing ever cost in all, by its key, read anew where it may have changed.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if self._charged is None:
+            self._charged = self._store.charged(self._account)
+        elif self._moved:
+            self._charged = {**self._charged, **self._store.charged(self._account, self._moved)}
+        self._moved = frozenset()
+        return self._charged
 
     def _commit(self, decision: Decision) -> Decision:
         after = decision.after
@@ -63,10 +80,17 @@ class Kept:
         self._version = self._store.commit(self._account, change, version=self._version)
         self.state = after
         if decision.booking != Booking():
-            self._charged = None
+            self._booked(decision.booking)
         return decision
+
+    def _booked(self, booking: Booking) -> None:
+        self._since = None
+        self._moved |= {entry.thing for entry in booking.entries}
+        if booking.settled or len(self._moved) > _FEW:
+            self._charged = None
 
     def _reload(self) -> Sequence[Alert]:
         stored = self._store.load(self._account)
-        self._version, self.state, self._charged = stored.version, stored.state, None
+        self._version, self.state = stored.version, stored.state
+        self._since = self._charged = None
         return stored.unsettled

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from time import monotonic
 from types import MappingProxyType
+from typing import TypeVar
 
 import structlog
 
@@ -23,7 +23,6 @@ from fluence_watch.errors import ApiError, StoreError
 from fluence_watch.fluence import AUTO, FluenceClient
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.market import Market
-from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note
 from fluence_watch.model.snapshot import (
     INTERNAL_ERROR,
@@ -35,6 +34,8 @@ from fluence_watch.rules.base import Need
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -235,6 +236,7 @@ class Watch:
             decision = judge(self._kept.state) if store_error else self._kept.change(judge)
         except StoreError as error:
             store_error, decision = str(error), judge(self._kept.state)
+        month = outcome.taken_at.date().replace(day=1)
         return Polled(
             policy,
             outcome,
@@ -244,14 +246,9 @@ class Watch:
             before=before,
             ended=decision.ended,
             paused=decision.paused,
-            month_to_date=self._month_to_date(outcome.taken_at),
+            month_to_date=_unless_unreadable(lambda: self._kept.charged_since(month)),
+            charged=_unless_unreadable(self._kept.charged),
         )
-
-    def _month_to_date(self, now: datetime) -> MicroUsdc | None:
-        try:
-            return self._kept.charged_since(now.date().replace(day=1))
-        except StoreError:
-            return None
 
     def _internal(self, where: str, error: Exception) -> PollFailure:
         account, what = self._policy.account, described(error)
@@ -265,6 +262,14 @@ class Watch:
             return self._store.notes(account), None
         except StoreError as error:
             return [], str(error)
+
+
+def _unless_unreadable(read: Callable[[], T]) -> T | None:
+    """What the store has, `None` if it cannot be read."""
+    try:
+        return read()
+    except StoreError:
+        return None
 
 
 def _fault_in(state: AccountState) -> str:

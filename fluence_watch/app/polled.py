@@ -1,6 +1,6 @@
 """The outcome of one poll."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fluence_watch.alerting.lifecycle import Alert, Alerts
@@ -16,7 +16,8 @@ class Polled:
 
     `state` is what was decided, `before` the alerts that were open, `ended` those that ended.
     `store_error` says why it was not committed. `paused` is as in `Decision`.
-    `month_to_date` is what the ledger has of this month (UTC), `None` if it cannot be read.
+    `month_to_date` is what the ledger has of this month (UTC), and `charged` the most that each thing
+    ever cost in all, by its key; `None` if the ledger cannot be read.
     """
 
     policy: Policy
@@ -28,6 +29,7 @@ class Polled:
     ended: Sequence[Alert] = ()
     paused: frozenset[str] | None = None
     month_to_date: MicroUsdc | None = None
+    charged: Mapping[str, MicroUsdc] | None = None
 
     @property
     def counts(self) -> tuple[object, ...] | None:

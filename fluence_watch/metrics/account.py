@@ -12,6 +12,7 @@ from fluence_watch.metrics.account_families import ACCOUNT_FAMILIES, account_lab
 from fluence_watch.metrics.deflate import Packed, pack
 from fluence_watch.metrics.families import VM_FAMILIES, vm_labels
 from fluence_watch.metrics.view import AccountView
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Vm
 
@@ -43,6 +44,7 @@ class Row(NamedTuple):
 
     vm: Vm
     expected: tuple[Port, ...] | None
+    charged: MicroUsdc | None
     block: str
     tails: tuple[str, ...]
 
@@ -87,9 +89,9 @@ def _rows(view: AccountView, before: Mapping[str, Row]) -> dict[str, Row]:
     account, expected = account_label(view), view.expected
     rows = {}
     for key, vm in view.vms.items():
-        row, ports = before.get(key), expected.get(key)
-        if row is None or row.vm is not vm or row.expected != ports:
-            row = Row(vm, ports, f"{{{account},{vm_labels(vm)}", _tails(vm, view))
+        row, ports, charged = before.get(key), expected.get(key), view.charged_for(key)
+        if row is None or row.vm is not vm or (row.expected, row.charged) != (ports, charged):
+            row = Row(vm, ports, charged, f"{{{account},{vm_labels(vm)}", _tails(vm, view))
         rows[key] = row
     return rows
 
@@ -117,7 +119,7 @@ def _vm_pieces(rows: Mapping[str, Row], before: AccountText | None) -> tuple[Pie
 
 
 def _vm_piece(name: str, index: int, rows: Collection[Row]) -> Piece:
-    lines = [block + tails[index] for _, _, block, tails in rows if tails[index]]
+    lines = [row.block + row.tails[index] for row in rows if row.tails[index]]
     return Piece((name + name.join(lines)).encode() if lines else b"")
 
 

@@ -93,13 +93,17 @@ def _gpu_labels(each: Resource) -> str:
     return f'kind="{each.kind}",gpu_id="{identity(each.id)}",gpu_name="{name}",gpu="{gpu}"'
 
 
-def _charged(view: AccountView) -> Iterable[tuple[str, str]]:
+def _billed(view: AccountView) -> Iterable[tuple[str, str]]:
     charged = view.bill.charged
     if charged is not None:
         other = sum(charged.values()) - view.bill.sum
         amounts = {kind: charged.get(kind, MicroUsdc(0)) for kind in WATCHED}
         for kind, amount in sorted({**amounts, OTHER: MicroUsdc(other)}.items()):
             yield f'kind="{kind}"', usdc(amount) or ""
+
+
+def _all_charged(view: AccountView) -> str | None:
+    return None if view.charged is None else usdc(MicroUsdc(sum(view.charged.values())))
 
 
 def _expected_charge(view: AccountView) -> Iterable[tuple[str, str]]:
@@ -146,6 +150,11 @@ ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
         _burn,
     ),
     _per_account(
+        "fluence_account_charged_usdc_total",
+        "What was charged for everything that the account rents or rented, since it is watched, in USDC.",
+        _all_charged,
+    ),
+    _per_account(
         "fluence_account_month_to_date_usdc",
         "What was charged this month (UTC), since the account is watched, in USDC.",
         lambda view: usdc(view.month_to_date),
@@ -171,9 +180,9 @@ ACCOUNT_FAMILIES: tuple[AccountFamily, ...] = (
         _rented_burn,
     ),
     AccountFamily(
-        "fluence_account_charged_usdc",
+        "fluence_account_billed_usdc",
         "What the API charged for the last settled day (UTC), by kind, in USDC.",
-        _charged,
+        _billed,
     ),
     AccountFamily(
         "fluence_account_expected_charge_usdc",

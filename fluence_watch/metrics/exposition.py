@@ -1,11 +1,11 @@
 """The page that Prometheus scrapes. It is assembled once per poll and served unchanged.
 
-All fleet metrics are gauges, which both formats write in the same way.
-One page therefore serves both formats.
+Both formats write samples in the same way, so that they share all pieces but the heads of counters:
+in OpenMetrics the name of a counter is without the `_total` of its samples.
 The metrics of the watcher itself are rendered at each scrape and appended.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
@@ -20,13 +20,24 @@ from fluence_watch.metrics.view import AccountView
 __all__ = ["AccountView", "Exposition", "ExpositionFormat", "Scrape", "negotiate"]
 
 
-def _head(name: str, text: str) -> Piece:
-    return Piece(f"# HELP {name} {text}\n# TYPE {name} gauge\n".encode())
+_TOTAL = "_total"
 
 
-_HEADS = {family.name: _head(family.name, family.help) for family in ACCOUNT_FAMILIES} | {
-    family.name: _head(family.name, family.help) for family in VM_FAMILIES
-}
+def _heads(chosen: ExpositionFormat) -> dict[str, Piece]:
+    """The help and the type of each metric."""
+    helps = [(family.name, family.help) for family in ACCOUNT_FAMILIES]
+    helps += [(family.name, family.help) for family in VM_FAMILIES]
+    return {name: _head(name, text, chosen) for name, text in helps}
+
+
+def _head(name: str, text: str, chosen: ExpositionFormat) -> Piece:
+    kind = "counter" if name.endswith(_TOTAL) else "gauge"
+    if chosen is ExpositionFormat.OPENMETRICS:
+        name = name.removesuffix(_TOTAL)
+    return Piece(f"# HELP {name} {text}\n# TYPE {name} {kind}\n".encode())
+
+
+_HEADS = {chosen: _heads(chosen) for chosen in ExpositionFormat}
 
 
 class Scrape(NamedTuple):
@@ -66,14 +77,14 @@ class Exposition:
         self._own = own
         self._accounts: dict[str, AccountText] = {}
         self._lock = Lock()
-        self._page: _Page | None = None
+        self._pages: Mapping[ExpositionFormat, _Page] = {}
         self._gzip_wanted = False
 
     def publish(self, view: AccountView) -> None:
         """Replace the metrics of an account."""
         with self._lock:
             text = render(view, self._accounts.get(view.account))
-            self._accounts[view.account], self._page = text, None
+            self._accounts[view.account], self._pages = text, {}
         if self._gzip_wanted:
             for piece in text.pieces:
                 piece.packed()
@@ -82,26 +93,27 @@ class Exposition:
         """Remove all series of an account."""
         with self._lock:
             self._accounts.pop(account, None)
-            self._page = None
+            self._pages = {}
 
     def scrape(self, accept: str | None = None, accept_encoding: str | None = None) -> Scrape:
         """The complete exposition for a request with these headers."""
         chosen, gzip = negotiate(accept, accept_encoding)
         self._gzip_wanted |= gzip
-        page, own = self._assembled(), self._own(chosen)
+        page, own = self._assembled(chosen), self._own(chosen)
         if gzip:
             return Scrape(member(page.packed(), own), chosen.value, "gzip")
         return Scrape((*(piece.data for piece in page.pieces), own), chosen.value, None)
 
-    def _assembled(self) -> _Page:
-        page = self._page
+    def _assembled(self, chosen: ExpositionFormat) -> _Page:
+        page = self._pages.get(chosen)
         if page is None:
             with self._lock:
-                page = self._page = _Page(tuple(_in_order(self._accounts.values())))
+                page = _Page(tuple(_in_order(self._accounts.values(), _HEADS[chosen])))
+                self._pages = {**self._pages, chosen: page}
         return page
 
 
-def _in_order(accounts: Iterable[AccountText]) -> Iterable[Piece]:
+def _in_order(accounts: Iterable[AccountText], heads: Mapping[str, Piece]) -> Iterable[Piece]:
     """The pieces grouped by metric. Metrics without samples are skipped."""
     headed = ""
     columns = zip(*(text.pieces for text in accounts), strict=True)
@@ -109,5 +121,5 @@ def _in_order(accounts: Iterable[AccountText]) -> Iterable[Piece]:
         filled = [piece for piece in column if piece.data]
         if filled and name != headed:
             headed = name
-            yield _HEADS[name]
+            yield heads[name]
         yield from filled

@@ -2,7 +2,7 @@
 
 Those of accounts are in `account_families.py`.
 
-All metrics are gauges. An unknown value has no sample.
+A metric whose name ends in `_total` is a counter, any other a gauge. An unknown value has no sample.
 Values and labels are the final text in both formats, so that nothing is rounded.
 """
 
@@ -104,6 +104,11 @@ VM_FAMILIES: tuple[VmFamily, ...] = (
         "fluence_vm_total_spent_usdc",
         "Total spent on the virtual machine in USDC.",
         lambda vm: usdc(vm.spent),
+    ),
+    VmFamily(
+        "fluence_vm_charged_usdc_total",
+        "What was charged for the virtual machine, since it is watched, in USDC.",
+        (VmSeries(lambda vm, view: usdc(view.charged_for(vm.key))),),
     ),
     _per_vm(
         "fluence_vm_next_billing_timestamp_seconds",

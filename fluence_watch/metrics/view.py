@@ -27,7 +27,8 @@ class AccountView:
     `removal` is when unpaid resources are removed, if the account is metered and known in full.
     `permissions` tell whether the key has those that a poll needs.
     `month_to_date` is what the ledger has of this month (UTC), `month_forecast` that and what is due
-    until its end.
+    until its end. `charged` is the most that each thing ever cost in all, by its key, since the account
+    is watched; what is not in it has cost nothing.
     `bill` is that of the last settled day. `market` is what the market asks, if that is read.
     """
 
@@ -51,3 +52,8 @@ class AccountView:
     market: Market | None = None
     month_to_date: MicroUsdc | None = None
     month_forecast: MicroUsdc | None = None
+    charged: Mapping[str, MicroUsdc] | None = None
+
+    def charged_for(self, key: str) -> MicroUsdc | None:
+        """What a thing has cost, if that is known."""
+        return None if self.charged is None else self.charged.get(key, MicroUsdc(0))

@@ -55,7 +55,7 @@ load_ports = Loader(tuple[Port, ...])
 load_boundaries = Loader(Boundaries)
 load_balance = Loader(MicroUsdc)
 load_resource = Loader(Resource)
-load_costs = Loader(tuple[DayCost, ...])
+load_day_costs = Loader(tuple[DayCost, ...])
 load_begun = Loader(frozenset[str])
 _load_facts: Mapping[str, Loader[Any]] = {name: Loader(kind) for name, kind in FACTS.items()}
 

@@ -3,20 +3,22 @@
 Metered things have no entries of their own: an hour of one is a part of its day.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from fluence_watch.alerting.state import Change
 from fluence_watch.model.accounting import Settlement
 from fluence_watch.model.charge import VM
-from fluence_watch.model.ledger import Certainty, Cost, Entry, EntryKind
+from fluence_watch.model.ledger import Certainty, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store.balances import save_balances
+from fluence_watch.store.costs import move_totals
 from fluence_watch.store.schema import accounts, day_costs, entries, things
 
 _AT_ONCE = 500
@@ -43,9 +45,10 @@ def save_ledger(connection: Connection, account_id: int, change: Change) -> None
     keys = {each.thing for each in added} | (settled.amounts.keys() if settled else set())
     if keys:
         ids = _thing_ids(connection, account_id, keys, change)
-        _add(connection, ids, list(_opened(connection, ids, added)))
+        moved = _add(connection, ids, list(_opened(connection, ids, added)))
         if settled:
-            _settle(connection, account_id, ids, settled)
+            moved.update(_settle(connection, account_id, ids, settled))
+        move_totals(connection, moved)
     save_balances(
         connection,
         account_id,
@@ -73,7 +76,7 @@ def _opened(
             yield replace(each, amount=MicroUsdc(each.amount - before)) if before else each
 
 
-def _add(connection: Connection, ids: Mapping[str, int], added: Sequence[Entry]) -> None:
+def _add(connection: Connection, ids: Mapping[str, int], added: Sequence[Entry]) -> Counter[int]:
     kept = [each for each in added if each.certainty is not Certainty.ESTIMATED]
     if kept:
         connection.execute(insert(entries), [_entry_row(ids[each.thing], each) for each in kept])
@@ -88,12 +91,12 @@ def _add(connection: Connection, ids: Mapping[str, int], added: Sequence[Entry])
     for key, (amount, sure) in sums.items():
         before, was = known.get(key, (0, sure))
         changed[key] = before + amount, max(sure, was, key=_RANKS.__getitem__)
-    _write_days(connection, changed, known)
+    return _write_days(connection, changed, known)
 
 
 def _settle(
     connection: Connection, account_id: int, ids: Mapping[str, int], settled: Settlement
-) -> None:
+) -> Counter[int]:
     """Set the costs of a day to what the API charged; what was estimated and not charged is free."""
     query = (
         select(day_costs.c.thing_id, day_costs.c.day)
@@ -109,7 +112,7 @@ def _settle(
         (ids[key], settled.day): (cost, Certainty.EXACT) for key, cost in settled.amounts.items()
     }
     wanted = {**estimated, **charged}
-    _write_days(connection, wanted, _days(connection, wanted))
+    return _write_days(connection, wanted, _days(connection, wanted))
 
 
 _Days = Mapping[tuple[int, date], tuple[int, Certainty]]
@@ -128,7 +131,8 @@ def _days(connection: Connection, keys: Iterable[tuple[int, date]]) -> _Days:
     return found
 
 
-def _write_days(connection: Connection, days: _Days, known: _Days) -> None:
+def _write_days(connection: Connection, days: _Days, known: _Days) -> Counter[int]:
+    """Set these days. Returns by how much the sum of each thing changed."""
     old = [
         {"of_thing": thing, "of_day": day, "to": amount, "sure": sure}
         for (thing, day), (amount, sure) in days.items()
@@ -143,6 +147,10 @@ def _write_days(connection: Connection, days: _Days, known: _Days) -> None:
         connection.execute(_SET_DAY, old)
     if new:
         connection.execute(insert(day_costs), new)
+    moved: Counter[int] = Counter()
+    for (thing, day), (amount, _) in days.items():
+        moved[thing] += amount - (known[thing, day][0] if (thing, day) in known else 0)
+    return moved
 
 
 def _thing_ids(
@@ -216,41 +224,6 @@ def load_entries(connection: Connection, account: str, key: str) -> list[Entry]:
         )
         for row in connection.execute(query)
     ]
-
-
-def load_costs(
-    connection: Connection, first: date, last: date, account: str | None
-) -> Iterator[Cost]:
-    """What everything of an account, or of all, cost on each of the days, both included."""
-    query = (
-        select(
-            accounts.c.name.label("account"),
-            things.c.key,
-            things.c.kind,
-            things.c.name,
-            things.c.place,
-            day_costs.c.day,
-            day_costs.c.amount,
-            day_costs.c.certainty,
-        )
-        .select_from(day_costs.join(things).join(accounts))
-        .where(day_costs.c.day >= first, day_costs.c.day <= last)
-        .order_by(accounts.c.name, things.c.key, day_costs.c.day)
-    )
-    if account is not None:
-        query = query.where(accounts.c.name == account)
-    for row in connection.execute(query):
-        yield Cost(*row[:6], MicroUsdc(row.amount), Certainty(row.certainty))
-
-
-def sum_costs(connection: Connection, account: str, first: date) -> MicroUsdc:
-    """What everything of an account cost from that day on."""
-    query = (
-        select(func.coalesce(func.sum(day_costs.c.amount), 0))
-        .select_from(day_costs.join(things).join(accounts))
-        .where(accounts.c.name == account, day_costs.c.day >= first)
-    )
-    return MicroUsdc(int(connection.execute(query).scalar_one()))
 
 
 def prune_entries(connection: Connection, before: datetime) -> int:

@@ -24,7 +24,8 @@ from fluence_watch.store.accounts import advance_account, forget_absent, load_ab
 from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import load_history, load_open, load_unsettled, save_alerts
 from fluence_watch.store.balances import load_balances
-from fluence_watch.store.codec import Loader, load_balance, load_costs, load_keys
+from fluence_watch.store.codec import Loader, load_balance, load_day_costs, load_keys
+from fluence_watch.store.costs import load_charged, load_costs, sum_costs
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.resources import load_resources, save_resources
@@ -133,7 +134,7 @@ class Store:
                 _load(load_keys, row.ssh_keys, account),
                 _load(load_balance, row.balance, account),
                 load_resources(connection, row.id),
-                _load(load_costs, row.costs, account) or (),
+                _load(load_day_costs, row.costs, account) or (),
                 row.whole_at,
                 row.counted_at,
                 row.settled_day,
@@ -197,12 +198,20 @@ class Store:
     def costs(self, first: date, last: date, account: str | None = None) -> list[Cost]:
         """What everything cost on each of these days (UTC), both included; of all accounts by default."""
         with self._read() as connection:
-            return list(ledger.load_costs(connection, first, last, account))
+            return list(load_costs(connection, first, last, account))
 
     def charged_since(self, account: str, day: date) -> MicroUsdc:
         """What everything of the account cost from that day (UTC) on, in micro-USDC."""
         with self._read() as connection:
-            return ledger.sum_costs(connection, account, day)
+            return sum_costs(connection, account, day)
+
+    def charged(self, account: str, keys: Collection[str] | None = None) -> Mapping[str, MicroUsdc]:
+        """The most that each thing of the account, or each of these, ever cost in all, by its key.
+
+        It never falls.
+        """
+        with self._read() as connection:
+            return load_charged(connection, account, keys)
 
     def tallies(self, budgets: "Sequence[Budget]", first: date) -> "Mapping[str, Tally]":
         """What each budget has spent from that day (UTC) on, by its name."""

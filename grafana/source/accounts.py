@@ -15,7 +15,7 @@ from grafana.source.panels import (
     series,
     stat,
 )
-from grafana.source.queries import ACCOUNT, VM, age
+from grafana.source.queries import ACCOUNT, CHARGED, VM, age
 from grafana.source.tables import Column, table
 
 _UP = f"fluence_up{{{ACCOUNT}}}"
@@ -27,11 +27,12 @@ _FAILURES = f"fluence_api_request_failures_total{{{ACCOUNT}}}"
 _BURN = f"max by (account) (fluence_account_burn_usdc_per_day{{{ACCOUNT}}})"
 _MONTH = f"max by (account) (fluence_account_month_to_date_usdc{{{ACCOUNT}}})"
 _MONTH_END = f"max by (account) (fluence_account_month_forecast_usdc{{{ACCOUNT}}})"
+_DAY = f"max by (account) (increase({CHARGED}[1d]))"
 _OWED = f"max by (account) (fluence_account_overage_usdc{{{ACCOUNT}}})"
 _REMOVED = f"fluence_account_removal_timestamp_seconds{{{ACCOUNT}}}"
 _RENTED = f"fluence_resources{{{ACCOUNT}}}"
 _RENTED_BURN = f"fluence_resources_burn_usdc_per_day{{{ACCOUNT}}}"
-_CHARGED = f'fluence_account_charged_usdc{{{ACCOUNT}, kind!="other"}}'
+_BILLED = f'fluence_account_billed_usdc{{{ACCOUNT}, kind!="other"}}'
 _EXPECTED = f'fluence_account_expected_charge_usdc{{{ACCOUNT}, bound="high"}}'
 _PERMISSION = f"fluence_account_permission{{{ACCOUNT}}}"
 _NOT_ENDED = f'unless on ({VM}) fluence_vm_status{{{ACCOUNT}, status=~"draft|terminating|terminated|failed"}}'
@@ -124,6 +125,7 @@ def _side_by_side() -> Table:
             Column("VMs", f"sum by (account) (fluence_vms{{{ACCOUNT}}})", COUNT),
             Column("Rejected", f"max by (account) ({_REJECTED})", COUNT, BAD_ABOVE_ZERO),
             Column("Burn a day", _BURN, USDC),
+            Column("In 24 hours", _DAY, USDC),
             Column("This month", _MONTH, USDC),
             Column("By its end", _MONTH_END, USDC),
             Column("Balance", f"max by (account) ({_BALANCE})", USDC),
@@ -160,6 +162,13 @@ def _money() -> list[AnyPanel]:
             over_time(f"topk(20, fluence:account_burn_usdc:1d{{{ACCOUNT}}})", "{{account}}"),
         ),
         series(
+            "Spent in the last 24 hours",
+            "What each account was charged in the 24 hours before each point, for everything that it"
+            " rents; the 20 largest.",
+            USDC,
+            over_time(f"topk(20, {_DAY})", "{{account}}"),
+        ),
+        series(
             "This month, and by its end",
             "What was charged this month (UTC) since the account is watched, and what it comes to by"
             " the month's end if all that runs is kept; the 10 largest.",
@@ -172,7 +181,7 @@ def _money() -> list[AnyPanel]:
             "What the API charged for the last settled day, and the most that everything should have"
             " cost; the 10 largest. In the dialect cloud, with a key that may read charges.",
             USDC,
-            over_time(f"topk(10, {_sum(_CHARGED)})", "{{account}} charged"),
+            over_time(f"topk(10, {_sum(_BILLED)})", "{{account}} charged"),
             over_time(f"topk(10, {_sum(_EXPECTED)})", "{{account}} expected"),
         ),
         series(
@@ -180,6 +189,7 @@ def _money() -> list[AnyPanel]:
             "How many VMs each account has; the 20 largest.",
             COUNT,
             over_time(f"topk(20, sum by (account) (fluence_vms{{{ACCOUNT}}}))", "{{account}}"),
+            width=24,
         ),
     ]
 

@@ -88,8 +88,8 @@ def _summary() -> list[AnyPanel]:
         stat(
             "Spent in the range",
             "What the VMs spent between the beginning and the end of the dashboard's range, also"
-            " those that are gone by now. A restart of fluence-watch loses nothing. Accounts of the"
-            " dialect cloud do not tell what a VM spent and are not in it.",
+            " those that are gone by now. A restart of fluence-watch loses nothing. Disks, public IPs"
+            " and GPU instances are not in it: see the dashboard Accounts.",
             USDC,
             f"sum({SPENT})",
         ),
@@ -128,24 +128,23 @@ def _money() -> list[AnyPanel]:
         ),
         series(
             "Spent in the last 24 hours by account",
-            "What each account spent in the 24 hours before each point; the 20 largest. Needs the"
-            " recording rules of grafana/prometheus/rules: empty without them, and for accounts of"
-            " the dialect cloud.",
+            "What each account spent in the 24 hours before each point, for everything that it rents;"
+            " the 20 largest. Needs the recording rules of grafana/prometheus/rules: empty without"
+            " them.",
             USDC,
             over_time(f"topk(20, fluence:account_spent_usdc:1d{{{ACCOUNT}}})", "{{account}}"),
         ),
         table(
             "Spent in the range by account",
-            "What each account spent in the dashboard's range, VMs that are gone included; the 100"
-            " largest. Accounts of the dialect cloud do not tell it.",
+            "What the VMs of each account spent in the dashboard's range, those that are gone included;"
+            " the 100 largest.",
             ("account",),
             [Column("Spent", f"topk(100, sum by (account) ({SPENT}))", USDC)],
             descending=True,
         ),
         table(
             "Spent in the range by VM",
-            "The 50 VMs that spent most in the dashboard's range, those that are gone included. Accounts"
-            " of the dialect cloud do not tell it.",
+            "The 50 VMs that spent most in the dashboard's range, those that are gone included.",
             _ONE,
             [Column("Spent", f"topk(50, max by ({_NAMED}) ({SPENT}))", USDC)],
             descending=True,

@@ -52,7 +52,7 @@ TO_MONTH_END = billed(
 LEFT = billed(f"({placed('funded_until_timestamp_seconds')}) - time()")
 """Seconds for which each VM is still paid, its reserve included."""
 
-_SPENT = vm("total_spent_usdc")
+_SPENT = vm("charged_usdc_total")
 _SEEN = f"({INFO} or on ({VM}) topk by ({VM}) (1, last_over_time({INFO}[$__range])))"
 SPENT = (
     f"((max by ({VM}) (max_over_time({_SPENT}[$__range])) - on ({VM}) ("
@@ -64,12 +64,16 @@ SPENT = (
 )
 """USDC that each VM spent in the range of the dashboard, also those that are gone by now.
 
-The sum that a VM has spent never falls, so the highest value in the range is the last one. From it
-goes what had been spent when the range began: the last value in the hour before; nothing for a VM
-that was not seen in that hour because it is younger; else the first value in the range (what came
-before is unknown). A gap loses nothing, since the sum goes on; what is charged in a gap around the
-beginning counts after it. So ranges that follow each other add up.
+The counter never falls, so the highest value in the range is the last one. From it goes what had been
+charged when the range began: the last value in the hour before; nothing for a VM that was not seen in
+that hour because it is younger; else the first value in the range (what came before is unknown). A gap
+loses nothing, since the counter goes on; what is charged in a gap around the beginning counts after it.
+So ranges that follow each other add up, to the micro-USDC: `increase` extrapolates, and does not see the
+first charge of a VM.
 """
+
+CHARGED = f"fluence_account_charged_usdc_total{{{ACCOUNT}}}"
+"""USDC charged for everything that an account rents or rented."""
 
 FIRING = 'fluence_watch_alerts{account=~"$account|fluence-watch", state="firing"}'
 """How many alerts fire; those about the watcher have the account `fluence-watch`."""

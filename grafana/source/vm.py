@@ -90,7 +90,7 @@ def _now() -> list[AnyPanel]:
         ),
         stat(
             "Spent in the range",
-            "What the VM spent in the dashboard's range. The dialect cloud does not tell it.",
+            "What the VM spent in the dashboard's range, as the ledger has it.",
             USDC,
             f"sum({SPENT})",
         ),
@@ -147,9 +147,17 @@ def _money() -> list[AnyPanel]:
         ),
         series(
             "Spent so far",
-            "What the VM has cost since it was created. The dialect cloud does not tell it.",
+            "What the VM has cost since it was created, which the dialect cloud does not tell, and since"
+            " fluence-watch watches it.",
             USDC,
-            over_time(f"max({vm('total_spent_usdc')})", "spent"),
+            over_time(f"max({vm('total_spent_usdc')})", "since it was created"),
+            over_time(f"max({vm('charged_usdc_total')})", "since it is watched"),
+        ),
+        series(
+            "Spent in the last 24 hours",
+            "What the VM was charged in the 24 hours before each point.",
+            USDC,
+            over_time(f"sum(increase({vm('charged_usdc_total')}[1d]))", "spent"),
         ),
         series(
             "Funded for over time",
@@ -157,7 +165,6 @@ def _money() -> list[AnyPanel]:
             " cloud, which has no reserves.",
             SECONDS,
             over_time(f"min({LEFT})", "funded for"),
-            width=24,
         ),
     ]
 

@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fluence_watch.alerting.state import AccountState, Change
-from fluence_watch.app.board import _view
 from fluence_watch.app.decide import Decision, Policy, decide
 from fluence_watch.app.polled import Polled
+from fluence_watch.app.view import build_view
 from fluence_watch.app.wiring import prepare
 from fluence_watch.fluence.dialects import v2
 from fluence_watch.fluence.dialects.elements import Memo, Reading, read_elements
@@ -90,7 +90,7 @@ def _polls(bodies: Sequence[bytes], policy: Policy) -> Iterator[_Poll]:
         snapshot = build_snapshot(ACCOUNT, moment(number), listing.vms, listing.rejected)
         decision = decide(state, snapshot, policy)
         polled = Polled(policy, snapshot, decision.after, seconds=0.0)
-        yield _Poll(state, snapshot, decision, _view(polled, None))
+        yield _Poll(state, snapshot, decision, build_view(polled, None))
         state = decision.after
 
 

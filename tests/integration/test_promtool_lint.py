@@ -77,6 +77,7 @@ def test_promtool_has_nothing_to_say(promtool: str, own: OwnMetrics) -> None:
             rejected=0,
             balance=MicroUsdc(5),
             funded_until=NOW,
+            charged={vm.key: MicroUsdc(5)},
         )
     )
 

@@ -20,7 +20,6 @@ BY_HOUR = {
     "Funded for A": "there are no reserves",
     "Funded for over time A": "there are no reserves",
     "Reserve and price A": "there are no reserves",
-    "Spent in the range A": "the API does not tell what was spent",
     "Spent so far A": "the API does not tell what was spent",
     "Charges": "nothing was charged: the boundary of its hour has not come",
 }

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -46,11 +46,18 @@ def polled(policy: Policy) -> Callable[..., Polled]:
         account: str = "main",
         store_error: str | None = None,
         month_to_date: MicroUsdc | None = None,
+        charged: Mapping[str, MicroUsdc] | None = None,
     ) -> Polled:
         own = replace(policy, account=account)
         after = decide(before or AccountState(), outcome, own).after
         return Polled(
-            own, outcome, after, seconds=0.25, store_error=store_error, month_to_date=month_to_date
+            own,
+            outcome,
+            after,
+            seconds=0.25,
+            store_error=store_error,
+            month_to_date=month_to_date,
+            charged=charged,
         )
 
     return make
@@ -107,6 +114,30 @@ def test_a_month(board: Board, polled: Callable[..., Polled]) -> None:
         assert ahead not in samples(board)
     board.publish(polled(listed(web)))
     assert not {name, ahead} & samples(board).keys()
+
+
+def test_counters_never_go_back(
+    board: Board, policy: Policy, polled: Callable[..., Polled]
+) -> None:
+    """They stay as they were over failed polls, a store that cannot be read, and internal errors."""
+    of_vm, of_all = (
+        ("fluence_vm_charged_usdc_total", "main", "web"),
+        ("fluence_account_charged_usdc_total", "main"),
+    )
+    begun = decide(AccountState(), listed(WEB), policy).after
+    charged = {WEB.key: MicroUsdc(5), "0xgone": MicroUsdc(2)}
+    failed = replace(FAILED, taken_at=NOW + MINUTE)
+    for each in (
+        polled(failed, begun, charged=charged),  # the first after a start
+        polled(listed(WEB), charged=charged),
+        polled(failed, begun, charged=charged),
+        polled(failed, begun, store_error="locked"),
+        polled(listed(WEB), store_error="locked"),
+    ):
+        board.publish(each)
+        assert (5e-6, 7e-6) == (samples(board)[of_vm], samples(board)[of_all])
+    board.crashed("main", "poll", "boom")
+    assert (5e-6, 7e-6) == (samples(board)[of_vm], samples(board)[of_all])
 
 
 def test_a_failed_poll_keeps_what_was_seen(board: Board, polled: Callable[..., Polled]) -> None:

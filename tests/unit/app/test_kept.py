@@ -12,7 +12,7 @@ from fluence_watch.alerting.state import AccountState, Change
 from fluence_watch.app.decide import Decision
 from fluence_watch.app.kept import Kept
 from fluence_watch.errors import StoreConflictError, StoreError
-from fluence_watch.model.accounting import Booking
+from fluence_watch.model.accounting import Booking, Settlement
 from fluence_watch.model.finding import Fingerprint, Severity, Verdict
 from fluence_watch.model.ledger import Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
@@ -85,9 +85,32 @@ def test_what_was_charged_is_read_when_it_changes(store: Store, kept: Kept) -> N
     assert 0 == store.charged_since("other", first)
 
 
-def booked(amount: int, at: datetime) -> Decision:
-    entry = Entry("0xa", EntryKind.CHARGE, MicroUsdc(amount), at, at)
-    return Decision(AccountState(), (), (), Verdict({}), booking=Booking([entry]))
+def test_what_each_thing_was_charged_is_read_when_it_changes(store: Store, kept: Kept) -> None:
+    """After a booking of this daemon or of another one, of few things or many, and not otherwise."""
+    assert {} == kept.charged()
+    kept.change(lambda _: booked(7, NOW))
+    first = kept.charged()
+    assert {"0xa": 7} == first
+    kept.change(lambda state: Decision(state, (), (), Verdict({})))
+    assert first is kept.charged()
+    other = Change.between(AccountState(), AccountState(), booking=booked(5, NOW).booking)
+    store.commit("main", other, version=2)
+    kept.change(lambda state: Decision(state, (), (), Verdict({})))
+    assert {"0xa": 12} == kept.charged()
+    kept.change(lambda _: booked(1, NOW, "0xb"))
+    kept.change(lambda _: booked(3, NOW))
+    assert {"0xa": 15, "0xb": 1} == kept.charged()
+    many = {f"0x{number}": 2 for number in range(600)}
+    kept.change(lambda _: booked(2, NOW, *many))
+    assert {"0xa": 15, "0xb": 1, **many} == kept.charged()
+    settled = Settlement(NOW.date(), {"0xb": MicroUsdc(9)})
+    kept.change(lambda _: replace(booked(1, NOW), booking=Booking((), settled)))
+    assert 9 == kept.charged()["0xb"]
+
+
+def booked(amount: int, at: datetime, *keys: str) -> Decision:
+    found = [Entry(key, EntryKind.CHARGE, MicroUsdc(amount), at, at) for key in keys or ("0xa",)]
+    return Decision(AccountState(), (), (), Verdict({}), booking=Booking(found))
 
 
 class Failing:

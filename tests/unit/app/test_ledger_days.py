@@ -177,6 +177,38 @@ async def test_what_the_api_charged_replaces_what_was_estimated(
 
 
 @pytest.mark.parametrize("dialect", ["v2", "v3", "cloud"])
+async def test_what_was_charged_in_all(policy: Policy, store: Store, dialect: str) -> None:
+    """It never falls: not over a bill of half, a gap, restarts, a VM that is gone, one that is back."""
+    account = Account(policy, store, dialect)
+    Bill(percent=50).apply(account.world)
+    gone, hidden, *_ = account.world.listed()
+    events = {
+        30: lambda: account.world.delete(gone.id),
+        40: account.connect,
+        50: lambda: account.clock.set(account.clock() + 10 * HOUR),
+        62: lambda: account.world.vanish(hidden.id),
+        70: lambda: account.world.bring_back(hidden.id),
+        80: account.connect,
+    }
+    charged = account.kept.charged()
+    while (hour := (account.clock() - BEGIN) // HOUR) < 96:
+        events.pop(hour, lambda: None)()
+        await account.poll()
+        before, charged = charged, account.kept.charged()
+        assert all(charged[key] >= amount for key, amount in before.items())
+        account.clock.set(account.clock() + HOUR)
+    assert {} == events
+    days = Counter(dict.fromkeys(charged, 0))
+    for cost in store.costs(BEGIN.date(), account.clock().date()):
+        days[cost.key] += cost.amount
+    assert charged == store.charged("main")
+    for machine in (gone, hidden):
+        assert charged[machine.uuid if dialect == "cloud" else machine.id.lower()]
+    assert all(charged[key] >= amount for key, amount in days.items())
+    assert (dialect == "cloud") == (charged != days)
+
+
+@pytest.mark.parametrize("dialect", ["v2", "v3", "cloud"])
 async def test_the_forecast_of_a_month(policy: Policy, store: Store, dialect: str) -> None:
     """On its ninth day it foretells what the ledger has of it at its end, if nothing changes."""
     account = Account(policy, store, dialect)

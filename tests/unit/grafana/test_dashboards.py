@@ -137,12 +137,14 @@ def test_every_variable_is_used_and_known(board: Json) -> None:
 
 
 def test_rates_follow_the_scrape_interval(board: Json) -> None:
-    """`$__rate_interval` for rates; a sum over the whole range may say so."""
+    """`$__rate_interval` for rates; a sum over the whole range, or over a day, may say so."""
     for expression in expressions(board):
         for function, window in re.findall(
             r"\b(i?rate|increase)\([^\[\]]*\[([^\]]+)\]", expression
         ):
-            allowed = {"$__rate_interval"} | ({"$__range"} if function == "increase" else set())
+            allowed = {"$__rate_interval"} | (
+                {"$__range", "1d"} if function == "increase" else set()
+            )
             assert window in allowed, expression
 
 

@@ -51,7 +51,8 @@ def hostile(bare: Vm) -> Vm:
 def test_golden(page: Exposition, view: AccountView, hostile: Vm, web: Vm, now: datetime) -> None:
     """The whole page of a small fleet, hostile names included, as it is meant to be read."""
     free = replace(web, id="0xD4", name="free", price=MicroUsdc(0), status=Status.STOPPED)
-    page.publish(replace(view, vms={**view.vms, hostile.key: hostile, free.key: free}))
+    vms = {**view.vms, hostile.key: hostile, free.key: free}
+    page.publish(replace(view, vms=vms, charged={web.key: MicroUsdc(3_577_920)}))
     page.publish(
         AccountView("staging", up=False, dialect="v3", balance=MicroUsdc(5), funded_until=now)
     )
@@ -106,6 +107,32 @@ def test_what_an_account_burns(page: Exposition, web: Vm) -> None:
     ):
         page.publish(unknown)
         assert [] == of(page, name)
+
+
+def test_counters(page: Exposition, view: AccountView, web: Vm, bare: Vm) -> None:
+    """They are of that type in both formats; what was never charged is 0, the sum has what is gone."""
+    charged = {web.key: MicroUsdc(300_000), "0xgone": MicroUsdc(200_000)}
+    page.publish(replace(view, charged=charged))
+    text, openmetrics = (
+        page.scrape(accept).body.decode() for accept in (None, "application/openmetrics-text")
+    )
+    for name in ("fluence_vm_charged_usdc", "fluence_account_charged_usdc"):
+        assert f"# TYPE {name}_total counter\n" in text
+        assert f"# TYPE {name} counter\n" in openmetrics
+    assert {"0xA1": 0.3, "0xB2": 0.0} == {
+        labels["vm_id"]: value for labels, value in of(page, "fluence_vm_charged_usdc_total")
+    }
+    assert [({"account": "main"}, 0.5)] == of(page, "fluence_account_charged_usdc_total")
+    assert samples(parse_text(text)) == samples(parse_openmetrics(openmetrics))
+
+    page.publish(
+        replace(view, vms={**view.vms, web.key: replace(web, name="new")}, charged=charged)
+    )
+    assert [("0xA1", "new"), ("0xB2", "")] == [
+        (labels["vm_id"], labels["vm_name"])
+        for labels, _ in of(page, "fluence_vm_charged_usdc_total")
+    ]
+    assert bare.key in view.vms
 
 
 def test_nothing_known_means_no_sample(page: Exposition, bare: Vm) -> None:
@@ -202,17 +229,34 @@ def test_vms_are_counted_by_place_and_status(page: Exposition, view: AccountView
 
 def test_unchanged_text_is_not_made_again(page: Exposition, view: AccountView, web: Vm) -> None:
     """When one amount changes, one metric's lines are put together, the others are the same."""
+    view = replace(view, charged={web.key: MicroUsdc(5)})
     page.publish(view)
-    before = page._assembled().pieces
+    before = page._assembled(ExpositionFormat.TEXT).pieces
     richer = replace(web, reserved=MicroUsdc(900_001))
     page.publish(replace(view, vms={**view.vms, web.key: richer}))
     fresh = [
-        piece.data for piece in page._assembled().pieces if all(piece is not old for old in before)
+        piece.data
+        for piece in page._assembled(ExpositionFormat.TEXT).pieces
+        if all(piece is not old for old in before)
     ]
 
     assert 1 == len(fresh)
     assert b"fluence_vm_reserved_balance_usdc" in fresh[0]
     assert b"} 0.900001\n" in fresh[0]
+
+
+def test_a_charge_is_shown_of_a_vm_that_is_unchanged(
+    page: Exposition, view: AccountView, web: Vm
+) -> None:
+    """Its line is made anew, and those of its counter and of the account's alone."""
+    for amount in (5, 7):
+        before = page._assembled(ExpositionFormat.TEXT).pieces
+        page.publish(replace(view, charged={web.key: MicroUsdc(amount)}))
+    after = page._assembled(ExpositionFormat.TEXT).pieces
+    fresh = [piece.data for piece in after if all(piece is not old for old in before)]
+
+    assert 2 == len(fresh)
+    assert all(b"_charged_usdc_total" in text and b"} 0.000007\n" in text for text in fresh)
 
 
 @pytest.mark.parametrize("epoch", [timedelta(hours=24), timedelta(minutes=5)])

@@ -1,13 +1,13 @@
 """Our page against what prometheus_client makes of the same rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import parse_labels
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -64,6 +64,11 @@ _quotes = st.builds(
 )
 
 
+def _charged(vms: Mapping[str, Vm]) -> st.SearchStrategy[Mapping[str, MicroUsdc]]:
+    amounts = st.integers(0, 10**15).map(MicroUsdc)
+    return st.dictionaries(st.sampled_from([*vms, "gone"]), amounts, max_size=4)
+
+
 @st.composite
 def _views(draw: st.DrawFn) -> AccountView:
     vms = {vm.key: vm for vm in draw(st.lists(_vms, max_size=4))}
@@ -79,6 +84,7 @@ def _views(draw: st.DrawFn) -> AccountView:
         balance=draw(_amounts),
         funded_until=draw(_times),
         market=draw(st.none() | st.lists(_quotes, max_size=4).map(offers_of).map(Market)),
+        charged=draw(st.none() | _charged(vms)),
     )
 
 
@@ -88,15 +94,15 @@ class _Rows:
     def __init__(self, view: AccountView) -> None:
         self._view = view
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         view, account = self._view, account_label(self._view)
         for family in ACCOUNT_FAMILIES:
-            metric = GaugeMetricFamily(family.name, family.help)
+            metric = _family(family.name, family.help)
             for labels, value in family.samples(view):
                 metric.add_sample(family.name, parse_labels(f"{account},{labels}"), float(value))
             yield metric
         for per_vm in VM_FAMILIES:
-            metric = GaugeMetricFamily(per_vm.name, per_vm.help)
+            metric = _family(per_vm.name, per_vm.help)
             for series in per_vm.series:
                 for vm in view.vms.values():
                     value = series.value(vm, view)
@@ -105,6 +111,11 @@ class _Rows:
                         labels = parse_labels(f"{account},{vm_labels(vm)},{more}")
                         metric.add_sample(per_vm.name, labels, float(value))
             yield metric
+
+
+def _family(name: str, text: str) -> Metric:
+    kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+    return kind(name, text)
 
 
 def _comparable(families: Iterable[Metric]) -> set[tuple[object, ...]]:

@@ -1,5 +1,6 @@
 """A store that an older version made is brought up to date without loss."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import SSH
 from fluence_watch.store import Store
 from fluence_watch.store import migrate as migrations
+from tests.stored import tables
 
 FIRST = "0001"
 VM = (
@@ -55,8 +57,12 @@ ROWS: dict[str, dict[str, object]] = {
 }
 
 
-def first_store(url: str) -> None:
-    """A store as version 0.1 left it: a VM that is missing, and an alert that fires."""
+Rows = Mapping[str, dict[str, object] | Sequence[dict[str, object]]]
+"""Of each table: a row, or several with the same columns."""
+
+
+def old_store(url: str, revision: str = FIRST, rows: Rows = ROWS) -> None:
+    """A store of that revision; by default as version 0.1 left it: a missing VM, and a firing alert."""
     config = Config()
     config.set_main_option("path_separator", "os")
     folder = Path(migrations.__file__).with_name("migrations")
@@ -64,16 +70,17 @@ def first_store(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, FIRST)
-        for name, row in ROWS.items():
-            columns = [Column(column) for column in row]
-            connection.execute(insert(Table(name, MetaData(), *columns)).values(row))
+        command.upgrade(config, revision)
+        for name, some in rows.items():
+            several = [some] if isinstance(some, dict) else some
+            columns = [Column(column) for column in several[0]]
+            connection.execute(insert(Table(name, MetaData(), *columns)), several)
     engine.dispose()
 
 
 def test_a_store_of_the_first_schema(url: str) -> None:
     """Known VMs, firing alerts and their notifications stay. New values are unknown."""
-    first_store(url)
+    old_store(url)
     with Store.open(url) as store:
         state = store.load("main").state
         assert ["main"] == store.accounts()
@@ -89,6 +96,24 @@ def test_a_store_of_the_first_schema(url: str) -> None:
     assert alert.facts.suspect_until is None  # type: ignore[attr-defined] # FleetVanished
     told = store_told["ops"][alert.episode]
     assert (datetime(2025, 1, 1, tzinfo=UTC), "critical", None, "firing") == astuple(told)
+
+
+def test_totals_of_a_ledger_that_had_none(url: str) -> None:
+    """They are the sums of the days; what was never charged has cost nothing."""
+    things = [
+        {"id": number, "account_id": 1, "key": key, "kind": "vm"}
+        for number, key in enumerate(("0xa1", "0xb2", "0xc3"), 1)
+    ]
+    days = [
+        {"thing_id": thing, "day": day, "amount": amount, "certainty": "exact"}
+        for thing, day, amount in ((1, 20_000, 298_160), (1, 20_001, 298_160), (2, 20_000, 5))
+    ]
+    old_store(url, "0007", {"accounts": ROWS["accounts"], "things": things, "day_costs": days})
+    with Store.open(url) as store:
+        assert {"0xa1": 596_320, "0xb2": 5, "0xc3": 0} == store.charged("main")
+    with tables(url) as connection:
+        query = "SELECT total FROM things ORDER BY id"
+        assert [596_320, 5, 0] == list(connection.exec_driver_sql(query).scalars())
 
 
 def test_messages_that_version_0_1_had_queued(tmp_path: Path) -> None:
@@ -159,6 +184,6 @@ def test_a_new_store_is_like_one_that_was_migrated(url: str, tmp_path: Path) -> 
     """A new one is made without Alembic; later migrations find what they expect."""
     Store.open(url).close()
     migrated = f"sqlite:///{tmp_path}/migrated.db"
-    first_store(migrated)
+    old_store(migrated)
     Store.open(migrated).close()
     assert shape(migrated) == shape(url)

@@ -1,0 +1,80 @@
+"""What things cost: each day, summed up, and in all.
+
+The total of a thing is the sum of its days. What is settled lower than it was estimated makes it fall,
+but never the highest total, which a counter shows.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date
+
+from sqlalchemy import Connection, bindparam, case, func, select, update
+
+from fluence_watch.model.ledger import Certainty, Cost
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.store.schema import accounts, day_costs, things
+
+_TOTAL = things.c.total + bindparam("by")
+_MOVE = (
+    update(things)
+    .where(things.c.id == bindparam("of_thing"))
+    .values(
+        total=_TOTAL,
+        charged=case((things.c.charged < _TOTAL, _TOTAL), else_=things.c.charged),
+    )
+)
+
+
+def move_totals(connection: Connection, moved: Mapping[int, int]) -> None:
+    """Change the totals by as much as the days of these things changed."""
+    rows = [{"of_thing": thing, "by": amount} for thing, amount in moved.items() if amount]
+    if rows:
+        connection.execute(_MOVE, rows)
+
+
+def load_charged(
+    connection: Connection, account: str, keys: Collection[str] | None
+) -> dict[str, MicroUsdc]:
+    """The highest total of each thing of an account, or of each of these, by its key."""
+    query = (
+        select(things.c.key, things.c.charged)
+        .select_from(things.join(accounts))
+        .where(accounts.c.name == account)
+    )
+    if keys is not None:
+        query = query.where(things.c.key.in_(keys))
+    return {key: MicroUsdc(charged) for key, charged in connection.execute(query)}
+
+
+def load_costs(
+    connection: Connection, first: date, last: date, account: str | None
+) -> Iterator[Cost]:
+    """What everything of an account, or of all, cost on each of the days, both included."""
+    query = (
+        select(
+            accounts.c.name.label("account"),
+            things.c.key,
+            things.c.kind,
+            things.c.name,
+            things.c.place,
+            day_costs.c.day,
+            day_costs.c.amount,
+            day_costs.c.certainty,
+        )
+        .select_from(day_costs.join(things).join(accounts))
+        .where(day_costs.c.day >= first, day_costs.c.day <= last)
+        .order_by(accounts.c.name, things.c.key, day_costs.c.day)
+    )
+    if account is not None:
+        query = query.where(accounts.c.name == account)
+    for row in connection.execute(query):
+        yield Cost(*row[:6], MicroUsdc(row.amount), Certainty(row.certainty))
+
+
+def sum_costs(connection: Connection, account: str, first: date) -> MicroUsdc:
+    """What everything of an account cost from that day on."""
+    query = (
+        select(func.coalesce(func.sum(day_costs.c.amount), 0))
+        .select_from(day_costs.join(things).join(accounts))
+        .where(accounts.c.name == account, day_costs.c.day >= first)
+    )
+    return MicroUsdc(int(connection.execute(query).scalar_one()))
