@@ -236,6 +236,23 @@ def sum_costs(connection: Connection, account: str, first: date) -> MicroUsdc:
     return MicroUsdc(int(connection.execute(query).scalar_one()))
 
 
+def load_begins(connection: Connection, account: str | None) -> dict[str, date]:
+    """The first day that the ledger has of each account, or of one."""
+    costs = select(things.c.account_id, func.min(day_costs.c.day).label("day"))
+    seen = select(things.c.account_id, func.min(entries.c.at).label("at"))
+    costs = costs.select_from(day_costs.join(things)).group_by(things.c.account_id)
+    seen = seen.select_from(entries.join(things)).group_by(things.c.account_id)
+    days = {row.account_id: [row.day] for row in connection.execute(costs)}
+    for row in connection.execute(seen):
+        days.setdefault(row.account_id, []).append(row.at.astimezone(UTC).date())
+    names = connection.execute(select(accounts.c.id, accounts.c.name).order_by(accounts.c.name))
+    return {
+        row.name: min(days[row.id])
+        for row in names
+        if row.id in days and account in (None, row.name)
+    }
+
+
 def prune_entries(connection: Connection, before: datetime) -> int:
     """Remove the entries from before that time. The costs of their days stay."""
     return connection.execute(delete(entries).where(entries.c.at < before)).rowcount

@@ -195,6 +195,11 @@ class Store:
         with self._read() as connection:
             return list(ledger.load_costs(connection, first, last, account))
 
+    def ledger_begins(self, account: str | None = None) -> dict[str, date]:
+        """The first day (UTC) that the ledger has of each account, or of one; before it is nothing."""
+        with self._read() as connection:
+            return ledger.load_begins(connection, account)
+
     def charged_since(self, account: str, day: date) -> MicroUsdc:
         """What everything of the account cost from that day (UTC) on, in micro-USDC."""
         with self._read() as connection:
