@@ -114,6 +114,13 @@ def _hour(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
+def is_metered(counted_at: datetime | None, polled_at: datetime | None) -> bool:
+    """Whether an account was metered at its last successful poll: it counts at least once an hour."""
+    if counted_at is None or polled_at is None:
+        return False
+    return _hour(counted_at) >= _hour(polled_at)
+
+
 def _created_at(seen: Seen, key: str) -> datetime | None:
     if key in seen.known:
         return seen.known[key].vm.created_at

@@ -93,8 +93,8 @@ def cost_until(
     if thing.price is None:
         return None
     if not billing.prepaid:
-        ahead = max(end - now, timedelta(0))
-        return MicroUsdc(-(-thing.price * ahead // billing.price_is_for))
+        ahead = max(end - now, timedelta(0)) // _TICK
+        return MicroUsdc(-(-thing.price * ahead // (billing.price_is_for // _TICK)))
     if thing.next_billing_at is None:
         return None
     charges = -(-(end - thing.next_billing_at) // billing.price_is_for)

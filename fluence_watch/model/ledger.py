@@ -58,6 +58,7 @@ class By(StrEnum):
     ACCOUNT = "account"
     DAY = "day"
     MONTH = "month"
+    STATUS = "status"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ but never the highest total, which a counter shows.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import date
+from datetime import UTC, date
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from fluence_watch.model.ledger import Certainty, Cost
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.store.schema import accounts, day_costs, things
+from fluence_watch.store.schema import accounts, day_costs, entries, things
 
+_AT_ONCE = 500
 _TOTAL = things.c.total + bindparam("by")
 _MOVE = (
     update(things)
@@ -34,13 +35,13 @@ def move_totals(connection: Connection, moved: Mapping[int, int]) -> None:
 def load_charged(
     connection: Connection, account: str, keys: Collection[str] | None
 ) -> dict[str, MicroUsdc]:
-    """The highest total of each thing of an account, or of each of these, by its key."""
+    """The highest total of each thing of an account, or of these at least, by its key."""
     query = (
         select(things.c.key, things.c.charged)
         .select_from(things.join(accounts))
         .where(accounts.c.name == account)
     )
-    if keys is not None:
+    if keys is not None and len(keys) <= _AT_ONCE:
         query = query.where(things.c.key.in_(keys))
     return {key: MicroUsdc(charged) for key, charged in connection.execute(query)}
 
@@ -78,3 +79,20 @@ def sum_costs(connection: Connection, account: str, first: date) -> MicroUsdc:
         .where(accounts.c.name == account, day_costs.c.day >= first)
     )
     return MicroUsdc(int(connection.execute(query).scalar_one()))
+
+
+def load_begins(connection: Connection, account: str | None) -> dict[str, date]:
+    """The first day that the ledger has of each account, or of one."""
+    costs = select(things.c.account_id, func.min(day_costs.c.day).label("day"))
+    seen = select(things.c.account_id, func.min(entries.c.at).label("at"))
+    costs = costs.select_from(day_costs.join(things)).group_by(things.c.account_id)
+    seen = seen.select_from(entries.join(things)).group_by(things.c.account_id)
+    days = {row.account_id: [row.day] for row in connection.execute(costs)}
+    for row in connection.execute(seen):
+        days.setdefault(row.account_id, []).append(row.at.astimezone(UTC).date())
+    names = connection.execute(select(accounts.c.id, accounts.c.name).order_by(accounts.c.name))
+    return {
+        row.name: min(days[row.id])
+        for row in names
+        if row.id in days and account in (None, row.name)
+    }

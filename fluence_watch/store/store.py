@@ -25,7 +25,7 @@ from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import load_history, load_open, load_unsettled, save_alerts
 from fluence_watch.store.balances import load_balances
 from fluence_watch.store.codec import Loader, load_balance, load_day_costs, load_keys
-from fluence_watch.store.costs import load_charged, load_costs, sum_costs
+from fluence_watch.store.costs import load_begins, load_charged, load_costs, sum_costs
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.resources import load_resources, save_resources
@@ -199,6 +199,11 @@ class Store:
         """What everything cost on each of these days (UTC), both included; of all accounts by default."""
         with self._read() as connection:
             return list(load_costs(connection, first, last, account))
+
+    def ledger_begins(self, account: str | None = None) -> dict[str, date]:
+        """The first day (UTC) that the ledger has of each account, or of one; before it is nothing."""
+        with self._read() as connection:
+            return load_begins(connection, account)
 
     def charged_since(self, account: str, day: date) -> MicroUsdc:
         """What everything of the account cost from that day (UTC) on, in micro-USDC."""

@@ -2,9 +2,8 @@
 
 import csv
 import sys
-from calendar import monthrange
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +12,9 @@ import typer
 from fluence_watch.cli.common.options import AccountOption, ConfigOption, settings_from
 from fluence_watch.cli.common.output import Column, OutputFormat, print_json, print_rows
 from fluence_watch.model.ledger import By, Cost
-from fluence_watch.model.money import in_usdc
 
 if TYPE_CHECKING:
+    from fluence_watch.cli.inspect.cost_report import CostReport
     from fluence_watch.views.costs import CostView
 
 _FIELDS = ("what", "account", "id", "name", "cost", "estimated", "days")
@@ -65,48 +64,50 @@ def costs(
 
     Amounts are USDC. It begins when the daemon first saw an account; what was charged while it did not
     run is there as far as the API's totals show it. What is charged by the second is estimated from
-    prices until the API has told the charges of the day.
+    prices until the API has told the charges of the day. A status is that of the last poll.
     """
     from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.inspect.cost_report import cost_report, statuses_of
     from fluence_watch.store import Store
-    from fluence_watch.views import costs as views
+    from fluence_watch.views.costs import cost_views
 
-    today = utc_now().date()
-    first, last = _range(since, until, today)
-    with Store.open(settings_from(config).store.url, exclusive=False) as store:
-        found = store.costs(first, last, account)
-        earlier = (
-            store.costs(_month_before(first), _month_before(last), account)
-            if form is CostsFormat.TABLE
-            else []
-        )
-    if form is CostsFormat.FOCUS_CSV:
-        _print_focus(found)
-        return
-    shown = views.cost_views(found, by)
-    if form is CostsFormat.JSON:
-        print_json(shown)
-    elif form is CostsFormat.CSV:
-        _print_csv(shown)
-    elif shown:
-        _print_table(shown, by)
-        _print_sums(first, last, found, earlier)
-    else:
-        typer.echo(f"nothing was charged from {first} to {last}, as far as the ledger has it")
+    now = utc_now()
+    days = _range(since, until, now.date())
+    settings = settings_from(config)
+    with Store.open(settings.store.url, exclusive=False) as store:
+        found = store.costs(*days, account)
+        statuses = statuses_of(store, found) if by is By.STATUS else None
+        epochs = {each.name: each.epoch for each in settings.accounts}
+        report = cost_report(store, found, days, account, epochs=epochs, now=now)
+    shown = cost_views(found, by, statuses)
+    match form:
+        case CostsFormat.FOCUS_CSV:
+            _print_focus(found)
+        case CostsFormat.CSV:
+            _print_csv(shown)
+        case CostsFormat.JSON:
+            print_json({**report.fields(), "costs": shown})
+        case CostsFormat.TABLE:
+            _print_tables(shown, by, report, now)
 
 
 def _range(since: datetime | None, until: datetime | None, today: date) -> tuple[date, date]:
-    last = until.date() if until else today
+    last = min(until.date(), today) if until else today
     first = since.date() if since else last.replace(day=1)
     if last < first:
         raise typer.BadParameter(f"{last} is before {first}", param_hint="--until")
     return first, last
 
 
-def _month_before(day: date) -> date:
-    """The same day of the month before, or its last one."""
-    end = day.replace(day=1) - timedelta(days=1)
-    return end.replace(day=min(day.day, monthrange(end.year, end.month)[1]))
+def _print_tables(shown: "Sequence[CostView]", by: By, report: "CostReport", now: datetime) -> None:
+    from fluence_watch.cli.inspect.cost_sums import forecast_lines, sums
+
+    if shown:
+        _print_table(shown, by)
+        typer.echo()
+    lines = sums(report, now)
+    for line in (*lines, *forecast_lines(report.forecast, now)):
+        typer.echo(line)
 
 
 def _print_table(shown: "Sequence[CostView]", by: By) -> None:
@@ -116,17 +117,6 @@ def _print_table(shown: "Sequence[CostView]", by: By) -> None:
     if any(view.estimated for view in shown):
         columns.append(Column("estimated", "OF IT ESTIMATED", right=True, drop=1))
     print_rows(columns, shown, OutputFormat.TABLE)
-
-
-def _print_sums(
-    first: date, last: date, found: "Sequence[Cost]", earlier: "Sequence[Cost]"
-) -> None:
-    from fluence_watch.views.costs import total
-
-    typer.echo(f"\n{first} to {last}: {in_usdc(total(found)):,.2f} USDC")
-    if earlier:
-        days = f"{_month_before(first)} to {_month_before(last)}"
-        typer.echo(f"{days}: {in_usdc(total(earlier)):,.2f} USDC")
 
 
 def _print_csv(shown: "Sequence[CostView]") -> None:

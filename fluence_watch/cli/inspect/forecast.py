@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -70,6 +70,14 @@ def forecast(
     config: ConfigOption = None,
     account: AccountOption = None,
     form: FormatOption = OutputFormat.TABLE,
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--what-if",
+            metavar="CHANGE",
+            help="Compare with what would be after 'rm VM' (id, name or glob), 'rm disk DISK', 'rm ip IP', 'rm gpu GPU' or 'add N at PRICE' (USDC an epoch, or a day where it is charged by the second). May be given several times, in order.",
+        ),
+    ] = None,
 ) -> None:
     """Print how long money lasts, and costs to the month's end.
 
@@ -77,11 +85,19 @@ def forecast(
     """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.common.accounts import poll_all, prepared
+    from fluence_watch.cli.inspect.overview import overview
+    from fluence_watch.cli.inspect.what_if import read_steps, show_what_if
 
     setup, now = prepared(config, account), utc_now()
+    steps = read_steps(what_if or [], list(setup.policies))
     outcomes = poll_all(setup)
     lists = {name: each for name, each in outcomes.items() if isinstance(each, Snapshot)}
-    accounts = [_overview(setup, each, now) for each in lists.values()]
+    if steps:
+        complete = _say_unknown(outcomes)
+        if lists:
+            show_what_if(setup, lists, steps, now, form)
+        raise typer.Exit(0 if complete else UNKNOWN)
+    accounts = [overview(setup, each, now) for each in lists.values()]
     vms = [view for each in lists.values() for view in _vms(setup, each, now)]
     resources = [view for each in lists.values() for view in _resources(setup, each, now)]
     if form is OutputFormat.JSON:
@@ -90,27 +106,7 @@ def forecast(
         _print_tables(accounts, vms, now, form)
         _print_resources(resources, lists, now, form)
         _print_removals(accounts, now)
-    _end(outcomes)
-
-
-def _overview(setup: "Setup", snapshot: Snapshot, now: datetime) -> "AccountOverview":
-    from fluence_watch.model.debt import removal_in
-    from fluence_watch.views.account import account_overview
-
-    billing = setup.policies[snapshot.account].billing_of(snapshot)
-    return account_overview(
-        snapshot.account,
-        snapshot.vms.values(),
-        now,
-        billing,
-        removal=removal_in(snapshot, billing),
-        balance=snapshot.balance,
-        unread=len(snapshot.rejected),
-        complete=snapshot.complete,
-        resources=snapshot.resources.values(),
-        kinds=snapshot.kinds,
-        unlisted=snapshot.unlisted,
-    )
+    raise typer.Exit(0 if _say_unknown(outcomes) else UNKNOWN)
 
 
 def _vms(setup: "Setup", snapshot: Snapshot, now: datetime) -> "list[VmView]":
@@ -210,8 +206,8 @@ def _vm_row(vm: "VmView", now: datetime) -> Row:
     }
 
 
-def _end(outcomes: Mapping[str, Outcome]) -> None:
-    """Print on stderr what is not in the sums; exit with 3 when it is an account."""
+def _say_unknown(outcomes: Mapping[str, Outcome]) -> bool:
+    """Print on stderr what is not in the sums. Returns whether every account is."""
     failures = [each for each in outcomes.values() if isinstance(each, PollFailure)]
     for failure in failures:
         typer.echo(f"fluence-watch: account {failure.account}: {failure.message}", err=True)
@@ -221,8 +217,7 @@ def _end(outcomes: Mapping[str, Outcome]) -> None:
         for what, why in each.unknown.items() if isinstance(each, Snapshot) else ():
             if what not in _FREE:
                 _note(each.account, f"not known in full: {what}: {inert(why)}")
-    if failures:
-        raise typer.Exit(UNKNOWN)
+    return not failures
 
 
 def _note(account: str, text: str) -> None:

@@ -76,6 +76,11 @@ def is_glob(reference: str) -> bool:
     return not _GLOB.isdisjoint(reference)
 
 
+def without_glob(pattern: str) -> str:
+    """What is left of a glob without its special characters."""
+    return "".join(each for each in pattern if each not in "*?[]")
+
+
 def meant(reference: str, targets: Iterable[N]) -> tuple[N, ...]:
     """The VMs or resources that the reference may mean; one, when it is clear.
 

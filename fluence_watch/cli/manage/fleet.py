@@ -17,6 +17,7 @@ from fluence_watch.cli.manage.choose import (
     matching,
     meant,
     nearest,
+    without_glob,
 )
 from fluence_watch.cli.manage.confirm import FAILED, USAGE, stop
 from fluence_watch.model.billing import Billing
@@ -156,7 +157,9 @@ def _stop_unknown(reference: str, fleet: Fleet, *, several: bool) -> None:
 
 def _no_vm(reference: str, fleet: Fleet) -> str:
     if is_glob(reference):
-        return f"no VM has a name like {_quoted(reference)}"
+        near = ", ".join(nearest(without_glob(reference), fleet.targets))
+        text = f"no VM has a name like {_quoted(reference)}"
+        return f"{text}: did you mean {near}?" if near else text
     return _no_such_vm(reference, fleet)
 
 

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluence_watch.cli.manage.choose import ambiguous, is_glob, matching, meant, nearest
+from fluence_watch.cli.manage.choose import (
+    ambiguous,
+    is_glob,
+    matching,
+    meant,
+    nearest,
+    without_glob,
+)
 from fluence_watch.cli.manage.confirm import FAILED, USAGE, stop
 from fluence_watch.model.resource import GPUS, Kind, Resource
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
@@ -131,7 +138,7 @@ def _meant(group: Group, reference: str, found: Sequence[Rented]) -> Sequence[Re
         stop(ambiguous(quoted, rows), USAGE)
     chosen = exact or _any(reference, found)
     if not chosen:
-        near = ", ".join(nearest(reference, found))
+        near = ", ".join(nearest(without_glob(reference), found))
         hint = f"did you mean {near}? " if near else ""
         command = f"`fluence-watch {group.name} ls` lists what there is"
         stop(f"there is no {quoted}: {hint}{command}", USAGE)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,8 +15,10 @@ import pytest
 from fluence_watch.alerting.state import AccountState, Change
 from fluence_watch.cli.inspect.costs import _cell
 from fluence_watch.model.accounting import Booking
+from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ledger import Certainty, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.store import Store
 
 Run = Callable[..., Any]
@@ -42,8 +45,15 @@ def config(tmp_path: Path) -> Path:
         charge("0xa", datetime(2025, 5, 30, tzinfo=UTC), 200_000),
         charge("0xb", NOW, 700_000),
     ]
+    priced = Vm("0xB", None, Status.ACTIVE, "", MicroUsdc(700_000), next_billing_at=NOW)
     change = Change.between(
-        AccountState(), AccountState(last_poll_at=NOW), booking=Booking(entries)
+        AccountState(),
+        AccountState(
+            {vm.key: KnownVm(vm, NOW) for vm in (priced, Vm("0xC", None, Status.ACTIVE, ""))},
+            last_poll_at=NOW,
+            last_good_at=NOW,
+        ),
+        booking=Booking(entries),
     )
     with Store.open(f"sqlite:///{store}") as opened:
         opened.commit("main", change, version=0)
@@ -66,16 +76,21 @@ def test_a_month_beside_the_one_before(config: Path, run: Run) -> None:
     assert [line.split()[0] for line in lines[2:4]] == ["0xa", "disk"]
     assert "OF IT ESTIMATED" in lines[0]
     assert "2025-06-01 to 2025-06-30: 0.64 USDC" in lines
-    assert "2025-05-01 to 2025-05-30: 0.20 USDC" in lines
+    assert "2025-05-01 to 2025-05-30: 0.20 USDC, no data before 2025-05-30" in lines
+    assert "by the end of" not in ran.out
 
 
 def test_json_and_csv(config: Path, run: Run) -> None:
     """The same for programs."""
     days = ("--since", "2025-05-01", "--until", "2025-06-30")
     ran = run("costs", "--config", config, *days, "--by", "day", "-o", "json")
-    assert ["2025-05-30", "2025-06-29", "2025-06-30"] == [
-        each["what"] for each in json.loads(ran.out)
-    ]
+    answer = json.loads(ran.out)
+    assert ["2025-05-30", "2025-06-29", "2025-06-30"] == [e["what"] for e in answer["costs"]]
+    assert ("2025-05-01", "2025-06-30", "0.840000") == (
+        answer["from"], answer["to"], answer["total"],
+    )  # fmt: skip
+    assert {"main": "2025-05-30"} == answer["no_data_before"]
+    assert (None, None) == (answer["before"], answer["forecast"])
     ran = run("costs", "--config", config, *days, "--by", "month", "-o", "csv")
     rows = list(csv.DictReader(io.StringIO(ran.out)))
     assert [("2025-05", "0.200000"), ("2025-06", "0.640000")] == [
@@ -117,7 +132,7 @@ def test_cells(value: object, cell: str) -> None:
 def test_nothing(config: Path, run: Run) -> None:
     """It says so; days in the wrong order are an error."""
     ran = run("costs", "--config", config, "--since", "2024-01-01", "--until", "2024-01-31")
-    assert (0, "nothing was charged from 2024-01-01 to 2024-01-31, as far as the ledger has it\n") == (
+    assert (0, "nothing was charged from 2024-01-01 to 2024-01-31, as far as the ledger has it: no data before 2025-05-30\n") == (
         ran.code, ran.out,
     )  # fmt: skip
     ran = run("costs", "--config", config, "--since", "2024-02-01", "--until", "2024-01-31")
@@ -125,6 +140,42 @@ def test_nothing(config: Path, run: Run) -> None:
     assert "2024-01-31 is before 2024-02-01" in ran.err
     ran = run("costs", "--config", config, "--account", "other")
     assert "nothing was charged" in ran.out
+
+
+def test_by_status(config: Path, run: Run) -> None:
+    """By what each thing is as of the last poll; what is no longer known is gone."""
+    ran = run("costs", "--config", config, "--since", "2025-05-01", "--by", "status", "-o", "csv")
+    rows = {row["what"]: row["cost"] for row in csv.DictReader(io.StringIO(ran.out))}
+    assert {"active": "0.700000", "gone": "0.840000"} == rows
+
+
+def test_the_month_by_its_end(config: Path, run: Run) -> None:
+    """This month to date says what it comes to, and what that assumes; other days do not."""
+    ran = run("costs", "--config", config)
+    assert "- what runs now is kept: 1 VM" in ran.out
+    assert "- prices stay as in the last poll, " in ran.out
+    assert "- 1 thing with no known price or next charge is left out" in ran.out
+    answer = json.loads(run("costs", "--config", config, "-o", "json").out)
+    ahead = answer["forecast"]
+    assert Decimal(answer["total"]) == Decimal(ahead["charged"])
+    assert Decimal(ahead["total"]) == Decimal(ahead["charged"]) + Decimal(ahead["ahead"])
+    assert (1, 0, 1, [], None) == tuple(
+        ahead[key] for key in ("vms", "resources", "left_out", "unpolled", "counted_until")
+    )
+    before = answer["before"]
+    assert ("0.000000", {}, None) == (
+        before["total"], before["no_data_before"], before["change_percent"],
+    )  # fmt: skip
+
+
+def test_a_ledger_of_nothing(tmp_path: Path, run: Run) -> None:
+    """A daemon that has polled nothing yet."""
+    with Store.open(f"sqlite:///{tmp_path}/store.db"):
+        pass
+    variables = {"STORE__URL": f"sqlite:///{tmp_path}/store.db", "API_KEY": "k"}
+    ran = run("costs", **variables)
+    assert re.fullmatch(r"nothing was charged from .* as far as the ledger has it\n", ran.out)
+    assert json.loads(run("costs", "-o", "json", **variables).out)["before"] is None
 
 
 def test_no_store(tmp_path: Path, run: Run) -> None:

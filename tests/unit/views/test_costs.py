@@ -1,12 +1,18 @@
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.ledger import By, Certainty, Cost
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.views.costs import CostView, cost_views, total
+from fluence_watch.model.resource import Kind, Resource
+from fluence_watch.model.vm import Status, Vm
+from fluence_watch.views.costs import CostView, cost_views, status_words, total
 
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MAY, JUNE = date(2026, 5, 31), date(2026, 6, 1)
 
 
@@ -53,6 +59,35 @@ def test_sums(by: By, sums: dict[str, str]) -> None:
     assert [(what, Decimal(amount)) for what, amount in sums.items()] == [
         (view.what, view.cost) for view in views
     ]
+
+
+def test_statuses() -> None:
+    """What each thing is now; what is missing or not known is gone, what is never listed unknown."""
+
+    def vm(key: str, status: Status) -> Vm:
+        return Vm(key, None, status, "")
+
+    def known(kind: Kind, name: str, word: str, *vms: str) -> KnownResource:
+        return KnownResource(Resource(kind, name, None, word, attached_to=vms), NOW)
+
+    resources = [
+        known(Kind.DISK, "c", "ready", "0xa"),
+        known(Kind.PUBLIC_IP, "d", "ready"),
+        known(Kind.GPU_VM, "e", "Running"),
+    ]
+    gone = KnownVm(vm("0xb", Status.ACTIVE), NOW, missing_since=NOW)
+    state = AccountState(
+        {"0xa": KnownVm(vm("0xa", Status.SMALL_BALANCE), NOW), "0xb": gone},
+        resources={each.resource.key: each for each in resources},
+    )
+    costs = [
+        cost(key, JUNE, 1)
+        for key in ("0xa", "0xb", "0xf", "disk:c", "public_ip:d", "gpu_vm:e", "subnet:g")
+    ]
+    views = cost_views(costs, By.STATUS, status_words("main", state))
+    assert {
+        "small_balance": 1, "gone": 2, "attached": 1, "unattached": 1, "running": 1, "unknown": 1,
+    } == {view.what: int((view.cost or 0) * 10**6) for view in views}  # fmt: skip
 
 
 def test_a_single_thing() -> None:

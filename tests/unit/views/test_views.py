@@ -91,6 +91,13 @@ def test_how_long_a_vm_is_funded() -> None:
     assert None is vm_view("main", replace(WEB, status=Status.TERMINATED), NOW).funded_until
 
 
+def test_a_day_in_json() -> None:
+    """A day is no time."""
+    assert {"from": "2026-04-16", "at": "2026-04-16T12:00:00Z"} == as_json(
+        {"from": NOW.date(), "at": NOW}
+    )
+
+
 def test_titles() -> None:
     """The name with the first characters of the id, harmless and bounded."""
     assert "web-1 (0xA1b2c3)" == vm_view("main", WEB, NOW).title

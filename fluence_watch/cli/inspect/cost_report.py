@@ -1,0 +1,66 @@
+"""What `costs` says of all costs together, from the store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.ledger import Cost
+from fluence_watch.store import Store
+from fluence_watch.views.costs import Words, status_words
+from fluence_watch.views.month import MonthForecast, month_forecast
+from fluence_watch.views.periods import Period, change_percent, days_before, period
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """The sum of some days, that of the same days of the month before, and the month's forecast.
+
+    There is a forecast for the current month to date. `accounts` is how many the ledger has.
+    """
+
+    period: Period
+    before: Period | None
+    forecast: MonthForecast | None
+    accounts: int
+
+    def fields(self) -> Mapping[str, object]:
+        """The report as an object of JSON."""
+        before = None
+        if self.before:
+            change = change_percent(self.period, self.before)
+            before = self.before.fields() | {"change_percent": change}
+        return self.period.fields() | {"before": before, "forecast": self.forecast}
+
+
+def cost_report(
+    store: Store,
+    found: Sequence[Cost],
+    days: tuple[date, date],
+    account: str | None,
+    *,
+    epochs: Mapping[str, timedelta],
+    now: datetime,
+) -> CostReport:
+    """The report of what was found from the first to the last of the days, of one account or of all.
+
+    `epochs` are the billing periods of the accounts that are watched.
+    """
+    begins, earlier = store.ledger_begins(account), days_before(*days)
+    this, before, ahead = period(*days, found, begins), None, None
+    if earlier and begins:
+        before = period(*earlier, store.costs(*earlier, account), begins)
+    if days == (now.date().replace(day=1), now.date()):
+        watched = {name: each for name, each in epochs.items() if account in {None, name}}
+        ahead = month_forecast(this.total, _states(store, watched), watched, now)
+    return CostReport(this, before, ahead, len(begins))
+
+
+def statuses_of(store: Store, costs: Iterable[Cost]) -> Words:
+    """What everything that cost something is, as of the last poll of its account."""
+    states = _states(store, {cost.account for cost in costs})
+    return {key: word for each in states.items() for key, word in status_words(*each).items()}
+
+
+def _states(store: Store, names: Iterable[str]) -> Mapping[str, AccountState]:
+    return {name: store.load(name).state for name in names}
