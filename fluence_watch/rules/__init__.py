@@ -11,6 +11,7 @@ from fluence_watch.rules import (
     budget,
     debt,
     delivery_failing,
+    funds_exhausted_soon,
     gpu_reserve,
     gpu_status,
     idle_resource,
@@ -34,6 +35,7 @@ from fluence_watch.rules.base import Judgement, Need, Rule, RuleSettings, Situat
 RULES: tuple[Rule, ...] = (
     low_balance.RULE,
     topup_failed.RULE,
+    funds_exhausted_soon.RULE,
     account_low.RULE,
     debt.RULE,
     vm_vanished.RULE,

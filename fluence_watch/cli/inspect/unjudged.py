@@ -12,6 +12,7 @@ from fluence_watch.model.vm import STARTING, Status, Vm
 from fluence_watch.rules import (
     account_low,
     bill_mismatch,
+    funds_exhausted_soon,
     gpu_reserve,
     gpu_status,
     idle_resource,
@@ -26,7 +27,7 @@ from fluence_watch.rules import (
 
 _NAMED = 5
 _RULES_ON = {
-    "balance": [account_low.NAME],
+    "balance": [account_low.NAME, funds_exhausted_soon.NAME],
     "SSH keys": [ssh_key_drift.NAME],
     "charges": [bill_mismatch.NAME],
     "market": [overpriced.NAME],
@@ -37,6 +38,7 @@ _RULES_ON_KINDS = [
     gpu_reserve.NAME,
     gpu_status.NAME,
     account_low.NAME,
+    funds_exhausted_soon.NAME,
     price_changed.NAME,
     overpriced.NAME,
 ]

@@ -35,6 +35,8 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     timing.missing_is_confirmed,
     timing.fleets_are_confirmed,
     timing.low_balance_is_early,
+    timing.topup_failed_is_early,
+    timing.funds_end_in_steps,
     timing.account_low_is_early,
     timing.events_do_not_wait,
 )

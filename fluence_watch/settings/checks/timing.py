@@ -10,7 +10,9 @@ from fluence_watch.rules import RULES
 from fluence_watch.rules.account_low import AccountLowSettings
 from fluence_watch.rules.base import RuleSettings
 from fluence_watch.rules.billing_due import BillingDueSettings
+from fluence_watch.rules.funds_exhausted_soon import FundsExhaustedSoonSettings
 from fluence_watch.rules.low_balance import LowBalanceSettings
+from fluence_watch.rules.topup_failed import TopupFailedSettings
 from fluence_watch.rules.vm_vanished import VmVanishedSettings
 from fluence_watch.settings.checks.doubt import INTERVAL, Doubt, error, note, rule_key
 from fluence_watch.settings.model import AccountSettings, WatchSettings
@@ -111,6 +113,28 @@ def account_low_is_early(settings: WatchSettings) -> Iterator[Doubt]:
     if rule.enabled and rule.min_days and rule.hold >= float(rule.min_days) * timedelta(days=1):
         what = f"account_low fires too late: a balance for {rule.min_days:f} days is used up before"
         yield note(what, rule_key("account_low", "for"), rule_key("account_low", "min_days"))
+
+
+def topup_failed_is_early(settings: WatchSettings) -> Iterator[Doubt]:
+    """A missing top-up is reported before the VM ends."""
+    rule = _of(settings, TopupFailedSettings)
+    epochs = [each.epoch for each in settings.accounts if each.dialect != "cloud"]
+    epoch = min(epochs, default=EPOCH)
+    if rule.enabled and rule.hold >= epoch:
+        what = f"topup_failed fires too late: the VM ends at its next charge, {short(epoch)} after the last"
+        yield note(what, rule_key("topup_failed", "for"))
+
+
+def funds_end_in_steps(settings: WatchSettings) -> Iterator[Doubt]:
+    """First a warning, later a critical alert, both before the money is used up."""
+    rule = _of(settings, FundsExhaustedSoonSettings)
+    if rule.critical > rule.warn:
+        what = f"critical ({short(rule.critical)}) is longer than warn ({short(rule.warn)}): make it no longer"
+        keys = [rule_key("funds_exhausted_soon", name) for name in ("warn", "critical")]
+        yield error(what, *keys)
+    if rule.enabled and rule.hold >= rule.warn:
+        what = f"funds_exhausted_soon fires too late: money that lasts {short(rule.warn)} is used up before"
+        yield note(what, rule_key("funds_exhausted_soon", "for"))
 
 
 def events_do_not_wait(settings: WatchSettings) -> Iterator[Doubt]:

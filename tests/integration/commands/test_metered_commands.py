@@ -62,7 +62,8 @@ def test_a_balance_that_ends_today_is_not_fine(run: Run, api: Any) -> None:
     ran = run("check")
 
     assert 2 == ran.code
-    assert "account_low" in ran.out
+    assert "funds_exhausted_soon" in ran.out
+    assert "account_low" not in ran.out
     assert "fine" not in ran.out
 
 

@@ -309,7 +309,13 @@ class Watch(RuleBasedStateMachine):
         keys = None if self.keys is None else tuple(key for key in KEYS if key in self.keys)
         balance = None if self.balance is None else AccountBalance(MicroUsdc(self.balance))
         snapshot = build_snapshot(
-            "main", self.now, map(self.due, vms), rejected, ssh_keys=keys, balance=balance
+            "main",
+            self.now,
+            map(self.due, vms),
+            rejected,
+            ssh_keys=keys,
+            balance=balance,
+            unknown={} if balance else {"balance": "HTTP 503"},
         )
         expected = self.changes(snapshot)
         notified = self.decide(snapshot)
@@ -426,7 +432,7 @@ class Watch(RuleBasedStateMachine):
             self.check_quiet_end(alert, vm, outcome)
         elif alert.fingerprint.rule == "poll_failing":
             assert outcome.complete
-        elif alert.fingerprint.rule == "account_low":
+        elif alert.fingerprint.rule in {"account_low", "funds_exhausted_soon"}:
             assert outcome.balance is not None
             assert outcome.balance.balance > 0
             assert any(vm.is_billed for vm in outcome.vms.values()) or any(

@@ -305,13 +305,19 @@ def test_what_users_do_to_keys(
 
 
 def test_a_low_account_is_told_after_half_an_hour(policy: Policy) -> None:
-    """And that it is over; while the API does not tell, nothing changes."""
+    """Once, and that it is over; while the API does not answer, nothing changes."""
     poor, rich = AccountBalance(MicroUsdc(1)), AccountBalance(MicroUsdc(10**9))
     balances = [(0, poor), (29, poor), (30, poor), (31, None), (32, rich)]
     decisions = polls(
         policy,
         *(
-            build_snapshot("main", NOW + minute * MINUTE, [WEB], balance=balance)
+            build_snapshot(
+                "main",
+                NOW + minute * MINUTE,
+                [WEB],
+                balance=balance,
+                unknown={} if balance else {"balance": "HTTP 503"},
+            )
             for minute, balance in balances
         ),
     )

@@ -42,6 +42,7 @@ from fluence_watch.rules.billing_due import BillingDue
 from fluence_watch.rules.budget import BudgetForecast, BudgetSpent
 from fluence_watch.rules.debt import Debt
 from fluence_watch.rules.delivery_failing import DeliveryFailing, DeliveryRefused
+from fluence_watch.rules.funds_exhausted_soon import FundsExhaustedSoon
 from fluence_watch.rules.gpu_reserve import GpuReserve
 from fluence_watch.rules.gpu_status import GpuNotStarted, GpuOver
 from fluence_watch.rules.idle_resource import IdleResource
@@ -52,6 +53,7 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
 from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
+from fluence_watch.rules.runway import Runway
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.topup_failed import TopupFailed
 from fluence_watch.rules.unexpected_charge import UnexpectedCharge
@@ -170,6 +172,14 @@ def poor(**changes: object) -> Alert:
     dry = NOW + timedelta(days=2, hours=11)
     facts = AccountLow(2_500_000, 1_015_000, Decimal("2.4"), dry, 2)
     return fires("account_low", replace(facts, **changes))
+
+
+def ending(severity: Severity = WARNING, **changes: object) -> Alert:
+    dry = NOW + timedelta(days=2, hours=11)
+    account = Runway(2_500_000, 1_015_000, Decimal("2.4"), dry)
+    first_ends_at = dry + timedelta(hours=13)
+    facts = FundsExhaustedSoon(dry, vm(), first_ends_at, 0, 27_950_000, account)
+    return fires("funds_exhausted_soon", replace(facts, **changes), severity)
 
 
 def fleet() -> Alert:
@@ -360,6 +370,24 @@ UNFILLED = [
     unfilled(3, ends_at=NOW - timedelta(seconds=30), public_ip=None, for_month=None),
     unfilled(4, ends_at=None),
 ]
+ALONE = ending(account=None, alone=2, to_add=17_293_280, until=DUE, first_ends_at=DUE)
+SPENT = ending(
+    CRITICAL,
+    account=Runway(0, 1_015_000, Decimal(0), NOW, days_left=0),
+    until=NOW, first_ends_at=DUE, to_add=30_450_000,
+)  # fmt: skip
+ENDING_METERED = ending(
+    first=None,
+    first_ends_at=None,
+    account=Runway(
+        2_500_000, 1_015_000, Decimal("2.4"), NOW + timedelta(days=2, hours=11), 2, 1, ("disks",),
+        metered=True, vms_at=NOW + timedelta(days=5), disks_at=NOW + timedelta(days=15),
+    ),
+)  # fmt: skip
+OWING = ending(
+    CRITICAL, until=None, first=None, first_ends_at=None, to_add=4_500_000,
+    account=Runway(-4_500_000, 0, Decimal(0), None, metered=True),
+)  # fmt: skip
 LAPSED = vanished(funded_until=NOW - timedelta(hours=1), cause=Cause.FUNDS)
 DELETED = vanished(cause=Cause.USER)
 MYSTERY = vanished(spent=None, reserved=None, funded_until=None)
@@ -456,6 +484,12 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
             unfilled(ends_at=NOW + timedelta(minutes=42, seconds=7)), reason=Reason.WORSE
         ),
         "topup_failed_resolved": message(ended(unfilled())),
+        "funds_exhausted_soon": message(ending()),
+        "funds_exhausted_soon_alone": message(ALONE),
+        "funds_exhausted_soon_dry": message(SPENT, reason=Reason.WORSE),
+        "funds_exhausted_soon_metered": message(ENDING_METERED),
+        "funds_exhausted_soon_debt": message(OWING),
+        "funds_exhausted_soon_resolved": message(ended(ending())),
         "vm_vanished": message(vanished()),
         "vm_vanished_unfunded": message(LAPSED),
         "vm_vanished_deleted": message(DELETED),
@@ -625,6 +659,11 @@ TITLES = {
     ),
     "CRITICAL web-4 was not topped up: top up 0.20 USDC now": message(UNFILLED[2]),
     "RESOLVED web-1 is topped up again": message(ended(unfilled())),
+    "WARNING account main has money until 2026-04-19 04:17 UTC (in 2 d 11 h): add 27.95 USDC": message(
+        ending()
+    ),
+    "CRITICAL account main is out of funds: add 4.50 USDC": message(OWING),
+    "RESOLVED account main has enough money again": message(ended(ending())),
     "CRITICAL account main runs out of funds 2026-04-19 04:17 UTC (in 2 d 11 h): 2.500000 USDC left": message(
         poor()
     ),

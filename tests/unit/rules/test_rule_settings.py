@@ -49,6 +49,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "gpu_reserve": calm | {"severity": "critical", "for": "10m"},
         "gpu_status": calm | {"severity": "warning", "for": "15m"},
         "low_balance": calm | low,
+        "funds_exhausted_soon": warning | {"warn": "3d", "critical": "24h", "for": "30m"},
         "topup_failed": calm | {"severity": "critical", "for": "15m"},
         "vm_vanished": calm | {"severity": "critical", "confirm_polls": 2, "suspect_for": "6h"},
         "account_low": calm | {"severity": "critical", "min_days": "3", "for": "30m"},

@@ -56,6 +56,8 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      "vm_vanished never fires: a missing VM is forgotten after 100s, before it is confirmed: 2 polls, 60s apart"),
     (timing.missing_is_confirmed, BOTH + '[rules.vm_vanished]\nfor = "7d"\n', 7, "rules.vm_vanished.for",
      "vm_vanished never fires: a missing VM is forgotten after 7d, before it is confirmed: 2 polls, 60s apart, and 7d"),
+    (timing.funds_end_in_steps, BOTH + '[rules.funds_exhausted_soon]\nwarn = "12h"\n', 7, "rules.funds_exhausted_soon.warn",
+     "critical (24h) is longer than warn (12h): make it no longer"),
 ]  # fmt: skip
 
 NOTES: list[tuple[Check, str, int | None, str, str]] = [
@@ -104,6 +106,10 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "low_balance fires too late: a reserve for 1 charges, one each 24h, is used up before"),
     (timing.low_balance_is_early, BOTH + "[rules.low_balance]\nmin_epochs = 0\n", 7, "rules.low_balance.min_epochs",
      "low_balance fires only if the API itself reports a low balance"),
+    (timing.topup_failed_is_early, BOTH + '[rules.topup_failed]\nfor = "24h"\n', 7, "rules.topup_failed.for",
+     "topup_failed fires too late: the VM ends at its next charge, 24h after the last"),
+    (timing.funds_end_in_steps, BOTH + '[rules.funds_exhausted_soon]\nfor = "3d"\n', 7, "rules.funds_exhausted_soon.for",
+     "funds_exhausted_soon fires too late: money that lasts 3d is used up before"),
     (timing.account_low_is_early, BOTH + '[rules.account_low]\nmin_days = 0.5\nfor = "12h"\n', 8, "rules.account_low.for",
      "account_low fires too late: a balance for 0.5 days is used up before"),
     (timing.events_do_not_wait, BOTH + '[rules.price_changed]\nfor = "1h"\n', 7, "rules.price_changed.for",

@@ -36,6 +36,7 @@ TEXTS = {
     "name": "Other",
     "ports": "22/tcp 443/tcp",
     "rules": "low_balance port_*",
+    "rules.funds_exhausted_soon.warn": "2d",
     "store.url": "sqlite:////tmp/x.db",
     "receivers.url": "json://other",
     "url_file": "secret.txt",
@@ -72,7 +73,7 @@ def another(table: str, key: str, default: object) -> str:
         case bool():
             return "no" if default else "yes"
         case timedelta():
-            return "7m"
+            return TEXTS.get(f"{table}.{key}", "7m")
         case Severity():
             return "info" if default is Severity.WARNING else "warning"
         case int() | Decimal():
