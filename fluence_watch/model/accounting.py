@@ -7,9 +7,10 @@ from datetime import date, datetime
 from fluence_watch.model.bill import Things, listed
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import Charge
+from fluence_watch.model.duration import hour_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources
-from fluence_watch.model.ledger import Entry, metered_entries, prepaid_entries
+from fluence_watch.model.ledger import Entry, is_begun_since, metered_entries, prepaid_entries
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Snapshot
 
@@ -58,8 +59,10 @@ def _vms(before: Seen, snapshot: Snapshot, billing: Billing) -> Iterator[Entry]:
 def _gpus(before: Seen, snapshot: Snapshot) -> Iterator[Entry]:
     for key, resource in snapshot.resources.items():
         known = before.resources.get(key)
-        if resource.is_gpu and (known or resource.is_billed):
-            earlier, now = known.resource if known else None, snapshot.taken_at
+        now = snapshot.taken_at
+        is_new = is_begun_since(resource, before.at, now)
+        if resource.is_gpu and (known or resource.is_billed or is_new):
+            earlier = known.resource if known else None
             yield from prepaid_entries(earlier, resource, resource.billing, before.at, now)
 
 
@@ -83,11 +86,7 @@ def _metered(before: Seen, after: Seen, earlier: Things, later: Things) -> Itera
 
 
 def _is_due(counted: datetime, now: datetime, *, changed: bool) -> bool:
-    return now > counted and (changed or _hour(counted) != _hour(now))
-
-
-def _hour(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)
+    return now > counted and (changed or hour_of(counted) != hour_of(now))
 
 
 def _created_at(seen: Seen, key: str) -> datetime | None:
