@@ -156,8 +156,13 @@ def prepaid_entries(
 
 
 def is_begun_since(thing: Prepaid, since: datetime | None, now: datetime) -> bool:
-    """Whether it certainly began after the poll at that time."""
-    return thing.created_at is not None and since is not None and since < thing.created_at <= now
+    """Whether it began after the poll at that time, whose list did not have it.
+
+    The API may tell its beginning in whole seconds.
+    """
+    if thing.created_at is None or since is None:
+        return False
+    return since.replace(microsecond=0) <= thing.created_at <= now
 
 
 def _first(

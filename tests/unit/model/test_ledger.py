@@ -135,6 +135,7 @@ def test_the_reserve(reserved: int, kind: EntryKind | None, amount: int) -> None
     [
         (NOON + MINUTE, PRICE, EntryKind.CHARGE),
         (NOON + MINUTE, PRICE + 1, EntryKind.CHARGE),
+        (NOON, PRICE, EntryKind.CHARGE),
         (NOON - HOUR, PRICE, EntryKind.OPENING),
         (None, PRICE, EntryKind.OPENING),
     ],
