@@ -7,12 +7,14 @@ from datetime import date, datetime
 from fluence_watch.model.bill import Things, listed
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import Charge
+from fluence_watch.model.duration import hour_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources
 from fluence_watch.model.ledger import (
     Certainty,
     Entry,
     EntryKind,
+    is_begun_since,
     metered_entries,
     prepaid_entries,
 )
@@ -82,8 +84,10 @@ def _reserves(before: Seen, after: Seen, now: datetime) -> Iterator[Entry]:
 def _gpus(before: Seen, snapshot: Snapshot) -> Iterator[Entry]:
     for key, resource in snapshot.resources.items():
         known = before.resources.get(key)
-        if resource.is_gpu and (known or resource.is_billed):
-            earlier, now = known.resource if known else None, snapshot.taken_at
+        now = snapshot.taken_at
+        is_new = is_begun_since(resource, before.at, now)
+        if resource.is_gpu and (known or resource.is_billed or is_new):
+            earlier = known.resource if known else None
             yield from prepaid_entries(earlier, resource, resource.billing, before.at, now)
 
 
@@ -107,18 +111,14 @@ def _metered(before: Seen, after: Seen, earlier: Things, later: Things) -> Itera
 
 
 def _is_due(counted: datetime, now: datetime, *, changed: bool) -> bool:
-    return now > counted and (changed or _hour(counted) != _hour(now))
-
-
-def _hour(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)
+    return now > counted and (changed or hour_of(counted) != hour_of(now))
 
 
 def is_metered(counted_at: datetime | None, polled_at: datetime | None) -> bool:
     """Whether an account was metered at its last successful poll: it counts at least once an hour."""
     if counted_at is None or polled_at is None:
         return False
-    return _hour(counted_at) >= _hour(polled_at)
+    return hour_of(counted_at) >= hour_of(polled_at)
 
 
 def _created_at(seen: Seen, key: str) -> datetime | None:

@@ -42,6 +42,11 @@ def by_day(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetim
         start = end
 
 
+def hour_of(at: datetime) -> datetime:
+    """The beginning of its hour."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
 def short(duration: timedelta) -> str:
     """The duration in the form that `parse_duration` reads: `90s`, `15m`, `24h`, `2d`."""
     if duration.microseconds:

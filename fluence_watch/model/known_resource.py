@@ -5,7 +5,7 @@ Only what is billed is remembered. A resource that is not in a complete list is 
 poll, the list itself is suspect, and they are *doubted* for `suspect_for`, unless the account owes so
 much, or for so long, that they are removed. What is lost stays so until it is back, whatever the
 settings and the balance are later. A GPU instance that is over stays listed, so one that is missing
-is forgotten.
+is forgotten. One that is over is remembered until its last charges are known.
 """
 
 from collections import Counter, defaultdict
@@ -21,7 +21,7 @@ from fluence_watch.model.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class KnownResource:
-    """A resource that was billed when last listed. An unknown price is the last known one.
+    """A resource that was billed when last listed. Where its money is unknown, it is as last known.
 
     While it is missing, `missing_polls` counts the complete lists without it, `last_seen_at` is the
     last successful poll that listed it, and `missing_among` how many of its kind there were then.
@@ -57,7 +57,7 @@ def track_resources(
     after = {
         key: _seen(known.get(key), resource, now)
         for key, resource in snapshot.resources.items()
-        if resource.is_billed
+        if resource.is_billed or (key in known and resource.is_gpu and resource.spent is None)
     }
     for key, entry in known.items():
         kind = entry.resource.kind
@@ -73,11 +73,19 @@ def track_resources(
 def _seen(entry: KnownResource | None, resource: Resource, now: datetime) -> KnownResource:
     if entry is None:
         return KnownResource(resource, first_seen_at=now)
-    if resource.price is None:
-        resource = replace(resource, price=entry.resource.price)
+    resource = _filled(resource, entry.resource)
     if entry.missing_since is None and entry.resource == resource:
         return entry
     return KnownResource(resource, entry.first_seen_at)
+
+
+_MONEY = ("price", "reserved", "spent", "next_billing_at")
+
+
+def _filled(resource: Resource, before: Resource) -> Resource:
+    unknown = [name for name in _MONEY if getattr(resource, name) is None]
+    was = {name: value for name in unknown if (value := getattr(before, name)) is not None}
+    return replace(resource, **was) if was else resource
 
 
 def _is_stale(entry: KnownResource, now: datetime, forget_after: timedelta) -> bool:

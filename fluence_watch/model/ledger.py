@@ -14,9 +14,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.billing import HOURS, METERED, Billing
 from fluence_watch.model.boundaries import passed
-from fluence_watch.model.duration import by_day
+from fluence_watch.model.duration import by_day, hour_of
 from fluence_watch.model.money import MicroUsdc
 
 _TICK = timedelta(microseconds=1)
@@ -142,10 +142,10 @@ def prepaid_entries(
     if after.spent is None:
         return
     if before is None or before.spent is None:
-        yield from _first(after, after.spent, since, now)
+        yield from _first(after, after.spent, billing, since, now)
         return
     spent = after.spent - before.spent
-    boundaries = _boundaries(before, after, billing, now)
+    boundaries = _boundaries(before.next_billing_at, after.next_billing_at, billing, now)
     yield from _charges(before, after, spent, boundaries, now)
     if before.reserved is not None and after.reserved is not None:
         added = MicroUsdc(spent + after.reserved - before.reserved)
@@ -156,17 +156,32 @@ def prepaid_entries(
             yield Entry(after.key, EntryKind.RELEASE, MicroUsdc(-added), at, now, Certainty.SPREAD)
 
 
+def is_begun_since(thing: Prepaid, since: datetime | None, now: datetime) -> bool:
+    """Whether it began after the poll at that time, whose list did not have it.
+
+    The API may tell its beginning in whole seconds.
+    """
+    if thing.created_at is None or since is None:
+        return False
+    return since.replace(microsecond=0) <= thing.created_at <= now
+
+
 def _first(
-    thing: Prepaid, spent: MicroUsdc, since: datetime | None, now: datetime
+    thing: Prepaid, spent: MicroUsdc, billing: Billing, since: datetime | None, now: datetime
 ) -> Iterator[Entry]:
-    """What it had spent when first seen: its first charge, if it began since the last poll."""
-    if not spent:
-        return
+    """What it had spent when first seen: its first charges, if it began since the last poll."""
     began = thing.created_at
-    if began is not None and since is not None and since < began <= now and spent == thing.price:
-        yield Entry(thing.key, EntryKind.CHARGE, spent, began, now)
-    else:
+    if began and is_begun_since(thing, since, now):
+        following = _first_boundary(began, billing)
+        later = _boundaries(following, thing.next_billing_at, billing, now)
+        yield from _charges(thing, thing, spent, (began, *later), now)
+    elif spent:
         yield Entry(thing.key, EntryKind.OPENING, spent, now, now, Certainty.SPREAD)
+
+
+def _first_boundary(began: datetime, billing: Billing) -> datetime:
+    """The first boundary after the beginning."""
+    return (hour_of(began) if billing == HOURS else began) + billing.period
 
 
 def _charges(
@@ -177,12 +192,15 @@ def _charges(
     if spent < 0 or not boundaries:
         yield Entry(after.key, EntryKind.ADJUSTMENT, MicroUsdc(spent), now, now, Certainty.SPREAD)
         return
-    count = len(boundaries)
     is_exact = any(
-        price is not None and spent == count * price for price in (before.price, after.price)
+        price is not None and spent == len(boundaries) * price
+        for price in (before.price, after.price)
     )
     certainty = Certainty.EXACT if is_exact else Certainty.SPREAD
-    each, rest = divmod(spent, count)
+    if not is_exact and after.next_billing_at is None and before.price:
+        paid, odd = divmod(spent, before.price)
+        boundaries = boundaries if odd else boundaries[:paid]  # it ended at the one after these
+    each, rest = divmod(spent, len(boundaries))
     for index, at in enumerate(boundaries):
         amount = MicroUsdc(each + (index < rest))
         if amount:
@@ -190,11 +208,10 @@ def _charges(
 
 
 def _boundaries(
-    before: Prepaid, after: Prepaid, billing: Billing, now: datetime
+    first: datetime | None, following: datetime | None, billing: Billing, now: datetime
 ) -> Sequence[datetime]:
-    """The boundaries that passed between two polls."""
-    first = before.next_billing_at
-    count = passed(first, after.next_billing_at, billing, now)
+    """The boundaries that passed, from one that was next to the one that is now."""
+    count = passed(first, following, billing, now)
     return [first + index * billing.period for index in range(count)] if first else ()
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.simulator.errors import RefusedError
 from fluence_watch.simulator.ids import uuid_of
+from fluence_watch.simulator.journal import Paid
 
 HOUR = timedelta(hours=1)
 _RESERVED_HOURS = 2
@@ -64,6 +65,7 @@ class Account(Protocol):
     now: datetime
     balance: MicroUsdc
     gpus: dict[str, GpuInstance]
+    journal: list[Paid]
 
 
 def rent(account: Account, kind: GpuKind, name: str, price: MicroUsdc, *, started: bool) -> str:
@@ -89,6 +91,7 @@ def rent(account: Account, kind: GpuKind, name: str, price: MicroUsdc, *, starte
     )
     account.balance = MicroUsdc(account.balance - (1 + _RESERVED_HOURS) * price)
     account.gpus[instance.id] = instance
+    account.journal.append(Paid(account.now, instance.id, price))
     return instance.id
 
 
@@ -106,6 +109,7 @@ def run(account: Account, until: datetime) -> None:
 def _charged(account: Account, instance: GpuInstance) -> GpuInstance:
     if instance.reserved < instance.price:
         return _over(account, instance, GpuState.ENDED, instance.next_billing_at)
+    account.journal.append(Paid(instance.next_billing_at, instance.id, instance.price))
     paid = replace(
         instance,
         reserved=MicroUsdc(instance.reserved - instance.price),

@@ -25,6 +25,7 @@ from fluence_watch.simulator.catalog import CONFIGURATIONS, Configuration
 from fluence_watch.simulator.errors import RefusedError, UnknownError
 from fluence_watch.simulator.gpu import GpuInstance
 from fluence_watch.simulator.groups import Group
+from fluence_watch.simulator.journal import Paid
 from fluence_watch.simulator.machine import Machine, Rule, State, checked_ports, key_of
 from fluence_watch.simulator.metering import Meter
 from fluence_watch.simulator.provision import provision
@@ -49,6 +50,7 @@ class World:
     `gpus` are the instances of the GPU cloud.
     `market_percent` is what the market asks now, of the prices of the catalog.
     `bill_percent` is what the bill names of the costs of a metered account.
+    `journal` has every charge at a boundary.
     """
 
     now: datetime
@@ -75,6 +77,7 @@ class World:
     deposited: MicroUsdc = field(init=False)
     spent_on_deleted: MicroUsdc = _NOTHING
     provisioned: int = 0
+    journal: list[Paid] = field(default_factory=list)
     rng: Random = field(default_factory=lambda: Random(0), compare=False)
     _due: list[tuple[datetime, str]] = field(default_factory=list, compare=False, repr=False)
 
@@ -158,6 +161,7 @@ class World:
         if self.metered:
             return self._rent(replace(machine, reserved=_NOTHING, spent=_NOTHING))
         self.balance = MicroUsdc(self.balance - 2 * price)
+        self.journal.append(Paid(self.now, machine.key, price))
         self.put(machine)
         return machine
 
@@ -332,7 +336,10 @@ class World:
 
     def _paid(self, machine: Machine, due: datetime) -> Machine:
         if machine.next_billing_at == due:
-            return machines.charge(machine, self.epoch, self.top_up_delay)
+            paid = machines.charge(machine, self.epoch, self.top_up_delay)
+            if paid.is_billed:
+                self.journal.append(Paid(due, machine.key, machine.price))
+            return paid
         wanted = machine.shortfall
         fails = self.top_ups_fail or machine.top_ups_fail or wanted > self.balance
         amount = _NOTHING if fails else wanted

@@ -137,3 +137,13 @@ def test_maintenance_loses_nothing() -> None:
         "main", NOW + MINUTE, [], kinds=KINDS, incomplete_because="the API is in maintenance"
     )
     assert known == track_resources(known, empty, NOW, (), WEEK)
+
+
+def test_the_money_of_a_gpu_instance() -> None:
+    """What is unknown is as last known, and an end is only taken for one when its last charges are told."""
+    told = replace(GPU, spent=MicroUsdc(3), reserved=MicroUsdc(2), next_billing_at=NOW)
+    assert KnownResource(told, NOW) == polls([told], [replace(GPU, price=None)])["gpu_vm:g"]
+    over = replace(GPU, status_word="ENDED")
+    assert "gpu_vm:g" in polls([told], [over])
+    assert {} == polls([told], [over], [replace(over, spent=MicroUsdc(4))])
+    assert {} == polls([over])

@@ -102,6 +102,15 @@ def test_a_change_that_no_boundary_explains(spent: int, epochs: int) -> None:
     )  # fmt: skip
 
 
+def test_the_end_in_a_gap() -> None:
+    """What ended was charged at the first boundaries of the gap, one price each."""
+    after = replace(THING, spent=MicroUsdc(SPENT + 2 * PRICE), next_billing_at=None)
+    found = list(prepaid_entries(THING, after, HOURS, NOON, NOON + 6 * HOUR))
+    assert [(NOON + n * HOUR, PRICE, Certainty.SPREAD) for n in (1, 2)] == [
+        (e.at, e.amount, e.certainty) for e in found if e.kind is EntryKind.CHARGE
+    ]
+
+
 def test_the_next_boundary_is_not_told() -> None:
     """Those that are due count."""
     after = replace(moved(THING, 0, PRICE, -PRICE), next_billing_at=None)
@@ -125,7 +134,8 @@ def test_the_reserve(reserved: int, kind: EntryKind | None, amount: int) -> None
     ("created", "spent", "kind"),
     [
         (NOON + MINUTE, PRICE, EntryKind.CHARGE),
-        (NOON + MINUTE, 2 * PRICE, EntryKind.OPENING),
+        (NOON + MINUTE, PRICE + 1, EntryKind.CHARGE),
+        (NOON, PRICE, EntryKind.CHARGE),
         (NOON - HOUR, PRICE, EntryKind.OPENING),
         (None, PRICE, EntryKind.OPENING),
     ],
@@ -138,6 +148,32 @@ def test_the_first_sight(created: datetime | None, spent: int, kind: EntryKind) 
     assert [entry] == entries(replace(thing, spent=None), thing)
     assert [] == entries(None, replace(thing, spent=MicroUsdc(0)))
     assert [] == entries(THING, replace(THING, spent=None))
+
+
+@pytest.mark.parametrize(
+    ("following", "spent", "minutes", "certainty"),
+    [
+        (NOON + 4 * HOUR, 4 * PRICE, (10, 60, 120, 180), Certainty.EXACT),
+        (NOON + 4 * HOUR, 4 * PRICE + 1, (10, 60, 120, 180), Certainty.SPREAD),
+        (NOON + HOUR, PRICE, (10,), Certainty.EXACT),
+        (NOON + 99 * HOUR, 4 * PRICE, (10, 60, 120, 180), Certainty.EXACT),
+        (None, 4 * PRICE, (10, 60, 120, 180), Certainty.EXACT),
+        (None, 2 * PRICE, (10, 60), Certainty.SPREAD),
+        (None, 2 * PRICE + 1, (10, 60, 120, 180), Certainty.SPREAD),
+    ],
+)
+def test_the_first_sight_after_several_boundaries(
+    following: datetime | None, spent: int, minutes: tuple[int, ...], certainty: Certainty
+) -> None:
+    """What began in a gap is charged then, and at each boundary of the gap."""
+    began = NOON + 10 * MINUTE
+    thing = replace(
+        THING, created_at=began, spent=MicroUsdc(spent), next_billing_at=following, reserved=None
+    )
+    found = list(prepaid_entries(None, thing, HOURS, NOON, NOON + 3 * HOUR + MINUTE))
+    assert [NOON + each * MINUTE for each in minutes] == [e.at for e in found]
+    assert {(EntryKind.CHARGE, certainty)} == {(e.kind, e.certainty) for e in found}
+    assert spent == sum(e.amount for e in found)
 
 
 def test_hours_of_the_clock() -> None:
@@ -153,21 +189,21 @@ class Life:
     """A VM that is charged at its boundaries, and its reserve that is topped up, or not."""
 
     def __init__(self, prices: Sequence[int], topped: Sequence[bool]) -> None:
-        self._prices, self._topped = prices, topped
+        self.prices, self.topped = prices, topped
 
     def at(self, epochs: int) -> Thing:
         """After so many boundaries."""
-        spent = 900_000 + sum(self._prices[:epochs])
+        spent = 900_000 + sum(self.prices[:epochs])
         reserved = PRICE + sum(
             (price if topped else 0) - price
-            for price, topped in zip(self._prices[:epochs], self._topped, strict=False)
+            for price, topped in zip(self.prices[:epochs], self.topped, strict=False)
         )
         return replace(
             THING,
             spent=MicroUsdc(spent),
             reserved=MicroUsdc(reserved),
             next_billing_at=NOON + HOUR + epochs * EPOCH,
-            price=MicroUsdc(self._prices[min(epochs, len(self._prices) - 1)]),
+            price=MicroUsdc(self.prices[min(epochs, len(self.prices) - 1)]),
         )
 
 
@@ -197,6 +233,22 @@ def test_entries_add_up_to_the_total(life: Life, some: list[int], others: list[i
         kept -= sum(e.amount for e in found if e.kind is EntryKind.RELEASE)
         first = life.at(min(polls))
         assert last.spent + last.reserved == first.spent + first.reserved + kept
+
+
+@given(lives, st.lists(st.integers(0, 8), min_size=1))
+def test_a_poll_that_is_repeated_adds_nothing(life: Life, polls: list[int]) -> None:
+    """Not even a movement of the reserve."""
+    assert list(seen(life, polls)) == list(seen(life, polls + polls))
+
+
+@given(lives, st.lists(st.integers(0, 8), min_size=2))
+def test_what_is_exact_was_charged_so(life: Life, polls: list[int]) -> None:
+    """The spacing of polls changes what is exact, and nothing exact is wrong at constant prices."""
+    life = Life([life.prices[0]] * 8, life.topped)
+    charges = [e for e in seen(life, polls) if e.kind is EntryKind.CHARGE]
+    assert {Certainty.EXACT} >= {e.certainty for e in charges}
+    passed = range(min(polls), max(polls)) if life.prices[0] else ()
+    assert [NOON + HOUR + n * EPOCH for n in passed] == [e.at for e in charges]
 
 
 @given(st.integers(0, 10**9), st.lists(st.integers(0, 3 * 86_400 * 10**6), min_size=2, max_size=6))
