@@ -1,5 +1,6 @@
 """All settings, typed: TOML file, environment, secret files."""
 
+from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.model import (
     AccountSettings,
     DeliverySettings,
@@ -15,6 +16,7 @@ from fluence_watch.settings.source import find_file, load_settings
 __all__ = [
     "AccountSettings",
     "DeliverySettings",
+    "DigestSettings",
     "LogSettings",
     "PollSettings",
     "ReceiverSettings",

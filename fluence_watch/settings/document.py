@@ -8,6 +8,7 @@ from pydantic import AnyHttpUrl, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from fluence_watch.rules import RULES
+from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.model import (
     AccountSettings,
     ExpectSettings,
@@ -32,6 +33,12 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "url": "slack://token-a/token-b/token-c/#ops",
         "url_file": "/run/secrets/slack-url",
     },
+    "digests": {"receiver": "ops"},
+}
+_ENTRIES: Mapping[str, type[BaseModel]] = {
+    "expect": ExpectSettings,
+    "receivers": ReceiverSettings,
+    "digests": DigestSettings,
 }
 
 
@@ -62,8 +69,7 @@ def example() -> str:
         elif name == "rules":
             blocks += [_example_table(f"[rules.{r.name}]", r.settings) for r in RULES]
         elif name in _SAMPLES:
-            entry = ExpectSettings if name == "expect" else ReceiverSettings
-            blocks.append(_commented(_example_table(f"[[{name}]]", entry, name)))
+            blocks.append(_commented(_example_table(f"[[{name}]]", _ENTRIES[name], name)))
         else:
             blocks.append(_example_table(f"[{name}]", type(info.default)))
     return "\n\n".join(blocks) + "\n"

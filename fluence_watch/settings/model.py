@@ -23,6 +23,8 @@ from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.model.presence import PresenceLimits
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settings
+from fluence_watch.settings.digests import DigestSettings
+from fluence_watch.settings.durations import PositiveDuration
 from fluence_watch.settings.secrets import one_secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
@@ -34,12 +36,6 @@ def _name(value: str) -> str:
             "write 1 to 64 letters, digits, blanks, dots, dashes or underscores; "
             "the first a letter or a digit"
         )
-    return value
-
-
-def _positive(value: timedelta) -> timedelta:
-    if not value:
-        raise ValueError("must be above zero")
     return value
 
 
@@ -56,7 +52,6 @@ def _without_user(value: AnyHttpUrl) -> AnyHttpUrl:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 
 
 def _ports(value: object) -> tuple[Port, ...]:
@@ -265,6 +260,7 @@ class WatchSettings(Settings):
     rules: RulesSettings = RulesSettings()  # type: ignore[valid-type] # made above
     expect: tuple[ExpectSettings, ...] = ()
     receivers: tuple[ReceiverSettings, ...] = ()
+    digests: tuple[DigestSettings, ...] = ()
     _notes: tuple[Problem, ...] = PrivateAttr(default=())
 
     @property

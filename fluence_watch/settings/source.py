@@ -37,6 +37,7 @@ _FILL: Mapping[str, Tables] = {
     "accounts": {},
     "expect": {"vm": "*", "ports": []},
     "receivers": {"name": "unnamed"},
+    "digests": {"receiver": "unnamed"},
 }
 
 Origins = Mapping[Loc, str]

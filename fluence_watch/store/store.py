@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection, delete, select, text
@@ -28,6 +28,9 @@ from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.resources import load_resources, save_resources
 from fluence_watch.store.schema import accounts, alerts, is_open
+
+if TYPE_CHECKING:
+    from fluence_watch.store.digests import DigestStore
 
 T = TypeVar("T")
 
@@ -74,6 +77,13 @@ class Store:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def digests(self) -> "DigestStore":
+        """What digests need of it."""
+        from fluence_watch.store.digests import DigestStore  # noqa: PLC0415 - only with digests
+
+        return DigestStore(self._database)
 
     def check(self) -> None:
         """Raise `StoreError` if the store is not writable. The daemon's readiness needs it."""

@@ -69,11 +69,16 @@ rules = ["*"]
 accounts = ["*"]
 send_resolved = true
 repeat_interval = "0s"
+[[digests]]
+schedule = "0 8 * * 1-5"
+timezone = "UTC"
+catch_up = "12h"
 """
 NEEDED = {
     "accounts": {"api_key": "k"},
     "expect": {"vm": "a", "ports": []},
     "receivers": {"name": "a", "url": "json://h"},
+    "digests": {"receiver": "a"},
 }
 
 

@@ -19,8 +19,9 @@ FILE = """\
 accounts = [{ api_key = "k" }, { name = "second", api_key = "l" }]
 expect = [{ vm = "a", ports = [] }]
 receivers = [{ name = "mail-1", url = "json://h" }, { name = "ops", url = "json://h" }]
+digests = [{ receiver = "ops" }]
 """
-PLACES = {"accounts": "MAIN", "expect": "0", "receivers": "MAIL_1"}
+PLACES = {"accounts": "MAIN", "expect": "0", "receivers": "MAIL_1", "digests": "0"}
 TEXTS = {
     "account": "main",
     "accounts": "main second",
@@ -37,6 +38,9 @@ TEXTS = {
     "rules": "low_balance port_*",
     "store.url": "sqlite:////tmp/x.db",
     "receivers.url": "json://other",
+    "receiver": "mail-1",
+    "schedule": "0 9 * * 1",
+    "timezone": "Europe/Paris",
     "url_file": "secret.txt",
     "vm": "web-*",
 }
