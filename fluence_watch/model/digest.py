@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import Enum, auto
 from typing import NamedTuple
 
-from fluence_watch.model.charge import words_of
+from fluence_watch.model.charge import VM, words_of
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
 
@@ -54,8 +54,8 @@ class Thing(NamedTuple):
 
     @property
     def word(self) -> str:
-        """What it is, if that has to be said: `disk `."""
-        return "" if self.kind == "vm" else f"{words_of(self.kind)[0]} "
+        """What it is, if that has to be said: `disk`."""
+        return "" if self.kind == VM else words_of(self.kind)[0]
 
 
 class Share(NamedTuple):

@@ -45,6 +45,7 @@ def words(fmt: BodyFormat) -> Environment:
         "clock": clock,
         "exactly": exactly,
         "at": at,
+        "bar": markup.bar,
         "code": markup.code,
         "command": markup.command,
         "heading": markup.heading,
