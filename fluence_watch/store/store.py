@@ -27,7 +27,7 @@ from fluence_watch.store.codec import Loader, load_balance, load_costs, load_key
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.resources import load_resources, save_resources
-from fluence_watch.store.schema import accounts, alerts, is_open
+from fluence_watch.store.schema import accounts, alerts, digests, is_open
 
 if TYPE_CHECKING:
     from fluence_watch.store.digests import DigestStore
@@ -84,6 +84,11 @@ class Store:
         from fluence_watch.store.digests import DigestStore  # noqa: PLC0415 - only with digests
 
         return DigestStore(self._database)
+
+    def forget_digests(self) -> None:
+        """Forget how far all digests are, because there are none in the settings."""
+        with self._write() as connection:
+            connection.execute(delete(digests))
 
     def check(self) -> None:
         """Raise `StoreError` if the store is not writable. The daemon's readiness needs it."""
