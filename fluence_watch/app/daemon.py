@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -26,6 +27,9 @@ from fluence_watch.settings import WatchSettings
 from fluence_watch.store import Store
 from fluence_watch.threads import SETTINGS, STORE
 from fluence_watch.web.reports import ReceiverReport
+
+if TYPE_CHECKING:
+    from fluence_watch.app.digests import Digests
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +66,7 @@ class Daemon:
         self._dispatch = Dispatch(store, self.board, clock)
         self._watches = Watches(self._schedule, store, self.board, clock, self._dispatch)
         self._selfwatch = SelfWatch(self._schedule, store, self.board, clock, self._dispatch)
+        self._digests: Digests | None = None
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
@@ -119,11 +124,31 @@ class Daemon:
         await STORE.run(self._note_absent, fresh)
         await self._dispatch.take_over(fresh)
         await self._selfwatch.take_over(fresh)  # looks at the receivers at once
+        await self._take_over_digests(fresh)
         configure_logs(fresh.settings.log)
         self._plan = fresh
         self.board.own.reloaded(self._clock())
         for note in fresh.settings.notes:
             _log.warning("doubtful setting", note=str(note))
+
+    async def _take_over_digests(self, fresh: Setup) -> None:
+        if not fresh.digests and self._digests is None:
+            await STORE.run(self._forget_digests)
+            return
+        from fluence_watch.app.digests import LOOK_SECONDS, Digests  # noqa: PLC0415 - only with digests
+
+        if self._digests is None:
+            self._digests = Digests(self._store, self.board.own, self._clock)
+            # the first look comes after the first polls, so that a late digest knows what is now
+            self._schedule.every(LOOK_SECONDS, "digests", self._digests.look, first=LOOK_SECONDS)
+        self._digests.take_over(fresh.digests)
+
+    def _forget_digests(self) -> None:
+        """Let a digest that is named again later begin anew."""
+        try:
+            self._store.forget_digests()
+        except StoreError as error:
+            _log.error("cannot forget removed digests", error=str(error))
 
     def _note_absent(self, fresh: Setup) -> None:
         """Keep the state of accounts that are missing from the settings, perhaps by mistake."""

@@ -1,7 +1,7 @@
 """From settings to the parts of the program. The only place that builds adapters."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import random
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from fluence_watch.rules.base import Rule, RuleSettings
 from fluence_watch.settings import AccountSettings, PollSettings, ReceiverSettings, WatchSettings
 
 if TYPE_CHECKING:
+    from fluence_watch.app.digest_plan import DigestPlan
     from fluence_watch.notify.delivery import Attempted, Channel, Delivery
 
 _MIB = 2**20
@@ -35,7 +36,7 @@ EVENTS = frozenset(rule.name for rule in RULES if rule.event)
 class Setup:
     """The parts that the settings ask for, checked and not started; keyed by name.
 
-    `routes` and `receivers` have the same keys.
+    `routes` and `receivers` have the same keys. `digests` are keyed by `DigestSettings.key`.
     """
 
     settings: WatchSettings
@@ -43,6 +44,7 @@ class Setup:
     clients: Mapping[str, ClientConfig]
     receivers: Mapping[str, "Channel"]
     routes: Mapping[str, Route]
+    digests: Mapping[str, "DigestPlan"] = field(default_factory=dict)
 
 
 def prepare(settings: WatchSettings) -> Setup:
@@ -70,7 +72,16 @@ def prepare(settings: WatchSettings) -> Setup:
         raise ConfigError(problems)
     policies = {account.name: policy(account, settings) for account in settings.accounts}
     routes = {each.name: _route(each, settings) for each in settings.receivers}
-    return Setup(settings, policies, clients, receivers, routes)
+    return Setup(settings, policies, clients, receivers, routes, _digests(settings, policies))
+
+
+def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:
+    if not settings.digests:
+        return {}
+    from fluence_watch.app.digest_plan import plans  # noqa: PLC0415 - only with digests
+
+    prepaid = {name: policy.billing for name, policy in policies.items()}
+    return {plan.key: plan for plan in plans(settings, prepaid, EVENTS)}
 
 
 def policy(account: AccountSettings, settings: WatchSettings) -> Policy:

@@ -72,6 +72,8 @@ class DataMarkup(Protocol):
 BlockMarkup = Callable[[str], Safe]
 TonedMarkup = Callable[[str, str], Safe]
 """A block in a tone: `critical`, `warning`, `info` or `resolved`."""
+BarMarkup = Callable[[str, int, str], Safe]
+"""A block with a bar below it, so many percent long, in a tone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class Markup:
     paragraph: BlockMarkup
     item: BlockMarkup
     section: TonedMarkup = lambda block, _: _safe(block)
+    bar: BarMarkup = lambda block, _percent, _tone: _listed(block)
+    has_bars: bool = False
     page: TonedMarkup = lambda body, _: _safe(body)
 
 
@@ -196,6 +200,8 @@ MARKUPS: Mapping[BodyFormat, Markup] = {
         paragraph=mail.paragraph,
         item=lambda block: mail.item(_lines(block)),
         section=mail.section,
+        bar=mail.bar,
+        has_bars=True,
         page=lambda body, title: mail.page(_safe(body), title),
     ),
 }

@@ -105,7 +105,7 @@ def render_test(
 ) -> Rendered:
     """Render the message of `notify test`."""
     title = _title("_test_title", fmt, now, of_title(longest), receiver=receiver)
-    body = _page(_text("_test", fmt, now, receiver=receiver), fmt, title)
+    body = _page(text_of("_test", fmt, now, receiver=receiver), fmt, title)
     room = of_body(longest, title)
     return Rendered(title, body if len(body) <= room else "a test"[:room], "info")
 
@@ -139,7 +139,7 @@ def _body(message: Message, shown: Shown, fmt: BodyFormat, now: datetime) -> str
     brief = [item for item in shown.brief if item.status is not Status.MISSED]
     missed = [item for item in shown.brief if item.status is Status.MISSED]
     listed = set(map(id, (*shown.full, *shown.brief)))
-    return _text(
+    return text_of(
         "_message",
         fmt,
         now,
@@ -190,7 +190,8 @@ def _words_of(facts: object, fmt: BodyFormat, now: datetime) -> "TemplateModule"
     return macros_of(facts, fmt, now)
 
 
-def _text(template: str, fmt: BodyFormat, now: datetime, **values: object) -> str:
+def text_of(template: str, fmt: BodyFormat, now: datetime, **values: object) -> str:
+    """The template, filled with the values, without needless blank lines."""
     from fluence_watch.notify.words import filled  # noqa: PLC0415 - it loads Jinja
 
     text = filled(template, fmt, {"now": now, **values})
@@ -204,5 +205,5 @@ def _page(body: str, fmt: BodyFormat, title: str) -> str:
 
 def _title(template: str, fmt: BodyFormat, now: datetime, longest: int, **values: object) -> str:
     """A title is text in every format: services show it as such, or put it into a body."""
-    text = _text(template, fmt.of_title, now, **values)
+    text = text_of(template, fmt.of_title, now, **values)
     return str(MARKUPS[fmt.of_title].text(text, longest))

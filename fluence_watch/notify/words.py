@@ -47,6 +47,7 @@ def words(fmt: BodyFormat) -> Environment:
         "exactly": exactly,
         "gib": lambda size: f"{size / 2**30:.4g} GiB",
         "at": at,
+        "bar": markup.bar,
         "code": markup.code,
         "command": markup.command,
         "heading": markup.heading,

@@ -1,6 +1,7 @@
 """All settings, typed: TOML file, environment, secret files."""
 
 from fluence_watch.settings.budgets import BudgetSettings
+from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.model import (
     AccountSettings,
     DeliverySettings,
@@ -17,6 +18,7 @@ __all__ = [
     "AccountSettings",
     "BudgetSettings",
     "DeliverySettings",
+    "DigestSettings",
     "LogSettings",
     "PollSettings",
     "ReceiverSettings",

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from fluence_watch.rules import RULES
 from fluence_watch.settings.budgets import BudgetSettings
+from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.model import (
     AccountSettings,
     ExpectSettings,
@@ -34,11 +35,13 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "url": "slack://token-a/token-b/token-c/#ops",
         "url_file": "/run/secrets/slack-url",
     },
+    "digests": {"receiver": "ops"},
 }
 _ENTRIES: Mapping[str, type[BaseModel]] = {
     "expect": ExpectSettings,
     "budgets": BudgetSettings,
     "receivers": ReceiverSettings,
+    "digests": DigestSettings,
 }
 
 

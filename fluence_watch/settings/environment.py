@@ -16,7 +16,8 @@ PREFIX = "FLUENCE_WATCH_"
 OWN = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE", "NOTIFY_URLS", "NOTIFY_URLS_FILE"})
 TWINS = {"api_key": "api_key_file", "url": "url_file"}
 TWINS |= {file: secret for secret, file in TWINS.items()}
-_ENTRIES = frozenset({"accounts", "expect", "budgets", "receivers"})
+_ENTRIES = frozenset({"accounts", "budgets", "digests", "expect", "receivers"})
+_NAMELESS = frozenset({"digests", "expect"})
 _LISTS = frozenset({"rules", "accounts", "ports", "vms", "thresholds"})
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # Kubernetes sets these in pods of a namespace with a service called fluence-watch.
@@ -100,7 +101,7 @@ class Overlay:
             place = _find(entries, part)
             if place is None:
                 place = len(entries)
-                entries.append({} if part.isdigit() or section == "expect" else {"name": part})
+                entries.append({} if part.isdigit() or section in _NAMELESS else {"name": part})
                 self.origins[section, place] = variable
             self._places[section, part] = place
         return self._places[section, part]

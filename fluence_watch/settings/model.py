@@ -23,14 +23,10 @@ from fluence_watch.model.presence import PresenceLimits
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settings
 from fluence_watch.settings.budgets import BudgetSettings
+from fluence_watch.settings.digests import DigestSettings
+from fluence_watch.settings.durations import PositiveDuration
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.secrets import one_secret
-
-
-def _positive(value: timedelta) -> timedelta:
-    if not value:
-        raise ValueError("must be above zero")
-    return value
 
 
 def _sqlite(value: str) -> str:
@@ -43,9 +39,6 @@ def _without_user(value: AnyHttpUrl) -> AnyHttpUrl:
     if value.username or value.password:
         raise ValueError("write it without a user name and a password: the key goes into api_key")
     return value
-
-
-PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 
 
 def _ports(value: object) -> tuple[Port, ...]:
@@ -255,6 +248,7 @@ class WatchSettings(Settings):
     expect: tuple[ExpectSettings, ...] = ()
     budgets: tuple[BudgetSettings, ...] = ()
     receivers: tuple[ReceiverSettings, ...] = ()
+    digests: tuple[DigestSettings, ...] = ()
     _notes: tuple[Problem, ...] = PrivateAttr(default=())
 
     @property

@@ -38,6 +38,7 @@ _FILL: Mapping[str, Tables] = {
     "expect": {"vm": "*", "ports": []},
     "budgets": {"name": "unnamed", "monthly_usdc": 1},
     "receivers": {"name": "unnamed"},
+    "digests": {"receiver": "unnamed"},
 }
 
 Origins = Mapping[Loc, str]

@@ -1,6 +1,7 @@
 """Alerts as rows: the open alerts, those that a receiver may still be due, and the history."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -13,6 +14,8 @@ from fluence_watch.store.codec import dump, load_facts
 from fluence_watch.store.schema import accounts, alerts, is_open
 
 _log = structlog.get_logger(__name__)
+
+_MOST = 10_000
 
 _ALERTS = select(alerts, accounts.c.name.label("account")).join_from(alerts, accounts)
 _THIS_ONE = (
@@ -59,6 +62,17 @@ def load_history(connection: Connection, account: str | None, limit: int) -> lis
     if account is not None:
         query = query.where(accounts.c.name == account)
     return list(_readable(connection.execute(query.limit(limit))))
+
+
+def load_overlapping(
+    connection: Connection, names: Collection[str], since: datetime, until: datetime
+) -> list[Alert]:
+    """The resolved alerts of these accounts that fired between the two times, newest first."""
+    query = _ALERTS.where(
+        alerts.c.ends_at >= since, alerts.c.starts_at < until, accounts.c.name.in_(names)
+    )
+    newest = alerts.c.ends_at.desc(), alerts.c.id.desc()
+    return list(_readable(connection.execute(query.order_by(*newest).limit(_MOST))))
 
 
 def save_alerts(connection: Connection, account_id: int, change: Change) -> None:

@@ -29,7 +29,10 @@ from fluence_watch.store.costs import load_begins, load_charged, load_costs, sum
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.resources import load_resources, save_resources
-from fluence_watch.store.schema import accounts, alerts, is_open
+from fluence_watch.store.schema import accounts, alerts, digests, is_open
+
+if TYPE_CHECKING:
+    from fluence_watch.store.digests import DigestStore
 
 if TYPE_CHECKING:
     from fluence_watch.model.budget import Budget, Tally
@@ -79,6 +82,18 @@ class Store:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def digests(self) -> "DigestStore":
+        """What digests need of it."""
+        from fluence_watch.store.digests import DigestStore  # noqa: PLC0415 - only with digests
+
+        return DigestStore(self._database)
+
+    def forget_digests(self) -> None:
+        """Forget how far all digests are, because there are none in the settings."""
+        with self._write() as connection:
+            connection.execute(delete(digests))
 
     def check(self) -> None:
         """Raise `StoreError` if the store is not writable. The daemon's readiness needs it."""

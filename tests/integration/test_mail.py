@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern
+from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -17,15 +18,25 @@ from apprise.manager_plugins import NotificationManager
 from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.telling import Line, Reason
+from fluence_watch.app.digests import Digests
+from fluence_watch.app.wiring import prepare
 from fluence_watch.errors import NotifyError
+from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.notify.digest import render_digest
 from fluence_watch.notify.receiver import MAIL, Receiver, parse_receiver
 from fluence_watch.notify.render import Rendered, render
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.port_drift import Direction, PortDrift
+from fluence_watch.settings import WatchSettings
+from fluence_watch.simulator import SettableClock
+from fluence_watch.store import Store
+from tests.digests import NOW as SAMPLE
+from tests.digests import fleet
 
 NOW = datetime(2026, 4, 16, 17, 17, tzinfo=UTC)
 DUE = NOW + timedelta(minutes=42)
+SIX = datetime(2026, 4, 16, 18, 0, tzinfo=UTC)
 
 
 @dataclass
@@ -176,6 +187,61 @@ async def test_no_header_can_be_put_in_by_a_name(receiver: Receiver, mailbox: Ma
     x = "x Bcc: thief@example.com <script>"
     assert f"CRITICAL {x} ends 17:59 UTC (in 42 min): top up 0.20 USDC" == mail["Subject"]
     assert "<script" not in part(mail, "text/html")
+
+
+async def test_a_digest_is_mailed_once(
+    receiver: Receiver, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    """Over looks and restarts; what the server refuses first is mailed later, and says so."""
+    clock, own = SettableClock(NOW), OwnMetrics("test")
+    plans = prepare(with_digest(receiver._url)).digests
+    with Store.open(f"sqlite:///{tmp_path}/watch.db") as store:
+
+        async def look(at: datetime) -> None:
+            """Start the daemon's part anew, and look."""
+            digests = Digests(store, own, clock)
+            digests.take_over(plans)
+            clock.advance(at - clock())
+            await digests.look()
+
+        await look(NOW)
+        mailbox.refusal = "451 try later"
+        await look(SIX)
+        mailbox.refusal = ""
+        for minutes in (10, 20, 30):
+            await look(SIX + timedelta(minutes=minutes))
+    for plan in plans.values():
+        await plan.channel.aclose()  # type: ignore[attr-defined] # a real receiver
+
+    assert "[DIGEST, late] no costs known · main" == mailbox.mail()["Subject"]
+    assert "It was due 18:00 UTC, 10 min ago." in part(mailbox.mail(), "text/plain")
+
+
+async def test_a_digest_has_its_bars_in_html_and_its_numbers_in_text(
+    receiver: Receiver, mailbox: Mailbox
+) -> None:
+    """Nothing is loaded or attached, so nothing can be blocked."""
+    await receiver.send(render_digest(fleet(20, disks=1), receiver.format, SAMPLE))
+    mail = mailbox.mail()
+    html, text = part(mail, "text/html"), part(mail, "text/plain").replace("\r\n", "\n")
+
+    assert {"text/plain", "text/html"} == {each.get_content_type() for each in mail.iter_parts()}
+    assert "<img" not in html
+    assert 22 == html.count('aria-hidden="true"')
+    assert "\nSun 2026-04-12: 6.173200\n" in text
+    assert "\nbuild-4 (0x7bbc1b): until 14:00 UTC, in 5 h 59 min\n" in text
+    assert "\nfluence-watch disk rm 9928c41e-7d1f-4a52 --account main" in text
+
+
+def with_digest(url: str) -> WatchSettings:
+    """Settings with a digest at six in the evening."""
+    return WatchSettings.model_validate(
+        {
+            "accounts": [{"name": "main", "api_key": "k"}],
+            "receivers": [{"name": "ops", "url": url, "rules": []}],
+            "digests": [{"receiver": "ops", "schedule": "0 18 * * *"}],
+        }
+    )
 
 
 async def test_refused_mail_is_an_error(receiver: Receiver, mailbox: Mailbox) -> None:

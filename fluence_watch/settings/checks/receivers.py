@@ -59,12 +59,13 @@ def globs_match(settings: WatchSettings) -> Iterator[Doubt]:
     """Each glob of a receiver matches an existing rule or account."""
     rules = [rule.name for rule in RULES]
     accounts = [account.name for account in settings.accounts]
+    with_digest = {digest.receiver for digest in settings.digests}
     for number, receiver in enumerate(settings.receivers):
         where: Loc = ("receivers", number, "rules")
         dead = [glob for glob in receiver.rules if not matching((glob,), rules)]
         yield from (error(unmatched("rule", glob, rules), where) for glob in dead)
         yield from _accounts_match(receiver, ("receivers", number, "accounts"), accounts)
-        if not receiver.rules:
+        if not receiver.rules and receiver.name not in with_digest:
             yield note("an empty list: this receiver is never notified", where)
 
 

@@ -1,10 +1,13 @@
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
+from fluence_watch.store import Store
 
 Run = Callable[..., Any]
 
@@ -79,3 +82,37 @@ def test_there_is_nobody(run: Run, receiver: str) -> None:
     ran = run("notify", "test", "--receiver", "boss", NOTIFY_URLS=receiver)
     assert 2 == ran.code
     assert "--receiver: there is no 'boss'; there are: notify-1" in ran.err
+
+
+DIGEST = {"API_KEY": "k", "DIGESTS__0__RECEIVER": "notify-1", "DIGESTS__0__SCHEDULE": "0 8 * * *"}
+
+
+def test_a_digest_is_printed_and_sent(run: Run, receiver: str, posts: list[dict[str, Any]]) -> None:
+    """From what the daemon stored; no daemon needs to run, and nothing of its own changes."""
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        before = store.digests.progress()
+    ran = run("notify", "digest", NOTIFY_URLS=receiver, **DIGEST)
+
+    assert 0 == ran.code
+    assert re.match(
+        r"To notify-1, next (\d{4}-\d\d-\d\d )?08:00 UTC:\n\n\[DIGEST\] no costs known · main\n\n",
+        ran.out,
+    )
+    assert "Account main was never read." in ran.out
+    assert [] == posts
+
+    ran = run("notify", "digest", "--send", "--receiver", "notify-1")
+    assert (0, "notify-1: sent\n") == (ran.code, ran.out)
+    assert ["[DIGEST] no costs known · main"] == [each["title"] for each in posts]
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        assert before == store.digests.progress()
+
+
+def test_there_is_no_digest(run: Run, receiver: str) -> None:
+    """None at all, none of that receiver, or no daemon that stored anything."""
+    ran = run("notify", "digest", API_KEY="k", NOTIFY_URLS=receiver)
+    assert (2, "fluence-watch: digests: there are none: add [[digests]] to the file\n") == (ran.code, ran.err)  # fmt: skip
+    ran = run("notify", "digest", **DIGEST)
+    assert "there is no store at" in ran.err
+    ran = run("notify", "digest", "--receiver", "boss")
+    assert "digests: there are none for receiver 'boss'" in ran.err

@@ -7,7 +7,7 @@ import pytest
 from fluence_watch import rules
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings import WatchSettings
-from fluence_watch.settings.checks import CHECKS, accounts, budgets, receivers, timing
+from fluence_watch.settings.checks import CHECKS, accounts, budgets, digests, receivers, timing
 from fluence_watch.settings.checks.doubt import Doubt
 
 Load = Callable[..., WatchSettings]
@@ -23,6 +23,8 @@ RULES = f"there are: {', '.join(rule.name for rule in rules.RULES)}"
 DISABLED = "".join(
     f"[rules.{name}]\nenabled = false\n" for name in RULES.removeprefix("there are: ").split(", ")
 )
+
+DIGEST = '[[digests]]\nreceiver = "ops"\n'
 
 ERRORS: list[tuple[Check, str, int | None, str, str]] = [
     (accounts.some_account, OPS, None, "accounts",
@@ -46,6 +48,12 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      '\'low_*, vm_*\' is one glob with a comma in it, and matches no rule: write ["low_*", "vm_*"]'),
     (receivers.globs_match, BOTH + 'accounts = ["mian"]\n', 6, "receivers[0].accounts",
      "'mian' matches no account; did you mean 'main'?"),
+    (digests.receivers_exist, BOTH + '[[digests]]\nreceiver = "opps"\n', 7, "digests[0].receiver",
+     "there is no receiver 'opps'; did you mean 'ops'?"),
+    (digests.receivers_exist, BOTH + '[[digests]]\nreceiver = "quite-else"\n', 7, "digests[0].receiver",
+     "there is no receiver 'quite-else'; there are: ops"),
+    (digests.digests_differ, BOTH + DIGEST + DIGEST + 'schedule = "0  8 * * 1-5"\n', 10, "digests[1].schedule",
+     "the same receiver, schedule and timezone as digests[0]"),
     (timing.charges_are_seen, BOTH + '[poll]\ninterval = "1h"\n', 7, "poll.interval",
      "billing_due misses charges: 1h between polls, lead_time 1h; make poll.interval the shorter, or disable the rule"),
     (timing.charges_are_seen, BOTH + '[rules.billing_due]\nlead_time = "50s"\n', 7, "rules.billing_due.lead_time",
@@ -128,6 +136,7 @@ FINE = [
     BOTH + 'rules = ["budget"]\nmin_severity = "critical"\n' + BUDGET,
     BOTH + BUDGET + 'accounts = ["m*"]\nthresholds = [100, 20, 100]\n',
     BOTH + "[rules.account_low]\nmin_days = 0\n",
+    BOTH + "rules = []\n" + DIGEST + DIGEST + 'schedule = "0 8 1 * *"\ntimezone = "Europe/Paris"\n',
     ACCOUNT + 'dialect = "cloud"\n' + OPS + '[poll]\ninterval = "1h"\n',
     ACCOUNT + 'base_url = "http://127.0.0.1:9825"\nepoch = "1h"\n' + OPS,
     ACCOUNT + 'base_url = "http://simulator:9825"\n' + OPS,

@@ -74,12 +74,17 @@ rules = ["*"]
 accounts = ["*"]
 send_resolved = true
 repeat_interval = "0s"
+[[digests]]
+schedule = "0 8 * * 1-5"
+timezone = "UTC"
+catch_up = "12h"
 """
 NEEDED = {
     "accounts": {"api_key": "k"},
     "expect": {"vm": "a", "ports": []},
     "budgets": {"name": "a", "monthly_usdc": 5},
     "receivers": {"name": "a", "url": "json://h"},
+    "digests": {"receiver": "a"},
 }
 
 

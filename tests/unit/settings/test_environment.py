@@ -20,8 +20,15 @@ accounts = [{ api_key = "k" }, { name = "second", api_key = "l" }]
 expect = [{ vm = "a", ports = [] }]
 budgets = [{ name = "team", monthly_usdc = 5 }]
 receivers = [{ name = "mail-1", url = "json://h" }, { name = "ops", url = "json://h" }]
+digests = [{ receiver = "ops" }]
 """
-PLACES = {"accounts": "MAIN", "expect": "0", "budgets": "TEAM", "receivers": "MAIL_1"}
+PLACES = {
+    "accounts": "MAIN",
+    "expect": "0",
+    "budgets": "TEAM",
+    "receivers": "MAIL_1",
+    "digests": "0",
+}
 TEXTS = {
     "account": "main",
     "accounts": "main second",
@@ -39,6 +46,9 @@ TEXTS = {
     "rules.funds_exhausted_soon.warn": "2d",
     "store.url": "sqlite:////tmp/x.db",
     "receivers.url": "json://other",
+    "receiver": "mail-1",
+    "schedule": "0 9 * * 1",
+    "timezone": "Europe/Paris",
     "url_file": "secret.txt",
     "thresholds": "10 20",
     "budgets.monthly_usdc": "7",

@@ -1,0 +1,97 @@
+"""What is needed to make and to send a digest, and how it is made from the store."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from fluence_watch.alerting.slots import Cron, period_of
+from fluence_watch.model.billing import Billing
+from fluence_watch.model.digest import Digest, Period
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.settings import DigestSettings, WatchSettings
+from fluence_watch.views.digest import Account, Ledger, Slot, digest_of
+from fluence_watch.views.digest.spent import CHART_DAYS
+
+if TYPE_CHECKING:
+    from fluence_watch.notify.delivery import Channel
+    from fluence_watch.store import Store
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DigestPlan:
+    """A digest of the settings. `accounts` has those that it is about, and how each is prepaid.
+
+    The `channel` is its own, so that it and the alerts never wait for each other. `events` are the
+    rules whose alerts have no end.
+    """
+
+    key: str
+    cron: Cron
+    catch_up: timedelta
+    channel: "Channel"
+    accounts: Mapping[str, Billing]
+    events: Collection[str]
+
+    def made(self, store: "Store", slot: datetime, now: datetime) -> Digest:
+        """The digest of this slot, from what is stored now.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        names, period = list(self.accounts), period_of(self.cron, slot)
+        first, last = _midnight(period.first), _midnight(period.last + _DAY)
+        following = self.cron.following(max(now, slot)) or now + _DAY
+        return digest_of(
+            [Account(name, store.load(name).state, self.accounts[name]) for name in names],
+            _ledger(store, names, period, now),
+            store.digests.alerts(names, first, last),
+            Slot(slot, period, following),
+            now=now,
+            events=self.events,
+        )
+
+
+def plans(
+    settings: WatchSettings,
+    prepaid: Mapping[str, Billing],
+    events: Collection[str],
+) -> Iterator[DigestPlan]:
+    """The digests of the settings. `prepaid` says of each account how it is paid if it is prepaid."""
+    from fluence_watch.notify.receiver import parse_receiver  # noqa: PLC0415 - see `wiring.delivery`
+
+    receivers = {each.name: each for each in settings.receivers}
+    for digest in settings.digests:
+        to = receivers[digest.receiver]
+        yield DigestPlan(
+            digest.key,
+            _cron(digest),
+            digest.catch_up,
+            parse_receiver(to.name, to.apprise_url),
+            {n: each for n, each in prepaid.items() if any(fnmatchcase(n, g) for g in to.accounts)},
+            events,
+        )
+
+
+def _cron(digest: DigestSettings) -> Cron:
+    return Cron(digest.schedule, digest.timezone)
+
+
+def _ledger(store: "Store", names: Collection[str], period: Period, now: datetime) -> Ledger:
+    part, month = store.digests, now.astimezone(UTC).date().replace(day=1)
+    begin = min(month, period.last - CHART_DAYS * _DAY)
+    days = part.by_day(names, begin, max(now.date(), period.last))
+    return Ledger(
+        part.by_thing(names, *period),
+        part.by_thing(names, *period.before),
+        part.first_days(names),
+        MicroUsdc(sum(amount for day, amount in days.items() if day >= month)),
+        days,
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,47 @@
+"""An account as its last poll left it."""
+
+from dataclasses import dataclass
+
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.charge import VM
+from fluence_watch.model.digest import Thing
+from fluence_watch.model.finding import VmRef
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.resource import Resource, ResourceRef
+from fluence_watch.model.vm import Vm
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The stored state of an account. `prepaid` is how its VMs are paid where they are prepaid."""
+
+    name: str
+    state: AccountState
+    prepaid: Billing
+
+    @property
+    def billing(self) -> Billing:
+        """How its VMs are paid: only of a metered account, time is counted."""
+        return self.prepaid if self.state.counted_at is None else METERED
+
+    @property
+    def known(self) -> list[KnownVm]:
+        """The VMs that are listed."""
+        return [each for each in self.state.known.values() if each.missing_since is None]
+
+    @property
+    def vms(self) -> list[Vm]:
+        """The same, as last known."""
+        return [each.last_known for each in self.known]
+
+    @property
+    def resources(self) -> list[Resource]:
+        """The disks, addresses and GPU instances that are listed and billed."""
+        known = self.state.resources.values()
+        return [each.resource for each in known if each.missing_since is None]
+
+    def thing(self, of: Vm | VmRef | Resource | ResourceRef) -> Thing:
+        """The reference to something in it."""
+        kind = of.kind.value if isinstance(of, Resource | ResourceRef) else VM
+        return Thing(self.name, kind, of.id, of.name)

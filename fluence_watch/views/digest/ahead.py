@@ -1,0 +1,108 @@
+"""What comes until the next digest, and how long the money lasts."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from fluence_watch.model.billing import Billing
+from fluence_watch.model.digest import Ahead, FailedTopUp, Funded, Runway
+from fluence_watch.model.funding import FOREVER, account_funded_until, cost_until, funded_until
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Resource
+from fluence_watch.model.vm import Vm
+from fluence_watch.views.digest.account import Account
+
+GRACE = timedelta(minutes=15)
+"""How long after a charge the top-up may come."""
+
+
+class _Charges(NamedTuple):
+    """The charges of one prepaid thing: how many, at which price, and the first of them."""
+
+    number: int
+    price: MicroUsdc | None
+    first: datetime
+
+
+def ahead_of(accounts: Sequence[Account], now: datetime, until: datetime) -> Ahead | None:
+    """What comes from now to the next digest; `None` if nothing does."""
+    charges = [each for account in accounts for each in _charges(account, now, until)]
+    ahead = Ahead(
+        until=until,
+        charges=sum(each.number for each in charges),
+        unpriced=sum(each.number for each in charges if each.price is None),
+        amount=MicroUsdc(sum(each.number * (each.price or 0) for each in charges)),
+        first=min((each.first for each in charges), default=None),
+        metered=MicroUsdc(sum(_metered(account, now, until) for account in accounts)),
+        failed=[each for account in accounts for each in _failed(account, now)],
+        funded=sorted(_funded(accounts, now), key=lambda each: (each.until, each.of)),
+        runways=sorted(_runways(accounts, now), key=lambda each: (each.until, each.account)),
+    )
+    some = ahead.charges or ahead.metered or ahead.failed or ahead.funded or ahead.runways
+    return ahead if some else None
+
+
+def _paid(account: Account) -> Iterator[tuple[Vm | Resource, Billing]]:
+    """What is billed, and how."""
+    for vm in account.vms:
+        if vm.is_billed:
+            yield vm, account.billing
+    for each in account.resources:
+        yield each, each.billing
+
+
+def _charges(account: Account, now: datetime, until: datetime) -> Iterator[_Charges]:
+    for thing, billing in _paid(account):
+        first = thing.next_billing_at
+        if not billing.prepaid or first is None:
+            continue
+        passed = max(0, -((first - now) // billing.period))  # of a poll of long ago
+        first += passed * billing.period
+        number = -((first - until) // billing.period)
+        if number > 0:
+            yield _Charges(number, thing.price, first)
+
+
+def _metered(account: Account, now: datetime, until: datetime) -> int:
+    """What is paid by the second meanwhile; an unknown price counts for nothing."""
+    costs = (
+        cost_until(thing, now, until, billing)
+        for thing, billing in _paid(account)
+        if not billing.prepaid
+    )
+    return sum(filter(None, costs))
+
+
+def _funded(accounts: Sequence[Account], now: datetime) -> Iterator[Funded]:
+    for account in accounts:
+        refilled = {
+            each.vm.key for each in account.known if each.boundaries and _is_refilled(each, now)
+        }
+        for thing, billing in _paid(account):
+            until = funded_until(thing, billing) if billing.prepaid else None
+            if until is not None and until != FOREVER:
+                yield Funded(account.thing(thing), until, thing.key in refilled)
+
+
+def _is_refilled(entry: KnownVm, now: datetime) -> bool:
+    return entry.boundaries is not None and entry.boundaries.is_topped_up(now, GRACE)
+
+
+def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
+    for entry in account.known:
+        last, vm = entry.boundaries, entry.last_known
+        if last is None or not vm.is_billed or not account.billing.prepaid:
+            continue
+        if not (last.covered or last.refilled) and now - last.passed_at >= GRACE:
+            yield FailedTopUp(account.thing(vm), last.passed_at, vm.next_billing_at)
+
+
+def _runways(accounts: Sequence[Account], now: datetime) -> Iterator[Runway]:
+    for each in accounts:
+        balance = each.state.balance
+        if balance is None:
+            continue
+        until = account_funded_until(balance, each.vms, now, each.billing, each.resources)
+        if until is not None and until != FOREVER:
+            yield Runway(each.name, until)

@@ -1,0 +1,44 @@
+"""Which alerts fired in the period, and which fire still."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.model.digest import AlertLine, Fired, RuleCount
+from fluence_watch.views.digest.account import Account
+
+
+def fired_in(
+    accounts: Sequence[Account], ended: Collection[Alert], events: Collection[str]
+) -> Fired | None:
+    """The alerts, worst first; `None` if there were none."""
+    firing = [
+        _line(alert, events)
+        for account in accounts
+        for alert in account.state.alerts.values()
+        if alert.state is State.FIRING
+    ]
+    over = [_line(alert, events) for alert in ended if alert.starts_at]
+    if not firing and not over:
+        return None
+    counts = Counter(each.fingerprint.rule for each in over)
+    return Fired(
+        firing=sorted(firing, key=_worst_first),
+        ended=sorted(over, key=_worst_first),
+        counts=[RuleCount(*each) for each in counts.most_common()],
+    )
+
+
+def _line(alert: Alert, events: Collection[str]) -> AlertLine:
+    is_event = alert.fingerprint.rule in events
+    return AlertLine(
+        alert.fingerprint,
+        alert.severity,
+        alert.facts,
+        alert.starts_at or alert.active_at,
+        None if is_event else alert.ends_at,
+    )
+
+
+def _worst_first(line: AlertLine) -> tuple[object, ...]:
+    return -line.severity.rank, line.starts_at, line.fingerprint
