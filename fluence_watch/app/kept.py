@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.state import AccountState, Change, Stored
@@ -10,6 +10,7 @@ from fluence_watch.app.decide import Decision
 from fluence_watch.errors import StoreConflictError
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.spending import Spending, hour_of
 from fluence_watch.store import Store
 
 Decide = Callable[[AccountState], Decision]
@@ -23,6 +24,7 @@ class Kept:
         self._account = account
         self._version = stored.version
         self._charged: tuple[date, MicroUsdc] | None = None
+        self._spending: Spending | None = None
         self.state = stored.state
 
     def change(self, decide: Decide) -> Decision:
@@ -50,6 +52,17 @@ class Kept:
         if self._charged is None or self._charged[0] != day:
             self._charged = day, self._store.charged_since(self._account, day)
         return self._charged[1]
+
+    def spending(self, now: datetime, is_odd: Callable[[Spending], bool]) -> Spending:
+        """What the account spends today, against the days before, read anew once an hour.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        hour = hour_of(now)
+        if self._spending is None or self._spending.hour != hour:
+            self._spending = self._store.spending(self._account, hour, is_odd)
+        return self._spending
 
     def _commit(self, decision: Decision) -> Decision:
         after = decision.after

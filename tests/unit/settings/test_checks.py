@@ -20,7 +20,7 @@ SECOND = '[[accounts]]\nname = "b"\napi_key = "l"\n'
 NOBODY = "there are no [[receivers]], and FLUENCE_WATCH_NOTIFY_URLS is not set: nobody is notified"
 RULES = (
     "there are: low_balance, account_low, debt, vm_vanished, vm_status, port_drift, ssh_key_drift, "
-    "price_changed, public_ip_changed, billing_due, bill_mismatch, budget, "
+    "price_changed, public_ip_changed, billing_due, bill_mismatch, budget, spend_anomaly, "
     "idle_resource, overpriced, gpu_reserve, gpu_status, "
     "vm_unreadable, poll_failing, delivery_failing"
 )
