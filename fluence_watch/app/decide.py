@@ -31,6 +31,7 @@ from fluence_watch.model.note import (
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
+from fluence_watch.model.spending import Spending
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules import bill_mismatch, debt, evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
@@ -97,12 +98,15 @@ def decide(
     policy: Policy,
     notes: Sequence[Note] = (),
     fault: str = "",
+    *,
+    spending: Spending | None = None,
 ) -> Decision:
     """The state after a poll, and the alerts that it ended.
 
     `notes` are actions of users. The state after it knows what they did to VMs, also when
     the poll failed; notes on SSH keys are for the polls of the next hour too. `fault` is the error of
-    our own in an earlier poll, as long as no whole one went well.
+    our own in an earlier poll, as long as no whole one went well. `spending` is what the ledger has
+    of today and the days before, `None` if that is unknown.
     """
     now, billing = outcome.taken_at, policy.billing_of(outcome)
     remembered = replace(before, known=apply_notes(before.known, notes))
@@ -132,6 +136,7 @@ def decide(
         missing=missing,
         costs=books.costs,
         last_good_at=before.last_good_at,
+        spending=spending,
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.state import AccountState, Change, Stored
@@ -10,6 +10,7 @@ from fluence_watch.app.decide import Decision
 from fluence_watch.errors import StoreConflictError
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.spending import Spending, hour_of
 from fluence_watch.store import Store
 
 Decide = Callable[[AccountState], Decision]
@@ -27,6 +28,7 @@ class Kept:
         self._since: tuple[date, MicroUsdc] | None = None
         self._charged: Mapping[str, MicroUsdc] | None = None
         self._moved: frozenset[str] = frozenset()  # since that was read
+        self._spending: Spending | None = None
         self.state = stored.state
 
     def change(self, decide: Decide) -> Decision:
@@ -67,6 +69,17 @@ class Kept:
             self._charged = {**self._charged, **self._store.charged(self._account, self._moved)}
         self._moved = frozenset()
         return self._charged
+
+    def spending(self, now: datetime, is_odd: Callable[[Spending], bool]) -> Spending:
+        """What the account spends today, against the days before, read anew once an hour.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        hour = hour_of(now)
+        if self._spending is None or self._spending.hour != hour:
+            self._spending = self._store.spending(self._account, hour, is_odd)
+        return self._spending
 
     def _commit(self, decision: Decision) -> Decision:
         after = decision.after

@@ -28,8 +28,11 @@ from fluence_watch.model.snapshot import (
     INTERNAL_ERROR,
     Outcome,
     PollFailure,
+    Snapshot,
     build_snapshot,
 )
+from fluence_watch.model.spending import Spending
+from fluence_watch.rules import spend_anomaly
 from fluence_watch.rules.base import Need
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
@@ -201,11 +204,11 @@ class Watch:
         if isinstance(outcome, PollFailure) and outcome.internal:
             return self._judge_internal(policy, outcome, started)
         notes, unread = self._notes(policy.account)
-        fault = self._fault
+        fault, spending = self._fault, self._spending(policy, outcome)
         return self._decided(
             policy,
             outcome,
-            lambda state: decide(state, outcome, policy, notes, fault),
+            lambda state: decide(state, outcome, policy, notes, fault, spending=spending),
             started,
             unread,
         )
@@ -248,6 +251,18 @@ class Watch:
             paused=decision.paused,
             month_to_date=_unless_unreadable(lambda: self._kept.charged_since(month)),
             charged=_unless_unreadable(self._kept.charged),
+        )
+
+    def _spending(self, policy: Policy, outcome: Outcome) -> Spending | None:
+        """What the account spends, if a rule judges it now and the store can be read."""
+        settings = policy.rules[spend_anomaly.NAME]
+        assert isinstance(settings, spend_anomaly.SpendAnomalySettings)
+        if not settings.enabled or not isinstance(outcome, Snapshot):
+            return None
+        return _unless_unreadable(
+            lambda: self._kept.spending(
+                outcome.taken_at, lambda found: spend_anomaly.is_odd(found, settings)
+            )
         )
 
     def _internal(self, where: str, error: Exception) -> PollFailure:

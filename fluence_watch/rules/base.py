@@ -26,6 +26,7 @@ from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.presence import Presence
 from fluence_watch.model.snapshot import PollFailure, Snapshot
+from fluence_watch.model.spending import Spending
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.model.vm import Vm
@@ -127,6 +128,7 @@ class Situation:
     `missing` says which of them are lost.
     `costs` are what the latest days should cost, where the account is metered.
     `last_good_at` is the successful poll before, `None` before the first.
+    `spending` is what the ledger has of today and the days before, `None` if that is unknown.
     `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
     `enabled` are the names of the rules that are evaluated; `evaluate` sets it.
@@ -158,6 +160,7 @@ class Situation:
     costs: tuple[DayCost, ...] = ()
     last_good_at: datetime | None = None
     enabled: frozenset[str] = frozenset()
+    spending: Spending | None = None
     firing: frozenset[Fingerprint] = frozenset()
     budgets: Sequence[BudgetState] | None = ()
 

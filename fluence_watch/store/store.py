@@ -1,7 +1,8 @@
 """The store. Every public operation is one transaction and may be called from any thread."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from fluence_watch.model.budget import Budget, Tally
+    from fluence_watch.model.spending import Hour, Spending
 
 T = TypeVar("T")
 
@@ -240,6 +242,19 @@ class Store:
 
         with self._read() as connection:
             return tallies(budgets, load_spenders(connection, first))
+
+    def spending(
+        self, account: str, hour: "Hour", is_odd: "Callable[[Spending], bool]"
+    ) -> "Spending":
+        """What the account spent by that hour, and before; with the things, if it is odd."""
+        from fluence_watch.store.spending import load_spending, load_things  # noqa: PLC0415 - only for its rule
+
+        with self._read() as connection:
+            found = load_spending(connection, account, hour)
+            if not is_odd(found):
+                return found
+            days = len(found.days)
+            return replace(found, things=load_things(connection, account, hour, days))
 
     def entries(self, account: str, key: str) -> list[Entry]:
         """What moved of a VM or a resource, in its order, as long as it is kept."""

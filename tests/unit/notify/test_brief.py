@@ -20,6 +20,7 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
 from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
+from fluence_watch.rules.spend_anomaly import SpendAnomaly
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.vm_status import VmStatus
 from fluence_watch.rules.vm_unreadable import VmUnreadable
@@ -110,6 +111,10 @@ SOON = NOW + timedelta(minutes=42)
         (
             BudgetForecast("team", USDC, PRICE, 29, MicroUsdc(1_500_000), (), SOON),
             "budget team: the month comes to 1.500000 of 1.000000 USDC",
+        ),
+        (
+            SpendAnomaly(date(2025, 5, 31), 9, USDC, PRICE, 28, ()),
+            "1.000000 USDC spent on 2025-05-31 by 09:00 UTC, 0.298160 is usual",
         ),
         (FleetVanished(7, 9, None, ()), "7 of 9 VMs left the list in one poll"),
         (

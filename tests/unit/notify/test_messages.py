@@ -26,6 +26,7 @@ from fluence_watch.model.finding import WATCHER, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, ResourceRef
+from fluence_watch.model.spending import ThingSpending
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import (
@@ -54,6 +55,7 @@ from fluence_watch.rules.port_drift import Direction, PortDrift
 from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.runway import Runway
+from fluence_watch.rules.spend_anomaly import SpendAnomaly
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.topup_failed import TopupFailed
 from fluence_watch.rules.unexpected_charge import UnexpectedCharge
@@ -82,6 +84,7 @@ FEW = {  # of which the words are those of another format
 NOW = datetime(2026, 4, 16, 17, 17, tzinfo=UTC)
 FIRED = NOW - timedelta(minutes=57)
 DUE = NOW + timedelta(minutes=42)
+DAY = NOW.date()
 PRICE = 298_160
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 
@@ -346,6 +349,16 @@ HALF = budgeted(52_500_000, reached_at=REACHED)
 COMING = budgeted(52_500_000, BudgetForecast, reached_at=REACHED)
 
 
+def odd_spending() -> Alert:
+    things = (
+        ThingSpending("0x311edb01", "vm", "train-1", MicroUsdc(31_200_000), MicroUsdc(0), DAY),
+        ThingSpending("disk:d165a65b", "disk", None, MicroUsdc(9_600_000), MicroUsdc(4_800_000)),
+        ThingSpending("0x311edb02", "vm", HOSTILE, MicroUsdc(1_200_000), MicroUsdc(0), DAY),
+    )
+    spent, usual = MicroUsdc(62_500_000), MicroUsdc(21_000_000)
+    return fires("spend_anomaly", SpendAnomaly(DAY, 9, spent, usual, 28, things), WARNING)
+
+
 def refusing(receiver: str = "chat", **changes: object) -> Alert:
     facts = DeliveryFailing(receiver, "HTTP 503: try later", 2, NOW - timedelta(minutes=59))
     alert = fires("delivery_failing", replace(facts, **changes))
@@ -537,6 +550,8 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "budget_forecast_late": message(budgeted(130_000_001, BudgetForecast)),
         "budget_both": message(HALF, replace(COMING, fingerprint=HALF.fingerprint)),
         "budget_resolved": message(ended(HALF), ended(COMING)),
+        "spend_anomaly": message(odd_spending()),
+        "spend_anomaly_resolved": message(ended(odd_spending())),
         "ssh_key_drift": message(*KEYS),
         "account_low": message(poor()),
         "account_low_dry": message(DRY),
@@ -647,6 +662,9 @@ def test_every_template_can_say_all_that_is_asked_of_it(facts: str) -> None:
 
 
 TITLES = {
+    "WARNING account main spends more than usual: 62.500000 USDC today, not 21.000000": message(
+        odd_spending()
+    ),
     "WARNING budget team: 52 % of 100.000000 USDC is spent": message(HALF),
     "CRITICAL budget team: all of 100.000000 USDC is spent": message(budgeted(100_000_000)),
     "WARNING budget team: 2026-04 comes to 105.000000 USDC of 100.000000 USDC": message(COMING),

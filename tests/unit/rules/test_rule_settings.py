@@ -46,6 +46,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
             "elsewhere": False,
         },
         "budget": warning | {"for": "1h"},
+        "spend_anomaly": warning
+        | {"deviations": "4", "min_usdc": "1", "min_percent": "50", "min_days": 7},
         "gpu_reserve": calm | {"severity": "critical", "for": "10m"},
         "gpu_status": calm | {"severity": "warning", "for": "15m"},
         "low_balance": calm | low,

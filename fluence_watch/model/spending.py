@@ -1,0 +1,123 @@
+"""What an account spends by an hour of the day, against the days before. Pure.
+
+The middle of several amounts is their median, and their spread the median of the distances from it (MAD):
+a few odd days move neither.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from fluence_watch.model.charge import words_of
+from fluence_watch.model.money import EXACT, MicroUsdc, is_more_than
+
+DAYS = 28
+"""How many days before a day it is compared with."""
+
+_SETTLES = timedelta(minutes=5)  # a charge is seen by then, and metered hours are in the ledger
+_SIGMAS = Decimal("1.4826")  # a MAD in standard deviations, if amounts are spread normally
+
+
+class Hour(NamedTuple):
+    """The last whole hour whose charges are known: so many `hours` of a day (UTC)."""
+
+    day: date
+    hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThingSpending:
+    """What a thing cost in these hours, in micro-USDC, and its average of them on the days before.
+
+    `kind` is `vm`, or a `Kind`. `name` comes from outside. `new_since` is the first day on which it
+    cost anything, if that is within a week.
+    """
+
+    key: str
+    kind: str
+    name: str | None
+    spent: MicroUsdc
+    usual: MicroUsdc
+    new_since: date | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of the thing in the API, in lower case."""
+        return self.key.rpartition(":")[2]
+
+    @property
+    def word(self) -> str:
+        """What it is, in words: `VM`, `disk`."""
+        return words_of(self.kind)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What an account spent today so far, and in the same hours and on the whole of each day before.
+
+    `same_hours` and `days` are of the same days, the latest one last. Amounts are micro-USDC.
+    `things` made the difference, if today is odd.
+    """
+
+    hour: Hour
+    today: MicroUsdc
+    same_hours: tuple[MicroUsdc, ...]
+    days: tuple[MicroUsdc, ...]
+    things: tuple[ThingSpending, ...] = ()
+
+    @property
+    def usual(self) -> MicroUsdc:
+        """What is usual by this hour."""
+        return median(self.same_hours[-DAYS:])
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """By how much an amount must exceed the median to be odd: all of these."""
+
+    deviations: Decimal
+    least: MicroUsdc
+    percent: Decimal
+    """Of a usual day, so that a few charges in its first hours are not odd."""
+
+
+def hour_of(now: datetime) -> Hour:
+    """The last whole hour whose charges are known."""
+    settled = now - _SETTLES
+    return Hour(settled.date(), settled.hour)
+
+
+def median(amounts: Sequence[int]) -> MicroUsdc:
+    """The one in the middle, or, rounded down, the average of the two in the middle."""
+    ordered, count = sorted(amounts), len(amounts)
+    return MicroUsdc((ordered[(count - 1) // 2] + ordered[count // 2]) // 2)
+
+
+def spread(amounts: Sequence[int]) -> MicroUsdc:
+    """The median distance from the median (MAD)."""
+    middle = median(amounts)
+    return median([abs(each - middle) for each in amounts])
+
+
+def is_odd(amount: int, before: Sequence[int], whole: Sequence[int], bounds: Bounds) -> bool:
+    """Whether an amount is far above those of the days before; `whole` are the sums of these days."""
+    excess = amount - median(before)
+    far = EXACT.multiply(EXACT.multiply(bounds.deviations, _SIGMAS), Decimal(spread(before)))
+    usual_day = max(median(before), median(whole))
+    return (
+        excess > far and excess > bounds.least and is_more_than(excess, bounds.percent, usual_day)
+    )
+
+
+def is_today_odd(spending: Spending, bounds: Bounds) -> bool:
+    """Whether today so far is odd."""
+    before, whole = spending.same_hours[-DAYS:], spending.days[-DAYS:]
+    return is_odd(spending.today, before, whole, bounds)
+
+
+def was_yesterday_odd(spending: Spending, bounds: Bounds) -> bool:
+    """Whether yesterday as a whole was odd."""
+    before = spending.days[:-1]
+    return bool(before) and is_odd(spending.days[-1], before, before, bounds)

@@ -1,0 +1,100 @@
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.spending import (
+    Bounds,
+    Hour,
+    Spending,
+    hour_of,
+    is_odd,
+    is_today_odd,
+    median,
+    spread,
+    was_yesterday_odd,
+)
+
+AMOUNTS = st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=29)
+BOUNDS = Bounds(Decimal(4), MicroUsdc(10), Decimal(50))
+NOTHING = Bounds(Decimal(0), MicroUsdc(0), Decimal(0))
+
+
+@given(AMOUNTS, st.integers(-(10**12), 10**12))
+def test_the_median_and_the_spread(amounts: list[int], shift: int) -> None:
+    """Half is on each side; the order does not matter, nor, for the spread, where they are."""
+    middle, apart = median(amounts), spread(amounts)
+    half = len(amounts) / 2
+
+    assert min(amounts) <= middle <= max(amounts)
+    assert sum(each <= middle for each in amounts) >= half
+    assert sum(each > middle for each in amounts) <= half
+    assert 0 <= apart <= max(amounts) - min(amounts)
+    assert (middle, apart) == (median(amounts[::-1]), spread(amounts[::-1]))
+    assert middle + shift == median([each + shift for each in amounts])
+    assert apart == spread([each + shift for each in amounts])
+
+
+@given(AMOUNTS.filter(lambda amounts: len(amounts) > 2), st.integers(0, 10**15))
+def test_one_wild_day_moves_neither_beyond_the_others(amounts: list[int], wild: int) -> None:
+    """That is why they are medians."""
+    assert min(amounts) <= median([*amounts, wild * 10**12]) <= max(amounts)
+
+
+@given(AMOUNTS, st.integers(0, 10**12), st.integers(0, 10**12))
+def test_more_is_never_less_odd(amounts: list[int], amount: int, more: int) -> None:
+    """And the median itself is not odd, whatever the bounds."""
+    assert not is_odd(median(amounts), amounts, amounts, NOTHING)
+    if is_odd(amount, amounts, amounts, BOUNDS):
+        assert is_odd(amount + more, amounts, amounts, BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("amount", "before", "whole", "expected"),
+    [
+        (151, [100] * 7, [100] * 7, True),
+        (150, [100] * 7, [100] * 7, False),  # not more than half as much
+        (151, [100] * 7, [103] * 7, False),  # of a usual day, not only of its hours
+        (11, [0] * 7, [0] * 7, True),
+        (10, [0] * 7, [0] * 7, False),  # not more than the least
+        (160, [90, 95, 100, 105, 110], [100] * 5, True),  # 4 * 1.4826 * 5 = 29.652
+        (159, [80, 90, 100, 110, 120], [100] * 5, False),  # 4 * 1.4826 * 10 = 59.304
+        (160, [80, 90, 100, 110, 120], [100] * 5, True),
+    ],
+)
+def test_all_bounds_must_be_exceeded(
+    amount: int,
+    before: list[int],
+    whole: list[int],
+    expected: bool,  # noqa: FBT001 - a column
+) -> None:
+    """By the deviations, by an amount, and by a part of a usual day."""
+    assert expected is is_odd(amount, before, whole, BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("now", "hour"),
+    [
+        (datetime(2026, 4, 16, 13, 4, 59, tzinfo=UTC), Hour(date(2026, 4, 16), 12)),
+        (datetime(2026, 4, 16, 13, 5, tzinfo=UTC), Hour(date(2026, 4, 16), 13)),
+        (datetime(2026, 4, 16, 0, 4, tzinfo=UTC), Hour(date(2026, 4, 15), 23)),
+        (datetime(2026, 4, 16, 0, 5, tzinfo=UTC), Hour(date(2026, 4, 16), 0)),
+    ],
+)
+def test_whole_hours(now: datetime, hour: Hour) -> None:
+    """Five minutes after an hour its charges are known."""
+    assert hour == hour_of(now)
+
+
+def test_only_the_last_four_weeks_count() -> None:
+    """A day of the fifth is for yesterday alone."""
+    days = (MicroUsdc(10**9), *[MicroUsdc(100)] * 27, MicroUsdc(151))
+    spending = Spending(Hour(date(2026, 4, 16), 13), MicroUsdc(151), days, days)
+
+    assert 100 == spending.usual
+    assert is_today_odd(spending, BOUNDS)
+    assert was_yesterday_odd(spending, BOUNDS)
+    assert not was_yesterday_odd(Spending(spending.hour, spending.today, (), ()), BOUNDS)
