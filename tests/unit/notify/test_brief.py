@@ -14,14 +14,17 @@ from fluence_watch.rules.bill_mismatch import BillMismatch
 from fluence_watch.rules.billing_due import BillingDue
 from fluence_watch.rules.budget import BudgetForecast, BudgetSpent
 from fluence_watch.rules.delivery_failing import DeliveryFailing
+from fluence_watch.rules.funds_exhausted_soon import FundsExhaustedSoon
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.overpriced import Overpriced
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.port_drift import Direction, PortDrift
 from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
+from fluence_watch.rules.runway import Runway
 from fluence_watch.rules.spend_anomaly import SpendAnomaly
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
+from fluence_watch.rules.topup_failed import TopupFailed
 from fluence_watch.rules.vm_status import VmStatus
 from fluence_watch.rules.vm_unreadable import VmUnreadable
 from fluence_watch.rules.vm_vanished import (
@@ -50,6 +53,20 @@ SOON = NOW + timedelta(minutes=42)
         (
             LowBalance(VM, PRICE, None, None, None, None, "Small\u200bBalance"),
             "the API reports SmallBalance",
+        ),
+        (
+            TopupFailed(VM, PRICE, MicroUsdc(5), MicroUsdc(298_155), None, NOW, SOON),
+            "not topped up: reserve 0.000005 of 0.298160 USDC, ends 17:59:00 UTC, in 42 min",
+        ),
+        (
+            FundsExhaustedSoon(SOON, VM, SOON, 1, MicroUsdc(1), None),
+            "money until 17:59 UTC, in 42 min; first web-1 ends 17:59 UTC, in 42 min",
+        ),
+        (
+            FundsExhaustedSoon(
+                None, None, None, 0, MicroUsdc(1), Runway(MicroUsdc(0), PRICE, Decimal(0), None)
+            ),
+            "no money left; balance 0.000000 USDC, 0.298160 a day",
         ),
         (VmVanished(VM, None, None, "ACTIVE", None, None, None), "not in the list"),
         (
