@@ -74,9 +74,9 @@ def costs(
     today = utc_now().date()
     first, last = _range(since, until, today)
     with Store.open(settings_from(config).store.url, exclusive=False) as store:
-        found = store.costs(first, last, account)
+        found = store.costs(first, last, account, By.VM if form is CostsFormat.FOCUS_CSV else by)
         earlier = (
-            store.costs(_month_before(first), _month_before(last), account)
+            store.costs(_month_before(first), _month_before(last), account, By.ACCOUNT)
             if form is CostsFormat.TABLE
             else []
         )
