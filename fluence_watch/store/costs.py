@@ -6,14 +6,30 @@ but never the highest total, which a counter shows.
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, literal, null, select, update
 
-from fluence_watch.model.ledger import Certainty, Cost
+from fluence_watch.model.ledger import By, Certainty, Cost
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store.schema import accounts, day_costs, entries, things
 
 _AT_ONCE = 500
+_NOTHING: Mapping[Any, Any] = {
+    things.c.key: literal(""),
+    things.c.kind: literal(""),
+    things.c.name: null(),
+    things.c.place: null(),
+}
+_APART: Mapping[By, Collection[Any]] = {
+    By.VM: tuple(_NOTHING),
+    By.KIND: (things.c.kind,),
+    By.DATACENTER: (things.c.place,),
+    By.ACCOUNT: (),
+    By.DAY: (),
+    By.MONTH: (),
+    By.STATUS: tuple(_NOTHING),
+}
 _TOTAL = things.c.total + bindparam("by")
 _MOVE = (
     update(things)
@@ -47,28 +63,27 @@ def load_charged(
 
 
 def load_costs(
-    connection: Connection, first: date, last: date, account: str | None
+    connection: Connection, first: date, last: date, account: str | None, by: By
 ) -> Iterator[Cost]:
-    """What everything of an account, or of all, cost on each of the days, both included."""
+    """What everything of an account, or of all, cost on each of the days, both included.
+
+    What need not be told apart to sum up by that is added, and has none of its columns.
+    """
+    is_summed, apart = by is not By.VM, _APART[by]
+    shown = [column if column in apart else nothing for column, nothing in _NOTHING.items()]
+    amount = func.sum(day_costs.c.amount) if is_summed else day_costs.c.amount
     query = (
-        select(
-            accounts.c.name.label("account"),
-            things.c.key,
-            things.c.kind,
-            things.c.name,
-            things.c.place,
-            day_costs.c.day,
-            day_costs.c.amount,
-            day_costs.c.certainty,
-        )
+        select(accounts.c.name, *shown, day_costs.c.day, amount, day_costs.c.certainty)
         .select_from(day_costs.join(things).join(accounts))
-        .where(day_costs.c.day >= first, day_costs.c.day <= last)
-        .order_by(accounts.c.name, things.c.key, day_costs.c.day)
+        .where(day_costs.c.day.between(first, last))
+        .order_by(accounts.c.name, *apart, day_costs.c.day)
     )
+    if is_summed:
+        query = query.group_by(accounts.c.name, *apart, day_costs.c.day, day_costs.c.certainty)
     if account is not None:
         query = query.where(accounts.c.name == account)
     for row in connection.execute(query):
-        yield Cost(*row[:6], MicroUsdc(row.amount), Certainty(row.certainty))
+        yield Cost(*row[:6], MicroUsdc(int(row[6])), Certainty(row[7]))
 
 
 def sum_costs(connection: Connection, account: str, first: date) -> MicroUsdc:

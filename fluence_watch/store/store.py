@@ -15,7 +15,7 @@ from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.state import AccountState, Change, Stored
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.garbage import garbage_collection_paused
-from fluence_watch.model.ledger import Balance, Cost, Entry
+from fluence_watch.model.ledger import Balance, By, Cost, Entry
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
@@ -212,10 +212,15 @@ class Store:
         with self._read() as connection:
             return load_history(connection, account, limit)
 
-    def costs(self, first: date, last: date, account: str | None = None) -> list[Cost]:
-        """What everything cost on each of these days (UTC), both included; of all accounts by default."""
+    def costs(
+        self, first: date, last: date, account: str | None = None, by: By = By.VM
+    ) -> list[Cost]:
+        """What everything cost on each of these days (UTC), both included; of all accounts by default.
+
+        What need not be told apart to sum up by `by` is one.
+        """
         with self._read() as connection:
-            return list(load_costs(connection, first, last, account))
+            return list(load_costs(connection, first, last, account, by))
 
     def ledger_begins(self, account: str | None = None) -> dict[str, date]:
         """The first day (UTC) that the ledger has of each account, or of one; before it is nothing."""

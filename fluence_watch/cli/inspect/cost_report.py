@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.model.ledger import Cost
+from fluence_watch.model.ledger import By, Cost
 from fluence_watch.store import Store
 from fluence_watch.views.costs import Words, status_words
 from fluence_watch.views.month import MonthForecast, month_forecast
@@ -49,7 +49,7 @@ def cost_report(
     begins, earlier = store.ledger_begins(account), days_before(*days)
     this, before, ahead = period(*days, found, begins), None, None
     if earlier and begins:
-        before = period(*earlier, store.costs(*earlier, account), begins)
+        before = period(*earlier, store.costs(*earlier, account, By.ACCOUNT), begins)
     if days == (now.date().replace(day=1), now.date()):
         watched = {name: each for name, each in epochs.items() if account in {None, name}}
         ahead = month_forecast(this.total, _states(store, watched), watched, now)

@@ -75,7 +75,7 @@ def costs(
     days = _range(since, until, now.date())
     settings = settings_from(config)
     with Store.open(settings.store.url, exclusive=False) as store:
-        found = store.costs(*days, account)
+        found = store.costs(*days, account, By.VM if form is CostsFormat.FOCUS_CSV else by)
         statuses = statuses_of(store, found) if by is By.STATUS else None
         epochs = {each.name: each.epoch for each in settings.accounts}
         report = cost_report(store, found, days, account, epochs=epochs, now=now)

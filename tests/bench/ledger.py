@@ -1,0 +1,93 @@
+"""What a year of a ledger costs: its file, and how long `costs` takes over all of it.
+
+Run it by `python -m tests.bench.ledger`.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from fluence_watch.alerting.state import AccountState, Change
+from fluence_watch.model.accounting import Booking
+from fluence_watch.model.ledger import By, Entry, EntryKind
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.store import Store
+from tests.bench.fleet import START
+
+THINGS, DAYS, KEPT = 1_000, 365, 90
+_CONFIG = '[store]\nurl = "sqlite:///{store}"\n[[accounts]]\nname = "main"\napi_key = "k"\n'
+_PRICE = 298_160
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """The file in MB, and the CPU seconds of `costs`, by what it sums up."""
+
+    megabytes: float
+    seconds: dict[str, float]
+
+
+def measure(things: int = THINGS, days: int = DAYS, repeats: int = 3) -> Year:
+    """A store in which each thing was charged on each day; single charges are kept for 90 days."""
+    with TemporaryDirectory() as folder:
+        path, config = Path(folder, "bench.db"), Path(folder, "config.toml")
+        config.write_text(_CONFIG.format(store=path), "utf-8")
+        with Store.open(f"sqlite:///{path}") as store:
+            _fill(store, things, days)
+        size = path.stat().st_size / 1e6
+        return Year(size, {by.value: _least(config, by, days, repeats) for by in By})
+
+
+def _fill(store: Store, things: int, days: int) -> None:
+    state = AccountState()
+    for number in range(days):
+        at = START + number * _DAY
+        change = Change.between(state, state, booking=Booking(list(_charges(things, at))))
+        store.commit("main", change, version=number)
+        store.prune_ledger(at - KEPT * _DAY)
+
+
+def _charges(things: int, at: datetime) -> Iterator[Entry]:
+    for number in range(things):
+        key = f"0x{number:040x}"
+        yield Entry(key, EntryKind.CHARGE, MicroUsdc(_PRICE + number), at, at)
+
+
+def _least(config: Path, by: By, days: int, repeats: int) -> float:
+    first, last = START.date(), (START + days * _DAY).date()
+    command = [sys.executable, "-m", "fluence_watch", "costs", "--config", str(config)]
+    command += ["--since", f"{first}", "--until", f"{last}", "--by", by.value]
+    return min(_seconds(command) for _ in range(repeats))
+
+
+def _seconds(command: list[str]) -> float:
+    begun = _cpu()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return _cpu() - begun
+
+
+def _cpu() -> float:
+    """CPU seconds of all processes that ended."""
+    used = getrusage(RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    """Measure a year and print it."""
+    year = measure()
+    console = Console(highlight=False)
+    console.print(f"{THINGS:,} things, {DAYS} days: {year.megabytes:.1f} MB")
+    for by, seconds in year.seconds.items():
+        console.print(f"costs --by {by}: {seconds:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
