@@ -99,7 +99,7 @@ class OwnMetrics:
         )
         self._given_up = counter(
             "fluence_watch_notification_given_up_alerts",
-            "Alerts that a receiver refuses for good, although it accepts others.",
+            "Alerts that a receiver refuses for good, and digests that it did not accept in time.",
             _RECEIVER,
         )
         self._outbox = replaced(
@@ -170,7 +170,7 @@ class OwnMetrics:
         self._duplicates.labels(receiver).inc()
 
     def given_up(self, receiver: str, alerts: int) -> None:
-        """Count alerts that the receiver refuses for good."""
+        """Count alerts that the receiver refuses for good, or a digest that it does not accept."""
         self._given_up.labels(receiver).inc(alerts)
 
     @property

@@ -76,7 +76,7 @@ class Observer(Protocol):
         ...
 
     def given_up(self, receiver: str, alerts: int) -> None:
-        """A receiver refuses alerts for good."""
+        """A receiver refuses alerts for good, or a digest."""
         ...
 
     def internal_error(self, where: str) -> None:

@@ -1,4 +1,4 @@
-"""The pictures of the README: there, small, and such that they can be taken again."""
+"""The pictures of the README and the manual: there, small, and such that they can be taken again."""
 
 import re
 from collections.abc import Callable
@@ -21,10 +21,11 @@ def checked(picture: Path) -> Path:
     return picture
 
 
-def test_the_readme_shows_each() -> None:
-    """With words for those who do not see it."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"!\[(.{20,})\]\(docs/pictures/(.*?)\)", text)
+def test_a_page_shows_each() -> None:
+    """The README or a page of the manual, with words for those who do not see it."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    shown = re.findall(r"!\[(.{20,})\]\((?:docs/)?pictures/(.*?)\)", text)
 
     assert {checked(each).name for each in FOLDER.iterdir()} == {name for _, name in shown}
 

@@ -17,6 +17,9 @@ from rich.console import Console
 from rich.text import Text
 from selenium import webdriver
 
+from fluence_watch.notify.digest import render_digest
+from fluence_watch.notify.markup import BodyFormat
+from tests.digests import NOW, fleet
 from tests.pictures.scene import Scene, scene, until
 
 COLUMNS = 108
@@ -94,6 +97,11 @@ def shown(html: str, style: str) -> str:
     return f"data:text/html;charset=utf-8,{quote(page)}"
 
 
+def digest() -> str:
+    """The mail with the digest of a fleet that has run for months; the scene has only begun."""
+    return render_digest(fleet(4, disks=1), BodyFormat.MAIL, NOW).body
+
+
 def take(folder: Path) -> list[Path]:
     """Take all of them into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,6 +110,7 @@ def take(folder: Path) -> list[Path]:
         terminal = shown(session(found), "body { margin: 0 } svg { display: block; width: 100% }")
         return [
             picture(chrome, shown(mail, ""), 720, folder / "mail.webp"),
+            picture(chrome, shown(digest(), ""), 720, folder / "digest.webp"),
             picture(chrome, terminal, 1100, folder / "terminal.webp"),
             # the last: it loads itself again each second, also over another page
             picture(chrome, found.page, 1500, folder / "status.webp"),

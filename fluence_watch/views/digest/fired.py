@@ -1,4 +1,7 @@
-"""Which alerts fired in the period, and which fire still."""
+"""Which alerts fired in the period, and which fire still.
+
+Reminders of a time, such as `billing_due`, are left out: what is due has a section of its own.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -16,9 +19,9 @@ def fired_in(
         _line(alert, events)
         for account in accounts
         for alert in account.state.alerts.values()
-        if alert.state is State.FIRING
+        if alert.state is State.FIRING and not alert.relevant_until
     ]
-    over = [_line(alert, events) for alert in ended if alert.starts_at]
+    over = [_line(each, events) for each in ended if each.starts_at and not each.relevant_until]
     if not firing and not over:
         return None
     counts = Counter(each.fingerprint.rule for each in over)

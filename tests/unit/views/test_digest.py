@@ -208,8 +208,9 @@ def alert(
 
 
 def test_alerts_are_worst_first() -> None:
-    """Pending ones are not told; an event has no end."""
-    open_ones = [alert("a"), alert("b", Severity.CRITICAL), alert("c", state=State.PENDING)]
+    """Pending ones and reminders are not told; an event has no end."""
+    reminder = alert("g", relevant_until=NOW + HOUR)
+    open_ones = [alert("a"), alert("b", Severity.CRITICAL), alert("c", state=State.PENDING), reminder]  # fmt: skip
     over = {"state": State.RESOLVED, "ends_at": NOW - DAY}
     ended = alert("d", **over), alert("e", rule="price_changed", **over), alert("f", **over)
     fired = digest(
