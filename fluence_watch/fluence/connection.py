@@ -1,6 +1,7 @@
 """The connection to one account's API: its dialect, its GPU cloud, and calls with their budgets."""
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,7 +17,7 @@ from fluence_watch.model.resource import Kind
 if TYPE_CHECKING:
     from fluence_watch.fluence.gpu import GpuCloud
 
-_log = structlog.get_logger(__name__)
+_log = structlog.wrap_logger(logging.getLogger(__name__))  # not to stdout, where nobody set it up
 
 _OF_ANOTHER_DIALECT = frozenset({404, 405})
 

@@ -123,6 +123,20 @@ async def test_it_works_where_a_loop_runs(config: ClientConfig) -> None:
     client.close()
 
 
+def test_it_prints_nothing(config: ClientConfig) -> None:
+    """A program that has not set up logs has its standard output for itself, also with `auto`."""
+    program = (
+        "from fluence_watch.fluence import ClientConfig\n"
+        "from fluence_watch.fluence.blocking import BlockingClient\n"
+        f"with BlockingClient(ClientConfig('k', {config.base_url!r}, dialect='auto')) as client:\n"
+        "    client.list_vms()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ("", "") == (done.stdout, done.stderr)
+
+
 def test_it_is_light() -> None:
     """What only the daemon and the commands need is not loaded."""
     program = f"import sys, fluence_watch.fluence.blocking; print([m for m in {HEAVY} if m in sys.modules])"

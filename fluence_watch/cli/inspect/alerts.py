@@ -1,6 +1,7 @@
 """`alerts`: what fires, as the daemon on this machine knows it."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,9 +16,14 @@ from fluence_watch.cli.common.output import (
     print_json,
     print_rows,
 )
+from fluence_watch.model.moment import distance, exact
+from fluence_watch.model.text import counted
 
 if TYPE_CHECKING:
     from fluence_watch.views.alert import AlertView
+
+_POLLS_LATE, _GRACE = 3, timedelta(minutes=1)
+"""Data is old if so many polls are missing, and a little more."""
 
 _STATE = Column("state", "STATE", drop=3)
 _SINCE = Column("since", "SINCE", drop=2)
@@ -49,14 +55,16 @@ def alerts(
     from fluence_watch.store import Store
     from fluence_watch.views.alert import alert_view
 
-    now = utc_now()
-    with Store.open(settings_from(config).store.url, exclusive=False) as store:
+    now, settings = utc_now(), settings_from(config)
+    with Store.open(settings.store.url, exclusive=False) as store:
+        states = {name: store.load(name).state for name in store.accounts()}
         if resolved:
             found = store.history(limit=limit)
         else:
-            states = [store.load(name).state for name in store.accounts()]
-            found = [alert for state in states for alert in state.alerts.values()]
+            found = [alert for state in states.values() for alert in state.alerts.values()]
             found.sort(key=lambda a: (a.state.value, -a.severity.rank, a.fingerprint))
+    polls = {name: states[name].last_poll_at for name in states if name}
+    _note_age(polls, now, settings.poll.interval)
     views = [alert_view(alert, now, brief) for alert in found]
     if form is OutputFormat.JSON:
         print_json(views)
@@ -66,6 +74,21 @@ def alerts(
         print_rows(columns, [_row(view, now) for view in views], form)
     else:
         typer.echo("nothing" if resolved else "nothing fires")
+
+
+def _note_age(polls: Mapping[str, datetime | None], now: datetime, interval: timedelta) -> None:
+    """Print on stderr whose data is old: the daemon is not running, or does not poll."""
+    limit = _POLLS_LATE * interval + _GRACE
+    late = {name: at for name, at in polls.items() if at is not None and now - at > limit}
+    if not late:
+        return
+    oldest = min(late.values())
+    which = "" if len(late) == len(polls) else f" of {counted(len(late), 'account')}"
+    typer.echo(
+        f"fluence-watch: note: the last poll{which} was {exact(oldest, now)},"
+        f" {distance(oldest, now)}, so this may be out of date: is `fluence-watch run` running?",
+        err=True,
+    )
 
 
 def _row(view: "AlertView", now: datetime) -> Row:

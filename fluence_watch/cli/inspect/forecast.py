@@ -1,6 +1,7 @@
 """`forecast`: how long the money lasts, and what the rest of the month costs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from fluence_watch.cli.common.output import (
 )
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.moment import exact
+from fluence_watch.model.resource import GPUS
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.text import inert
 from fluence_watch.views.resource import resource_title
@@ -32,32 +34,24 @@ UNKNOWN = 3
 _FREE = frozenset({"SSH keys", "permissions", "charges", "market"})
 """What costs nothing, so that sums are whole without it."""
 
+_COSTS = (
+    Column("burn_per_day", "A DAY", right=True),
+    Column("to_month_end", "TO MONTH'S END", right=True),
+)
 _ACCOUNTS = (
     Column("account", "ACCOUNT"),
     Column("vms", "VMS", right=True, drop=2),
     Column("balance", "BALANCE", right=True),
     Column("lasts", "LASTS"),
     Column("first_vm_out", "FIRST VM OUT", drop=1),
-    Column("burn_per_day", "A DAY", right=True),
-    Column("to_month_end", "TO MONTH'S END", right=True),
+    *_COSTS,
 )
 _VMS = (
     Column("title", "VM"),
     Column("account", "ACCOUNT", drop=1),
     Column("reserved", "RESERVE", right=True, drop=2),
     Column("lasts", "FUNDED"),
-    Column("burn_per_day", "A DAY", right=True),
-    Column("to_month_end", "TO MONTH'S END", right=True),
-)
-
-
-_RESOURCES = (
-    Column("what", "DISK OR IP"),
-    Column("account", "ACCOUNT", drop=1),
-    Column("attached", "ATTACHED TO", drop=2),
-    Column("lasts", "FUNDED"),
-    Column("burn_per_day", "A DAY", right=True),
-    Column("to_month_end", "TO MONTH'S END", right=True),
+    *_COSTS,
 )
 
 
@@ -81,7 +75,7 @@ def forecast(
 ) -> None:
     """Print how long money lasts, and costs to the month's end.
 
-    Amounts are USDC. The balance is that of the account, where the API tells it. A VM is funded by its reserve. Disks and public IPs that are billed by themselves are listed below the VMs.
+    Amounts are USDC. The balance is that of the account, where the API tells it. A VM is funded by its reserve. Disks, public IPs and GPU instances that are billed by themselves are listed below the VMs. REMOVED is when what is charged by the second is removed, unless its account is topped up.
     """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.cli.common.accounts import poll_all, prepared
@@ -150,14 +144,43 @@ def _print_resources(
             "account": each.account,
             "attached": ", ".join(names.get((each.account, i), i) for i in each.attached_to)
             or "nothing",
-            "lasts": lasting(each.funded_until, now) if each.billed else "not billed",
+            "lasts": _lasts(
+                each.funded_until, now, billed=each.billed, metered=each.kind not in GPUS
+            ),
             "burn_per_day": each.burn_per_day,
             "to_month_end": each.to_month_end,
         }
         for each in resources
     ]
-    shown = _RESOURCES if len(lists) > 1 else [c for c in _RESOURCES if c.key != "account"]
+    columns = _resource_columns(resources)
+    shown = columns if len(lists) > 1 else [c for c in columns if c.key != "account"]
     print_rows(shown, rows, form)
+
+
+def _resource_columns(resources: "Sequence[ResourceView]") -> Sequence[Column]:
+    gpus = {each.kind in GPUS for each in resources}
+    what = "DISK, IP OR GPU" if len(gpus) > 1 else "GPU" if True in gpus else "DISK OR IP"
+    lasts = _lasts_title({not gpu for gpu in gpus})
+    return (
+        Column("what", what),
+        Column("account", "ACCOUNT", drop=1),
+        Column("attached", "ATTACHED TO", drop=2),
+        Column("lasts", lasts),
+        *_COSTS,
+    )
+
+
+def _lasts_title(metered: set[bool]) -> str:
+    """What is prepaid is funded by its reserve; what is metered is removed if it is not paid."""
+    if len(metered) > 1:
+        return "FUNDED OR REMOVED"
+    return "REMOVED" if True in metered else "FUNDED"
+
+
+def _lasts(until: datetime | None, now: datetime, *, billed: bool, metered: bool) -> str:
+    if not billed:
+        return "not billed"
+    return "never" if metered and until == FOREVER else lasting(until, now)
 
 
 def _print_removals(accounts: "Sequence[AccountOverview]", now: datetime) -> None:
@@ -179,8 +202,12 @@ def _print_tables(
         print_rows(_ACCOUNTS, [_account_row(each, now) for each in accounts], form)
     if vms:
         typer.echo()
-        shown = _VMS if len(accounts) > 1 else [c for c in _VMS if c.key != "account"]
-        print_rows(shown, [_vm_row(each, now) for each in vms], form)
+        metered = {each.account for each in accounts if each.vms_removed_at}
+        title = _lasts_title({vm.account in metered for vm in vms})
+        named = [replace(c, title=title) if c.key == "lasts" else c for c in _VMS]
+        shown = named if len(accounts) > 1 else [c for c in named if c.key != "account"]
+        rows = [_vm_row(each, now, metered=each.account in metered) for each in vms]
+        print_rows(shown, rows, form)
 
 
 def _account_row(account: "AccountOverview", now: datetime) -> Row:
@@ -195,12 +222,12 @@ def _account_row(account: "AccountOverview", now: datetime) -> Row:
     }
 
 
-def _vm_row(vm: "VmView", now: datetime) -> Row:
+def _vm_row(vm: "VmView", now: datetime, *, metered: bool) -> Row:
     return {
         "title": vm.title,
         "account": vm.account,
         "reserved": vm.reserved,
-        "lasts": lasting(vm.funded_until, now) if vm.billed else "not billed",
+        "lasts": _lasts(vm.funded_until, now, billed=vm.billed, metered=metered),
         "burn_per_day": vm.burn_per_day,
         "to_month_end": vm.to_month_end,
     }

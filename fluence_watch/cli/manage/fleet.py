@@ -1,7 +1,7 @@
 """The VMs of all accounts, and those that a user names."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from shlex import quote
 
 import typer
@@ -29,11 +29,15 @@ from fluence_watch.model.text import inert
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The VMs of the accounts; `failures` are the accounts that did not answer."""
+    """The VMs of the accounts; `failures` are the accounts that did not answer.
+
+    `billings` is how the VMs of those that did are paid.
+    """
 
     targets: tuple[Target, ...]
     failures: tuple[PollFailure, ...]
     unread: tuple[Rejected, ...]
+    billings: Mapping[str, Billing] = field(default_factory=dict)
 
     def named(self, references: Sequence[str]) -> tuple[Target, ...]:
         """The VMs that any of the references may mean, in the order of the list; all by default."""
@@ -78,14 +82,14 @@ def load(setup: Setup) -> Fleet:
 def gathered(outcomes: Mapping[str, Outcome], policies: Mapping[str, Policy]) -> Fleet:
     """The fleet of these answers; the policies are those of the accounts."""
     lists = [outcome for outcome in outcomes.values() if isinstance(outcome, Snapshot)]
+    billings = {each.account: policies[each.account].billing_of(each) for each in lists}
     return Fleet(
         targets=tuple(
-            target
-            for each in lists
-            for target in _targets(each, policies[each.account].billing_of(each))
+            target for each in lists for target in _targets(each, billings[each.account])
         ),
         failures=tuple(o for o in outcomes.values() if isinstance(o, PollFailure)),
         unread=tuple(element for each in lists for element in each.rejected),
+        billings=billings,
     )
 
 

@@ -111,7 +111,7 @@ def _found(setup: "Setup", reference: str) -> "tuple[Target, Memory, _Missing | 
         (target,) = among(fleet, [reference])
         return target, recall_or_note(setup, [target.account]), None
     memory = recall_or_note(setup, setup.policies)
-    absent = _absent(setup, fleet, memory)
+    absent = _absent(fleet, memory)
     if not meant(reference, absent):
         among(fleet, [reference])  # it ends the command, and says why
     (target,) = among(replace(fleet, targets=tuple(absent)), [reference])
@@ -119,12 +119,12 @@ def _found(setup: "Setup", reference: str) -> "tuple[Target, Memory, _Missing | 
     return target, memory, _Missing(entry.missing_since, entry.last_seen_at, entry.cause)
 
 
-def _absent(setup: "Setup", fleet: "Fleet", memory: "Memory") -> dict[Target, KnownVm]:
+def _absent(fleet: "Fleet", memory: "Memory") -> dict[Target, KnownVm]:
     """The remembered VMs that no list has now, as they were last known."""
     listed = {(target.account, target.vm.key) for target in fleet.targets}
     unread = {(each.vm_id or "").lower() for each in fleet.unread}
     return {
-        Target(account, entry.last_known, setup.policies[account].billing): entry
+        Target(account, entry.last_known, fleet.billings[account]): entry
         for (account, key), entry in memory.items()
         if (account, key) not in listed and key not in unread
     }

@@ -17,6 +17,8 @@ import pytest
 from fluence_watch.simulator import Fault, FaultKind, World
 from fluence_watch.simulator.dialects.cloud import billing
 from fluence_watch.simulator.errors import RefusedError
+from fluence_watch.simulator.gpu import GpuKind
+from fluence_watch.simulator.gpu_actions import AddGpu
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
 
@@ -59,6 +61,27 @@ def test_the_balance_of_an_account(
     assert Decimal(api.world.balance) / 10**6 == balance
     assert abs(lasts / timedelta(days=1) - float(balance / burn)) < 0.01
     assert f"{balance:,.2f}" in run("forecast").out.splitlines()[2]
+
+
+def test_what_is_funded_and_what_is_removed(
+    run: Run, configure: Configure, serve: Callable[..., Any]
+) -> None:
+    """The titles say which: by a reserve, or unless a metered account is topped up."""
+    api = serve(dialect="all", metered=True)
+    AddGpu("notebook", GpuKind.VM).apply(api.world)
+    heads = []
+    for more in ("", "gpu = true\n"):
+        configure({"main": api.url}, more, dialect="cloud")
+        lines = run("forecast").out.splitlines()
+        heads += [line.split("  ") for line in lines if line.startswith(("VM ", "DISK"))]
+    titles = [[cell.strip() for cell in head if cell.strip()] for head in heads]
+
+    assert ["VM", "REMOVED", "VM", "REMOVED"] == [
+        t for head in titles if head[0] == "VM" for t in (head[0], head[2])
+    ]
+    assert [("DISK OR IP", "REMOVED"), ("DISK, IP OR GPU", "FUNDED OR REMOVED")] == [
+        (head[0], head[2]) for head in titles if head[0] != "VM"
+    ]
 
 
 def test_the_forecast_of_what_cannot_be_read(run: Run, configure: Configure, api: Any) -> None:

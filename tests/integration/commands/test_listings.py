@@ -254,6 +254,19 @@ def test_what_is_over(run: Run, remembered: None) -> None:
     assert (NOW - timedelta(days=2)).isoformat().replace("+00:00", "Z") == rows[0]["ended_at"]
 
 
+@pytest.mark.parametrize(("minutes", "notes"), [(3, 0), (5, 1)])
+def test_old_data(run: Run, minutes: int, notes: int) -> None:
+    """Nothing fires in a store that nobody updates: when it was updated is said, beside the list."""
+    at = datetime.now(UTC) - timedelta(minutes=minutes)
+    with Store.open(f"sqlite:///{DATABASE}") as store:
+        keep(store, "main", AccountState(last_poll_at=at))
+        keep(store, "new", AccountState())
+    ran = run("alerts", API_KEY="k")
+    assert (0, "nothing fires\n") == (ran.code, ran.out)
+    assert notes == ran.err.count("note: the last poll of 1 account was ")
+    assert notes == ran.err.count("5 min ago, so this may be out of date: is `fluence-watch run`")
+
+
 def test_nothing_fires(run: Run) -> None:
     """An empty store says so in words; a program gets an empty list."""
     with Store.open(f"sqlite:///{DATABASE}"):

@@ -3,14 +3,20 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.simulator.actions import AddAddress, AddDisk, SetBalance, Withhold
 from fluence_watch.simulator.rental import RentalKind
+from fluence_watch.store import Store
+from tests.stored import keep
 
 # ruff: noqa: ANN401 - the classes of the fixtures are in conftest.py, which is not imported
 
@@ -235,3 +241,14 @@ def test_there_is_none(
     configure({"main": serve(dialect="v3").url}, dialect="v3")
     ran = run(*arguments)
     assert (0, answer, "") == (ran.code, ran.out, ran.err)
+
+
+def test_a_missing_vm(run: Run, api: Any) -> None:
+    """It is shown with the price of an hour, as it was paid; not of an epoch."""
+    (machine,) = api.world.machines.values()
+    at = datetime.now(UTC)
+    vm = Vm(machine.id, "web", Status.ACTIVE, "active", MicroUsdc(5_000))
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        keep(store, "main", AccountState({vm.key: KnownVm(vm, at)}))
+    api.world.vanish(machine.id)
+    assert "0.005000 USDC an hour" in run("vm", "show", "web").out

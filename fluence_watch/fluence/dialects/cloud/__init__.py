@@ -15,6 +15,7 @@ If such a request fails, ports and datacenter are unknown, and the list remains 
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -90,7 +91,7 @@ _READ_PERMISSIONS: Final = MappingProxyType(
     }
 )
 
-_log = structlog.get_logger(__name__)
+_log = structlog.wrap_logger(logging.getLogger(__name__))  # not to stdout, where nobody set it up
 
 
 class Cloud:
