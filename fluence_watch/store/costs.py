@@ -69,7 +69,8 @@ def load_costs(
 
     What need not be told apart to sum up by that is added, and has none of its columns.
     """
-    is_summed, apart = by is not By.VM, _APART[by]
+    apart = _APART[by]
+    is_summed = len(apart) < len(_NOTHING)
     shown = [column if column in apart else nothing for column, nothing in _NOTHING.items()]
     amount = func.sum(day_costs.c.amount) if is_summed else day_costs.c.amount
     query = (
