@@ -127,11 +127,16 @@ class _Prepaid:
                 self._blame(f"{entry} though its beginning was seen")
 
     def _may_open(self, at: datetime) -> bool:
-        """Whether it began before the ledger, or before a poll that could not list it."""
-        began = self.paid[0].at if self.key not in self.books.opening else self.books.looks[0].at
-        polls = [look.at for look in self.books.looks] + self.books.killed
-        is_first = at <= min(each.at for each in self.books.sightings[self.key] if each.sure)
-        return is_first and (at == self.books.looks[0].at or any(began <= p < at for p in polls))
+        """Whether it began before the ledger, or before a poll that could not list it.
+
+        A poll may be repeated at the same time: the first one may be blind, and the second one not.
+        """
+        begun, first = self.books.looks[0].at, min(s.at for s in self._first if s.sure)
+        began = begun if self.key in self.books.opening else self.paid[0].at
+        kind = self.key.partition(":")[0]
+        missed = {look.at for look in self.books.looks if look.at < at or kind in look.blind}
+        polls = missed.union(self.books.killed)
+        return at <= first and (at == begun or any(began <= each <= at for each in polls))
 
     def _exact(self) -> None:
         """What is called exact is a charge of the journal, at its second."""
