@@ -1,9 +1,8 @@
 """The store. Every public operation is one transaction and may be called from any thread."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -15,8 +14,6 @@ from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.state import AccountState, Change, Stored
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.garbage import garbage_collection_paused
-from fluence_watch.model.ledger import Balance, By, Cost, Entry
-from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Vm
@@ -24,34 +21,26 @@ from fluence_watch.store import ledger, notes, telling
 from fluence_watch.store.accounts import advance_account, forget_absent, load_absent, mark_absent
 from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import load_history, load_open, load_unsettled, save_alerts
-from fluence_watch.store.balances import load_balances
 from fluence_watch.store.codec import Loader, load_balance, load_day_costs, load_keys
-from fluence_watch.store.costs import load_begins, load_charged, load_costs, sum_costs
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
+from fluence_watch.store.ledger_reads import LedgerReads
 from fluence_watch.store.resources import load_resources, save_resources
 from fluence_watch.store.schema import accounts, alerts, digests, is_open
 
 if TYPE_CHECKING:
     from fluence_watch.store.digests import DigestStore
 
-if TYPE_CHECKING:
-    from fluence_watch.model.budget import Budget, Tally
-    from fluence_watch.model.spending import Hour, Spending
-
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
 
-class Store:
+class Store(LedgerReads):
     """The persistent state. If a method raises `StoreError`, it changed nothing.
 
     A returned commit is on disk. It survives a kill and a power cut.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @classmethod
     def open(cls, url: str, *, exclusive: bool = True, notes: bool = False) -> Self:
@@ -211,65 +200,6 @@ class Store:
         """The resolved alerts of one account or of all accounts, newest first."""
         with self._read() as connection:
             return load_history(connection, account, limit)
-
-    def costs(
-        self, first: date, last: date, account: str | None = None, by: By = By.VM
-    ) -> list[Cost]:
-        """What everything cost on each of these days (UTC), both included; of all accounts by default.
-
-        What need not be told apart to sum up by `by` is one.
-        """
-        with self._read() as connection:
-            return list(load_costs(connection, first, last, account, by))
-
-    def ledger_begins(self, account: str | None = None) -> dict[str, date]:
-        """The first day (UTC) that the ledger has of each account, or of one; before it is nothing."""
-        with self._read() as connection:
-            return load_begins(connection, account)
-
-    def charged_since(self, account: str, day: date) -> MicroUsdc:
-        """What everything of the account cost from that day (UTC) on, in micro-USDC."""
-        with self._read() as connection:
-            return sum_costs(connection, account, day)
-
-    def charged(self, account: str, keys: Collection[str] | None = None) -> Mapping[str, MicroUsdc]:
-        """The most that each thing of the account, or each of these, ever cost in all, by its key.
-
-        It never falls.
-        """
-        with self._read() as connection:
-            return load_charged(connection, account, keys)
-
-    def tallies(self, budgets: "Sequence[Budget]", first: date) -> "Mapping[str, Tally]":
-        """What each budget has spent from that day (UTC) on, by its name."""
-        from fluence_watch.model.budget import tallies  # noqa: PLC0415 - only with budgets
-        from fluence_watch.store.spending import load_spenders  # noqa: PLC0415 - only with budgets
-
-        with self._read() as connection:
-            return tallies(budgets, load_spenders(connection, first))
-
-    def spending(
-        self, account: str, hour: "Hour", is_odd: "Callable[[Spending], bool]"
-    ) -> "Spending":
-        """What the account spent by that hour, and before; with the things, if it is odd."""
-        from fluence_watch.store.spending import load_spending, load_things  # noqa: PLC0415 - only for its rule
-
-        with self._read() as connection:
-            found = load_spending(connection, account, hour)
-            if not is_odd(found):
-                return found
-            days = len(found.days)
-            return replace(found, things=load_things(connection, account, hour, days))
-
-    def entries(self, account: str, key: str) -> list[Entry]:
-        """What moved of a VM or a resource, in its order, as long as it is kept."""
-        with self._read() as connection:
-            return ledger.load_entries(connection, account, key)
-
-    def balances(self, account: str, first: date, last: date) -> list[Balance]:
-        """The balances of an account and the reserves of its VMs on these days (UTC), both included."""
-        with self._read() as connection:
-            return load_balances(connection, account, first, last)
 
     def prune_ledger(self, before: datetime) -> int:
         """Remove entries of the ledger from before that time; the costs of their days stay."""
