@@ -77,9 +77,10 @@ class Kept:
             StoreError: the store cannot be read.
         """
         hour = hour_of(now)
-        if self._spending is None or self._spending.hour != hour:
-            self._spending = self._store.spending(self._account, hour, is_odd)
-        return self._spending
+        found = self._spending
+        if found is None or found.hour != hour or (is_odd(found) and not found.things):
+            self._spending = found = self._store.spending(self._account, hour, is_odd)
+        return found
 
     def _commit(self, decision: Decision) -> Decision:
         after = decision.after

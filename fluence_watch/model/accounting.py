@@ -47,7 +47,7 @@ def poll_entries(
     gpus = list(_gpus(before, snapshot))
     if billing.prepaid:
         vms = [*_vms(before, snapshot, billing), *_reserves(before, after, snapshot.taken_at)]
-        return [*vms, *gpus], before.counted_at
+        return [*vms, *gpus], None
     if before.counted_at is None or after.at is None:
         return gpus, after.at
     earlier, later = before.things, after.things

@@ -1,6 +1,6 @@
 """Budgets: what some of the things that cost money may cost in a calendar month (UTC). Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from heapq import nlargest
@@ -68,11 +68,6 @@ class Tally:
     spent: MicroUsdc
     largest: tuple[Spender, ...] = ()
 
-    def __add__(self, each: Spender) -> "Tally":
-        """With one thing more."""
-        largest = nlargest(NAMED, [*self.largest, each], key=lambda one: one.amount)
-        return Tally(MicroUsdc(self.spent + each.amount), tuple(largest))
-
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
@@ -99,9 +94,14 @@ class BudgetState:
 
 def tallies(budgets: Iterable[Budget], spenders: Iterable[Spender]) -> Mapping[str, Tally]:
     """What each budget has spent, by its name."""
-    sums = {each: Tally(MicroUsdc(0)) for each in budgets}
-    for one in spenders:
-        for budget in sums:
-            if budget.covers(one.account) and budget.counts(one.kind, one.id, one.name):
-                sums[budget] += one
-    return {budget.name: tally for budget, tally in sums.items()}
+    every = list(spenders)
+    return {budget.name: _tally(budget, every) for budget in budgets}
+
+
+def _tally(budget: Budget, every: Sequence[Spender]) -> Tally:
+    covered = {name for name in {one.account for one in every} if budget.covers(name)}
+    its = [
+        one for one in every if one.account in covered and budget.counts(one.kind, one.id, one.name)
+    ]
+    largest = nlargest(NAMED, its, key=lambda one: one.amount)
+    return Tally(MicroUsdc(sum(one.amount for one in its)), tuple(largest))

@@ -183,7 +183,8 @@ def follow_boundaries(
     moved = {}
     for key, entry in after.items():
         was = before.get(key)
-        if entry.missing_since is not None or (was and was.vm is entry.vm):
+        same = was is not None and was.vm is entry.vm and entry.boundaries is not None
+        if same or entry.missing_since is not None:
             continue
         boundaries = _of(was, entry, billing, now)
         if boundaries != entry.boundaries:

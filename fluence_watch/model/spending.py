@@ -112,9 +112,12 @@ def is_odd(amount: int, before: Sequence[int], whole: Sequence[int], bounds: Bou
 
 
 def is_today_odd(spending: Spending, bounds: Bounds) -> bool:
-    """Whether today so far is odd."""
+    """Whether today so far is odd, and the last 24 hours are: a fleet may be charged earlier now."""
     before, whole = spending.same_hours[-DAYS:], spending.days[-DAYS:]
-    return is_odd(spending.today, before, whole, bounds)
+    if not is_odd(spending.today, before, whole, bounds):
+        return False
+    latest = MicroUsdc(spending.today + spending.days[-1] - spending.same_hours[-1])
+    return is_odd(latest, whole, whole, bounds)
 
 
 def was_yesterday_odd(spending: Spending, bounds: Bounds) -> bool:

@@ -62,7 +62,7 @@ class FundsExhaustedSoonSettings(RuleSettings):
         description="how long the money must last",
     )
     critical: Duration = Field(
-        default=timedelta(days=1), description="critical if it lasts no longer than this"
+        default=timedelta(days=1), description="critical if it lasts less than this"
     )
 
 

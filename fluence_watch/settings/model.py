@@ -117,8 +117,9 @@ class StoreSettings(Settings):
     retention: PositiveDuration = Field(
         default=timedelta(days=90), description="how long resolved alerts are kept"
     )
-    ledger_retention: PositiveDuration = Field(
+    ledger_retention: Duration = Field(
         default=timedelta(days=90),
+        ge=timedelta(days=31),  # `spend_anomaly` compares 28 days
         description="how long single charges are kept; the cost of a thing and day is kept for ever",
     )
     forget_accounts_after: PositiveDuration = Field(

@@ -52,7 +52,9 @@ class DigestStore:
             names, accounts.c.name, things.c.key, things.c.kind, things.c.name, _SUM, _GUESSED
         )
         with self._database.read() as connection:
-            rows = connection.execute(_within(query, first, last).group_by(things.c.id)).all()
+            rows = connection.execute(
+                _within(query, first, last).group_by(things.c.id, accounts.c.name)
+            ).all()
         return [ThingCost(row[0], row[1], row[2], row[3], *map(_micro, row[4:])) for row in rows]
 
     def by_day(self, names: Collection[str], first: date, last: date) -> dict[date, MicroUsdc]:

@@ -12,6 +12,7 @@ import typer
 from fluence_watch.cli.common.options import AccountOption, ConfigOption, settings_from
 from fluence_watch.cli.common.output import Column, OutputFormat, print_json, print_rows
 from fluence_watch.model.ledger import By, Cost
+from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
     from fluence_watch.cli.inspect.cost_report import CostReport
@@ -137,6 +138,6 @@ def _print_focus(found: "Sequence[Cost]") -> None:
 
 def _cell(value: object) -> str:
     """A cell; a text that a spreadsheet would take for a formula is quoted."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else inert(value) if isinstance(value, str) else str(value)
     is_formula = isinstance(value, str) and text.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{text}" if is_formula else text

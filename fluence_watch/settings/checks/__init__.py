@@ -26,6 +26,7 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     receivers.urls_are_usable,
     receivers.urls_differ,
     receivers.globs_match,
+    receivers.nothing_is_muted,
     receivers.something_is_sent,
     receivers.nothing_is_stale,
     digests.receivers_exist,

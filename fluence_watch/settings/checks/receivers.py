@@ -69,6 +69,20 @@ def globs_match(settings: WatchSettings) -> Iterator[Doubt]:
             yield note("an empty list: this receiver is never notified", where)
 
 
+def nothing_is_muted(settings: WatchSettings) -> Iterator[Doubt]:
+    """Who is notified by a rule is also notified by those that speak in its place."""
+    for number, receiver in enumerate(settings.receivers):
+        for rule in RULES:
+            muted = matching(receiver.rules, sorted(rule.mutes))
+            if muted and not matching(receiver.rules, [rule.name]) and _is_on(settings, rule.name):
+                what = f"{rule.name} is reported in place of {', '.join(muted)}: name it too"
+                yield note(what, ("receivers", number, "rules"))
+
+
+def _is_on(settings: WatchSettings, rule: str) -> bool:
+    return settings.by_rule[rule].enabled
+
+
 def _accounts_match(
     receiver: ReceiverSettings, where: Loc, accounts: Sequence[str]
 ) -> Iterator[Doubt]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.accounting import is_metered
 from fluence_watch.model.billing import METERED, Billing
 from fluence_watch.model.charge import VM
 from fluence_watch.model.digest import Thing
@@ -22,8 +23,9 @@ class Account:
 
     @property
     def billing(self) -> Billing:
-        """How its VMs are paid: only of a metered account, time is counted."""
-        return self.prepaid if self.state.counted_at is None else METERED
+        """How its VMs were paid at its last successful poll."""
+        is_now = is_metered(self.state.counted_at, self.state.last_good_at)
+        return METERED if is_now else self.prepaid
 
     @property
     def known(self) -> list[KnownVm]:
@@ -39,7 +41,8 @@ class Account:
     def resources(self) -> list[Resource]:
         """The disks, addresses and GPU instances that are listed and billed."""
         known = self.state.resources.values()
-        return [each.resource for each in known if each.missing_since is None]
+        listed = (each.resource for each in known if each.missing_since is None)
+        return [each for each in listed if each.is_billed]
 
     def thing(self, of: Vm | VmRef | Resource | ResourceRef) -> Thing:
         """The reference to something in it."""

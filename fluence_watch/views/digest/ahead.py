@@ -76,9 +76,7 @@ def _metered(account: Account, now: datetime, until: datetime) -> int:
 
 def _funded(accounts: Sequence[Account], now: datetime) -> Iterator[Funded]:
     for account in accounts:
-        refilled = {
-            each.vm.key for each in account.known if each.boundaries and _is_refilled(each, now)
-        }
+        refilled = {each.vm.key for each in account.known if _is_refilled(each, now)}
         for thing, billing in _paid(account):
             until = funded_until(thing, billing) if billing.prepaid else None
             if until is not None and until != FOREVER:
@@ -86,7 +84,10 @@ def _funded(accounts: Sequence[Account], now: datetime) -> Iterator[Funded]:
 
 
 def _is_refilled(entry: KnownVm, now: datetime) -> bool:
-    return entry.boundaries is not None and entry.boundaries.is_topped_up(now, GRACE)
+    last = entry.boundaries
+    if last is None or not last.is_topped_up(now, GRACE):
+        return False
+    return last.covered or now - last.passed_at < GRACE
 
 
 def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
@@ -94,7 +95,7 @@ def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
         last, vm = entry.boundaries, entry.last_known
         if last is None or not vm.is_billed or not account.billing.prepaid:
             continue
-        if not (last.covered or last.refilled) and now - last.passed_at >= GRACE:
+        if not last.covered and now - last.passed_at >= GRACE:
             yield FailedTopUp(account.thing(vm), last.passed_at, vm.next_billing_at)
 
 

@@ -95,6 +95,8 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
     (receivers.globs_match, BOTH + "accounts = []\n", 6, "receivers[0].accounts", "an empty list: this receiver is never notified"),
     (receivers.globs_match, BOTH + 'accounts = ["main", "gone"]\n', 6, "receivers[0].accounts",
      "'gone' matches no account; there are: main"),
+    (receivers.nothing_is_muted, BOTH + 'rules = ["low_*", "vm_*"]\n', 6, "receivers[0].rules",
+     "topup_failed is reported in place of low_balance: name it too"),
     (receivers.something_is_sent, BOTH + 'rules = ["billing_due"]\nmin_severity = "warning"\n', 7, "receivers[0].min_severity",
      "never notified: each of its rules is disabled or below warning"),
     (receivers.nothing_is_stale, BOTH + '[delivery]\nstale_after = "2h"\n', 7, "delivery.stale_after",
@@ -128,7 +130,7 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
 
 FINE = [
     BOTH,
-    BOTH + 'rules = ["low_*", "port_drift"]\naccounts = ["m*"]\n' + SECOND,
+    BOTH + 'rules = ["low_*", "topup_failed", "port_drift"]\naccounts = ["m*"]\n' + SECOND,
     BOTH + '[rules.billing_due]\nenabled = false\n[poll]\ninterval = "4h"\n',
     BOTH + '[rules.vm_vanished]\nenabled = false\nforget_after = "0s"\n',
     BOTH + 'rules = ["port_drift"]\nmin_severity = "critical"\n',

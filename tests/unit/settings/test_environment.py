@@ -45,6 +45,7 @@ TEXTS = {
     "rules": "low_balance port_*",
     "rules.funds_exhausted_soon.warn": "2d",
     "store.url": "sqlite:////tmp/x.db",
+    "store.ledger_retention": "60d",
     "receivers.url": "json://other",
     "receiver": "mail-1",
     "schedule": "0 9 * * 1",

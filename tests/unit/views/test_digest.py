@@ -183,7 +183,7 @@ def test_who_runs_dry_first() -> None:
         (20 * HOUR, False, False, True),
         (timedelta(minutes=10), False, False, False),
         (20 * HOUR, True, False, False),
-        (20 * HOUR, False, True, False),
+        (20 * HOUR, False, True, True),
     ],
 )
 def test_failed_top_ups(
