@@ -95,6 +95,8 @@ def costs(
 def _range(since: datetime | None, until: datetime | None, today: date) -> tuple[date, date]:
     last = min(until.date(), today) if until else today
     first = since.date() if since else last.replace(day=1)
+    if first > today:
+        raise typer.BadParameter(f"{first} is after today, {today} (UTC)", param_hint="--since")
     if last < first:
         raise typer.BadParameter(f"{last} is before {first}", param_hint="--until")
     return first, last

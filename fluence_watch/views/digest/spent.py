@@ -49,8 +49,8 @@ class Ledger:
 def spent_in(
     ledger: Ledger, period: Period, accounts: Sequence[Account], now: datetime
 ) -> Spent | None:
-    """What was spent; `None` before the ledger begins."""
-    if not ledger.first_days:
+    """What was spent; `None` where the ledger does not reach back to the period."""
+    if not any(day <= period.last for day in ledger.first_days.values()):
         return None
     shares = _shares(ledger, period)
     top, rest = shares[:_TOP], shares[_TOP:]

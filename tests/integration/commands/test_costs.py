@@ -187,3 +187,11 @@ def test_no_store(tmp_path: Path, run: Run) -> None:
     ran = run("costs", "--config", path)
     assert ran.code
     assert "start `fluence-watch run` first" in ran.err
+
+
+def test_days_to_come(config: Path, run: Run) -> None:
+    """The error names the option that is wrong."""
+    ran = run("costs", "--config", config, "--since", "2099-01-01")
+    assert 2 == ran.code
+    assert "--since" in ran.err
+    assert "2099-01-01 is after today" in ran.err

@@ -117,6 +117,12 @@ def test_several_accounts_are_told_apart() -> None:
     assert [("other", 20, None), ("main", 10, 5)] == [tuple(each) for each in spent.accounts]
 
 
+def test_days_before_the_ledger_are_not_said_to_be_free() -> None:
+    """Unknown is never zero."""
+    assert digest(of=ledger({}, begins=PERIOD.last + timedelta(days=1))).spent is None
+    assert digest(of=ledger({}, begins=PERIOD.last)).spent
+
+
 def test_the_month_is_forecast_from_what_is_rented() -> None:
     """18 charges of a VM are left in April; a VM without a price makes it unknown."""
     of = replace(ledger({"0xa": 1}), month=MicroUsdc(5))
