@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from fnmatch import fnmatchcase
 
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.model.finding import WATCHER, Severity
+from fluence_watch.model.globs import matches_any
 
 GIVE_UP_AFTER = timedelta(days=7)
 
@@ -38,13 +38,9 @@ class Route:
         if about.account == WATCHER:
             in_scope = about.subject != self.receiver
         else:
-            in_scope = _any_matches(self.accounts, about.account)
+            in_scope = matches_any(self.accounts, about.account)
         return (
             in_scope
             and alert.severity.rank >= self.min_severity.rank
-            and _any_matches(self.rules, about.rule)
+            and matches_any(self.rules, about.rule)
         )
-
-
-def _any_matches(globs: tuple[str, ...], name: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)

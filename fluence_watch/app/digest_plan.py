@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from fluence_watch.alerting.slots import Cron, period_of
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.digest import Digest, Period
+from fluence_watch.model.globs import matches_any
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.settings import DigestSettings, WatchSettings
 from fluence_watch.views.digest import Account, Ledger, Slot, digest_of
@@ -71,7 +71,7 @@ def plans(
             _cron(digest),
             digest.catch_up,
             parse_receiver(to.name, to.apprise_url),
-            {n: each for n, each in prepaid.items() if any(fnmatchcase(n, g) for g in to.accounts)},
+            {n: each for n, each in prepaid.items() if matches_any(to.accounts, n)},
             events,
         )
 

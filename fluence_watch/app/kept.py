@@ -10,12 +10,10 @@ from fluence_watch.app.decide import Decision
 from fluence_watch.errors import StoreConflictError
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.spending import Spending, hour_of
+from fluence_watch.model.spending import Spending, latest_hour
 from fluence_watch.store import Store
 
 Decide = Callable[[AccountState], Decision]
-
-_FEW = 500  # things that are read by their keys; more are read with all others
 
 
 class Kept:
@@ -76,7 +74,7 @@ class Kept:
         Raises:
             StoreError: the store cannot be read.
         """
-        hour = hour_of(now)
+        hour = latest_hour(now)
         found = self._spending
         if found is None or found.hour != hour or (is_odd(found) and not found.things):
             self._spending = found = self._store.spending(self._account, hour, is_odd)
@@ -100,7 +98,7 @@ class Kept:
     def _booked(self, booking: Booking) -> None:
         self._since = None
         self._moved |= {entry.thing for entry in booking.entries}
-        if booking.settled or len(self._moved) > _FEW:
+        if booking.settled:
             self._charged = None
 
     def _reload(self) -> Sequence[Alert]:

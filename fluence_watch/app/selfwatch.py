@@ -159,16 +159,15 @@ def _report(before: AccountState, decision: Decision, routes: Mapping[str, Route
     for alert in fired(before.alerts, decision.after.alerts):
         notified = [name for name, route in routes.items() if route.matches(alert)]
         if isinstance(alert.facts, budget.BudgetSpent):
-            what = "budget is going to be exceeded"
-            what = (
-                what if isinstance(alert.facts, budget.BudgetForecast) else "budget is being spent"
-            )
             facts = alert.facts
+            is_ahead = isinstance(facts, budget.BudgetForecast)
+            what = "budget is going to be exceeded" if is_ahead else "budget is being spent"
             _log.warning(what, budget=facts.name, percent=facts.percent, notified=notified)
-        elif notified:
-            _log.error("receiver fails", receiver=alert.fingerprint.subject, notified=notified)
+            continue
+        receiver = alert.fingerprint.subject
+        if notified:
+            _log.error("receiver fails", receiver=receiver, notified=notified)
         else:
-            receiver = alert.fingerprint.subject
             _log.error("receiver fails, nobody is notified", receiver=receiver)
     for alert in resolved(before.alerts, decision.ended):
         if not alert.quiet:

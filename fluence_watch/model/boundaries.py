@@ -16,6 +16,9 @@ from fluence_watch.model.billing import Billing
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status
 
+GRACE = timedelta(minutes=15)
+"""How long after a boundary the top-up may come."""
+
 _TOLERANCE = timedelta(minutes=1)
 _LATE = timedelta(minutes=15)  # a total may show a charge so much later
 _MOST = 10_000
@@ -82,16 +85,16 @@ class Boundaries:
         return self.refilled or (self.was_refilled and now - self.passed_at < grace)
 
 
-class Paid(Protocol):
-    """A VM, as far as its money is concerned."""
+class Reserved(Protocol):
+    """What is paid from a reserve, at boundaries."""
 
     @property
     def price(self) -> MicroUsdc | None:
-        """Of an epoch."""
+        """Of a period."""
 
     @property
     def reserved(self) -> MicroUsdc | None:
-        """For later epochs."""
+        """For later periods."""
 
     @property
     def spent(self) -> MicroUsdc | None:
@@ -100,6 +103,10 @@ class Paid(Protocol):
     @property
     def next_billing_at(self) -> datetime | None:
         """The next boundary."""
+
+
+class Paid(Reserved, Protocol):
+    """A VM, as far as its money is concerned."""
 
     @property
     def status(self) -> Status:

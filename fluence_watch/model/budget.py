@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from heapq import nlargest
 from typing import NamedTuple
 
-from fluence_watch.model.charge import VM, words_of
+from fluence_watch.model.charge import VM, id_in, words_of
+from fluence_watch.model.globs import matches_any
 from fluence_watch.model.money import MicroUsdc
 
 EVERYTHING = ("*",)
@@ -25,7 +25,7 @@ class Spender(NamedTuple):
     @property
     def id(self) -> str:
         """The id of the thing in the API, in lower case."""
-        return self.key.rpartition(":")[2]
+        return id_in(self.key)
 
     @property
     def word(self) -> str:
@@ -50,15 +50,14 @@ class Budget:
 
     def covers(self, account: str) -> bool:
         """Whether it is about this account."""
-        return any(fnmatchcase(account, glob) for glob in self.accounts)
+        return matches_any(self.accounts, account)
 
     def counts(self, kind: str, thing_id: str, name: str | None) -> bool:
         """Whether this thing of such an account counts."""
         if self.vms == EVERYTHING:
             return True
-        return kind == VM and any(
-            fnmatchcase(name or "", glob) or glob.lower() == thing_id.lower() for glob in self.vms
-        )
+        ids = (glob.lower() for glob in self.vms)
+        return kind == VM and (matches_any(self.vms, name or "") or thing_id.lower() in ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ class Charge:
         return key if self.kind == VM else f"{self.kind}:{key}"
 
 
+def id_in(key: str) -> str:
+    """The id in the key of a thing, in lower case, as the API has it."""
+    return key.rpartition(":")[2]
+
+
 def last_settled(now: datetime) -> date:
     """The latest day whose charges are all there."""
     return (now - SETTLES_IN).date() - timedelta(days=1)

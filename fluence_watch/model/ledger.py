@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from fluence_watch.model.billing import HOURS, METERED, Billing
-from fluence_watch.model.boundaries import passed
+from fluence_watch.model.boundaries import Reserved, passed
+from fluence_watch.model.charge import id_in
 from fluence_watch.model.duration import by_day, hour_of
 from fluence_watch.model.money import MicroUsdc
 
@@ -93,7 +94,7 @@ class Cost(NamedTuple):
     @property
     def id(self) -> str:
         """The id of the thing in the API, in lower case."""
-        return self.key.rpartition(":")[2]
+        return id_in(self.key)
 
 
 class Balance(NamedTuple):
@@ -104,28 +105,12 @@ class Balance(NamedTuple):
     amount: MicroUsdc
 
 
-class Prepaid(Protocol):
-    """What is paid from a reserve: a VM, or a GPU instance."""
+class Prepaid(Reserved, Protocol):
+    """A VM, or a GPU instance."""
 
     @property
     def key(self) -> str:
         """Identifies it in its account."""
-
-    @property
-    def price(self) -> MicroUsdc | None:
-        """Of a period."""
-
-    @property
-    def reserved(self) -> MicroUsdc | None:
-        """For later periods."""
-
-    @property
-    def spent(self) -> MicroUsdc | None:
-        """In all."""
-
-    @property
-    def next_billing_at(self) -> datetime | None:
-        """The next boundary."""
 
     @property
     def created_at(self) -> datetime | None:

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from fluence_watch.model.charge import words_of
+from fluence_watch.model.charge import id_in, words_of
 from fluence_watch.model.money import EXACT, MicroUsdc, is_more_than
 
 DAYS = 28
@@ -45,7 +45,7 @@ class ThingSpending:
     @property
     def id(self) -> str:
         """The id of the thing in the API, in lower case."""
-        return self.key.rpartition(":")[2]
+        return id_in(self.key)
 
     @property
     def word(self) -> str:
@@ -83,7 +83,7 @@ class Bounds:
     """Of a usual day, so that a few charges in its first hours are not odd."""
 
 
-def hour_of(now: datetime) -> Hour:
+def latest_hour(now: datetime) -> Hour:
     """The last whole hour whose charges are known."""
     settled = now - _SETTLES
     return Hour(settled.date(), settled.hour)

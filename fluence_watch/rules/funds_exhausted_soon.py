@@ -30,6 +30,7 @@ from itertools import chain
 from pydantic import Field
 
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.boundaries import GRACE
 from fluence_watch.model.finding import Absence, Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, funded_until, lacking_for_month
 from fluence_watch.model.known import KnownVm
@@ -40,9 +41,6 @@ from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSetti
 from fluence_watch.rules.runway import Runway, runway_of, why_not_low
 
 NAME = "funds_exhausted_soon"
-GRACE = timedelta(minutes=15)
-"""How long after a boundary a top-up may come."""
-
 _ACCOUNT = frozenset({""})
 
 

@@ -91,11 +91,11 @@ def _ahead(state: AccountState, epoch: timedelta, now: datetime) -> _Ahead | Non
     def known(vms: Collection[Vm], rented: Collection[Resource]) -> MicroUsdc | None:
         return month_ahead(vms, rented, billing, now, counted_until)
 
-    priced = [vm for vm in vms if known([vm], ()) is not None]
-    rest = [each for each in rented if known((), [each]) is not None]
-    amount, left_out = known(priced, rest), len(vms) + len(rented) - len(priced) - len(rest)
-    assert amount is not None
-    return _Ahead(amount, len(priced), len(rest), left_out, polled_at, counted_until)
+    of_vms = [each for vm in vms if (each := known([vm], ())) is not None]
+    of_rest = [each for one in rented if (each := known((), [one])) is not None]
+    left_out = len(vms) + len(rented) - len(of_vms) - len(of_rest)
+    amount = MicroUsdc(sum(of_vms) + sum(of_rest))
+    return _Ahead(amount, len(of_vms), len(of_rest), left_out, polled_at, counted_until)
 
 
 def _running(state: AccountState) -> tuple[list[Vm], list[Resource]]:

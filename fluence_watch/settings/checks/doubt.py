@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from fluence_watch.model.globs import matches_any
 from fluence_watch.settings.environment import Loc
 
 Entry = TypeVar("Entry")
@@ -96,7 +96,7 @@ def same_secrets(
 
 def matching(globs: Iterable[str], existing: Iterable[str]) -> list[str]:
     """The names that a glob matches."""
-    return [name for name in existing if any(fnmatchcase(name, glob) for glob in globs)]
+    return [name for name in existing if matches_any(globs, name)]
 
 
 def nearest(word: str, known: Sequence[str], cutoff: float = 0.6) -> list[str]:

@@ -1,10 +1,11 @@
 """What comes until the next digest, and how long the money lasts."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.boundaries import GRACE, Boundaries
 from fluence_watch.model.digest import Ahead, FailedTopUp, Funded, Runway
 from fluence_watch.model.funding import FOREVER, account_funded_until, cost_until, funded_until
 from fluence_watch.model.known import KnownVm
@@ -12,9 +13,6 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
 from fluence_watch.views.digest.account import Account
-
-GRACE = timedelta(minutes=15)
-"""How long after a charge the top-up may come."""
 
 
 class _Charges(NamedTuple):
@@ -85,9 +83,12 @@ def _funded(accounts: Sequence[Account], now: datetime) -> Iterator[Funded]:
 
 def _is_refilled(entry: KnownVm, now: datetime) -> bool:
     last = entry.boundaries
-    if last is None or not last.is_topped_up(now, GRACE):
-        return False
-    return last.covered or now - last.passed_at < GRACE
+    return last is not None and last.is_topped_up(now, GRACE) and not _has_failed(last, now)
+
+
+def _has_failed(last: Boundaries, now: datetime) -> bool:
+    """Whether a top-up is overdue, and the reserve has not paid an epoch since."""
+    return not last.covered and now - last.passed_at >= GRACE
 
 
 def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
@@ -95,7 +96,7 @@ def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
         last, vm = entry.boundaries, entry.last_known
         if last is None or not vm.is_billed or not account.billing.prepaid:
             continue
-        if not last.covered and now - last.passed_at >= GRACE:
+        if _has_failed(last, now):
             yield FailedTopUp(account.thing(vm), last.passed_at, vm.next_billing_at)
 
 

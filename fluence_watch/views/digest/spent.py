@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from fluence_watch.model.charge import id_in
 from fluence_watch.model.digest import (
     AccountShare,
     Changed,
@@ -143,7 +144,7 @@ def _days(ledger: Ledger, period: Period) -> Iterable[DaySpend]:
 
 
 def _thing(cost: ThingCost) -> Thing:
-    return Thing(cost.account, cost.kind, cost.key.rpartition(":")[2], cost.name)
+    return Thing(cost.account, cost.kind, id_in(cost.key), cost.name)
 
 
 def _sum(amounts: Iterable[MicroUsdc]) -> MicroUsdc:

@@ -10,9 +10,9 @@ from fluence_watch.model.spending import (
     Bounds,
     Hour,
     Spending,
-    hour_of,
     is_odd,
     is_today_odd,
+    latest_hour,
     median,
     spread,
     was_yesterday_odd,
@@ -86,7 +86,7 @@ def test_all_bounds_must_be_exceeded(
 )
 def test_whole_hours(now: datetime, hour: Hour) -> None:
     """Five minutes after an hour its charges are known."""
-    assert hour == hour_of(now)
+    assert hour == latest_hour(now)
 
 
 def test_only_the_last_four_weeks_count() -> None:
