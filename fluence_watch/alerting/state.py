@@ -30,7 +30,7 @@ class AccountState:
     `costs` are what the latest days should cost, where the account is metered. `whole_at` is the last
     poll that saw everything that is billed.
     `counted_at` is until when metered things are in the ledger, `settled_day` the last day whose
-    charges the API told.
+    charges the API told. `begun_at` is the first poll that returned a list: the ledger begins there.
     """
 
     known: Mapping[str, KnownVm] = field(default_factory=dict)
@@ -44,6 +44,7 @@ class AccountState:
     whole_at: datetime | None = None
     counted_at: datetime | None = None
     settled_day: date | None = None
+    begun_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The books of an account after a poll: what its days should cost, and its ledger. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from fluence_watch.alerting.state import AccountState
@@ -9,8 +9,8 @@ from fluence_watch.model.accounting import (
     Booking,
     Seen,
     Settlement,
-    poll_entries,
-    settlement,
+    book_poll,
+    settlements,
 )
 from fluence_watch.model.bill import (
     DayCost,
@@ -24,6 +24,7 @@ from fluence_watch.model.bill import (
 )
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import VM, last_settled
+from fluence_watch.model.duration import hour_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources, Missing
 from fluence_watch.model.presence import Presence
@@ -58,12 +59,14 @@ def keep_books(
     costs, whole_at = before.costs, before.whole_at
     if not billing.prepaid:
         costs, whole_at = _costs(before, outcome, known, absent)
-    earlier = Seen(before.known, before.resources, before.last_good_at, before.counted_at)
-    later = Seen(*known, outcome.taken_at, None)
-    settled = _settlement(before, outcome)
-    entries, counted_at = poll_entries(earlier, later, outcome, billing)
-    settled_day = settled.day if settled else before.settled_day
-    return Books(costs, whole_at, counted_at, settled_day, Booking(entries, settled))
+    earlier = Seen(
+        before.known, before.resources, before.last_good_at, before.counted_at, before.begun_at
+    )
+    booking, counted_at = book_poll(earlier, Seen(*known, outcome.taken_at, None), outcome, billing)
+    if settled := _settlements(before, outcome):
+        booking = replace(booking, settled=settled)
+    settled_day = settled[-1].day if settled else before.settled_day
+    return Books(costs, whole_at, counted_at, settled_day, booking)
 
 
 def _costs(
@@ -85,11 +88,14 @@ def _costs(
     return watch_until(costs, before.whole_at, now), now
 
 
-def _settlement(before: AccountState, snapshot: Snapshot) -> Settlement | None:
-    """The charges of a day that is settled and was not before."""
-    day = last_settled(snapshot.taken_at)
-    is_new = snapshot.charges is not None and (before.settled_day or date.min) < day
-    return settlement(day, snapshot.charges or ()) if is_new else None
+def _settlements(before: AccountState, snapshot: Snapshot) -> Sequence[Settlement]:
+    """The charges of the settled days: as soon as they are told, and anew each hour."""
+    now, last_good_at = snapshot.taken_at, before.last_good_at
+    last = last_settled(now)
+    is_told = before.settled_day is not None and before.settled_day >= last
+    if is_told and last_good_at and hour_of(last_good_at) == hour_of(now):
+        return ()
+    return settlements(snapshot.charges or (), last)
 
 
 def _is_whole(snapshot: Snapshot) -> bool:

@@ -10,7 +10,7 @@ from fluence_watch.app.books import keep_books
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
-from fluence_watch.model.charge import last_settled
+from fluence_watch.model.charge import SETTLED_DAYS, last_settled
 from fluence_watch.model.debt import removes
 from fluence_watch.model.finding import Fingerprint, Verdict
 from fluence_watch.model.known import KnownVm, follow_boundaries, track
@@ -67,7 +67,7 @@ class Policy:
             return None
         settings, last = self.rules[bill_mismatch.NAME], last_settled(now)
         assert isinstance(settings, bill_mismatch.BillMismatchSettings)
-        return last - timedelta(days=settings.days - 1), last
+        return last - timedelta(days=max(settings.days, SETTLED_DAYS) - 1), last
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -140,11 +140,12 @@ def decide(
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    good_at = now if isinstance(outcome, Snapshot) else None
     after = AccountState(
         known,
         alerts,
         last_poll_at=now,
-        last_good_at=now if isinstance(outcome, Snapshot) else before.last_good_at,
+        last_good_at=good_at or before.last_good_at,
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
         resources=resources,
@@ -152,6 +153,7 @@ def decide(
         whole_at=books.whole_at,
         counted_at=books.counted_at,
         settled_day=books.settled_day,
+        begun_at=before.begun_at or good_at,
     )
     applied = obsolete_notes(notes, now)
     return Decision(after, ended, applied, verdict, presence.subjects, books.booking)

@@ -1,8 +1,8 @@
 """The entries of one poll of an account, for everything that it rents. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from fluence_watch.model.bill import Things, listed
 from fluence_watch.model.billing import Billing
@@ -14,25 +14,27 @@ from fluence_watch.model.ledger import (
     Certainty,
     Entry,
     EntryKind,
-    is_begun_since,
     metered_entries,
     prepaid_entries,
 )
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Snapshot
 
+_LATE = timedelta(hours=1)  # so much later a list may show what is new
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What is known of an account after a poll. `at` is the last successful one, `None` before it.
 
-    `counted_at` is until when metered things are in the ledger.
+    `counted_at` is until when metered things are in the ledger, `begun_at` when the ledger began.
     """
 
     known: Mapping[str, KnownVm]
     resources: KnownResources
     at: datetime | None
     counted_at: datetime | None
+    begun_at: datetime | None = None
 
     @property
     def things(self) -> Things:
@@ -40,20 +42,26 @@ class Seen:
         return listed(self.known, self.resources)
 
 
-def poll_entries(
+def book_poll(
     before: Seen, after: Seen, snapshot: Snapshot, billing: Billing
-) -> tuple[list[Entry], datetime | None]:
+) -> tuple["Booking", datetime | None]:
     """What moved between two polls, and until when metered things are counted then."""
-    gpus = list(_gpus(before, snapshot))
+    prepaid, counted_at = list(_gpus(before, snapshot)), None
+    others: Iterable[Entry]
     if billing.prepaid:
-        vms = [*_vms(before, snapshot, billing), *_reserves(before, after, snapshot.taken_at)]
-        return [*vms, *gpus], None
-    if before.counted_at is None or after.at is None:
-        return gpus, after.at
-    earlier, later = before.things, after.things
-    if not _is_due(before.counted_at, after.at, changed=earlier != later):
-        return gpus, before.counted_at
-    return [*_metered(before, after, earlier, later), *gpus], after.at
+        prepaid += _vms(before, snapshot, billing)
+        others = _reserves(before, after, snapshot.taken_at)
+    else:
+        others, counted_at = _metered(before, after)
+    first = frozenset(each.thing for each in prepaid if not _had_total(before, each.thing))
+    return Booking([*prepaid, *others], first), counted_at
+
+
+def _had_total(before: Seen, key: str) -> bool:
+    vm, resource = before.known.get(key), before.resources.get(key)
+    if vm is not None:
+        return vm.last_known.spent is not None
+    return resource is not None and resource.resource.spent is not None
 
 
 def _vms(before: Seen, snapshot: Snapshot, billing: Billing) -> Iterator[Entry]:
@@ -61,7 +69,7 @@ def _vms(before: Seen, snapshot: Snapshot, billing: Billing) -> Iterator[Entry]:
         entry = before.known.get(key)
         if entry is None or entry.vm is not vm:
             earlier = entry.last_known if entry else None
-            yield from prepaid_entries(earlier, vm, billing, before.at, snapshot.taken_at)
+            yield from prepaid_entries(earlier, vm, billing, before.begun_at, snapshot.taken_at)
 
 
 def _reserves(before: Seen, after: Seen, now: datetime) -> Iterator[Entry]:
@@ -82,32 +90,72 @@ def _reserves(before: Seen, after: Seen, now: datetime) -> Iterator[Entry]:
 
 
 def _gpus(before: Seen, snapshot: Snapshot) -> Iterator[Entry]:
+    """What has ended is listed for ever: only if it began lately, it is new."""
+    now = snapshot.taken_at
     for key, resource in snapshot.resources.items():
+        if not resource.is_gpu:
+            continue
         known = before.resources.get(key)
-        now = snapshot.taken_at
-        is_new = is_begun_since(resource, before.at, now)
-        if resource.is_gpu and (known or resource.is_billed or is_new):
+        if known or resource.is_billed or _is_late(resource.created_at, before.at, now):
             earlier = known.resource if known else None
-            yield from prepaid_entries(earlier, resource, resource.billing, before.at, now)
+            yield from prepaid_entries(earlier, resource, resource.billing, before.begun_at, now)
 
 
-def _metered(before: Seen, after: Seen, earlier: Things, later: Things) -> Iterator[Entry]:
+def _is_late(created_at: datetime | None, since: datetime | None, now: datetime) -> bool:
+    """Whether the poll at `since` may have been the last one whose list did not have it."""
+    return created_at is not None and since is not None and since - _LATE <= created_at <= now
+
+
+def _metered(before: Seen, after: Seen) -> tuple[list[Entry], datetime | None]:
     """What metered things cost since they were last counted: each hour, and when anything changes.
 
-    What both polls saw costs its former price until now. What is gone was there until the last poll,
-    and what is new since it was created, or else since now.
+    A clock that was days ahead counted what is still to come: that is taken back.
     """
-    since, now, counted = before.at, after.at, before.counted_at
-    assert now
-    assert counted
+    counted, now = before.counted_at, after.at
+    if counted is None or now is None:
+        return [], now
+    earlier, later = before.things, after.things
+    if counted - now > _LATE:
+        span = now, counted
+        priced = [(key, each.price) for key, each in earlier.items() if each.price is not None]
+        return [
+            replace(entry, amount=MicroUsdc(-entry.amount))
+            for key, price in priced
+            for entry in metered_entries(key, price, span, now)
+        ], now
+    if not _is_due(counted, now, changed=earlier != later):
+        return [], counted
+    return [*_counted(before, after, (counted, now), earlier, later)], now
+
+
+def _counted(
+    before: Seen, after: Seen, span: tuple[datetime, datetime], earlier: Things, later: Things
+) -> Iterator[Entry]:
+    """What both polls saw costs its former price until now. What is gone was there until the last poll.
+
+    What is new costs money since it was created, or else since now.
+    """
+    (counted, now), since = span, before.at
     for key, thing in earlier.items():
         if thing.price is not None:
             end = now if key in later or since is None else since
             yield from metered_entries(key, thing.price, (counted, end), now)
     for key, thing in later.items():
-        begin = _created_at(after, key) if key not in earlier else None
-        if thing.price is not None and begin and since and since < begin < now:
+        begin = _new_since(before, after, key) if key not in earlier else None
+        if thing.price is not None and begin is not None and begin < now:
             yield from metered_entries(key, thing.price, (begin, now), now)
+
+
+def _new_since(before: Seen, after: Seen, key: str) -> datetime | None:
+    """Since when a thing costs money that was not billed at the last poll, if that is known.
+
+    What was known then has changed meanwhile; what was not may be listed late.
+    """
+    created, since = _created_at(after, key), before.at
+    if created is None or since is None:
+        return None
+    was_known = key in before.known or key in before.resources
+    return created if created > (since if was_known else since - _LATE) else None
 
 
 def _is_due(counted: datetime, now: datetime, *, changed: bool) -> bool:
@@ -129,28 +177,33 @@ def _created_at(seen: Seen, key: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What the API charged on a day, by the key of the thing: it replaces what was estimated."""
+    """What the API charged on a day, by the key of the thing: it replaces what was estimated.
+
+    The list may not be whole at first. Once it is `final`, what is not in it was not charged.
+    """
 
     day: date
     amounts: Mapping[str, MicroUsdc]
+    final: bool
 
 
-def settlement(day: date, charges: Iterable[Charge]) -> Settlement | None:
-    """The charges of a settled day, `None` if there are none yet."""
-    amounts: dict[str, int] = {}
+def settlements(charges: Iterable[Charge], last: date) -> list[Settlement]:
+    """The charges of each settled day that has any. The one before `last` is final."""
+    days: dict[date, dict[str, int]] = {}
     for each in charges:
-        if each.day == day and each.key:
+        if each.key and each.day <= last:
+            amounts = days.setdefault(each.day, {})
             amounts[each.key] = amounts.get(each.key, 0) + each.cost
-    return (
-        Settlement(day, {key: MicroUsdc(cost) for key, cost in amounts.items()})
-        if amounts
-        else None
-    )
+    return [
+        Settlement(day, {key: MicroUsdc(cost) for key, cost in amounts.items()}, day < last)
+        for day, amounts in sorted(days.items())
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """What a poll adds to the ledger."""
+    """What a poll adds to the ledger. `first` are the things whose total no poll before it knew."""
 
     entries: Sequence[Entry] = ()
-    settled: Settlement | None = None
+    first: frozenset[str] = frozenset()
+    settled: Sequence[Settlement] = ()

@@ -19,9 +19,11 @@ from fluence_watch.model.vm import Status
 GRACE = timedelta(minutes=15)
 """How long after a boundary the top-up may come."""
 
+MOST = 10_000
+"""More boundaries than this cannot have passed between two polls."""
+
 _TOLERANCE = timedelta(minutes=1)
 _LATE = timedelta(minutes=15)  # a total may show a charge so much later
-_MOST = 10_000
 _SURELY_CHARGED = frozenset({Status.ACTIVE, Status.UPDATING, Status.RESTARTING})
 
 
@@ -131,7 +133,7 @@ def passed(
     due = (now + tolerance - first) // period + 1
     moved = due if following is None else (following + tolerance - first) // period
     count = min(moved, due)
-    return count if 0 < count <= _MOST else 0
+    return count if 0 < count <= MOST else 0
 
 
 def first_boundaries(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:

@@ -10,6 +10,9 @@ from fluence_watch.model.resource import Kind
 SETTLES_IN = timedelta(hours=6)
 """How long after the end of a day the API may still add to its charges."""
 
+SETTLED_DAYS = 3
+"""How many settled days are read anew: the list of a day may not be whole at first."""
+
 VM, OTHER = "vm", "other"
 
 

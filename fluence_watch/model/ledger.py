@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from fluence_watch.model.billing import HOURS, METERED, Billing
-from fluence_watch.model.boundaries import Reserved, passed
+from fluence_watch.model.boundaries import MOST, Reserved, passed
 from fluence_watch.model.charge import id_in
 from fluence_watch.model.duration import by_day, hour_of
 from fluence_watch.model.money import MicroUsdc
@@ -118,16 +118,17 @@ class Prepaid(Reserved, Protocol):
 
 
 def prepaid_entries(
-    before: Prepaid | None, after: Prepaid, billing: Billing, since: datetime | None, now: datetime
+    before: Prepaid | None, after: Prepaid, billing: Billing, begun: datetime | None, now: datetime
 ) -> Iterator[Entry]:
     """What moved between two polls that listed a prepaid thing.
 
-    `before` has its last known values, `None` if it was never listed. `since` is the poll before.
+    `before` has its last known values, `None` if it was never listed. `begun` is when the ledger of
+    the account began.
     """
     if after.spent is None:
         return
     if before is None or before.spent is None:
-        yield from _first(after, after.spent, billing, since, now)
+        yield from _first(after, after.spent, billing, begun, now)
         return
     spent = after.spent - before.spent
     boundaries = _boundaries(before.next_billing_at, after.next_billing_at, billing, now)
@@ -141,27 +142,27 @@ def prepaid_entries(
             yield Entry(after.key, EntryKind.RELEASE, MicroUsdc(-added), at, now, Certainty.SPREAD)
 
 
-def is_begun_since(thing: Prepaid, since: datetime | None, now: datetime) -> bool:
-    """Whether it began after the poll at that time, whose list did not have it.
-
-    The API may tell its beginning in whole seconds.
-    """
-    if thing.created_at is None or since is None:
-        return False
-    return since.replace(microsecond=0) <= thing.created_at <= now
-
-
 def _first(
-    thing: Prepaid, spent: MicroUsdc, billing: Billing, since: datetime | None, now: datetime
+    thing: Prepaid, spent: MicroUsdc, billing: Billing, begun: datetime | None, now: datetime
 ) -> Iterator[Entry]:
-    """What it had spent when first seen: its first charges, if it began since the last poll."""
-    began = thing.created_at
-    if began and is_begun_since(thing, since, now):
-        following = _first_boundary(began, billing)
+    """What it had spent when first seen: charges since the ledger began, and what was before.
+
+    A list may show it late, and a watcher may have been down, so charges have the dates of their
+    boundaries. The API may tell its beginning in whole seconds.
+    """
+    created = thing.created_at
+    if created and begun and begun.replace(microsecond=0) <= created <= now:
+        following = _first_boundary(created, billing)
         later = _boundaries(following, thing.next_billing_at, billing, now)
-        yield from _charges(thing, thing, spent, (began, *later), now)
-    elif spent:
-        yield Entry(thing.key, EntryKind.OPENING, spent, now, now, Certainty.SPREAD)
+        yield from _charges(thing, thing, spent, (created, *later), now)
+        return
+    due = _boundaries_since(begun, thing.next_billing_at, billing, now) if begun else ()
+    price = thing.price or MicroUsdc(0)
+    count = max(0, min(len(due), spent // price)) if price else 0
+    if opening := MicroUsdc(spent - count * price):
+        yield Entry(thing.key, EntryKind.OPENING, opening, now, now, Certainty.SPREAD)
+    for at in due[len(due) - count :]:
+        yield Entry(thing.key, EntryKind.CHARGE, price, at, now, Certainty.SPREAD)
 
 
 def _first_boundary(began: datetime, billing: Billing) -> datetime:
@@ -198,6 +199,17 @@ def _boundaries(
     """The boundaries that passed, from one that was next to the one that is now."""
     count = passed(first, following, billing, now)
     return [first + index * billing.period for index in range(count)] if first else ()
+
+
+def _boundaries_since(
+    begun: datetime, following: datetime | None, billing: Billing, now: datetime
+) -> Sequence[datetime]:
+    """The boundaries between two moments, of a thing whose next one is known."""
+    if following is None:
+        return ()
+    latest = following - max(1, -((now - following) // billing.period)) * billing.period
+    count = min(max(0, (latest - begun) // billing.period + 1), MOST)
+    return [latest - index * billing.period for index in reversed(range(count))]
 
 
 def metered_entries(

@@ -12,8 +12,8 @@ MicroUsdc = NewType("MicroUsdc", int)
 
 ONE_USDC = MicroUsdc(1_000_000)
 
-LARGEST = 2**63 - 1
-"""The limit of stores and JSON codecs, far above all USDC in existence."""
+LARGEST = 10**16
+"""Ten billion USDC. A larger amount is not believed; sums of hundreds of such fit the 64 bits of a store."""
 
 EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 """For sums with prices of any number of decimals."""
@@ -28,7 +28,7 @@ def micro_from_integer(value: int | str) -> MicroUsdc:
     """Parse an amount in micro-USDC: `298160` or `"298160"`.
 
     Raises:
-        ValueError: the value is not a whole number, or it does not fit in 64 bits.
+        ValueError: the value is not a whole number, or more than ten billion USDC.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return _bounded(value)
@@ -42,7 +42,7 @@ def micro_from_decimal(text: str) -> MicroUsdc:
 
     Raises:
         ValueError: the text is not a plain decimal number, it has more than six significant
-            decimals, or the amount does not fit in 64 bits as micro-USDC.
+            decimals, or the amount is more than ten billion USDC.
     """
     match = _DECIMAL.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None or not (match[2] or match[3]):
@@ -56,7 +56,7 @@ def micro_from_decimal(text: str) -> MicroUsdc:
 
 def _bounded(amount: int) -> MicroUsdc:
     if abs(amount) > LARGEST:
-        raise ValueError("the amount of USDC does not fit 64 bits")
+        raise ValueError("the amount is more than ten billion USDC")
     return MicroUsdc(amount)
 
 

@@ -32,6 +32,7 @@ def advance_account(connection: Connection, name: str, after: AccountState, vers
         "whole_at": after.whole_at,
         "counted_at": after.counted_at,
         "settled_day": after.settled_day,
+        "begun_at": after.begun_at,
         "version": version + 1,
     }
     as_expected = accounts.c.id == account_id, accounts.c.version == version

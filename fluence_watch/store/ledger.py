@@ -4,34 +4,24 @@ Metered things have no entries of their own: an hour of one is a part of its day
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import date, datetime
-from itertools import islice
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from fluence_watch.alerting.state import Change
-from fluence_watch.model.accounting import Settlement
+from fluence_watch.model.accounting import Booking
 from fluence_watch.model.charge import VM
+from fluence_watch.model.corrections import DIP_LASTS, OF_A_DAY, OF_THE_TOTAL, Dip, risen, unbooked
 from fluence_watch.model.ledger import Certainty, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store.balances import save_balances
+from fluence_watch.store.columns import batches
 from fluence_watch.store.costs import move_totals
-from fluence_watch.store.schema import accounts, day_costs, entries, things
+from fluence_watch.store.day_costs import add_to_days, settle_day
+from fluence_watch.store.schema import accounts, entries, things
 
-_AT_ONCE = 500
-_OF_A_DAY = frozenset({EntryKind.CHARGE, EntryKind.ADJUSTMENT})
-_OF_THE_TOTAL = _OF_A_DAY | {EntryKind.OPENING}
-_RANKS = {certainty: rank for rank, certainty in enumerate(Certainty)}
-
-_THIS_DAY = (day_costs.c.thing_id == bindparam("of_thing")) & (
-    day_costs.c.day == bindparam("of_day")
-)
-_SET_DAY = (
-    update(day_costs).where(_THIS_DAY).values(amount=bindparam("to"), certainty=bindparam("sure"))
-)
 _SET_THING = (
     update(things)
     .where(things.c.id == bindparam("of_thing"))
@@ -41,13 +31,13 @@ _SET_THING = (
 
 def save_ledger(connection: Connection, account_id: int, change: Change) -> None:
     """Add the entries of a poll, replace estimates by charges, keep the balance of the day."""
-    added, settled = change.booking.entries, change.booking.settled
-    keys = {each.thing for each in added} | (settled.amounts.keys() if settled else set())
+    booking = change.booking
+    keys = {each.thing for each in booking.entries}.union(*(s.amounts for s in booking.settled))
     if keys:
         ids = _thing_ids(connection, account_id, keys, change)
-        moved = _add(connection, ids, list(_opened(connection, ids, added)))
-        if settled:
-            moved.update(_settle(connection, account_id, ids, settled))
+        moved = _add(connection, ids, list(_corrected(connection, ids, booking)))
+        for settled in booking.settled:
+            moved.update(settle_day(connection, account_id, ids, settled))
         move_totals(connection, moved)
     save_balances(
         connection,
@@ -57,100 +47,65 @@ def save_ledger(connection: Connection, account_id: int, change: Change) -> None
     )
 
 
-def _opened(
-    connection: Connection, ids: Mapping[str, int], added: Sequence[Entry]
-) -> Iterator[Entry]:
-    """The entries; of the opening of a thing that had been forgotten, what they do not have yet."""
-    openings = {ids[each.thing] for each in added if each.kind is EntryKind.OPENING}
-    booked: dict[int, int] = {}
-    for some in _batches(openings):
-        query = (
+def _corrected(connection: Connection, ids: Mapping[str, int], booking: Booking) -> Iterator[Entry]:
+    """The entries of a poll, without what is booked already."""
+    totals: dict[str, list[Entry]] = {}
+    for each in booking.entries:
+        if each.certainty is Certainty.ESTIMATED or each.kind not in OF_THE_TOTAL:
+            yield each
+        else:
+            totals.setdefault(each.thing, []).append(each)
+    booked = _booked(connection, [ids[key] for key in totals.keys() & booking.first])
+    later = {ids[key]: some[0].seen_at for key, some in totals.items() if key not in booking.first}
+    dips = _dips(connection, later.keys(), min(later.values())) if later else {}
+    for key, some in totals.items():
+        if key in booking.first:
+            yield from unbooked(some, booked.get(ids[key], MicroUsdc(0)))
+        elif dip := dips.get(ids[key]):
+            yield from risen(some, dip)
+        else:
+            yield from some
+
+
+def _booked(connection: Connection, wanted: Collection[int]) -> Mapping[int, MicroUsdc]:
+    """What the ledger has of the totals of these things: the sum of their days, and what was before."""
+    found: Counter[int] = Counter()
+    for some in batches(wanted):
+        days = select(things.c.id, things.c.total).where(things.c.id.in_(some))
+        before = (
             select(entries.c.thing_id, func.sum(entries.c.amount))
-            .where(entries.c.thing_id.in_(some), entries.c.kind.in_(_OF_THE_TOTAL))
+            .where(entries.c.thing_id.in_(some), entries.c.kind == EntryKind.OPENING)
             .group_by(entries.c.thing_id)
         )
-        booked |= {thing: int(amount) for thing, amount in connection.execute(query)}
-    for each in added:
-        before = booked.get(ids[each.thing], 0) if each.kind is EntryKind.OPENING else 0
-        if each.amount != before:
-            yield replace(each, amount=MicroUsdc(each.amount - before)) if before else each
+        for thing, amount in (*connection.execute(days), *connection.execute(before)):
+            found[thing] += int(amount)
+    return {thing: MicroUsdc(amount) for thing, amount in found.items()}
+
+
+def _dips(connection: Connection, wanted: Collection[int], now: datetime) -> Mapping[int, Dip]:
+    """The things whose totals fell of late, and are not back yet."""
+    query = (
+        select(entries.c.thing_id, func.sum(entries.c.amount), func.min(entries.c.at))
+        .where(
+            entries.c.at >= now - DIP_LASTS,
+            entries.c.at <= now,
+            entries.c.kind == EntryKind.ADJUSTMENT,
+        )
+        .group_by(entries.c.thing_id)
+    )
+    return {
+        thing: Dip(MicroUsdc(-int(moved)), at)
+        for thing, moved, at in connection.execute(query)
+        if thing in wanted and moved < 0
+    }
 
 
 def _add(connection: Connection, ids: Mapping[str, int], added: Sequence[Entry]) -> Counter[int]:
     kept = [each for each in added if each.certainty is not Certainty.ESTIMATED]
     if kept:
         connection.execute(insert(entries), [_entry_row(ids[each.thing], each) for each in kept])
-    sums: dict[tuple[int, date], tuple[int, Certainty]] = {}
-    for each in added:
-        if each.kind in _OF_A_DAY:
-            key = ids[each.thing], each.day
-            amount, sure = sums.get(key, (0, each.certainty))
-            sums[key] = amount + each.amount, max(sure, each.certainty, key=_RANKS.__getitem__)
-    known = _days(connection, sums)
-    changed = {}
-    for key, (amount, sure) in sums.items():
-        before, was = known.get(key, (0, sure))
-        changed[key] = before + amount, max(sure, was, key=_RANKS.__getitem__)
-    return _write_days(connection, changed, known)
-
-
-def _settle(
-    connection: Connection, account_id: int, ids: Mapping[str, int], settled: Settlement
-) -> Counter[int]:
-    """Set the costs of a day to what the API charged; what was estimated and not charged is free."""
-    query = (
-        select(day_costs.c.thing_id, day_costs.c.day)
-        .join(things)
-        .where(
-            things.c.account_id == account_id,
-            day_costs.c.day == settled.day,
-            day_costs.c.certainty == Certainty.ESTIMATED,
-        )
-    )
-    estimated = {(row.thing_id, row.day): (0, Certainty.EXACT) for row in connection.execute(query)}
-    charged = {
-        (ids[key], settled.day): (cost, Certainty.EXACT) for key, cost in settled.amounts.items()
-    }
-    wanted = {**estimated, **charged}
-    return _write_days(connection, wanted, _days(connection, wanted))
-
-
-_Days = Mapping[tuple[int, date], tuple[int, Certainty]]
-
-
-def _days(connection: Connection, keys: Iterable[tuple[int, date]]) -> _Days:
-    """What is stored of these days."""
-    wanted = set(keys)
-    found: dict[tuple[int, date], tuple[int, Certainty]] = {}
-    for some in _batches({thing for thing, _ in wanted}):
-        query = select(day_costs).where(
-            day_costs.c.thing_id.in_(some), day_costs.c.day.in_({day for _, day in wanted})
-        )
-        for row in connection.execute(query):
-            found[row.thing_id, row.day] = row.amount, Certainty(row.certainty)
-    return found
-
-
-def _write_days(connection: Connection, days: _Days, known: _Days) -> Counter[int]:
-    """Set these days. Returns by how much the sum of each thing changed."""
-    old = [
-        {"of_thing": thing, "of_day": day, "to": amount, "sure": sure}
-        for (thing, day), (amount, sure) in days.items()
-        if (thing, day) in known
-    ]
-    new = [
-        {"thing_id": thing, "day": day, "amount": amount, "certainty": sure}
-        for (thing, day), (amount, sure) in days.items()
-        if (thing, day) not in known
-    ]
-    if old:
-        connection.execute(_SET_DAY, old)
-    if new:
-        connection.execute(insert(day_costs), new)
-    moved: Counter[int] = Counter()
-    for (thing, day), (amount, _) in days.items():
-        moved[thing] += amount - (known[thing, day][0] if (thing, day) in known else 0)
-    return moved
+    days = [(ids[each.thing], each) for each in added if each.kind in OF_A_DAY]
+    return add_to_days(connection, days)
 
 
 def _thing_ids(
@@ -158,7 +113,7 @@ def _thing_ids(
 ) -> Mapping[str, int]:
     """The ids of things; new ones are added, and renamed ones renamed."""
     found: dict[str, Row[Any]] = {}
-    for some in _batches(keys):
+    for some in batches(keys):
         query = select(things).where(things.c.account_id == account_id, things.c.key.in_(some))
         found |= {row.key: row for row in connection.execute(query)}
     new = [
@@ -227,11 +182,9 @@ def load_entries(connection: Connection, account: str, key: str) -> list[Entry]:
 
 
 def prune_entries(connection: Connection, before: datetime) -> int:
-    """Remove the entries from before that time. The costs of their days stay."""
-    return connection.execute(delete(entries).where(entries.c.at < before)).rowcount
+    """Remove the entries from before that time. The costs of their days stay.
 
-
-def _batches(values: Collection[Any]) -> Iterator[Sequence[Any]]:
-    left = iter(values)
-    while some := list(islice(left, _AT_ONCE)):
-        yield some
+    So does what a thing had spent before: if it is forgotten and seen again, that is not new.
+    """
+    old = delete(entries).where(entries.c.at < before, entries.c.kind != EntryKind.OPENING)
+    return connection.execute(old).rowcount

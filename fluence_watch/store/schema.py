@@ -43,6 +43,7 @@ accounts = Table(
     Column("whole_at", Moment),
     Column("counted_at", Moment),
     Column("settled_day", Day),
+    Column("begun_at", Moment),
     Column("absent_since", Moment),  # NULL while the account is watched
     Column("version", Integer, nullable=False, server_default=text("0")),  # of the state
 )

@@ -144,6 +144,7 @@ class Store(LedgerReads):
                 row.whole_at,
                 row.counted_at,
                 row.settled_day,
+                row.begun_at,
             )
             unsettled = load_unsettled(connection, row.id)
             return Stored(state, row.version, unsettled, telling.load_notified(connection, row.id))

@@ -24,4 +24,5 @@ def test_the_ledger_of_a_month_is_what_was_charged(tmp_path: Path) -> None:
     assert (KILLS, len(OUTAGES)) == (lived.kills, lived.outages)
     assert 0.04 < failed / requests < 0.07
     assert {"v2", "v3", "cloud"} == {row.account for row in lived.verdict.rows}
+    assert all(row.days["exact"] for row in lived.verdict.rows)
     assert {"vm", "disk", "public_ip", "gpu_vm"} <= {row.kind for row in lived.verdict.rows}

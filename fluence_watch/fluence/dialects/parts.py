@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from fluence_watch.fluence.dialects.wire import FieldError, shared, utc_time
 from fluence_watch.model.market import GIB
-from fluence_watch.model.money import EXACT, MicroUsdc
+from fluence_watch.model.money import EXACT, LARGEST, MicroUsdc
 from fluence_watch.model.ports import ALL_PORTS, Port, Ports, port, protocol_of
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Datacenter, status_of
@@ -95,7 +95,7 @@ def rounded_usd(text: str, path: str) -> MicroUsdc:
     For amounts that the API calls a snapshot, not a bill, with any number of digits.
 
     Raises:
-        FieldError: it is not a plain decimal number, or does not fit 64 bits.
+        FieldError: it is not a plain decimal number, or is more than ten billion USD.
     """
     if not _USD.fullmatch(text):
         raise FieldError(path, f"{text!r:.40} is not a decimal amount of USD")
@@ -106,15 +106,15 @@ def micro_from_number(number: Decimal, path: str) -> MicroUsdc:
     """An amount of USD to the nearest micro-USDC, half to even.
 
     Raises:
-        FieldError: it is not finite, or does not fit 64 bits.
+        FieldError: it is not finite, or is more than ten billion USD.
     """
     if not number.is_finite():
         raise FieldError(path, f"{number} is not an amount of USD")
     # a number with an exponent may be too long to be written out
-    small = number.adjusted() < len(str(MOST))
-    micro = int(EXACT.to_integral_value(EXACT.multiply(number, _MICRO))) if small else MOST + 1
-    if abs(micro) > MOST:
-        raise FieldError(path, "the amount of USD does not fit 64 bits")
+    small = number.adjusted() < len(str(LARGEST))
+    micro = int(EXACT.to_integral_value(EXACT.multiply(number, _MICRO))) if small else LARGEST + 1
+    if abs(micro) > LARGEST:
+        raise FieldError(path, "the amount is more than ten billion USD")
     return MicroUsdc(micro)
 
 
@@ -131,7 +131,7 @@ def exact_price(amount: str | Decimal, path: str) -> Decimal:
     """A price of USD in micro-USDC, not rounded: to be multiplied first.
 
     Raises:
-        FieldError: it is not a plain number, is below zero, or does not fit 64 bits.
+        FieldError: it is not a plain number, is below zero, or is more than ten billion USD.
     """
     if isinstance(amount, str) and not _USD.fullmatch(amount):
         raise FieldError(path, f"{amount!r:.40} is not a decimal amount of USD")

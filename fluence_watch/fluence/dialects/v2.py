@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Meta
 
 from fluence_watch.fluence.dialects.parts import (
-    MOST,
     Id,
     Sizes,
     Small,
@@ -26,17 +25,17 @@ from fluence_watch.fluence.dialects.parts import (
     read_ports,
 )
 from fluence_watch.fluence.dialects.wire import NULL, FieldError, Page, array_page, locate, shared
-from fluence_watch.model.money import MicroUsdc, micro_from_integer
+from fluence_watch.model.money import LARGEST, MicroUsdc, micro_from_integer
 from fluence_watch.model.vm import Vm
 
 name: Final = "v2"
 list_path: Final = "/vms/v2"
 
-_SURE_DIGITS = 19  # fewer digits are always below MOST: the usual case, and the fast one
+_SURE_DIGITS = 17  # fewer digits never exceed LARGEST: the usual case, and the fast one
 _MIB = 2**20
 _UNITS = {"VCPU": 1, "RAM": _MIB, "STORAGE": _MIB}
 
-_Amount = Annotated[int, Meta(ge=-MOST, le=MOST)]
+_Amount = Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
 
 
 class _WireVm(msgspec.Struct, gc=False, rename="camel"):

@@ -6,19 +6,26 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from fluence_watch.simulator.gpu import OVER
 from fluence_watch.simulator.journal import Paid
+from fluence_watch.simulator.machine import State
 from fluence_watch.simulator.metering import rates
 from tests.e2e.month.fleet import Account
 
+_ENDED = OVER | {State.TERMINATED}
 _KINDS = {"VM": "vm", "STORAGE": "disk", "PUBLIC_IP": "public_ip"}
 
 
 class Sighting(NamedTuple):
-    """A poll that listed a thing, or, if not `sure`, one that was killed and may have."""
+    """A poll that listed a thing, or, if not `sure`, one that was killed and may have.
+
+    `price` is that of an epoch or an hour, `None` if it has ended.
+    """
 
     at: datetime
-    sure: bool
     reserved: int
+    price: int | None
+    sure: bool = True
 
 
 class Look(NamedTuple):
@@ -58,13 +65,13 @@ class Books:
         self.looks.append(Look(at, frozenset(blind)))
         held = self._held()
         for key in seen:
-            self.sightings[key].append(Sighting(at, sure=True, reserved=held.get(key, 0)))
+            self.sightings[key].append(Sighting(at, *held.get(key, (0, None))))
 
     def kill(self, at: datetime) -> None:
         """A poll was killed; nobody knows whether before or after its commit."""
         self.killed.append(at)
-        for key, reserved in self._held().items():
-            self.sightings[key].append(Sighting(at, sure=False, reserved=reserved))
+        for key, held in self._held().items():
+            self.sightings[key].append(Sighting(at, *held, sure=False))
 
     def note(self, at: datetime) -> None:
         """Something happened: note which prices changed."""
@@ -103,11 +110,15 @@ class Books:
             min((each for each in able if each >= at), default=at),
         )
 
-    def _held(self) -> Mapping[str, int]:
-        """What everything prepaid has reserved."""
+    def _held(self) -> Mapping[str, tuple[int, int | None]]:
+        """What everything prepaid has reserved, and costs."""
         world = self.account.world
-        vms = {} if self.account.metered else {m.key: m.reserved for m in world.listed()}
-        return vms | {self._key(each.id): each.reserved for each in world.gpus.values()}
+        vms = {} if self.account.metered else {m.key: m for m in world.listed()}
+        gpus = {self._key(each.id): each for each in world.gpus.values()}
+        return {
+            key: (each.reserved, None if each.state in _ENDED else each.price)
+            for key, each in (vms | gpus).items()
+        }
 
     def _key(self, wanted: str) -> str:
         gpu = self.account.world.gpus.get(wanted)

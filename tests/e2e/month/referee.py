@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import accumulate, groupby, product
+from itertools import accumulate, groupby, pairwise, product
 from typing import NamedTuple
 
 from fluence_watch.model.ledger import Certainty, Cost, Entry, EntryKind
@@ -123,20 +123,8 @@ class _Prepaid:
         if (sums[-1] if sums else 0) not in most:
             self._blame(f"{sums[-1:]} in all, {most} was spent")
         for entry in self._spent:
-            if entry.kind is EntryKind.OPENING and not self._may_open(entry.seen_at):
-                self._blame(f"{entry} though its beginning was seen")
-
-    def _may_open(self, at: datetime) -> bool:
-        """Whether it began before the ledger, or before a poll that could not list it.
-
-        A poll may be repeated at the same time: the first one may be blind, and the second one not.
-        """
-        begun, first = self.books.looks[0].at, min(s.at for s in self._first if s.sure)
-        began = begun if self.key in self.books.opening else self.paid[0].at
-        kind = self.key.partition(":")[0]
-        missed = {look.at for look in self.books.looks if look.at < at or kind in look.blind}
-        polls = missed.union(self.books.killed)
-        return at <= first and (at == begun or any(began <= each <= at for each in polls))
+            if entry.kind is EntryKind.OPENING and not self._total(self.books.looks[0].at):
+                self._blame(f"{entry} though it began after the ledger")
 
     def _exact(self) -> None:
         """What is called exact is a charge of the journal, at its second."""
@@ -162,13 +150,14 @@ class _Prepaid:
         return sum(e.amount if e.kind is EntryKind.TOP_UP else -e.amount for e in later)
 
     def _days(self) -> None:
-        opening = [e.seen_at for e in self.entries if e.kind is EntryKind.OPENING]
-        since = max(opening, default=datetime.min.replace(tzinfo=self.books.looks[0].at.tzinfo))
+        """Each day has what was charged on it, or is marked; marked is only what no poll could see."""
+        since = self.books.looks[0].at
         until = max((e.seen_at for e in self._spent), default=since)
         charged = Counter[date]()
         for each in self.paid:
             if since < each.at <= until:
                 charged[each.at.date()] += each.amount
+        unclear = {each.at.date() for each in self._unclear()}
         for day in charged.keys() | self.days.keys():
             cost = self.days.get(day)
             certainty = cost.certainty if cost else Certainty.EXACT
@@ -176,8 +165,25 @@ class _Prepaid:
             is_off = found != charged[day] and certainty is not Certainty.SPREAD
             if is_off:
                 self._blame(f"{found} {certainty} on {day}, {charged[day]} was charged")
+            elif certainty is not Certainty.EXACT and charged[day] and day not in unclear:
+                self._blame(f"{certainty} on {day}, though polls could see what was charged")
             outcome = "off" if is_off else certainty.value
             self.verdict.count(self.books.account.name, self.key, outcome)
+
+    def _unclear(self) -> Iterator[Paid]:
+        """The charges whose times or amounts no poll could tell, for it saw others at the same time."""
+        sightings = [each for each in self.books.sightings[self.key] if each.sure]
+        for before, after in pairwise([None, *sightings, None]):
+            some = [
+                each
+                for each in self.paid
+                if (before is None or each.at > before.at)
+                and (after is None or each.at <= after.at)
+            ]
+            prices = {each.price for each in (before, after) if each}
+            amounts = {each.amount for each in some}
+            if after is None or after.price is None or len(amounts) > 1 or not amounts <= prices:
+                yield from some
 
     def _blame(self, what: str) -> None:
         self.verdict.blame(self.books, self.key, what)

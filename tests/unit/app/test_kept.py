@@ -103,8 +103,8 @@ def test_what_each_thing_was_charged_is_read_when_it_changes(store: Store, kept:
     many = {f"0x{number}": 2 for number in range(600)}
     kept.change(lambda _: booked(2, NOW, *many))
     assert {"0xa": 15, "0xb": 1, **many} == kept.charged()
-    settled = Settlement(NOW.date(), {"0xb": MicroUsdc(9)})
-    kept.change(lambda _: replace(booked(1, NOW), booking=Booking((), settled)))
+    settled = Settlement(NOW.date(), {"0xb": MicroUsdc(9)}, final=False)
+    kept.change(lambda _: replace(booked(1, NOW), booking=Booking(settled=[settled])))
     assert 9 == kept.charged()["0xb"]
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from fluence_watch.app.decide import Policy, decide
 from fluence_watch.app.kept import Kept
 from fluence_watch.app.poll import fetch
 from fluence_watch.fluence import ClientConfig, FluenceClient
+from fluence_watch.model.account import NotReported
+from fluence_watch.model.charge import Charge
 from fluence_watch.model.ledger import Certainty, EntryKind
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.month import month_ahead
@@ -27,6 +30,7 @@ from fluence_watch.store import Store
 BEGIN = datetime(2026, 4, 1, 20, 10, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 USDC = 1_000_000
+EVER = date(2026, 1, 1), date(2027, 1, 1)
 CHARGES = {EntryKind.CHARGE, EntryKind.OPENING, EntryKind.ADJUSTMENT}
 
 
@@ -36,6 +40,7 @@ class Account:
     def __init__(self, policy: Policy, store: Store, dialect: str) -> None:
         self.policy, self.store, self.dialect = policy, store, dialect
         self.clock = SettableClock(BEGIN)
+        self.hidden: set[str] = set()  # in no list, and charged all the same
         self.world: World = build_world(
             seed=5, vms=4, now=BEGIN, epoch=DAY, api_key="k", balance=MicroUsdc(9_000 * USDC),
             metered=dialect == "cloud",
@@ -55,7 +60,10 @@ class Account:
     async def poll(self) -> None:
         """Poll once."""
         outcome = await fetch(self.client, self.policy, self.clock)
-        self.kept.change(lambda state: decide(state, outcome, self.policy))
+        assert isinstance(outcome, Snapshot)
+        listed = {key: vm for key, vm in outcome.vms.items() if key not in self.hidden}
+        seen = replace(outcome, vms=listed)
+        self.kept.change(lambda state: decide(state, seen, self.policy))
 
     async def polls(self, until: datetime, step: timedelta = HOUR / 2) -> None:
         """Poll until then."""
@@ -66,7 +74,7 @@ class Account:
     def by_day(self, kind: str | None = None) -> Counter[date]:
         """What the store has of each day."""
         costs: Counter[date] = Counter()
-        for each in self.store.costs(date(2026, 1, 1), date(2027, 1, 1)):
+        for each in self.store.costs(*EVER):
             if kind in {None, each.kind}:
                 costs[each.day] += each.amount
         return costs
@@ -105,6 +113,65 @@ async def test_prepaid_vms(policy: Policy, store: Store, dialect: str) -> None:
     assert fresh.created_at.date() in account.by_day()
     total = sum(m.spent for m in account.world.listed()) - sum(opening.values())
     assert total == account.by_day("vm").total()
+
+
+@pytest.mark.parametrize("dialect", ["v2", "v3"])
+async def test_a_vm_that_the_list_shows_late(policy: Policy, store: Store, dialect: str) -> None:
+    """Its first charges are what they are: charges, at their times."""
+    account = Account(policy, store, dialect)
+    await account.polls(BEGIN + DAY, HOUR)
+    late = account.world.deploy("late")
+    account.hidden.add(late.key)
+    await account.polls(BEGIN + 3 * DAY, HOUR)
+    account.hidden.clear()
+    await account.polls(BEGIN + 5 * DAY, HOUR)
+    spent = account.world.find(late.id).spent
+    found = [e for e in store.entries("main", late.key) if e.kind in CHARGES]
+    assert {(EntryKind.CHARGE, Certainty.EXACT)} == {(e.kind, e.certainty) for e in found}
+    assert spent == sum(e.amount for e in found) == store.charged("main")[late.key]
+    assert late.created_at.date() == found[0].at.date()
+
+
+@pytest.mark.parametrize("dialect", ["v2", "v3"])
+async def test_a_vm_that_is_back_after_it_was_forgotten(
+    policy: Policy, store: Store, dialect: str
+) -> None:
+    """What it was charged meanwhile is charged on those days, and nothing is charged twice."""
+    account = Account(policy, store, dialect)
+    machine = account.world.listed()[0]
+    opening = machine.spent
+    await account.polls(BEGIN + 2 * DAY, HOUR)
+    account.hidden.add(machine.key)
+    await account.polls(BEGIN + 12 * DAY, 2 * HOUR)
+    assert machine.key not in account.kept.state.known
+    account.hidden.clear()
+    store.prune_ledger(account.clock() - DAY)
+    await account.polls(BEGIN + 14 * DAY, HOUR)
+    days = {c.day: c.amount for c in store.costs(*EVER) if c.key == machine.key}
+    spent = account.world.find(machine.id).spent
+    assert spent - opening == sum(days.values()) == store.charged("main")[machine.key]
+    assert {machine.price} == set(days.values())
+    assert 14 == len(days)
+
+
+async def test_a_total_that_dips_over_the_end_of_a_month(policy: Policy, store: Store) -> None:
+    """It is back at the next poll: neither month has anything of it."""
+    account = Account(policy, store, "v2")
+    await account.polls(BEGIN + 2 * DAY, HOUR)
+    account.clock.set(datetime(2026, 4, 30, 23, 55, tzinfo=UTC))
+    await account.poll()
+    machine, days = account.world.listed()[0], account.by_day("vm")
+    account.world.put(replace(machine, spent=MicroUsdc(machine.spent - 100)))
+    account.clock.set(account.clock() + MINUTE)
+    await account.poll()
+    assert 100 == days.total() - account.by_day("vm").total()
+    account.world.put(machine)
+    account.clock.set(account.clock() + 9 * MINUTE)
+    await account.poll()
+    assert days == account.by_day("vm")
+    assert machine.spent == sum(
+        e.amount for e in store.entries("main", machine.key) if e.kind in CHARGES
+    )
 
 
 @pytest.mark.parametrize("dialect", ["v2", "v3"])
@@ -174,6 +241,28 @@ async def test_what_the_api_charged_replaces_what_was_estimated(
     await account.polls(BEGIN + DAY + 11 * HOUR)
     assert abs(2 * _books(account)[day] - account.by_day()[day]) <= 20
     assert before < account.by_day()[day]
+
+
+async def test_charges_that_the_api_tells_late(policy: Policy, store: Store) -> None:
+    """What is not in the first list of a day is estimated until its list is whole; then it is exact."""
+    account = Account(policy, store, "cloud")
+    day = (BEGIN + DAY).date()
+    whole = FluenceClient.charges
+
+    async def half(client: FluenceClient, *days: date) -> tuple[Charge, ...] | NotReported:
+        found = await whole(client, *days)
+        assert not isinstance(found, NotReported)
+        return tuple(each for each in found if not each.key or each.key[0] in "01234567")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(FluenceClient, "charges", half)
+        await account.polls(BEGIN + DAY + 12 * HOUR, HOUR)
+    first = {e.certainty for e in store.costs(day, day)}
+    assert {Certainty.EXACT, Certainty.ESTIMATED} == first
+    assert abs(_books(account)[day] - account.by_day()[day]) <= 20
+    await account.polls(BEGIN + DAY + 14 * HOUR, HOUR)
+    assert {Certainty.EXACT} == {e.certainty for e in store.costs(day, day)}
+    assert _books(account)[day] == account.by_day()[day]
 
 
 @pytest.mark.parametrize("dialect", ["v2", "v3", "cloud"])
@@ -272,11 +361,12 @@ async def test_the_balances_of_each_day(policy: Policy, store: Store, dialect: s
 
 
 async def test_entries_are_pruned_and_days_stay(policy: Policy, store: Store) -> None:
-    """By the time that they are about."""
+    """By the time that they are about. What was spent before stays too."""
     account = Account(policy, store, "v2")
     await account.polls(BEGIN + 3 * DAY, HOUR)
     key, days = account.world.listed()[0].id.lower(), account.by_day()
-    kept = [e for e in store.entries("main", key) if e.at >= BEGIN + 2 * DAY]
+    late, opening = BEGIN + 2 * DAY, EntryKind.OPENING
+    kept = [e for e in store.entries("main", key) if e.at >= late or e.kind is opening]
     assert store.prune_ledger(BEGIN + 2 * DAY)
     assert kept == store.entries("main", key)
     assert days == account.by_day()

@@ -149,7 +149,7 @@ async def test_one_whose_money_cannot_be_read(client: FluenceClient, api: Api) -
     ("change", "why"),
     [
         ({"billing": {"hourly_usage": -1}}, "a price is never negative"),
-        ({"billing": {"hourly_usage": 1e300}}, "does not fit 64 bits"),
+        ({"billing": {"hourly_usage": 1e300}}, "more than ten billion USD"),
         ({"billing": {"hourly_usage": "NaN"}}, "NaN is not an amount of USD"),
         ({"billing": {"hourly_usage": [1]}}, "Expected"),
         ({"billing": {"next_billing_period": "soon"}}, "soon"),
@@ -172,13 +172,13 @@ async def test_answers_that_make_no_sense(
 
 async def test_amounts_are_read_from_their_text(client: FluenceClient, api: Api) -> None:
     """No float between the wire and the amount; a fraction of a micro-USDC is rounded."""
-    bill = b'{"hourly_usage":0.1234565000000001,"reserved_amount":9007199254740.993001}'
+    bill = b'{"hourly_usage":0.1234565000000001,"reserved_amount":9007199254.740993001}'
     api.answers[f"{CONTAINERS}{ACTIVE}"] = (
         b'{"id":"%s","instance_status":"ACTIVE","billing":%s}' % (ACTIVE.encode(), bill)
     )
     active = (await client.list_resources(Kind.GPU_CONTAINER)).found[0]
 
-    assert (123_457, 9_007_199_254_740_993_001) == (active.price, active.reserved)
+    assert (123_457, 9_007_199_254_740_993) == (active.price, active.reserved)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[", b"null", b'"x"', b"[[[[", b""])

@@ -78,7 +78,7 @@ OF_RENTED: list[tuple[Json, str]] = [
     ({"priceHourlyUsd": "-0.05"}, "[1].priceHourlyUsd: a price is never negative"),
     ({"priceHourlyUsd": "1e9"}, "[1].priceHourlyUsd: '1e9' is not a decimal amount"),
     ({"priceHourlyUsd": "٣"}, "[1].priceHourlyUsd: '٣' is not a decimal amount"),
-    ({"priceHourlyUsd": "9" * 40}, "[1].priceHourlyUsd: the amount of USD does not fit"),
+    ({"priceHourlyUsd": "9" * 40}, "[1].priceHourlyUsd: the amount is more than ten billion USD"),
     ({"priceHourlyUsd": "9" * 10**5}, "[1].priceHourlyUsd: '9999"),
     ({"createdAt": "yesterday"}, "[1].createdAt: 'yesterday' is not a readable time"),
     ({"createdAt": CONTROLS}, "[1].createdAt: '"),

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from fluence_watch.model.accounting import Seen, poll_entries
+from fluence_watch.model.accounting import Seen, book_poll
 from fluence_watch.model.billing import EPOCHS
+from fluence_watch.model.corrections import OF_THE_TOTAL, unbooked
 from fluence_watch.model.known_resource import KnownResources, track_resources
 from fluence_watch.model.ledger import Certainty, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
@@ -53,8 +54,12 @@ def entries(*lists: Sequence[Resource]) -> list[Entry]:
         now = NOON + number * HOUR + MINUTE
         snapshot = build_snapshot("main", now, [], resources=listed, kinds=[Kind.GPU_VM])
         after = track_resources(known, snapshot, at, (), HOUR)
-        before, later = Seen({}, known, at, None), Seen({}, after, now, None)
-        found += poll_entries(before, later, snapshot, EPOCHS)[0]
+        begun = NOON + MINUTE if number else None
+        before, later = Seen({}, known, at, None, begun), Seen({}, after, now, None)
+        booking, _ = book_poll(before, later, snapshot, EPOCHS)
+        booked = MicroUsdc(sum(e.amount for e in found if e.kind in OF_THE_TOTAL))
+        some = booking.entries
+        found += unbooked(some, booked) if some and booking.first else some
         known, at = after, now
     return found
 
@@ -86,4 +91,4 @@ def test_an_instance_that_begins_and_ends_between_two_polls() -> None:
     assert PRICE == sum(amount for _, amount, _ in found)
     assert [NOON + 2 * MINUTE, NOON + HOUR] == [at for at, _, _ in found]
     assert {Certainty.SPREAD} == {certainty for _, _, certainty in found}
-    assert [] == entries([over(1)], [over(1)])
+    assert [] == charges(entries([over(1)], [over(1)]))

@@ -221,7 +221,7 @@ def test_an_empty_market(web: Vm) -> None:
 
 @pytest.mark.parametrize("thing", [DISK, replace(DISK, size_bytes=2**31 * GB)])
 def test_amounts_that_are_none(web: Vm, thing: Resource) -> None:
-    """What does not fit a database is no price; it stops nothing."""
+    """What nobody would believe is no price; it stops nothing."""
     most = Decimal(2**63 - 1)
     assert going_price(market(quote(Kind.DISK, SSD, PARIS, most)), thing) is None
     large = replace(sized(web), storage_bytes=2**63 - 1)

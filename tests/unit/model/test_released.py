@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fluence_watch.model.accounting import Seen, poll_entries
+from fluence_watch.model.accounting import Seen, book_poll
 from fluence_watch.model.billing import EPOCHS
 from fluence_watch.model.known import Cause, KnownVm, track
 from fluence_watch.model.ledger import Certainty, Entry, EntryKind
@@ -31,7 +31,7 @@ def polls(web: Vm, entry: KnownVm, *steps: tuple[bool, Cause | None]) -> list[En
         if cause and web.key in after:
             after[web.key] = replace(after[web.key], cause=cause)
         seen = (Seen(known, {}, now - MINUTE, None), Seen(after, {}, now, None))
-        found += poll_entries(*seen, snapshot, EPOCHS)[0]
+        found += book_poll(*seen, snapshot, EPOCHS)[0].entries
         known = after
     return found
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import LARGEST, MicroUsdc
 from fluence_watch.rules import RULES
 from fluence_watch.rules.account_low import AccountLowSettings
 from fluence_watch.rules.base import RuleSettings
@@ -117,7 +117,7 @@ def test_values_out_of_bounds(settings: type[RuleSettings], key: str, value: obj
     assert refusal(settings, **{key: value}).startswith(f"{key}: ")
 
 
-@given(st.timedeltas(timedelta(0), timedelta(days=3650)), st.integers(0, 2**62))
+@given(st.timedeltas(timedelta(0), timedelta(days=3650)), st.integers(0, LARGEST))
 def test_what_is_shown_is_read_back(hold: timedelta, amount: int) -> None:
     """The effective settings can be pasted into a file and mean the same."""
     settings = LowBalanceSettings(hold=hold, min_usdc=Decimal(amount).scaleb(-6))

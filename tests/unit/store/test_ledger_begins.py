@@ -21,13 +21,24 @@ def book(store: Store, account: str, *entries: Entry) -> None:
 
 
 def test_where_the_ledger_begins(store: Store) -> None:
-    """The first day with an entry of any kind, or a cost after entries are pruned; of each account."""
+    """The first day with an entry of any kind, or a cost after entries are pruned; of each account.
+
+    What was spent before is kept for ever.
+    """
     opening = entry(EntryKind.OPENING, NOW - 3 * DAY)
     book(store, "main", opening, entry(EntryKind.CHARGE, NOW - 2 * DAY))
     book(store, "other", entry(EntryKind.TOP_UP, NOW))
+    book(
+        store,
+        "third",
+        entry(EntryKind.TOP_UP, NOW - 3 * DAY),
+        entry(EntryKind.CHARGE, NOW - 2 * DAY),
+    )
     book(store, "empty")
 
-    assert {"main": date(2026, 4, 13), "other": NOW.date()} == store.ledger_begins()
+    begin = date(2026, 4, 13)
+    assert {"main": begin, "other": NOW.date(), "third": begin} == store.ledger_begins()
     assert {"other": NOW.date()} == store.ledger_begins("other")
     store.prune_ledger(NOW - DAY)
-    assert {"main": date(2026, 4, 14)} == store.ledger_begins("main")
+    assert {"main": begin} == store.ledger_begins("main")
+    assert {"third": date(2026, 4, 14)} == store.ledger_begins("third")

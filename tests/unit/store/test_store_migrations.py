@@ -116,6 +116,27 @@ def test_totals_of_a_ledger_that_had_none(url: str) -> None:
         assert [596_320, 5, 0] == list(connection.exec_driver_sql(query).scalars())
 
 
+def test_where_a_ledger_began(url: str) -> None:
+    """With its first entry; or, if it has none, with the last list."""
+    accounts = [
+        {"id": number, "name": name, "last_poll_at": 9_000_000, "last_good_at": good_at}
+        for number, (name, good_at) in enumerate(
+            (("main", 8_000_000), ("other", 7_000_000), ("new", None)), 1
+        )
+    ]
+    entry = {"thing_id": 1, "kind": "charge", "amount": 1, "certainty": "exact"}
+    entries = [{**entry, "at": at, "seen_at": at + 1_000_000} for at in (5_000_000, 4_000_000)]
+    things = [{"id": 1, "account_id": 1, "key": "0xa1", "kind": "vm"}]
+    old_store(url, "0008", {"accounts": accounts, "things": things, "entries": entries})
+    with Store.open(url) as store:
+        begun = [store.load(account["name"]).state.begun_at for account in accounts]
+    assert [_second(5), _second(7), None] == begun
+
+
+def _second(number: int) -> datetime:
+    return datetime.fromtimestamp(number, UTC)
+
+
 def test_messages_that_version_0_1_had_queued(tmp_path: Path) -> None:
     """What they would have said is due, and nothing that was delivered is.
 

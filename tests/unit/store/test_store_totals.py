@@ -35,8 +35,14 @@ _settlements = st.builds(
     Settlement,
     _moments.map(datetime.date),
     st.dictionaries(st.sampled_from(THINGS), st.integers(0, 100).map(MicroUsdc), min_size=1),
+    st.booleans(),
 )
-_bookings = st.builds(Booking, st.lists(_entries, max_size=5), st.none() | _settlements)
+_bookings = st.builds(
+    Booking,
+    st.lists(_entries, max_size=5),
+    st.frozensets(st.sampled_from(THINGS)),
+    st.lists(_settlements, max_size=2),
+)
 _numbers = count()
 
 
@@ -95,8 +101,8 @@ def estimated(amount: int, at: datetime) -> Entry:
 def test_what_is_settled_lower(store: Store) -> None:
     """Nothing goes back; it stands still until the total is above it. Other accounts have their own."""
     commit(store, "main", Booking([estimated(100, NOON)]))
-    lower = Settlement(date(2026, 4, 16), {"disk:c": MicroUsdc(60)})
-    commit(store, "main", Booking([estimated(5, NOON + DAY)], lower))
+    lower = Settlement(date(2026, 4, 16), {"disk:c": MicroUsdc(60)}, final=False)
+    commit(store, "main", Booking([estimated(5, NOON + DAY)], settled=[lower]))
     assert {"disk:c": 100} == store.charged("main")
     commit(store, "main", Booking([estimated(50, NOON + DAY)]))
     assert {"disk:c": 115} == store.charged("main")
