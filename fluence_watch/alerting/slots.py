@@ -33,19 +33,6 @@ _START = datetime(2000, 1, 1, tzinfo=UTC)
 _ONE_WORD = 200
 _ALIKE = 0.8
 _ANY_ZONE = ": write a name such as Europe/Paris"
-_AREAS = frozenset(
-    [
-        "Africa",
-        "America",
-        "Antarctica",
-        "Asia",
-        "Atlantic",
-        "Australia",
-        "Europe",
-        "Indian",
-        "Pacific",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +152,7 @@ def _hint(name: str) -> str:
     if not known:
         return ": this system has no database of them (tzdata)"
     # of cities alone: an abbreviation such as EST has no summer time
-    zones = {each.lower(): each for each in known if each.partition("/")[0] in _AREAS}
+    zones = {each.lower(): each for each in known if "/" in each and not each.startswith("Etc/")}
     cities = {each.rpartition("/")[2]: zone for each, zone in zones.items()}
     wanted = name[:_ONE_WORD].lower().replace(" ", "_")
     for where in (zones, cities):

@@ -42,6 +42,22 @@ def test_adding_and_removing_it(run: Run, configure: Configure, api: Any) -> Non
     assert account["without"] == account["with"]
 
 
+def test_what_is_never_deployed(run: Run, configure: Configure, serve: Callable[..., Any]) -> None:
+    """What a change added and a later one removes costs nothing: no reserve, no epoch that is lost."""
+    never = "what one change adds and a later one removes is never deployed, and costs nothing"
+    lost = "what is paid of the running epoch or hour is not given back"
+    configure({"main": serve().url})
+    steps = ("--what-if", "add 3 at 0.30", "--what-if", "rm new-1")
+    out = run("forecast", *steps).out
+    assert "0.600000 USDC return to the balance\n" in out
+    assert (True, False) == (never in out, lost in out)
+    out = run("forecast", *steps, "--what-if", "rm web-1").out
+    assert (True, True) == (never in out, lost in out)
+    configure({"main": serve(dialect="cloud", metered=True).url}, dialect="cloud")
+    out = run("forecast", *steps).out
+    assert (True, False) == (never in out, "leaves its disks" in out)
+
+
 def test_a_metered_account(run: Run, configure: Configure, serve: Callable[..., Any]) -> None:
     """A VM leaves its disks and its address, as with `vm rm`; these have words of their own."""
     api = serve(dialect="cloud", metered=True)
