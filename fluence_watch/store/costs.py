@@ -12,9 +12,9 @@ from sqlalchemy import Connection, bindparam, case, func, literal, null, select,
 
 from fluence_watch.model.ledger import By, Certainty, Cost
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.store.batches import AT_ONCE
 from fluence_watch.store.schema import accounts, day_costs, entries, things
 
-_AT_ONCE = 500
 _NOTHING: Mapping[Any, Any] = {
     things.c.key: literal(""),
     things.c.kind: literal(""),
@@ -57,7 +57,7 @@ def load_charged(
         .select_from(things.join(accounts))
         .where(accounts.c.name == account)
     )
-    if keys is not None and len(keys) <= _AT_ONCE:
+    if keys is not None and len(keys) <= AT_ONCE:
         query = query.where(things.c.key.in_(keys))
     return {key: MicroUsdc(charged) for key, charged in connection.execute(query)}
 

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
@@ -18,10 +17,10 @@ from fluence_watch.model.charge import VM
 from fluence_watch.model.ledger import Certainty, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store.balances import save_balances
+from fluence_watch.store.batches import batches
 from fluence_watch.store.costs import move_totals
 from fluence_watch.store.schema import accounts, day_costs, entries, things
 
-_AT_ONCE = 500
 _OF_A_DAY = frozenset({EntryKind.CHARGE, EntryKind.ADJUSTMENT})
 _OF_THE_TOTAL = _OF_A_DAY | {EntryKind.OPENING}
 _RANKS = {certainty: rank for rank, certainty in enumerate(Certainty)}
@@ -63,7 +62,7 @@ def _opened(
     """The entries; of the opening of a thing that had been forgotten, what they do not have yet."""
     openings = {ids[each.thing] for each in added if each.kind is EntryKind.OPENING}
     booked: dict[int, int] = {}
-    for some in _batches(openings):
+    for some in batches(openings):
         query = (
             select(entries.c.thing_id, func.sum(entries.c.amount))
             .where(entries.c.thing_id.in_(some), entries.c.kind.in_(_OF_THE_TOTAL))
@@ -122,7 +121,7 @@ def _days(connection: Connection, keys: Iterable[tuple[int, date]]) -> _Days:
     """What is stored of these days."""
     wanted = set(keys)
     found: dict[tuple[int, date], tuple[int, Certainty]] = {}
-    for some in _batches({thing for thing, _ in wanted}):
+    for some in batches({thing for thing, _ in wanted}):
         query = select(day_costs).where(
             day_costs.c.thing_id.in_(some), day_costs.c.day.in_({day for _, day in wanted})
         )
@@ -158,7 +157,7 @@ def _thing_ids(
 ) -> Mapping[str, int]:
     """The ids of things; new ones are added, and renamed ones renamed."""
     found: dict[str, Row[Any]] = {}
-    for some in _batches(keys):
+    for some in batches(keys):
         query = select(things).where(things.c.account_id == account_id, things.c.key.in_(some))
         found |= {row.key: row for row in connection.execute(query)}
     new = [
@@ -229,9 +228,3 @@ def load_entries(connection: Connection, account: str, key: str) -> list[Entry]:
 def prune_entries(connection: Connection, before: datetime) -> int:
     """Remove the entries from before that time. The costs of their days stay."""
     return connection.execute(delete(entries).where(entries.c.at < before)).rowcount
-
-
-def _batches(values: Collection[Any]) -> Iterator[Sequence[Any]]:
-    left = iter(values)
-    while some := list(islice(left, _AT_ONCE)):
-        yield some
