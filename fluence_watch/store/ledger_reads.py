@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
+
+from sqlalchemy import select
 
 from fluence_watch.model.ledger import Balance, By, Cost, Entry
 from fluence_watch.model.money import MicroUsdc
@@ -11,6 +13,7 @@ from fluence_watch.store.balances import load_balances, load_reserves
 from fluence_watch.store.costs import load_begins, load_charged, load_costs, sum_costs
 from fluence_watch.store.database import Database
 from fluence_watch.store.ledger import load_entries
+from fluence_watch.store.schema import accounts
 
 if TYPE_CHECKING:
     from fluence_watch.model.budget import Budget, Tally
@@ -43,6 +46,12 @@ class LedgerReads:
         """The first day (UTC) that the ledger has of each account, or of one; before it is nothing."""
         with self._database.read() as connection:
             return load_begins(connection, account)
+
+    def ledger_ends(self, account: str) -> datetime | None:
+        """The last successful poll of the account: what was charged after it is unknown."""
+        query = select(accounts.c.last_good_at).where(accounts.c.name == account)
+        with self._database.read() as connection:
+            return connection.scalars(query).one_or_none()
 
     def charged_since(self, account: str, day: date) -> MicroUsdc:
         """What everything of the account cost from that day (UTC) on, in micro-USDC."""
