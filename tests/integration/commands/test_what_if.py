@@ -2,10 +2,17 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+
+from fluence_watch.cli.inspect.what_if_shown import Outlook, _overdrawn
+from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import EPOCHS
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.views.account import AccountOverview, account_overview
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
 
@@ -90,6 +97,19 @@ def test_the_table(run: Run, configure: Configure, serve: Callable[..., Any]) ->
     assert "This assumes:\n  - prices stay as they are" in ran.out
     ran = run("forecast", "--what-if", "rm web-*")
     assert (0, 3, 3) == (ran.code, ran.out.count("\nmain "), ran.out.count("\nother "))
+
+
+def test_more_than_the_balance() -> None:
+    """What is missing is an amount to pay: it is rounded up to a cent."""
+    before, after = (_with_balance(amount) for amount in (1_000_000, -1_000_001))
+    assert ["main: the balance does not pay for this: 1.01 USDC are missing"] == list(
+        _overdrawn([Outlook(before, after), Outlook(before, before)])
+    )
+
+
+def _with_balance(amount: int) -> AccountOverview:
+    balance = AccountBalance(MicroUsdc(amount))
+    return account_overview("main", [], datetime(2026, 4, 17, tzinfo=UTC), EPOCHS, balance=balance)
 
 
 @pytest.mark.parametrize(
