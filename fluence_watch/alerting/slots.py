@@ -31,6 +31,8 @@ _FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
 _FORM = 'minute, hour, day of month, month and day of week, such as "0 8 * * 1-5"'
 _START = datetime(2000, 1, 1, tzinfo=UTC)
 _ONE_WORD = 200
+_ALIKE = 0.8
+_ANY_ZONE = ": write a name such as Europe/Paris"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,11 @@ def _hint(name: str) -> str:
     known = sorted(available_timezones())
     if not known:
         return ": this system has no database of them (tzdata)"
-    ends = [each for each in known if each.lower().endswith(f"/{name.lower()}")]
-    close = ends or get_close_matches(name[:_ONE_WORD], known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ": write a name such as Europe/Paris"
+    # of cities alone: an abbreviation such as EST has no summer time
+    zones = {each.lower(): each for each in known if "/" in each and not each.startswith("Etc/")}
+    cities = {each.rpartition("/")[2]: zone for each, zone in zones.items()}
+    wanted = name[:_ONE_WORD].lower().replace(" ", "_")
+    for where in (zones, cities):
+        if close := get_close_matches(wanted, where, n=1, cutoff=_ALIKE):
+            return f"; did you mean {where[close[0]]!r}?"
+    return _ANY_ZONE

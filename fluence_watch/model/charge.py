@@ -40,7 +40,7 @@ class Charge:
 
 
 def id_in(key: str) -> str:
-    """The id in the key of a thing, in lower case, as the API has it."""
+    """The id in the key of a thing, in lower case."""
     return key.rpartition(":")[2]
 
 

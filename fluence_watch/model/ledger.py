@@ -80,7 +80,10 @@ class Entry:
 
 
 class Cost(NamedTuple):
-    """What a thing cost on a day (UTC), in micro-USDC."""
+    """What a thing cost on a day (UTC), in micro-USDC.
+
+    `known_id` is its id as the API has it, as long as the thing is known.
+    """
 
     account: str
     key: str
@@ -90,11 +93,12 @@ class Cost(NamedTuple):
     day: date
     amount: MicroUsdc
     certainty: Certainty
+    known_id: str | None = None
 
     @property
     def id(self) -> str:
-        """The id of the thing in the API, in lower case."""
-        return id_in(self.key)
+        """The id of the thing in the API, in lower case if the thing is forgotten."""
+        return self.known_id or id_in(self.key)
 
 
 class Balance(NamedTuple):

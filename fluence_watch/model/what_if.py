@@ -6,9 +6,10 @@ account: one is charged at once, the other is the reserve of the VM. A deletion 
 
 import re
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count, islice
 
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal
@@ -23,6 +24,7 @@ MOST = 10_000
 
 EPOCHS_AT_ONCE = 2
 _DAY = timedelta(days=1)
+_NEW = re.compile(r"new-(\d{1,9})", re.ASCII)  # an id of the API may have any number of digits
 _COUNT = re.compile(r"\d{1,5}", re.ASCII)
 
 
@@ -66,10 +68,10 @@ def parse_step(text: str) -> Step:
 
 
 def _count(text: str) -> int:
-    count = int(text) if _COUNT.fullmatch(text) else 0
-    if not 1 <= count <= MOST:
+    number = int(text) if _COUNT.fullmatch(text) else 0
+    if not 1 <= number <= MOST:
         raise ValueError(f"{text!r:.60} is not a number of VMs from 1 to {MOST}: {FORMS}")
-    return count
+    return number
 
 
 def _price(text: str) -> MicroUsdc:
@@ -101,13 +103,12 @@ def with_added(snapshot: Snapshot, step: Add, billing: Billing) -> Snapshot:
     """The snapshot if VMs were deployed now. They are called `new-1` and so on.
 
     The two epochs of a prepaid one are its reserve, and its first boundary is now: so one of them is
-    charged at once, and deleting it now returns both.
+    charged at once. A later step that removes it returns both: then it is never deployed.
     """
     price = price_of(step, billing)
     taken = MicroUsdc(price * EPOCHS_AT_ONCE) if billing.prepaid else None
     due = snapshot.taken_at if billing.prepaid else None
-    first = _first_free(snapshot.vms)
-    names = [f"new-{number}" for number in range(first, first + step.count)]
+    names = islice(_free_names(snapshot.vms), step.count)
     more = {name: _new(name, price, taken, due) for name in names}
     added = replace(snapshot, vms={**snapshot.vms, **more})
     return _with_balance(added, MicroUsdc(-step.count * (taken or 0)))
@@ -138,10 +139,11 @@ def _with_balance(snapshot: Snapshot, change: MicroUsdc | None) -> Snapshot:
     return replace(snapshot, balance=replace(snapshot.balance, balance=balance, days_left=None))
 
 
-def _first_free(keys: Iterable[str]) -> int:
-    """The number after those of the VMs that earlier steps added."""
-    numbers = [int(key[4:]) for key in keys if key.startswith("new-") and key[4:].isdecimal()]
-    return max(numbers, default=0) + 1
+def _free_names(keys: Collection[str]) -> Iterator[str]:
+    """The names after those of the VMs that earlier steps added."""
+    numbers = [int(found[1]) for key in keys if (found := _NEW.fullmatch(key))]
+    names = (f"new-{number}" for number in count(max(numbers, default=0) + 1))
+    return (name for name in names if name not in keys)
 
 
 def _new(name: str, price: MicroUsdc, reserved: MicroUsdc | None, due: datetime | None) -> Vm:

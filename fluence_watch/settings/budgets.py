@@ -18,10 +18,18 @@ def _positive(value: MicroUsdc) -> MicroUsdc:
     return value
 
 
-def _percents(value: tuple[int, ...]) -> tuple[int, ...]:
-    if not all(0 < each <= _MOST for each in value):
-        raise ValueError(f"write percents from 1 to {_MOST}, such as [50, 80, 100]")
+def _percent(value: int) -> int:
+    if not 0 < value <= _MOST:
+        what = f"write whole numbers from 1 to {_MOST}, such as [50, 80, 100]"
+        raise ValueError(f"{value} is no percent: {what}")
+    return value
+
+
+def _in_order(value: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(set(value)))
+
+
+_Percent = Annotated[int, AfterValidator(_percent)]
 
 
 class BudgetSettings(Settings):
@@ -36,7 +44,7 @@ class BudgetSettings(Settings):
         default=EVERYTHING,
         description="globs on VM names, or ids; * alone: disks, public IPs and GPU instances too",
     )
-    thresholds: Annotated[tuple[int, ...], AfterValidator(_percents)] = Field(
+    thresholds: Annotated[tuple[_Percent, ...], AfterValidator(_in_order)] = Field(
         default=(50, 80, 100), description="percent spent; each is notified once a month"
     )
     forecast: bool = Field(

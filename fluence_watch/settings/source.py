@@ -1,5 +1,6 @@
 """Reads the settings and reports every problem at once."""
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ _WORDS = {
     "bool_parsing": "write true or false",
     "int_type": "write a whole number",
     "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
 }
 _DIGITS = 100
 _FILL: Mapping[str, Tables] = {
@@ -229,12 +231,18 @@ def _words(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return "unknown key" + _nearest(loc)
     if error["type"] == "tuple_type":
-        return f"write [[{loc[0]}]] tables" if len(loc) == 1 else 'write a list, such as ["*"]'
+        return f"write [[{loc[0]}]] tables" if len(loc) == 1 else f"write a list{_default(loc)}"
     if error["type"].startswith("url_") and "://" not in str(error["input"]):
         return "has no scheme: write https://…"
     if words := _WORDS.get(error["type"]):
         return words
     return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+
+
+def _default(loc: Loc) -> str:
+    """The default of a list, as what to write."""
+    default = _model_at(loc[:-1]).model_fields[str(loc[-1])].default
+    return f", such as {json.dumps(default)}" if default else ""
 
 
 def _nearest(loc: Loc) -> str:
@@ -249,11 +257,15 @@ def _near(loc: Loc) -> list[str]:
 
 
 def _known_keys(loc: Loc) -> list[str]:
+    return [info.alias or name for name, info in _model_at(loc).model_fields.items()]
+
+
+def _model_at(loc: Loc) -> type[BaseModel]:
     model: type[BaseModel] = WatchSettings
     for part in loc:
         if isinstance(part, str) and part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation)
-    return [info.alias or name for name, info in model.model_fields.items()]
+    return model
 
 
 def _model_in(annotation: Any) -> type[BaseModel]:  # noqa: ANN401 - annotations have no common type

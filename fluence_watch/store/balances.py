@@ -57,19 +57,22 @@ def _keep_things(connection: Connection, day: date, amounts: Mapping[int, MicroU
 
 
 def load_balances(connection: Connection, account: str, first: date, last: date) -> list[Balance]:
-    """The balances of an account and of its things, on each of the days, both included."""
-    of_account = (
+    """The balances of an account on each of the days, both included."""
+    query = (
         select(balances.c.day, balances.c.balance)
         .select_from(balances.join(accounts))
         .where(accounts.c.name == account, balances.c.day.between(first, last))
         .order_by(balances.c.day)
     )
-    of_things = (
+    return [Balance(None, row.day, row.balance) for row in connection.execute(query)]
+
+
+def load_reserves(connection: Connection, account: str, first: date, last: date) -> list[Balance]:
+    """What each thing of an account had in reserve on each of the days, both included."""
+    query = (
         select(reserves.c.day, reserves.c.reserved, things.c.key)
         .select_from(reserves.join(things).join(accounts))
         .where(accounts.c.name == account, reserves.c.day.between(first, last))
         .order_by(things.c.key, reserves.c.day)
     )
-    whole = [Balance(None, row.day, row.balance) for row in connection.execute(of_account)]
-    single = [Balance(row.key, row.day, row.reserved) for row in connection.execute(of_things)]
-    return whole + single
+    return [Balance(row.key, row.day, row.reserved) for row in connection.execute(query)]

@@ -49,6 +49,13 @@ class Loader(Generic[T]):
             return msgspec.convert(json.loads(text), self._kind)
 
 
+class Identified(msgspec.Struct, gc=False):
+    """The id of a VM or a resource, without the rest."""
+
+    id: str
+
+
+load_id = Loader(Identified)
 load_vm = Loader(Vm)
 load_keys = Loader(tuple[SshKey, ...])
 load_ports = Loader(tuple[Port, ...])

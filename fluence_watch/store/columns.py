@@ -1,18 +1,10 @@
-"""Column types that store the model's values exactly, in every database, and batches of values."""
+"""Column types that store the model's values exactly, in every database."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
-from typing import TypeVar
 
 from sqlalchemy import BigInteger, Dialect, Integer, Text
 from sqlalchemy.types import TypeDecorator
-
-T = TypeVar("T")
-
-AT_ONCE = 500
-"""How many values a statement has at most."""
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -71,10 +63,3 @@ class AnyText(TypeDecorator[str]):
         if value is None or "\\" not in value:
             return value
         return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)
-
-
-def batches(values: Collection[T]) -> Iterator[Sequence[T]]:
-    """The values, as many at once as a statement may have."""
-    left = iter(values)
-    while some := list(islice(left, AT_ONCE)):
-        yield some

@@ -5,15 +5,17 @@ but never the highest total, which a counter shows.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, date
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, literal, null, select, update
+from sqlalchemy import Connection, Select, bindparam, case, func, literal, null, select, update
 
 from fluence_watch.model.ledger import By, Certainty, Cost
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.store.columns import AT_ONCE
-from fluence_watch.store.schema import accounts, day_costs, entries, things
+from fluence_watch.store.batches import AT_ONCE
+from fluence_watch.store.codec import load_id
+from fluence_watch.store.schema import accounts, day_costs, entries, resources, things, vms
 
 _NOTHING: Mapping[Any, Any] = {
     things.c.key: literal(""),
@@ -63,12 +65,27 @@ def load_charged(
 
 
 def load_costs(
-    connection: Connection, first: date, last: date, account: str | None, by: By
+    connection: Connection,
+    first: date,
+    last: date,
+    account: str | None,
+    by: By,
+    *,
+    key: str | None = None,
 ) -> Iterator[Cost]:
-    """What everything of an account, or of all, cost on each of the days, both included.
+    """What everything of an account, or of all, or one thing, cost on each of the days, both included.
 
     What need not be told apart to sum up by that is added, and has none of its columns.
     """
+    ids = load_ids(connection, account) if by is By.VM and key is None else {}
+    for row in connection.execute(_costs(first, last, account, by, key)):
+        amount, certainty = MicroUsdc(int(row[6])), Certainty(row[7])
+        yield Cost._make([*row[:6], amount, certainty, ids.get((row[0], row[1]))])
+
+
+def _costs(
+    first: date, last: date, account: str | None, by: By, key: str | None
+) -> Select[*tuple[Any, ...]]:
     apart = _APART[by]
     is_summed = len(apart) < len(_NOTHING)
     shown = [column if column in apart else nothing for column, nothing in _NOTHING.items()]
@@ -83,8 +100,20 @@ def load_costs(
         query = query.group_by(accounts.c.name, *apart, day_costs.c.day, day_costs.c.certainty)
     if account is not None:
         query = query.where(accounts.c.name == account)
-    for row in connection.execute(query):
-        yield Cost(*row[:6], MicroUsdc(int(row[6])), Certainty(row[7]))
+    return query if key is None else query.where(things.c.key == key)
+
+
+def load_ids(connection: Connection, account: str | None) -> dict[tuple[str, str], str]:
+    """The ids, as the API has them, of all that is known of an account or of all, by account and key."""
+    ids = {}
+    for table, stored in ((vms, vms.c.vm), (resources, resources.c.resource)):
+        query = select(accounts.c.name, table.c.key, stored).select_from(table.join(accounts))
+        if account is not None:
+            query = query.where(accounts.c.name == account)
+        for name, key, text in connection.execute(query):
+            with suppress(ValueError):  # unreadable: its key has the id
+                ids[name, key] = load_id(text).id
+    return ids
 
 
 def sum_costs(connection: Connection, account: str, first: date) -> MicroUsdc:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from fluence_watch.model.accounting import Settlement
 from fluence_watch.model.ledger import Certainty, Entry
-from fluence_watch.store.columns import batches
+from fluence_watch.store.batches import batches
 from fluence_watch.store.schema import day_costs, things
 
 _RANKS = {certainty: rank for rank, certainty in enumerate(Certainty)}

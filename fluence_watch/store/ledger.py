@@ -17,7 +17,7 @@ from fluence_watch.model.corrections import DIP_LASTS, OF_A_DAY, OF_THE_TOTAL, D
 from fluence_watch.model.ledger import Certainty, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store.balances import save_balances
-from fluence_watch.store.columns import batches
+from fluence_watch.store.batches import batches
 from fluence_watch.store.costs import move_totals
 from fluence_watch.store.day_costs import add_to_days, settle_day
 from fluence_watch.store.schema import accounts, entries, things

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
+
+from sqlalchemy import select
 
 from fluence_watch.model.ledger import Balance, By, Cost, Entry
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.store.balances import load_balances
+from fluence_watch.store.balances import load_balances, load_reserves
 from fluence_watch.store.costs import load_begins, load_charged, load_costs, sum_costs
 from fluence_watch.store.database import Database
 from fluence_watch.store.ledger import load_entries
+from fluence_watch.store.schema import accounts
 
 if TYPE_CHECKING:
     from fluence_watch.model.budget import Budget, Tally
@@ -24,19 +27,31 @@ class LedgerReads:
         self._database = database
 
     def costs(
-        self, first: date, last: date, account: str | None = None, by: By = By.VM
+        self,
+        first: date,
+        last: date,
+        account: str | None = None,
+        by: By = By.VM,
+        *,
+        key: str | None = None,
     ) -> list[Cost]:
         """What everything cost on each of these days (UTC), both included; of all accounts by default.
 
-        What need not be told apart to sum up by `by` is one.
+        What need not be told apart to sum up by `by` is one. With a `key`, it is of that thing alone.
         """
         with self._database.read() as connection:
-            return list(load_costs(connection, first, last, account, by))
+            return list(load_costs(connection, first, last, account, by, key=key))
 
     def ledger_begins(self, account: str | None = None) -> dict[str, date]:
         """The first day (UTC) that the ledger has of each account, or of one; before it is nothing."""
         with self._database.read() as connection:
             return load_begins(connection, account)
+
+    def ledger_ends(self, account: str) -> datetime | None:
+        """The last successful poll of the account: what was charged after it is unknown."""
+        query = select(accounts.c.last_good_at).where(accounts.c.name == account)
+        with self._database.read() as connection:
+            return connection.scalars(query).one_or_none()
 
     def charged_since(self, account: str, day: date) -> MicroUsdc:
         """What everything of the account cost from that day (UTC) on, in micro-USDC."""
@@ -77,7 +92,10 @@ class LedgerReads:
         with self._database.read() as connection:
             return load_entries(connection, account, key)
 
-    def balances(self, account: str, first: date, last: date) -> list[Balance]:
-        """The balances of an account and the reserves of its VMs on these days (UTC), both included."""
+    def balances(
+        self, account: str, first: date, last: date, *, reserves: bool = True
+    ) -> list[Balance]:
+        """The balances of an account, and the reserves of its VMs, on these days (UTC), both included."""
         with self._database.read() as connection:
-            return load_balances(connection, account, first, last)
+            found = load_balances(connection, account, first, last)
+            return found + load_reserves(connection, account, first, last) if reserves else found

@@ -24,7 +24,8 @@ class CostView:
     """A sum of costs in USDC. `what` names what it is of, `id` and `name` a single thing.
 
     `estimated` is the part of it that is computed from prices and time, not yet charged.
-    `days` is the number of days (UTC) on which something was charged.
+    `days` is the number of days (UTC) on which something was charged. `balance` is what the account
+    had at the end of a day.
     """
 
     what: str
@@ -34,18 +35,25 @@ class CostView:
     cost: Decimal | None
     estimated: Decimal | None
     days: int
+    balance: Decimal | None = None
 
 
-def cost_views(costs: Iterable[Cost], by: By, statuses: Words | None = None) -> list[CostView]:
+def cost_views(
+    costs: Iterable[Cost],
+    by: By,
+    statuses: Words | None = None,
+    balances: Mapping[date, MicroUsdc] | None = None,
+) -> list[CostView]:
     """The sums, the largest first; days and months in their order.
 
-    `statuses` is what things are now, for sums by status.
+    `statuses` is what things are now, for sums by status, and `balances` are those of days.
     """
     key_of = _KEYS[by] if statuses is None else _by_status(statuses)
     groups: dict[tuple[str, ...], list[Cost]] = {}
     for cost in costs:
         groups.setdefault(key_of(cost), []).append(cost)
-    views = [_view(key[-1], group, by) for key, group in groups.items()]
+    ends = {day.isoformat(): in_usdc(amount) for day, amount in (balances or {}).items()}
+    views = [_view(key[-1], group, by, ends.get(key[-1])) for key, group in groups.items()]
     if by in {By.DAY, By.MONTH}:
         return sorted(views, key=lambda view: view.what)
     return sorted(views, key=lambda view: (-(view.cost or 0), view.what))
@@ -77,7 +85,7 @@ def total(costs: Iterable[Cost]) -> MicroUsdc:
     return MicroUsdc(sum(cost.amount for cost in costs))
 
 
-def _view(what: str, group: list[Cost], by: By) -> CostView:
+def _view(what: str, group: list[Cost], by: By, balance: Decimal | None) -> CostView:
     last = group[-1]
     is_single = by is By.VM
     accounts = {cost.account for cost in group}
@@ -90,6 +98,7 @@ def _view(what: str, group: list[Cost], by: By) -> CostView:
         cost=in_usdc(total(group)),
         estimated=in_usdc(total(guessed)),
         days=len({cost.day for cost in group}),
+        balance=balance,
     )
 
 

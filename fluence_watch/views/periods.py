@@ -38,7 +38,7 @@ class Period:
         return {
             "from": self.first,
             "to": self.last,
-            "total": in_usdc(self.total),
+            "total": None if self.is_empty else in_usdc(self.total),
             "no_data_before": self.no_data_before,
         }
 

@@ -16,8 +16,10 @@ from rich.console import Console
 
 from fluence_watch.alerting.state import AccountState, Change
 from fluence_watch.model.accounting import Booking
-from fluence_watch.model.ledger import By, Entry, EntryKind
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.ledger import By, Certainty, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.store import Store
 
 THINGS, DAYS, KEPT = 1_000, 365, 90
@@ -35,7 +37,7 @@ class Year:
 
 
 def measure(things: int = THINGS, days: int = DAYS, repeats: int = 3) -> Year:
-    """A store in which each thing was charged on each day; single charges are kept for 90 days."""
+    """A store in which each VM was charged and topped up on each day; entries are kept for 90 days."""
     with TemporaryDirectory() as folder:
         path, config = Path(folder, "bench.db"), Path(folder, "config.toml")
         config.write_text(_CONFIG.format(store=path), "utf-8")
@@ -46,19 +48,40 @@ def measure(things: int = THINGS, days: int = DAYS, repeats: int = 3) -> Year:
 
 
 def _fill(store: Store, things: int, days: int) -> None:
-    """The days until today."""
+    """The days until today, a poll a day."""
     state, begin = AccountState(), datetime.now(UTC) - (days - 1) * _DAY
     for number in range(days):
         at = begin + number * _DAY
-        change = Change.between(state, state, booking=Booking(list(_charges(things, at))))
+        after = _state(things, begin, at)
+        change = Change.between(state, after, booking=Booking(list(_moved(things, at))))
         store.commit("main", change, version=number)
         store.prune_ledger(at - KEPT * _DAY)
+        state = after
 
 
-def _charges(things: int, at: datetime) -> Iterator[Entry]:
+def _state(things: int, begin: datetime, at: datetime) -> AccountState:
+    """The VMs after a day's charge, each with what is left of its reserve, and the balance."""
+    spent = (at - begin) // _DAY
+    known = {}
     for number in range(things):
-        key = f"0x{number:040x}"
-        yield Entry(key, EntryKind.CHARGE, MicroUsdc(_PRICE + number), at, at)
+        price = MicroUsdc(_PRICE + number)
+        reserved, total = MicroUsdc(2 * price + spent), MicroUsdc(price * spent)
+        vm = Vm(
+            _id(number), f"vm-{number}", Status.ACTIVE, "ACTIVE", price, reserved, total, at + _DAY
+        )
+        known[vm.key] = KnownVm(vm, begin)
+    return AccountState(known, last_poll_at=at, last_good_at=at, balance=MicroUsdc(10**12 - spent))
+
+
+def _moved(things: int, at: datetime) -> Iterator[Entry]:
+    for number in range(things):
+        price = MicroUsdc(_PRICE + number)
+        yield Entry(_id(number), EntryKind.CHARGE, price, at, at)
+        yield Entry(_id(number), EntryKind.TOP_UP, price, at, at, Certainty.SPREAD)
+
+
+def _id(number: int) -> str:
+    return f"0x{number:040x}"
 
 
 def _least(config: Path, by: By, days: int, repeats: int) -> float:
@@ -84,7 +107,7 @@ def main() -> None:
     """Measure a year and print it."""
     year = measure()
     console = Console(highlight=False)
-    console.print(f"{THINGS:,} things, {DAYS} days: {year.megabytes:.1f} MB")
+    console.print(f"{THINGS:,} VMs, {DAYS} days: {year.megabytes:.1f} MB")
     for by, seconds in year.seconds.items():
         console.print(f"costs --by {by}: {seconds:.2f} s")
 

@@ -9,8 +9,7 @@ from fluence_watch import eventloop
 from fluence_watch.app.clock import utc_now
 from fluence_watch.app.poll import fetch
 from fluence_watch.app.wiring import Setup, connect, prepare
-from fluence_watch.cli.common.options import settings_from
-from fluence_watch.errors import ConfigError, Problem
+from fluence_watch.cli.common.options import check_account, settings_from
 from fluence_watch.model.snapshot import Outcome
 
 
@@ -19,9 +18,7 @@ def prepared(config: Path | None, account: str | None = None) -> Setup:
     whole = prepare(settings_from(config))
     if account is None:
         return whole
-    if account not in whole.policies:
-        known = ", ".join(whole.policies)
-        raise ConfigError([Problem("--account", f"there is no {account!r}; there are: {known}")])
+    check_account(account, list(whole.policies))
     return replace(
         whole,
         policies={account: whole.policies[account]},

@@ -1,14 +1,18 @@
 """Options that several commands take."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fluence_watch.cli.common.output import OutputFormat
+from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
     from fluence_watch.settings import WatchSettings
+
+_LONGEST = 1000
 
 ConfigOption = Annotated[
     Path | None,
@@ -27,6 +31,18 @@ FormatOption = Annotated[
         help="How to print. A table leaves columns out to fit the terminal; wide has them all.",
     ),
 ]
+
+
+def check_account(name: str | None, known: Sequence[str]) -> None:
+    """Raise `ConfigError`, with the nearest name, if an account is named and not known."""
+    if name is None or name in known:
+        return
+    from fluence_watch.errors import ConfigError, Problem
+    from fluence_watch.settings.checks.doubt import nearest
+
+    close = nearest(name, known)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
+    raise ConfigError([Problem("--account", inert(f"there is no {name!r}; {hint}", _LONGEST))])
 
 
 def settings_from(config: Path | None) -> "WatchSettings":

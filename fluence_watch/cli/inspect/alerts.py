@@ -1,6 +1,6 @@
 """`alerts`: what fires, as the daemon on this machine knows it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,8 @@ from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.text import counted
 
 if TYPE_CHECKING:
+    from fluence_watch.alerting.lifecycle import Alert
+    from fluence_watch.alerting.state import AccountState
     from fluence_watch.views.alert import AlertView
 
 _POLLS_LATE, _GRACE = 3, timedelta(minutes=1)
@@ -55,14 +57,11 @@ def alerts(
     from fluence_watch.store import Store
     from fluence_watch.views.alert import alert_view
 
-    now, settings = utc_now(), settings_from(config)
+    settings = settings_from(config)
     with Store.open(settings.store.url, exclusive=False) as store:
         states = {name: store.load(name).state for name in store.accounts()}
-        if resolved:
-            found = store.history(limit=limit)
-        else:
-            found = [alert for state in states.values() for alert in state.alerts.values()]
-            found.sort(key=lambda a: (a.state.value, -a.severity.rank, a.fingerprint))
+        found = store.history(limit=limit) if resolved else _open(states.values())
+    now = utc_now()  # after all that is shown: nothing of it is in the future
     polls = {name: states[name].last_poll_at for name in states if name}
     _note_age(polls, now, settings.poll.interval)
     views = [alert_view(alert, now, brief) for alert in found]
@@ -74,6 +73,11 @@ def alerts(
         print_rows(columns, [_row(view, now) for view in views], form)
     else:
         typer.echo("nothing" if resolved else "nothing fires")
+
+
+def _open(states: "Iterable[AccountState]") -> "list[Alert]":
+    found = [alert for state in states for alert in state.alerts.values()]
+    return sorted(found, key=lambda a: (a.state.value, -a.severity.rank, a.fingerprint))
 
 
 def _note_age(polls: Mapping[str, datetime | None], now: datetime, interval: timedelta) -> None:

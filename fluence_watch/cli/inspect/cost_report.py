@@ -6,8 +6,9 @@ from datetime import date, datetime, timedelta
 
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.ledger import By, Cost
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store import Store
-from fluence_watch.views.costs import Words, status_words
+from fluence_watch.views.costs import CostView, Words, cost_views, status_words
 from fluence_watch.views.month import MonthForecast, month_forecast
 from fluence_watch.views.periods import Period, change_percent, days_before, period
 
@@ -56,7 +57,27 @@ def cost_report(
     return CostReport(this, before, ahead, len(begins))
 
 
-def statuses_of(store: Store, costs: Iterable[Cost]) -> Words:
+def views_of(
+    store: Store, found: Sequence[Cost], days: tuple[date, date], account: str | None, by: By
+) -> list[CostView]:
+    """The sums of what was found, with what the store knows of them beside the ledger."""
+    statuses = _statuses(store, found) if by is By.STATUS else None
+    return cost_views(
+        found, by, statuses, _balances(store, days, account) if by is By.DAY else None
+    )
+
+
+def _balances(
+    store: Store, days: tuple[date, date], account: str | None
+) -> Mapping[date, MicroUsdc]:
+    """The balance at the end of each day, if one account is meant."""
+    names = [account] if account else list(store.ledger_begins())
+    if len(names) != 1:
+        return {}
+    return {each.day: each.amount for each in store.balances(names[0], *days, reserves=False)}
+
+
+def _statuses(store: Store, costs: Iterable[Cost]) -> Words:
     """What everything that cost something is, as of the last poll of its account."""
     states = _states(store, {cost.account for cost in costs})
     return {key: word for each in states.items() for key, word in status_words(*each).items()}

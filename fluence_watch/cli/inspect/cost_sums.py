@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from fluence_watch.cli.inspect.cost_report import CostReport
 from fluence_watch.model.moment import clock, distance
-from fluence_watch.model.money import in_usdc
+from fluence_watch.model.money import usdc
 from fluence_watch.model.text import counted, inert
 from fluence_watch.views.month import MonthForecast
 from fluence_watch.views.periods import Period, change_percent
@@ -34,7 +34,7 @@ def _nothing(period: Period, accounts: int) -> str:
 
 def _sum(period: Period, accounts: int) -> str:
     late = _late(period.no_data_before, accounts)
-    amount = () if period.is_empty else (f"{in_usdc(period.total):,.2f} USDC",)
+    amount = () if period.is_empty else (usdc(period.total),)
     return f"{period.first} to {period.last}: " + ", ".join([*amount, *late])
 
 
@@ -57,7 +57,7 @@ def forecast_lines(forecast: MonthForecast | None, now: datetime) -> Iterator[st
     if forecast is None:
         return
     yield (
-        f"by the end of {forecast.month}: {forecast.total:,.2f} USDC, {forecast.ahead:,.2f} of it"
+        f"by the end of {forecast.month}: {forecast.total:f} USDC, {forecast.ahead:f} of it"
         " yet to come, if"
     )
     yield f"  - what runs now is kept: {_kept(forecast)}"
@@ -82,4 +82,5 @@ def _kept(forecast: MonthForecast) -> str:
 
 
 def _at(moment: datetime, now: datetime) -> str:
-    return f"{clock(moment, now)}, {distance(moment, now)}"
+    passed = min(moment, now)  # the daemon may have polled since the command began
+    return f"{clock(passed, now)}, {distance(passed, now)}"

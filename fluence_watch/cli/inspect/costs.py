@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluence_watch.cli.common.options import AccountOption, ConfigOption, settings_from
+from fluence_watch.cli.common.options import (
+    AccountOption,
+    ConfigOption,
+    check_account,
+    settings_from,
+)
 from fluence_watch.cli.common.output import Column, OutputFormat, print_json, print_rows
 from fluence_watch.model.ledger import By, Cost
 from fluence_watch.model.text import inert
+from fluence_watch.views.as_json import fields_of
 
 if TYPE_CHECKING:
     from fluence_watch.cli.inspect.cost_report import CostReport
@@ -68,27 +74,27 @@ def costs(
     prices until the API has told the charges of the day. A status is that of the last poll.
     """
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.cli.inspect.cost_report import cost_report, statuses_of
+    from fluence_watch.cli.inspect.cost_report import cost_report, views_of
     from fluence_watch.store import Store
-    from fluence_watch.views.costs import cost_views
 
     now = utc_now()
     days = _range(since, until, now.date())
     settings = settings_from(config)
     with Store.open(settings.store.url, exclusive=False) as store:
-        found = store.costs(*days, account, By.VM if form is CostsFormat.FOCUS_CSV else by)
-        statuses = statuses_of(store, found) if by is By.STATUS else None
         epochs = {each.name: each.epoch for each in settings.accounts}
-        report = cost_report(store, found, days, account, epochs=epochs, now=now)
-    shown = cost_views(found, by, statuses)
-    match form:
-        case CostsFormat.FOCUS_CSV:
+        check_account(account, list(dict.fromkeys([*epochs, *store.ledger_begins()])))
+        found = store.costs(*days, account, By.VM if form is CostsFormat.FOCUS_CSV else by)
+        if form is CostsFormat.FOCUS_CSV:
             _print_focus(found)
+            return
+        shown = views_of(store, found, days, account, by)
+        report = cost_report(store, found, days, account, epochs=epochs, now=now)
+    match form:
         case CostsFormat.CSV:
             _print_csv(shown)
         case CostsFormat.JSON:
             print_json({**report.fields(), "costs": shown})
-        case CostsFormat.TABLE:
+        case _:
             _print_tables(shown, by, report, now)
 
 
@@ -119,7 +125,15 @@ def _print_table(shown: "Sequence[CostView]", by: By) -> None:
         columns.insert(1, Column("account", "ACCOUNT"))
     if any(view.estimated for view in shown):
         columns.append(Column("estimated", "OF IT ESTIMATED", right=True, drop=1))
-    print_rows(columns, shown, OutputFormat.TABLE)
+    rows: Sequence[object] = shown
+    if any(view.balance is not None for view in shown):
+        columns.append(Column("balance", "BALANCE", right=True, drop=2))
+        rows = [fields_of(view) | {"balance": _balance(view)} for view in shown]
+    print_rows(columns, rows, OutputFormat.TABLE)
+
+
+def _balance(view: "CostView") -> object:
+    return "-" if view.balance is None else view.balance
 
 
 def _print_csv(shown: "Sequence[CostView]") -> None:

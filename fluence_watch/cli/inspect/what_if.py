@@ -1,7 +1,7 @@
 """`forecast --what-if`: what an account costs and how long its money lasts, with and without changes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,7 @@ def show_what_if(
     """Print each account with and without the steps, taken in their order."""
     after, effects = dict(lists), list[Effect]()
     for step in steps:
-        for account, effect in _effects(setup, after, step, now):
+        for account, effect in _effects(setup, lists, after, step, now):
             effects.append(effect)
             after[account] = effect.after
     outlooks = [
@@ -80,16 +80,18 @@ class _Chosen:
 
 
 def _effects(
-    setup: "Setup", lists: Lists, step: Step, now: datetime
+    setup: "Setup", before: Lists, lists: Lists, step: Step, now: datetime
 ) -> Iterable[tuple[str, Effect]]:
-    """What the step does to each account that it changes."""
+    """What the step does to each account that it changes. `before` is without any step."""
     billing_of = {name: setup.policies[name].billing_of(each) for name, each in lists.items()}
     if isinstance(step, Add):
         for name, snapshot in lists.items():
             yield name, _added(snapshot, step, billing_of[name])
         return
     for name, chosen in _chosen(setup, lists, step, now).items():
-        yield name, _removed(lists[name], step, chosen, billing_of[name])
+        effect = _removed(lists[name], step, chosen, billing_of[name])
+        new = lists[name].vms.keys() - before[name].vms.keys()
+        yield name, replace(effect, never_deployed=len(new.intersection(chosen.keys)))
 
 
 def _added(snapshot: Snapshot, step: Add, billing: Billing) -> Effect:

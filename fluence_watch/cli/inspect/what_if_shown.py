@@ -17,7 +17,7 @@ from fluence_watch.cli.common.output import (
     print_rows,
 )
 from fluence_watch.model.billing import Billing
-from fluence_watch.model.money import MicroUsdc, in_usdc, plain, usdc
+from fluence_watch.model.money import MicroUsdc, in_usdc, micro_from_decimal, plain, to_pay, usdc
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.text import inert
 from fluence_watch.model.what_if import Add, Remove, Step, price_of
@@ -34,6 +34,21 @@ _COLUMNS = (
     Column("burn_per_day", "A DAY", right=True),
     Column("to_month_end", "TO MONTH'S END", right=True),
 )
+_PREPAID = (
+    "PRICE is USDC an epoch; a new VM takes two epochs from the balance at once: one is charged, the"
+    " other is its reserve"
+)
+_METERED = "PRICE is USDC a day, charged by the second, without disks and public IPs"
+_NEVER_DEPLOYED = (
+    "what one change adds and a later one removes is never deployed, and costs nothing"
+)
+_RETURNS = (
+    "what is removed returns its reserve to the balance; what is paid of the running epoch or hour is"
+    " not given back"
+)
+_STAYS = (
+    "a VM leaves its disks and public IPs, as with `vm rm`, until 'rm disk' and 'rm ip' remove them"
+)
 _AMOUNTS = ("balance", "burn_per_day", "to_month_end")
 
 
@@ -42,7 +57,8 @@ class Effect:
     """What a step does to an account: the snapshot `after` it, and the names of what it changes.
 
     `moved` goes to the balance, or is taken from it if negative; `None` is unknown. `stays` is what
-    disks and addresses of removed VMs go on to cost a day. Both are micro-USDC.
+    disks and addresses of removed VMs go on to cost a day. Both are micro-USDC. So many of what it
+    removes were `never_deployed`: an earlier step added them.
     """
 
     step: Step
@@ -51,6 +67,7 @@ class Effect:
     names: tuple[str, ...]
     moved: MicroUsdc | None
     stays: MicroUsdc | None = None
+    never_deployed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +172,8 @@ def _money(effect: Effect) -> Iterator[str]:
     if effect.moved is None:
         yield "a reserve of unknown size returns to the balance"
     elif effect.moved > 0:
-        yield f"{usdc(effect.moved)} of reserve return to the balance"
+        of_reserve = "" if effect.never_deployed else " of reserve"
+        yield f"{usdc(effect.moved)}{of_reserve} return to the balance"
     elif effect.moved < 0:
         yield f"{usdc(MicroUsdc(-effect.moved))} are taken from the balance at once"
     if isinstance(effect.step, Add) and not effect.billing.prepaid:
@@ -168,32 +186,29 @@ def _overdrawn(outlooks: Iterable[Outlook]) -> Iterator[str]:
     for each in outlooks:
         before, after = each.without.balance, each.changed.balance
         if before is not None and after is not None and after < 0 <= before:
-            yield f"{inert(each.without.account)}: the balance does not pay for this: {-after:f} USDC are missing"
+            missing = to_pay(micro_from_decimal(f"{-after:f}"))
+            yield f"{inert(each.without.account)}: the balance does not pay for this: {missing} are missing"
 
 
 def _assumptions(effects: Iterable[Effect]) -> Iterator[str]:
     yield "prices stay as they are, and all else that runs is kept"
     for each in effects:
-        adds, prepaid = isinstance(each.step, Add), each.billing.prepaid
-        if adds and prepaid:
-            yield (
-                "PRICE is USDC an epoch; a new VM takes two epochs from the balance at once: one is"
-                " charged, the other is its reserve"
-            )
-        elif adds:
-            yield "PRICE is USDC a day, charged by the second, without disks and public IPs"
-        elif each.moved is None or each.moved:
-            yield (
-                "what is removed returns its reserve to the balance; what is paid of the running"
-                " epoch or hour is not given back"
-            )
-        elif not prepaid and isinstance(each.step, Remove):
-            yield "what is removed stops costing at once"
-            if each.step.group == "vm":
-                yield (
-                    "a VM leaves its disks and public IPs, as with `vm rm`, until 'rm disk' and"
-                    " 'rm ip' remove them"
-                )
+        if isinstance(each.step, Add):
+            yield _PREPAID if each.billing.prepaid else _METERED
+            continue
+        if each.never_deployed:
+            yield _NEVER_DEPLOYED
+        if each.never_deployed < len(each.names):
+            yield from _of_removal(each, each.step)
+
+
+def _of_removal(effect: Effect, step: Remove) -> Iterator[str]:
+    if effect.moved is None or effect.moved:
+        yield _RETURNS
+    elif not effect.billing.prepaid:
+        yield "what is removed stops costing at once"
+        if step.group == "vm":
+            yield _STAYS
 
 
 def _fields(effect: Effect) -> dict[str, object]:

@@ -14,6 +14,7 @@ from fluence_watch.cli.common.output import UNKNOWN, cell, lasting, print_json
 from fluence_watch.cli.manage.choose import Target, meant
 from fluence_watch.cli.manage.confirm import facts
 from fluence_watch.cli.manage.port_changes import words
+from fluence_watch.cli.manage.vm_ledger import ledger_lines, ledger_of
 from fluence_watch.model.billing import HOUR
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.known import Cause, KnownVm
@@ -77,7 +78,7 @@ def show(
     account: AccountOption = None,
     form: Annotated[ShownAs, typer.Option("--format", "-o", help="How to print.")] = ShownAs.TABLE,
 ) -> None:
-    """Show all that is known of a VM.
+    """Show all that is known of a VM, and what was charged for it since it is watched.
 
     Of one that is missing: what was last known, from the store of the daemon on this machine.
     """
@@ -85,15 +86,17 @@ def show(
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.cli.manage.memory import expected_of
 
-    setup, now = prepared(config, account), utc_now()
+    setup = prepared(config, account)
     target, memory, missing = _found(setup, vm)
+    now = utc_now()  # after all that is shown: nothing of it is in the future
+    ledger = ledger_of(setup, target, memory, now)
     expected = expected_of(target, memory, setup.settings.expectations, now)
     if form is ShownAs.JSON:
         more = {"expected_ports": _texts(expected.ports), "expected_by": expected.source}
         listed = {"listed": missing is None, "missing_since": missing and missing.since}
-        print_json(fields_of(target.view(now)) | more | listed)
+        print_json(fields_of(target.view(now)) | more | listed | {"ledger": ledger})
         return
-    lines = [*_identity(target), *_money(target, now)]
+    lines = [*_identity(target), *_money(target, now), *ledger_lines(ledger, now)]
     if missing is None:
         facts(target.title, [*lines, *_ports(target.vm, expected)])
         return

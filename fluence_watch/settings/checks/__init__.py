@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     budgets.names_differ,
     budgets.something_counts,
     budgets.something_is_told,
+    budgets.firing_ends_with_the_month,
     receivers.some_receiver,
     receivers.names_differ,
     receivers.urls_are_usable,

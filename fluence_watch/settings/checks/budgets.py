@@ -42,3 +42,10 @@ def something_is_told(settings: WatchSettings) -> Iterator[Doubt]:
     if settings.budgets and not settings.by_rule[budget.NAME].enabled:
         what = "nobody is notified of budgets: the rule is disabled"
         yield note(what, rule_key(budget.NAME, "enabled"), ("budgets",))
+
+
+def firing_ends_with_the_month(settings: WatchSettings) -> Iterator[Doubt]:
+    """What fires of a budget ends with its month, not some time after its condition."""
+    if settings.by_rule[budget.NAME].keep_firing_for:
+        what = "without effect: it fires until the month is over"
+        yield note(what, rule_key(budget.NAME, "keep_firing_for"))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fluence_watch.alerting.state import AccountState, Change
+from fluence_watch.cli.inspect.cost_sums import forecast_lines
 from fluence_watch.cli.inspect.costs import _cell
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.known import KnownVm
@@ -20,9 +21,12 @@ from fluence_watch.model.ledger import Certainty, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.store import Store
+from fluence_watch.views.month import MonthForecast
 
 Run = Callable[..., Any]
 NOW = datetime.now(UTC)
+ZERO = Decimal("0.000000")
+MONTH = MonthForecast("2026-04", ZERO, ZERO, ZERO, 1, 0, 0, NOW, None, ())
 JUNE = datetime(2025, 6, 30, 12, 0, tzinfo=UTC)
 
 
@@ -52,6 +56,7 @@ def config(tmp_path: Path) -> Path:
             {vm.key: KnownVm(vm, NOW) for vm in (priced, Vm("0xC", None, Status.ACTIVE, ""))},
             last_poll_at=NOW,
             last_good_at=NOW,
+            balance=MicroUsdc(12_500_000),
         ),
         booking=Booking(entries),
     )
@@ -64,8 +69,8 @@ def test_this_month(config: Path, run: Run) -> None:
     """Without options: what was charged since the first of the month."""
     ran = run("costs", "--config", config)
     assert 0 == ran.code, ran.err
-    assert "0xb" in ran.out
-    assert "0.70 USDC" in ran.out
+    assert "0xB" in ran.out
+    assert "0.700000 USDC" in ran.out
     assert "0xa" not in ran.out
 
 
@@ -75,8 +80,8 @@ def test_a_month_beside_the_one_before(config: Path, run: Run) -> None:
     lines = ran.out.splitlines()
     assert [line.split()[0] for line in lines[2:4]] == ["0xa", "disk"]
     assert "OF IT ESTIMATED" in lines[0]
-    assert "2025-06-01 to 2025-06-30: 0.64 USDC" in lines
-    assert "2025-05-01 to 2025-05-30: 0.20 USDC, no data before 2025-05-30" in lines
+    assert "2025-06-01 to 2025-06-30: 0.640000 USDC" in lines
+    assert "2025-05-01 to 2025-05-30: 0.200000 USDC, no data before 2025-05-30" in lines
     assert "by the end of" not in ran.out
 
 
@@ -138,8 +143,6 @@ def test_nothing(config: Path, run: Run) -> None:
     ran = run("costs", "--config", config, "--since", "2024-02-01", "--until", "2024-01-31")
     assert 2 == ran.code
     assert "2024-01-31 is before 2024-02-01" in ran.err
-    ran = run("costs", "--config", config, "--account", "other")
-    assert "nothing was charged" in ran.out
 
 
 def test_by_status(config: Path, run: Run) -> None:
@@ -166,6 +169,60 @@ def test_the_month_by_its_end(config: Path, run: Run) -> None:
     assert ("0.000000", {}, None) == (
         before["total"], before["no_data_before"], before["change_percent"],
     )  # fmt: skip
+
+
+def test_a_month_that_the_ledger_does_not_have(config: Path, run: Run) -> None:
+    """Its total is unknown, not nothing, for the days asked for and for those before."""
+    days = ("--since", "2025-05-01", "--until", "2025-05-31")
+    answer = json.loads(run("costs", "--config", config, *days, "-o", "json").out)
+    assert ("0.200000", None) == (answer["total"], answer["before"]["total"])
+    days = ("--since", "2025-04-01", "--until", "2025-04-30")
+    assert json.loads(run("costs", "--config", config, *days, "-o", "json").out)["total"] is None
+
+
+def test_ids(config: Path, run: Run) -> None:
+    """They are as the API has them, as in `vm ls`; of what is forgotten, in lower case."""
+    days = ("--since", "2025-05-01")
+    answer = json.loads(run("costs", "--config", config, *days, "-o", "json").out)
+    assert {"0xB", "0xa", "d"} == {each["id"] for each in answer["costs"]}
+    ran = run("costs", "--config", config, *days, "-o", "focus-csv")
+    assert {"0xB", "0xa", "d"} == {
+        row["ResourceId"] for row in csv.DictReader(io.StringIO(ran.out))
+    }
+
+
+def test_an_account_that_is_not_there(config: Path, run: Run) -> None:
+    """The same error as that of `forecast`, with the nearest name; one that the ledger still has is there."""
+    errors = [run(name, "--config", config, "--account", "mian") for name in ("costs", "forecast")]
+    assert 2 * [
+        (2, "", "fluence-watch: --account: there is no 'mian'; did you mean 'main'?\n")
+    ] == [(ran.code, ran.out, ran.err) for ran in errors]
+    text = config.read_text("utf-8").replace('name = "main"', 'name = "other"')
+    config.write_text(text, "utf-8")
+    days = ("--since", "2025-05-01", "-o", "csv")
+    assert "0xB" in run("costs", "--config", config, "--account", "main", *days).out
+    assert "there are: other, main" in run("costs", "--config", config, "--account", "x").err
+
+
+def test_balances(config: Path, run: Run) -> None:
+    """What the account had at the end of each day, where it is known and one account is meant."""
+    ran = run("costs", "--config", config, "--since", "2025-06-01", "--by", "day")
+    head, _, *lines = ran.out.splitlines()
+    assert head.rstrip().endswith("BALANCE")
+    assert [("2025-06-29", "-"), ("2025-06-30", "-"), (f"{NOW.date()}", "12.50")] == [
+        (line.split()[0], line.split()[-1]) for line in lines[:3]
+    ]
+    ran = run("costs", "--config", config, "--by", "day", "-o", "json")
+    assert "12.500000" == json.loads(ran.out)["costs"][-1]["balance"]
+    ran = run("costs", "--config", config, "--by", "month")
+    assert "BALANCE" not in ran.out
+
+
+def test_a_poll_while_it_prints() -> None:
+    """A poll that ends after the command began is not in the future."""
+    text = "\n".join(forecast_lines(MONTH, NOW - timedelta(seconds=2)))
+    assert "as in the last poll, " in text
+    assert ", just now\n" in text + "\n"
 
 
 def test_a_ledger_of_nothing(tmp_path: Path, run: Run) -> None:

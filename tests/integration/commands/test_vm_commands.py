@@ -286,7 +286,8 @@ def test_a_vm_that_went_since_the_last_poll(run: Run, api: Any) -> None:
         known = {vm.key: KnownVm(vm, NOW)}
         keep(store, "main", replace(AccountState(), known=known))
     api.world.vanish(machine.id)
-    assert "missing since  now; the watcher has not missed it yet" in run("vm", "show", "web").out
+    words = " ".join(run("vm", "show", "web").out.split())
+    assert "missing since now; the watcher has not missed it yet" in words
     assert None is json.loads(run("vm", "show", "web", "-o", "json").out)["missing_since"]
 
 

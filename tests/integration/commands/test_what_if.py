@@ -2,10 +2,17 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+
+from fluence_watch.cli.inspect.what_if_shown import Outlook, _overdrawn
+from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import EPOCHS
+from fluence_watch.model.money import MicroUsdc
+from fluence_watch.views.account import AccountOverview, account_overview
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
 
@@ -42,6 +49,22 @@ def test_adding_and_removing_it(run: Run, configure: Configure, api: Any) -> Non
     assert account["without"] == account["with"]
 
 
+def test_what_is_never_deployed(run: Run, configure: Configure, serve: Callable[..., Any]) -> None:
+    """What a change added and a later one removes costs nothing: no reserve, no epoch that is lost."""
+    never = "what one change adds and a later one removes is never deployed, and costs nothing"
+    lost = "what is paid of the running epoch or hour is not given back"
+    configure({"main": serve().url})
+    steps = ("--what-if", "add 3 at 0.30", "--what-if", "rm new-1")
+    out = run("forecast", *steps).out
+    assert "0.600000 USDC return to the balance\n" in out
+    assert (True, False) == (never in out, lost in out)
+    out = run("forecast", *steps, "--what-if", "rm web-1").out
+    assert (True, True) == (never in out, lost in out)
+    configure({"main": serve(dialect="cloud", metered=True).url}, dialect="cloud")
+    out = run("forecast", *steps).out
+    assert (True, False) == (never in out, "leaves its disks" in out)
+
+
 def test_a_metered_account(run: Run, configure: Configure, serve: Callable[..., Any]) -> None:
     """A VM leaves its disks and its address, as with `vm rm`; these have words of their own."""
     api = serve(dialect="cloud", metered=True)
@@ -74,6 +97,19 @@ def test_the_table(run: Run, configure: Configure, serve: Callable[..., Any]) ->
     assert "This assumes:\n  - prices stay as they are" in ran.out
     ran = run("forecast", "--what-if", "rm web-*")
     assert (0, 3, 3) == (ran.code, ran.out.count("\nmain "), ran.out.count("\nother "))
+
+
+def test_more_than_the_balance() -> None:
+    """What is missing is an amount to pay: it is rounded up to a cent."""
+    before, after = (_with_balance(amount) for amount in (1_000_000, -1_000_001))
+    assert ["main: the balance does not pay for this: 1.01 USDC are missing"] == list(
+        _overdrawn([Outlook(before, after), Outlook(before, before)])
+    )
+
+
+def _with_balance(amount: int) -> AccountOverview:
+    balance = AccountBalance(MicroUsdc(amount))
+    return account_overview("main", [], datetime(2026, 4, 17, tzinfo=UTC), EPOCHS, balance=balance)
 
 
 @pytest.mark.parametrize(

@@ -190,3 +190,17 @@ def test_new_names_are_free() -> None:
     second = with_added(without(first, {"new-1"}, EPOCHS), Add(1, MicroUsdc(1)), EPOCHS)
     assert ["a", "new-2", "new-3"] == list(second.vms)
     assert replace(second.vms["new-2"], id="new-3", name="new-3") == second.vms["new-3"]
+
+
+@pytest.mark.parametrize("key", [f"new-{'9' * 5000}", "new-٣", "new-1000000000", "new-x"])
+def test_ids_that_look_like_new_names(key: str) -> None:
+    """A VM whose id looks like a new name, however long, stays, and new ones have names of their own."""
+    after = with_added(account(vm(key, 1, 1)), Add(2, MicroUsdc(1)), EPOCHS)
+    assert [key, "new-1", "new-2"] == list(after.vms)
+
+
+def test_a_new_name_that_is_taken() -> None:
+    """It is left out, also where counting on from the names that are there reaches it."""
+    before = account(vm("new-999999999", 1, 1), vm("new-1000000000", 1, 1))
+    after = with_added(before, Add(1, MicroUsdc(1)), EPOCHS)
+    assert ["new-999999999", "new-1000000000", "new-1000000001"] == list(after.vms)

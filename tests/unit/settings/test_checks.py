@@ -89,6 +89,8 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "nothing is notified: it has no thresholds and no forecast"),
     (budgets.something_is_told, BOTH + BUDGET + "[rules.budget]\nenabled = false\n", 10, "rules.budget.enabled",
      "nobody is notified of budgets: the rule is disabled"),
+    (budgets.firing_ends_with_the_month, BOTH + BUDGET + '[rules.budget]\nkeep_firing_for = "1h"\n', 10, "rules.budget.keep_firing_for",
+     "without effect: it fires until the month is over"),
     (receivers.urls_differ, BOTH + OPS.replace("ops", "b"), 8, "receivers[1].url",
      "the same URL as receivers[0]: what both receive arrives twice"),
     (receivers.globs_match, BOTH + "rules = []\n", 6, "receivers[0].rules", "an empty list: this receiver is never notified"),

@@ -96,8 +96,20 @@ IN_FILE = [
     ),
     (
         "[[budgets]]\nname = 'a'\nmonthly_usdc = 5\nthresholds = [0, 50]",
+        "budgets[0].thresholds[0]",
+        "0 is no percent: write whole numbers from 1 to 10000, such as [50, 80, 100]",
+        5,
+    ),
+    (
+        "[[budgets]]\nname = 'a'\nmonthly_usdc = 5\nthresholds = \"50\"",
         "budgets[0].thresholds",
-        "write percents from 1 to 10000, such as [50, 80, 100]",
+        "write a list, such as [50, 80, 100]",
+        5,
+    ),
+    (
+        "[[budgets]]\nname = 'a'\nmonthly_usdc = 5\nthresholds = [50.5]",
+        "budgets[0].thresholds[0]",
+        "write a whole number",
         5,
     ),
     (
@@ -316,3 +328,29 @@ accounts = ["gone"]
     assert "'99999/tcp' is not a port" in found[0].what
     assert "'x' is not a port" in found[0].what
     assert ["receivers[0].rules[1]", "receivers[0].rules[2]"] == [each.where for each in found[3:5]]
+
+
+def test_every_item_of_a_list(problems: Problems) -> None:
+    """The bad ones are named all at once, those of a wrong type and those out of bounds."""
+    found = problems(
+        KEY + "[[budgets]]\nname = 'a'\nmonthly_usdc = 5\nthresholds = [0, 'x', 20000]"
+    )
+    assert [f"budgets[0].thresholds[{item}]" for item in range(3)] == [each.where for each in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("CEST", ": write a name such as Europe/Paris"),
+        ("EDT", ": write a name such as Europe/Paris"),
+        ("paris", "; did you mean 'Europe/Paris'?"),
+        ("Pariss", "; did you mean 'Europe/Paris'?"),
+        ("Europe/Pariss", "; did you mean 'Europe/Paris'?"),
+        ("new york", "; did you mean 'America/New_York'?"),
+    ],
+)
+def test_time_zones(problems: Problems, name: str, hint: str) -> None:
+    """A hint is a zone of a city, never an abbreviation that has no summer."""
+    text = f"[[receivers]]\nname = 'a'\nurl = 'json://h'\n[[digests]]\nreceiver = 'a'\ntimezone = '{name}'"
+    (found,) = problems(KEY + text)
+    assert f"{name!r} is no time zone{hint}" == found.what
