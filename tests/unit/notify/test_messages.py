@@ -321,7 +321,8 @@ GPU_FAILED = of_gpu(
 
 def indebted(**changes: object) -> Alert:
     vms_at, disks_at = NOW + timedelta(hours=50), NOW + timedelta(days=12)
-    return fires("debt", replace(Debt(4_500_000, 9_840_000, vms_at, disks_at, 1, 2, 2), **changes))
+    facts = Debt(4_500_000, 9_840_000, vms_at, disks_at, 1, 2, 2, to_add=299_700_000)
+    return fires("debt", replace(facts, **changes))
 
 
 def budgeted(spent: int, facts: type[BudgetSpent] = BudgetSpent, **changes: object) -> Alert:
@@ -570,6 +571,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "gpu_status_resolved": message(ended(NOT_STARTED)),
         "debt": message(indebted()),
         "debt_late": message(indebted(vms_at=NOW, uncounted=True), reason=Reason.WORSE),
+        "debt_of_deleted": message(
+            indebted(burn_per_day=0, vms=0, public_ips=0, disks=0, to_add=4_500_000)
+        ),
         "debt_resolved": message(ended(indebted())),
         "events_resolved": message(
             *map(ended, [moved(), PRICES[0], KEYS[0], MISCOUNTED[0], APPEARED[0]])
