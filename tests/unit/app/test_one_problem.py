@@ -1,6 +1,6 @@
 """One problem of money over many polls is one message, to each receiver, as early as it can be certain."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +14,7 @@ from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, METERED, Billing
 from fluence_watch.model.finding import Severity
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.snapshot import build_snapshot
 from fluence_watch.model.vm import Status, Vm
 from tests.unit.app.hearing import hear
@@ -45,11 +46,13 @@ class Account:
     state: AccountState = field(default_factory=AccountState)
     decisions: list[Decision] = field(default_factory=list)
 
-    def poll(self, now: datetime, *vms: Vm, balance: int | None = None) -> None:
+    def poll(
+        self, now: datetime, *vms: Vm, balance: int | None = None, notes: Sequence[Note] = ()
+    ) -> None:
         """Poll once."""
         money = None if balance is None else AccountBalance(MicroUsdc(balance))
         snapshot = build_snapshot("main", now, list(vms), balance=money, billing=self.billing)
-        self.decisions.append(decide(self.state, snapshot, self.policy))
+        self.decisions.append(decide(self.state, snapshot, self.policy, notes))
         self.state = self.decisions[-1].after
 
     def told(self, route: Route = OPS) -> Told:
@@ -224,3 +227,30 @@ def test_a_metered_account_that_runs_into_debt(watch: Callable[..., Account]) ->
     assert [("debt", "first")] == account.told() == account.told(CRITICAL)
     account.poll(BOUNDARY + 4 * HOUR, hourly, balance=9 * P)
     assert [("debt", "first"), ("debt", "resolved")] == account.told()
+
+
+def test_a_vm_that_returns_after_it_was_forgotten(watch: Callable[..., Account]) -> None:
+    """It is told that it vanished, and that it is back; one that we deleted is no news."""
+    account, other = watch(), vm(0, id="0xb", spent=None, next_billing_at=None)
+    begin = BOUNDARY - 2 * HOUR
+    for hours in range(9 * 24):
+        listed = [vm(9, 9 * P, spent=None, next_billing_at=None)] if hours < 2 else []
+        account.poll(begin + hours * HOUR, other, *listed)
+    assert "0xa" not in account.state.known
+    account.poll(begin + 9 * DAY, other, vm(9, spent=None, next_billing_at=None))
+    money = {"vm_unreadable"}
+    told = [each for each in account.told() if each[0] not in money]
+    assert [("vm_vanished", "first"), ("vm_appeared", "first")] == told
+
+
+def test_a_deleted_vm_in_a_list_that_lags_behind(watch: Callable[..., Account]) -> None:
+    """Nobody is told that it is back, or gone again."""
+    account, other = watch(), vm(0, id="0xb", next_billing_at=BOUNDARY + 30 * DAY)
+    mine = replace(other, id="0xa")
+    account.poll(BOUNDARY - 20 * DAY, other, mine)
+    notes = [Note(1, BOUNDARY - HOUR, NoteAction.REMOVED, "0xa")]
+    account.poll(BOUNDARY - HOUR, other, notes=notes)
+    assert "0xa" not in account.state.known
+    for minute, listed in enumerate([[mine], [], [mine], [], [], []]):
+        account.poll(BOUNDARY - HOUR + minute * MINUTE, other, *listed, notes=notes)
+    assert [] == account.told()

@@ -525,6 +525,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "unexpected_charge": message(*MISCOUNTED),
         "unexpected_charge_one": message(MISCOUNTED[0]),
         "vm_appeared": message(*APPEARED),
+        "vm_appeared_again": message(
+            appeared(returned=True, created_at=NOW - timedelta(days=90), spent=90 * PRICE)
+        ),
         "locked_funds": message(locked(), locked(2)),
         "locked_funds_resolved": message(ended(locked())),
         "price_changed": message(*PRICES),
