@@ -394,7 +394,7 @@ ENDING_METERED = ending(
     first=None,
     first_ends_at=None,
     account=Runway(
-        2_500_000, 1_015_000, Decimal("2.4"), NOW + timedelta(days=2, hours=11), 2, 1, ("disks",),
+        2_500_000, 1_015_000, Decimal("2.4"), NOW + timedelta(days=2, hours=11), 1, 1, ("disks",),
         metered=True, vms_at=NOW + timedelta(days=5), disks_at=NOW + timedelta(days=15),
     ),
 )  # fmt: skip
@@ -423,7 +423,11 @@ NO_RESERVE: dict[str, Any] = {
     "metered": True, "reserved": None, "spent": None, "funded_until": None,
 }  # fmt: skip
 METERED = poor(
-    metered=True, vms_at=NOW + timedelta(days=5), disks_at=NOW + timedelta(days=15), uncounted=1
+    metered=True,
+    vms_at=NOW + timedelta(days=5),
+    disks_at=NOW + timedelta(days=15),
+    uncounted=1,
+    days_left=1,
 )
 METERED_DRY = poor(
     balance=0, days=Decimal(0), dry_at=NOW, days_left=0, metered=True, unlisted=("disks",),
