@@ -128,8 +128,7 @@ def passed(
     """
     if first is None:
         return 0
-    period = billing.period
-    tolerance = min(_TOLERANCE, period / 8)
+    period, tolerance = billing.period, _tolerance(billing)
     due = (now + tolerance - first) // period + 1
     moved = due if following is None else (following + tolerance - first) // period
     count = min(moved, due)
@@ -164,8 +163,10 @@ def next_boundaries(
     start = first_boundaries(after, billing, now)
     if known is None or start is None or (after.is_billed and not before.is_billed):
         return start
-    count = passed(before.next_billing_at, after.next_billing_at, billing, now)
-    topped_up, this = _is_topped_up(before, after), _charge(before, after, billing, count, now)
+    first = _uncounted(known, before.next_billing_at, billing)
+    count = passed(first, after.next_billing_at, billing, now)
+    most = max(count, _moved(first, after.next_billing_at, billing))
+    topped_up, this = _is_topped_up(before, after), _charge(before, after, (count, most), now)
     odd, charged = _settled(known, this, after.price, is_told=is_told)
     if count:
         was = known.refilled
@@ -211,24 +212,36 @@ def _settled(
     return whole, True
 
 
-def _charge(
-    before: Paid, after: Paid, billing: Billing, count: int, now: datetime
-) -> OddCharge | None:
-    """What was charged between two polls, and should have been; `None` if that is unknown."""
+def _uncounted(known: Boundaries, first: datetime | None, billing: Billing) -> datetime | None:
+    """The boundary that is next to be counted. The API may show one again that has passed."""
+    if first is None or first > known.passed_at + _tolerance(billing):
+        return first
+    return known.passed_at + billing.period
+
+
+def _charge(before: Paid, after: Paid, counts: tuple[int, int], now: datetime) -> OddCharge | None:
+    """What was charged between two polls, and should have been; `None` if that is unknown.
+
+    `counts` are how many boundaries passed at least, and at most.
+    """
     if before.spent is None or after.spent is None or before.price is None or after.price is None:
         return None
     if not (before.is_billed and after.is_billed):
         return None
-    most = max(count, _moved(before.next_billing_at, after.next_billing_at, billing))
+    least, most = counts
     is_sure = _SURELY_CHARGED.issuperset((before.status, after.status))
-    low = count * min(before.price, after.price) if is_sure else 0
+    low = least * min(before.price, after.price) if is_sure else 0
     high, charged = most * max(before.price, after.price), after.spent - before.spent
-    return OddCharge(now, count, MicroUsdc(low), MicroUsdc(high), MicroUsdc(charged))
+    return OddCharge(now, least, MicroUsdc(low), MicroUsdc(high), MicroUsdc(charged))
 
 
 def _moved(first: datetime | None, following: datetime | None, billing: Billing) -> int:
     """How many boundaries may have passed, as the next one moved, also if it was put off."""
     if first is None or following is None:
         return 0
-    tolerance = min(_TOLERANCE, billing.period / 8)
-    return max(0, -((first + tolerance - following) // billing.period))
+    return max(0, -((first + _tolerance(billing) - following) // billing.period))
+
+
+def _tolerance(billing: Billing) -> timedelta:
+    """By how much the API may move a boundary that is still the same one."""
+    return min(_TOLERANCE, billing.period / 8)

@@ -85,6 +85,8 @@ class Finding:
     If `relevant_until` is set, the alert fires until then.
     After that it is no longer news, and a late message only mentions it.
     `step` counts how bad the facts are, in steps that the rule defines. A higher one is news.
+    `began_at` is since when the condition holds, if that is known and earlier than the poll that saw
+    it first.
     """
 
     fingerprint: Fingerprint
@@ -93,6 +95,7 @@ class Finding:
     at_once: bool = False
     relevant_until: datetime | None = None
     step: int = 0
+    began_at: datetime | None = None
 
 
 class Absence(Enum):

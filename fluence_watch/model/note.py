@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from fluence_watch.model.known import REMOVAL_EXPECTED_FOR as VM_REMOVAL_EXPECTED_FOR
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import Port
 
@@ -58,14 +59,14 @@ def apply_notes(known: Mapping[str, KnownVm], notes: Iterable[Note]) -> dict[str
 
 
 def expected_changes(notes: Iterable[Note], now: datetime) -> frozenset[tuple[NoteAction, str]]:
-    """The changes to keys and resources that a poll may still see, with their subjects.
+    """The changes to keys, VMs and resources that a poll may still see, with their subjects.
 
     Whether the request succeeded is unknown. So is whether the last list was read after it.
     """
     expected: set[tuple[NoteAction, str]] = set()
     for note in notes:
-        if note.action is NoteAction.RESOURCE_KEPT:
-            expected.discard((NoteAction.RESOURCE_REMOVED, note.subject))
+        if undone := _UNDOES.get(note.action):
+            expected.discard((undone, note.subject))
         elif _is_expected(note, now):
             expected.add((note.action, note.subject))
     return frozenset(expected)
@@ -76,7 +77,14 @@ def obsolete_notes(notes: Iterable[Note], now: datetime) -> list[Note]:
     return [note for note in notes if not _is_expected(note, now)]
 
 
+_UNDOES = {
+    NoteAction.KEPT: NoteAction.REMOVED,
+    NoteAction.RESOURCE_KEPT: NoteAction.RESOURCE_REMOVED,
+}
+
 _EXPECTED_FOR = {
+    NoteAction.REMOVED: VM_REMOVAL_EXPECTED_FOR,
+    NoteAction.KEPT: VM_REMOVAL_EXPECTED_FOR,
     NoteAction.KEY_ADDED: KEY_EXPECTED_FOR,
     NoteAction.KEY_REMOVED: KEY_EXPECTED_FOR,
     NoteAction.RESOURCE_REMOVED: REMOVAL_EXPECTED_FOR,

@@ -18,7 +18,7 @@ from fluence_watch.model import moment as moments
 from fluence_watch.model.duration import rough
 from fluence_watch.model.finding import shown_account
 from fluence_watch.model.money import plain, to_pay, usdc
-from fluence_watch.model.text import inert, short_id
+from fluence_watch.model.text import counted, inert, short_id
 from fluence_watch.notify.item_view import ItemView
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
 
@@ -50,6 +50,7 @@ def words(fmt: BodyFormat) -> Environment:
         "bar": markup.bar,
         "code": markup.code,
         "command": markup.command,
+        "counted": counted,
         "heading": markup.heading,
         "item": markup.item,
         "paragraph": markup.paragraph,

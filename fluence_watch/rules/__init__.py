@@ -85,8 +85,8 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
         gone |= {(rule.name, subject) for subject in judgement.gone}
     muted = _muted(findings, runnable, situation, settings)
     return Verdict(
-        {key: each for key, each in findings.items() if key[1:3] not in muted},
-        frozenset(unknown | muted),
+        _spoken(findings, muted),
+        frozenset(unknown | muted.keys()),
         frozenset(gone),
         judged=frozenset(rule.name for rule in enabled if rule in runnable or rule.event),
         disabled=frozenset(rule.name for rule in rules if rule not in enabled),
@@ -94,6 +94,7 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
 
 
 _Pairs = set[tuple[str, str]]
+_Muted = Mapping[tuple[str, str], Fingerprint]
 
 
 def _muted(
@@ -101,17 +102,32 @@ def _muted(
     rules: Iterable[Rule],
     situation: Situation,
     settings: Mapping[str, RuleSettings],
-) -> _Pairs:
-    """What is not judged, because a finding of another rule says more, and fires no later."""
+) -> _Muted:
+    """What is not judged, and the finding that says more of it and fires no later."""
     mutes = {rule.name: rule.mutes for rule in rules if rule.mutes}
-    muted: _Pairs = set()
+    muted: dict[tuple[str, str], Fingerprint] = {}
     for key, each in findings.items():
         for other in mutes.get(key.rule, ()):
-            hold = settings[key.rule].hold
-            open_for = situation.now - situation.since.get(key, situation.now)
-            if each.at_once or hold <= max(open_for, settings[other].hold):
-                muted.add((other, key.subject))
+            hold, now = settings[key.rule].hold, situation.now
+            lasts = now - min(situation.since.get(key, now), each.began_at or now)
+            if each.at_once or hold <= max(lasts, settings[other].hold):
+                muted[other, key.subject] = key
     return muted
+
+
+def _spoken(
+    findings: Mapping[Fingerprint, Finding], muted: _Muted
+) -> Mapping[Fingerprint, Finding]:
+    """The findings that are not muted. What mutes a more severe one is as severe as that.
+
+    So a receiver of critical alerts hears of it as if nothing were muted.
+    """
+    spoken = {key: each for key, each in findings.items() if key[1:3] not in muted}
+    for key, each in findings.items():
+        by = spoken.get(muted[key[1:3]]) if key[1:3] in muted else None
+        if by is not None and by.severity.rank < each.severity.rank:
+            spoken[by.fingerprint] = replace(by, severity=each.severity)
+    return spoken
 
 
 def _absent_vms(situation: Situation) -> tuple[_Pairs, _Pairs]:

@@ -2,7 +2,8 @@
 
 The rule needs an API that reports the balance. `runway.py` says what counts.
 The API's own estimate of the days that are left counts too, if it is worse.
-`funds_exhausted_soon` says more of the same: while it finds something, this rule is not judged.
+`funds_exhausted_soon` says more of the same: while it finds something, this rule is not judged, and a
+more severe finding of it makes that one as severe.
 
     balance          what costs money          verdict
     unknown          any                       unknown

@@ -122,8 +122,8 @@ class Situation:
     `presence` says which VMs are missing or lost.
     After a failed poll, `snapshot` is `None` and `failure` is the reason.
     `keys_before` are the last known SSH keys, `None` before the first list of keys.
-    `expected_changes` are the changes that users made to keys and resources: the fingerprint of the
-    key, or `Resource.key`.
+    `expected_changes` are the changes that users made to keys, VMs and resources: the fingerprint of
+    the key, `Vm.key`, or `Resource.key`.
     `resources` are the known resources after this poll, `resources_before` those before it, and
     `missing` says which of them are lost.
     `costs` are what the latest days should cost, where the account is metered.
@@ -218,7 +218,8 @@ class Rule:
     In a message, `impact` orders the rules, and `deadline` orders the findings of one rule.
     A finding says more than those of the rules that it `mutes` about the same subject, as long as it
     fires no later: it is `at_once`, has lasted for its `for`, or has no longer a `for` than theirs.
-    They are as if unknown, so that what was notified before still resolves.
+    They are as if unknown, so that what was notified before still resolves. If one of them is more
+    severe, it takes over that severity.
     """
 
     name: str

@@ -2,13 +2,16 @@
 
 A budget may span accounts, so it is judged by the watcher's own look. What has fired in a month fires
 until the month is over, and ends without a message: sums that fall and rise again, or VMs that come
-and go, are told once. A limit that is changed begins anew.
+and go, are told once. A limit that is changed begins anew. A clock that is set back over the end of a
+month ends nothing, and begins nothing twice.
 
     spent                        alert
     at or above a threshold      fires; each higher threshold is a step, and thus news
     at or above the limit        critical
     below the limit, and the month is going to cost more for `for`    the forecast's alert fires
     unreadable                   unknown
+    that of a month to come, or that is just over    unknown, as long as there is such a budget
+    that of any other month      gone
 
 Before it fires, a forecast that is unknown, or not above the limit any more, is no reason to.
 """
@@ -36,6 +39,8 @@ from fluence_watch.rules.base import (
 
 NAME = "budget"
 _PERCENT = 100
+_AHEAD = " forecast"
+_JUST_OVER = timedelta(minutes=5)  # by so much a clock may be set back
 
 
 class BudgetRuleSettings(RuleSettings):
@@ -93,15 +98,34 @@ def judge(situation: Situation, settings: BudgetRuleSettings) -> Judgement:
     findings = [
         found for state in situation.budgets for found in _findings(situation, settings, state)
     ]
-    return Judgement(findings, gone=alerts)
+    kept = frozenset(_kept(situation)) & alerts
+    return Judgement(findings, unknown=kept, gone=alerts - kept)
+
+
+def _kept(situation: Situation) -> Iterator[str]:
+    """The budgets that have an alert of another month than now's which is not over for certain."""
+    this, ended = _month(situation.now), _month(situation.now - _JUST_OVER)
+    limits = {(_subject(each), plain(each.budget.limit)) for each in situation.budgets or ()}
+    for alert in situation.alerts:
+        month, _, limit = alert.key.removesuffix(_AHEAD).partition(" of ")
+        if alert.rule == NAME and ended <= month != this and (alert.subject, limit) in limits:
+            yield alert.subject
+
+
+def _subject(state: BudgetState) -> str:
+    """The subject of its alerts. A receiver may have the same name, but never this subject."""
+    return f"{NAME}:{state.budget.name}"
+
+
+def _month(moment: datetime) -> str:
+    return f"{moment:%Y-%m}"
 
 
 def _findings(
     situation: Situation, settings: BudgetRuleSettings, state: BudgetState
 ) -> Iterator[Finding]:
     budget, spent, now = state.budget, state.spent, situation.now
-    month = f"{now:%Y-%m} of {plain(budget.limit)}"
-    subject = f"{NAME}:{budget.name}"  # a receiver may have the same name, but never this subject
+    month, subject = f"{_month(now)} of {plain(budget.limit)}", _subject(state)
     crossed = [each for each in budget.thresholds if is_crossed(each, spent, budget.limit)]
     exceeded = spent >= budget.limit
     this = Fingerprint(WATCHER, NAME, subject, month)
@@ -109,7 +133,7 @@ def _findings(
         severity = Severity.CRITICAL if exceeded else settings.severity
         step = max(crossed, default=0)
         yield Finding(this, severity, _facts(BudgetSpent, state, now), at_once=True, step=step)
-    ahead = Fingerprint(WATCHER, NAME, subject, f"{month} forecast")
+    ahead = Fingerprint(WATCHER, NAME, subject, f"{month}{_AHEAD}")
     is_due = budget.forecast and not exceeded and (state.forecast or 0) > budget.limit
     if is_due or ahead in situation.firing:
         yield Finding(ahead, settings.severity, _facts(BudgetForecast, state, now))

@@ -2,6 +2,7 @@
 
 The rule concerns APIs that report a balance and charge per second from it.
 The deadlines are the latest ones: the debt may be older than its first sight.
+That the account has no money left is the same problem: other rules about it are muted.
 
     step 0    VMs and public IPs are removed next
     step 1    their deadline has passed, disks are removed next
@@ -13,10 +14,11 @@ from datetime import datetime
 
 from fluence_watch.model.debt import removal_of, unpaid
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
-from fluence_watch.model.funding import FOREVER, account_burn, unpriced
+from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, account_burn, unpriced
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind
 from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.runway import Runway, runway_of
 
 NAME = "debt"
 
@@ -33,6 +35,7 @@ class Debt:
 
     A time is `None` if there is nothing to remove. A number is `None` if it is unknown. `uncounted` says
     that the cost is not complete, so that everything may be removed earlier. GPU instances are prepaid.
+    `to_add` pays the debt and 30 days of all that is rented, GPU instances included.
     """
 
     owed: MicroUsdc
@@ -43,6 +46,7 @@ class Debt:
     public_ips: int | None
     disks: int | None
     uncounted: bool = False
+    to_add: MicroUsdc | None = None
 
 
 def judge(situation: Situation, settings: DebtSettings) -> Judgement:
@@ -69,9 +73,14 @@ def _facts(situation: Situation, fingerprint: Fingerprint) -> Debt:
     since = situation.since.get(fingerprint)
     removal = removal_of(snapshot.balance, vms, rented, situation.now, since)
     counts = Counter(each.kind for each in rented)
-    unlisted = snapshot.unlisted
+    unlisted, owed, runway = (
+        snapshot.unlisted,
+        unpaid(snapshot.balance),
+        runway_of(situation, Runway),
+    )
+    assert runway
     return Debt(
-        owed=unpaid(snapshot.balance),
+        owed=owed,
         burn_per_day=account_burn(vms, rented, situation.billing),
         vms_at=None if removal.vms_at == FOREVER else removal.vms_at,
         disks_at=None if removal.disks_at == FOREVER else removal.disks_at,
@@ -81,6 +90,7 @@ def _facts(situation: Situation, fingerprint: Fingerprint) -> Debt:
         uncounted=bool(unpriced(vms) + unpriced(rented))
         or not unlisted.isdisjoint({Kind.DISK, Kind.PUBLIC_IP})
         or not snapshot.complete,
+        to_add=MicroUsdc(owed + DAYS_A_MONTH * runway.burn_per_day),
     )
 
 
@@ -88,4 +98,12 @@ def _deadline(facts: object) -> datetime | None:
     return facts.vms_at if isinstance(facts, Debt) else None
 
 
-RULE = Rule(NAME, DebtSettings, (Debt,), judge, impact=Impact.FUNDS, deadline=_deadline)
+RULE = Rule(
+    NAME,
+    DebtSettings,
+    (Debt,),
+    judge,
+    impact=Impact.FUNDS,
+    deadline=_deadline,
+    mutes=frozenset({"funds_exhausted_soon", "account_low"}),
+)

@@ -4,7 +4,8 @@ At each boundary an epoch is charged from the reserve, which is then topped up f
 epoch. If that fails, the VM runs until what is paid is used up. The first charge that the reserve
 cannot pay ends the VM, and its disk is lost.
 
-`for` counts from the boundary, also if that was seen late. It is not waited for if the API itself
+`for` counts from the boundary, also if that was seen late; but one poll alone may see no more than the
+dip before a top-up, so an earlier one must have seen it too. Neither is waited for if the API itself
 reports low funds. A reserve that paid an epoch since the boundary is not this rule's, however low it is.
 
     step 0    6 hours or more are left, or the end is unknown
@@ -98,8 +99,16 @@ def _finding(
         status=vm.status_word if says_so else None,
     )
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
-    at_once = says_so or now - boundaries.passed_at >= settings.hold
-    return Finding(fingerprint, settings.severity, facts, at_once=at_once, step=_step(facts, now))
+    passed_at, since = boundaries.passed_at, situation.since.get(fingerprint)
+    is_seen_again = since is not None and since >= passed_at
+    return Finding(
+        fingerprint,
+        settings.severity,
+        facts,
+        at_once=says_so or (is_seen_again and now - passed_at >= settings.hold),
+        step=_step(facts, now),
+        began_at=passed_at,
+    )
 
 
 def _step(facts: TopupFailed, now: datetime) -> int:
@@ -120,5 +129,5 @@ RULE = Rule(
     judge,
     impact=Impact.FUNDS,
     deadline=_deadline,
-    mutes=frozenset({"low_balance"}),
+    mutes=frozenset({"low_balance", "billing_due"}),
 )

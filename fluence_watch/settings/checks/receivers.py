@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Severity
-from fluence_watch.rules import RULES, budget, port_drift, vm_status
+from fluence_watch.rules import RULES, budget, funds_exhausted_soon, port_drift, vm_status
 from fluence_watch.sender.urls import describe
 from fluence_watch.settings.checks.doubt import (
     Doubt,
@@ -113,11 +113,17 @@ def something_is_sent(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def _is_sent(settings: WatchSettings, name: str, receiver: ReceiverSettings) -> bool:
-    rule = settings.by_rule[name]
-    # a closed port 22, an ended VM, a spent budget are critical, whatever the rule's severity
-    critical = name in {port_drift.NAME, vm_status.NAME, budget.NAME}
-    severity = Severity.CRITICAL if critical else rule.severity
-    return rule.enabled and severity.rank >= receiver.min_severity.rank
+    # a closed port 22, an ended VM, a spent budget, money for a day are critical, whatever the severity
+    critical = name in {port_drift.NAME, vm_status.NAME, budget.NAME, funds_exhausted_soon.NAME}
+    severity = Severity.CRITICAL if critical else _severity(settings, name)
+    return _is_on(settings, name) and severity.rank >= receiver.min_severity.rank
+
+
+def _severity(settings: WatchSettings, name: str) -> Severity:
+    """The highest that the rule has, or takes over from those that it mutes."""
+    muted = next(rule.mutes for rule in RULES if rule.name == name)
+    on = [name, *(each for each in muted if _is_on(settings, each))]
+    return max((settings.by_rule[each].severity for each in on), key=lambda each: each.rank)
 
 
 def nothing_is_stale(settings: WatchSettings) -> Iterator[Doubt]:

@@ -242,7 +242,7 @@ def test_a_vm_that_the_user_removed(policy: Policy, asked: bool) -> None:  # noq
 
 
 def test_notes_are_kept_by_a_failed_poll(policy: Policy) -> None:
-    """What the user did is known to the next good poll; only notes on keys are needed again."""
+    """What the user did is known to the next good poll; only notes on keys and deletions are needed again."""
     removed = Note(1, NOW, NoteAction.REMOVED, "0xa1")
     accepted = Note(2, NOW, NoteAction.ACCEPTED, "0xb2", (SSH, port(8080)))
     added = Note(3, NOW, NoteAction.KEY_ADDED, KEY.fingerprint)
@@ -251,9 +251,9 @@ def test_notes_are_kept_by_a_failed_poll(policy: Policy) -> None:
     failure = decide(state, failed(1), policy, [removed, accepted, added])
     opened = replace(DB, ports=(SSH, port(8080)))
     after = build_snapshot("main", NOW + 2 * MINUTE, [opened], ssh_keys=(KEY,))
-    decision = decide(failure.after, after, policy, [added])
+    decision = decide(failure.after, after, policy, [removed, added])
 
-    assert [removed, accepted] == failure.applied
+    assert [accepted] == failure.applied
     assert [[], []] == told(failure, decision)
     assert {"0xb2"} == decision.after.known.keys()
     assert (KEY,) == decision.after.ssh_keys
@@ -265,11 +265,12 @@ def test_a_removal_that_failed(policy: Policy) -> None:
     kept = Note(2, NOW + MINUTE, NoteAction.KEPT, "0xa1")
     state = decide(AccountState(), listed(WEB, DB), policy).after
     first = decide(state, listed(WEB, DB, minute=1), policy, [asked])
-    second = decide(first.after, listed(WEB, DB, minute=2), policy, [kept])
-    third = decide(second.after, listed(DB, minute=3), policy)
-    fourth = decide(third.after, listed(DB, minute=4), policy)
+    notes = [asked, kept]
+    second = decide(first.after, listed(WEB, DB, minute=2), policy, notes)
+    third = decide(second.after, listed(DB, minute=3), policy, notes)
+    fourth = decide(third.after, listed(DB, minute=4), policy, notes)
 
-    assert [[asked], [kept]] == [first.applied, second.applied]
+    assert [[], []] == [first.applied, second.applied]
     assert [[], [], [], [("ops", 1, 0)]] == told(first, second, third, fourth)
 
 

@@ -127,8 +127,8 @@ async def test_a_poll_is_committed_published_and_told(
 async def test_notes_stay_while_they_are_needed(
     watch: Watch, store: Store, clock: SettableClock
 ) -> None:
-    """One on a VM goes with the first poll, one on a key with the first that is an hour later."""
-    store.leave_note("main", NoteAction.KEPT, "0xa1", at=clock())
+    """One on ports goes with the first poll, one on a key with the first that is an hour later."""
+    store.leave_note("main", NoteAction.ACCEPTED, "0xa1", at=clock())
     store.leave_note("main", NoteAction.KEY_ADDED, "SHA256:a", at=clock())
     left = []
     for minutes in (0, 59, 1):

@@ -237,6 +237,22 @@ def test_a_boundary_that_is_moved(next_at: datetime, now: datetime, spent: int) 
         assert odd is bool(known.odd)
 
 
+@pytest.mark.parametrize("back", [-1, -2])
+def test_a_boundary_that_is_shown_again(back: int) -> None:
+    """It is counted once: another charge is odd, and the next boundary is as any other."""
+    dip = after(VM, 1, P, -P)
+    full = after(dip, reserved=P)
+    stale = after(full, back)
+    known = polled(VM, dip, full, stale, full)
+    assert (NOON, True, True) == (known.passed_at, known.refilled, known.was_refilled)
+    assert known.odd is None
+    assert polled(VM, dip, full, stale, after(full, 0, P)).odd
+    following = after(full, 1, P, -P)
+    begun = polled(VM, full, stale, full, following, step=8 * HOUR)
+    assert (NOON + EPOCH, False, True) == (begun.passed_at, begun.refilled, begun.was_refilled)
+    assert begun.odd is None
+
+
 def test_charges_that_lag_behind_a_gap_of_polls() -> None:
     """What was missing at the last boundary may come after the next one too, once."""
     first = after(VM, 1)

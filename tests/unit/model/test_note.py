@@ -75,13 +75,22 @@ def test_notes_on_others(web: Vm) -> None:
         (NoteAction.KEY_REMOVED, 300, False),
         (NoteAction.KEY_ADDED, -1, True),
         (NoteAction.KEY_ADDED, -60, False),
-        (NoteAction.REMOVED, 0, False),
-        (NoteAction.KEPT, 0, False),
+        (NoteAction.REMOVED, 24 * 60 - 1, True),
+        (NoteAction.REMOVED, 24 * 60, False),
         (NoteAction.ACCEPTED, 0, False),
     ],
 )
-def test_how_long_a_key_is_expected(action: NoteAction, minutes: int, *, expected: bool) -> None:
-    """For an hour, the clocks a little apart or not; a note that tells no more of it is spent."""
+def test_how_long_a_change_is_expected(action: NoteAction, minutes: int, *, expected: bool) -> None:
+    """For an hour, or a day if it is a deletion, the clocks a little apart or not; a note that tells no more of it is spent."""
     left, now = note(action, "SHA256:a"), LATER + timedelta(minutes=minutes)
     assert ({(action, "SHA256:a")} if expected else set()) == expected_changes([left], now)
     assert ([] if expected else [left]) == obsolete_notes([left], now)
+
+
+def test_a_deletion_that_is_undone() -> None:
+    """It is not expected, however often the notes of it are looked at; a later one is."""
+    undone = [note(NoteAction.REMOVED), note(NoteAction.KEPT)]
+    assert frozenset() == expected_changes(undone, LATER)
+    assert [] == obsolete_notes(undone, LATER)
+    again = [*undone, note(NoteAction.REMOVED)]
+    assert {NoteAction.REMOVED} == {action for action, _ in expected_changes(again, LATER)}

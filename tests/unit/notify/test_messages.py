@@ -321,7 +321,8 @@ GPU_FAILED = of_gpu(
 
 def indebted(**changes: object) -> Alert:
     vms_at, disks_at = NOW + timedelta(hours=50), NOW + timedelta(days=12)
-    return fires("debt", replace(Debt(4_500_000, 9_840_000, vms_at, disks_at, 1, 2, 2), **changes))
+    facts = Debt(4_500_000, 9_840_000, vms_at, disks_at, 1, 2, 2, to_add=299_700_000)
+    return fires("debt", replace(facts, **changes))
 
 
 def budgeted(spent: int, facts: type[BudgetSpent] = BudgetSpent, **changes: object) -> Alert:
@@ -393,7 +394,7 @@ ENDING_METERED = ending(
     first=None,
     first_ends_at=None,
     account=Runway(
-        2_500_000, 1_015_000, Decimal("2.4"), NOW + timedelta(days=2, hours=11), 2, 1, ("disks",),
+        2_500_000, 1_015_000, Decimal("2.4"), NOW + timedelta(days=2, hours=11), 1, 1, ("disks",),
         metered=True, vms_at=NOW + timedelta(days=5), disks_at=NOW + timedelta(days=15),
     ),
 )  # fmt: skip
@@ -422,7 +423,11 @@ NO_RESERVE: dict[str, Any] = {
     "metered": True, "reserved": None, "spent": None, "funded_until": None,
 }  # fmt: skip
 METERED = poor(
-    metered=True, vms_at=NOW + timedelta(days=5), disks_at=NOW + timedelta(days=15), uncounted=1
+    metered=True,
+    vms_at=NOW + timedelta(days=5),
+    disks_at=NOW + timedelta(days=15),
+    uncounted=1,
+    days_left=1,
 )
 METERED_DRY = poor(
     balance=0, days=Decimal(0), dry_at=NOW, days_left=0, metered=True, unlisted=("disks",),
@@ -524,6 +529,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "unexpected_charge": message(*MISCOUNTED),
         "unexpected_charge_one": message(MISCOUNTED[0]),
         "vm_appeared": message(*APPEARED),
+        "vm_appeared_again": message(
+            appeared(returned=True, created_at=NOW - timedelta(days=90), spent=90 * PRICE)
+        ),
         "locked_funds": message(locked(), locked(2)),
         "locked_funds_resolved": message(ended(locked())),
         "price_changed": message(*PRICES),
@@ -570,6 +578,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "gpu_status_resolved": message(ended(NOT_STARTED)),
         "debt": message(indebted()),
         "debt_late": message(indebted(vms_at=NOW, uncounted=True), reason=Reason.WORSE),
+        "debt_of_deleted": message(
+            indebted(burn_per_day=0, vms=0, public_ips=0, disks=0, to_add=4_500_000)
+        ),
         "debt_resolved": message(ended(indebted())),
         "events_resolved": message(
             *map(ended, [moved(), PRICES[0], KEYS[0], MISCOUNTED[0], APPEARED[0]])

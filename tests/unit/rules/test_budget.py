@@ -18,8 +18,9 @@ from fluence_watch.rules.budget import RULE, BudgetForecast, BudgetSpent
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 NEXT_MONTH = datetime(2026, 5, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 BUDGET = Budget("team", MicroUsdc(1_000))
+OTHER = Budget("team", MicroUsdc(800))
 SPENT = Fingerprint(WATCHER, "budget", "budget:team", "2026-04 of 0.001000")
 AHEAD = SPENT._replace(key="2026-04 of 0.001000 forecast")
 
@@ -133,13 +134,20 @@ def test_a_limit_that_is_not_reached_this_month(spent: int, ahead: int | None, b
     ("situation", "absence"),
     [
         (seen(state(0), firing=()), Absence.OVER),
-        (seen(state(600), firing=(SPENT,), now=NEXT_MONTH), Absence.GONE),
+        (seen(state(0), firing=(SPENT,), now=NEXT_MONTH), Absence.UNKNOWN),
+        (seen(state(600), firing=(SPENT,), now=NEXT_MONTH + HOUR), Absence.GONE),
+        (seen(state(0), firing=(SPENT,), now=NOW - 20 * DAY), Absence.UNKNOWN),
+        (seen(state(0, budget=OTHER), firing=(SPENT,), now=NOW - 20 * DAY), Absence.GONE),
+        (seen(firing=(SPENT,), now=NOW - 20 * DAY), Absence.GONE),
         (seen(firing=(SPENT, AHEAD)), Absence.GONE),
         (Situation(WATCHER, NOW, {}, {}, since={SPENT: NOW}, budgets=None), Absence.UNKNOWN),
     ],
 )
 def test_an_end_is_quiet(situation: Situation, absence: Absence) -> None:
-    """When the month is over or the budget is removed; a ledger that cannot be read ends nothing."""
+    """When the month is over or the budget is removed; a ledger that cannot be read ends nothing.
+
+    Nor does a clock that is set back.
+    """
     assert absence is evaluate(situation, settings()).absence(SPENT)
     assert not RULE.sends_resolved
 
@@ -163,6 +171,18 @@ class Listener:
         lines = due([*self.alerts.values(), *ended], told, Recipient(Route("ops")), now).lines
         told |= {line.episode: line.notified(told.get(line.episode), now) for line in lines}
         return [(line.alert.fingerprint.key, line.alert.step, line.reason) for line in lines]
+
+
+def test_a_clock_that_is_set_back_over_the_end_of_a_month() -> None:
+    """Each month's thresholds are told once, and its forecast as well."""
+    listener, told = Listener(BUDGET), list[tuple[str, int, Reason]]()
+    looks = [(-10, 900, 50), (2, 0, 0), (-4, 900, 50), (3, 600, 0), (-2, 900, 50), (50, 600, 0)]
+    for seconds, spent, ahead in looks:
+        told += listener.look(NEXT_MONTH + timedelta(seconds=seconds), spent, ahead)
+    told += listener.look(NEXT_MONTH + HOUR, 600, 0)
+    april, may = "2026-04 of 0.001000", "2026-05 of 0.001000"
+    assert [(april, 80, Reason.FIRST), (may, 50, Reason.FIRST)] == told
+    assert {may} == {each.key for each in listener.alerts}
 
 
 SUMS = st.lists(

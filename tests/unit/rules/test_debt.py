@@ -6,10 +6,11 @@ import pytest
 
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, METERED
-from fluence_watch.model.finding import Finding, Fingerprint, Severity
+from fluence_watch.model.finding import Absence, Finding, Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules import RULES, evaluate
 from fluence_watch.rules.base import Judgement, Situation
 from fluence_watch.rules.debt import Debt, DebtSettings, judge
 
@@ -47,6 +48,7 @@ def test_what_is_owed_after_all_vms_are_deleted(see: See) -> None:
     assert isinstance(facts, Debt)
     assert (4_500_000, 9_840_000) == (facts.owed, facts.burn_per_day)
     assert (0, 1, 1, False) == (facts.vms, facts.public_ips, facts.disks, facts.uncounted)
+    assert 4_500_000 + 30 * 9_840_000 == facts.to_add
     assert NOW < facts.vms_at < NOW + timedelta(hours=2)
     assert facts.vms_at < facts.disks_at < NOW + 2 * DAY
 
@@ -91,3 +93,21 @@ def test_what_ended_is_not_counted(see: See) -> None:
     ended = Vm("1", "x", Status.TERMINATED, "terminated", MicroUsdc(5))
     facts = found(see, ended, balance=-1, resources=[gone]).facts
     assert (0, 0, 0, 0) == (facts.vms, facts.disks, facts.public_ips, facts.burn_per_day)
+    assert facts.owed == facts.to_add
+
+
+def test_an_overage_is_added_too(see: See) -> None:
+    """Whatever the balance says."""
+    money = AccountBalance(MicroUsdc(0), overage=MicroUsdc(2 * USDC))
+    facts = found(see, balance=None, resources=[ADDRESS], listed={"balance": money}).facts
+    assert 2 * USDC + 30 * facts.burn_per_day == facts.to_add
+
+
+def test_a_debt_is_the_only_message_about_the_balance(see: See) -> None:
+    """That the money is used up goes without saying."""
+    settings = {rule.name: rule.settings() for rule in RULES}
+    listed = {"balance": AccountBalance(MicroUsdc(-1)), "resources": (DISK,), "billing": METERED}
+    verdict = evaluate(see(billing=METERED, listed=listed), settings)
+    assert {OWED} == {each for each in verdict.findings if not each.subject}
+    muted = {OWED._replace(rule=rule) for rule in ("funds_exhausted_soon", "account_low")}
+    assert {Absence.UNKNOWN} == {verdict.absence(each) for each in muted}

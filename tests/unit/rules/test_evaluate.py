@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fluence_watch.model.finding import Absence, Fingerprint
+from fluence_watch.model.account import AccountBalance
+from fluence_watch.model.billing import METERED
+from fluence_watch.model.boundaries import Boundaries
+from fluence_watch.model.finding import Absence, Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import PollFailure, Rejected
@@ -123,6 +126,32 @@ def test_a_disabled_rule_is_not_run(web: Vm, see: See, name: str) -> None:
     verdict = evaluate(see(web), defaults(**{name: {"enabled": False}}))
     assert (ON - {name}, OFF | {name}) == (verdict.judged, verdict.disabled)
     assert Absence.GONE is verdict.absence(Fingerprint("main", name, web.key))
+
+
+@pytest.mark.parametrize("mild", Severity)
+@pytest.mark.parametrize("harsh", Severity)
+def test_what_mutes_is_as_severe_as_what_it_mutes(
+    web: Vm, see: See, mild: Severity, harsh: Severity
+) -> None:
+    """So whoever hears critical alerts alone misses nothing."""
+    boundaries = Boundaries(NOW - timedelta(hours=1), covered=False)
+    entry = KnownVm(replace(web, reserved=MicroUsdc(0)), NOW, boundaries=boundaries)
+    situation = see(entry.vm, known={web.key: entry})
+    settings = defaults(topup_failed={"severity": mild}, low_balance={"severity": harsh})
+    found = evaluate(situation, settings).findings
+    assert LOW not in found
+    worst = max(mild, harsh, key=lambda severity: severity.rank)
+    assert worst is found[LOW._replace(rule="topup_failed")].severity
+
+
+def test_a_chain_of_mutes(web: Vm, see: See) -> None:
+    """What is not muted itself takes over the severity of all that it mutes."""
+    listed = {"balance": AccountBalance(MicroUsdc(-1)), "billing": METERED}
+    severities = {"debt": "info", "funds_exhausted_soon": "info", "account_low": "critical"}
+    settings = defaults(**{rule: {"severity": each} for rule, each in severities.items()})
+    verdict = evaluate(see(web, billing=METERED, listed=listed), settings)
+    account = {key.rule: each.severity for key, each in verdict.findings.items() if not key.subject}
+    assert {"debt": Severity.CRITICAL} == account
 
 
 def test_a_disabled_rule_is_gone_after_a_failed_poll_too() -> None:

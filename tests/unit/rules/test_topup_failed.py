@@ -88,25 +88,30 @@ def test_a_metered_account_has_no_reserves(see: See, dry: Vm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ago", "status", "at_once"),
+    ("ago", "seen_ago", "status", "at_once"),
     [
-        (MINUTE, Status.ACTIVE, False),
-        (15 * MINUTE - timedelta(seconds=1), Status.ACTIVE, False),
-        (15 * MINUTE, Status.ACTIVE, True),
-        (23 * HOUR, Status.ACTIVE, True),
-        (timedelta(0), Status.SMALL_BALANCE, True),
-        (timedelta(0), Status.INSUFFICIENT_FUNDS, True),
+        (MINUTE, None, Status.ACTIVE, False),
+        (MINUTE, MINUTE, Status.ACTIVE, False),
+        (15 * MINUTE - timedelta(seconds=1), 14 * MINUTE, Status.ACTIVE, False),
+        (15 * MINUTE, 14 * MINUTE, Status.ACTIVE, True),
+        (23 * HOUR, MINUTE, Status.ACTIVE, True),
+        (23 * HOUR, None, Status.ACTIVE, False),
+        (23 * HOUR, 24 * HOUR, Status.ACTIVE, False),
+        (timedelta(0), None, Status.SMALL_BALANCE, True),
+        (timedelta(0), None, Status.INSUFFICIENT_FUNDS, True),
     ],
 )
 def test_how_long_it_waits(
     see: See,
     dry: Vm,
     ago: timedelta,
+    seen_ago: timedelta | None,
     status: Status,
     at_once: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    """From the boundary, whenever that was seen; the API's own word is not waited for."""
-    situation = after_charge(see, replace(dry, status=status), ago)
+    """From the boundary, if an earlier poll saw it since; the API's own word is not waited for."""
+    since = {} if seen_ago is None else {ALERT: NOW - seen_ago}
+    situation = after_charge(see, replace(dry, status=status), ago, since=since)
     (found,) = judge(situation, TopupFailedSettings()).findings
     assert at_once is found.at_once
 
@@ -125,7 +130,7 @@ def test_the_facts(see: See, dry: Vm) -> None:
         disk_bytes=25 * 2**30,
         public_ip="154.42.3.159",
     )
-    found = Finding(ALERT, Severity.CRITICAL, facts, at_once=True)
+    found = Finding(ALERT, Severity.CRITICAL, facts, began_at=NOW - HOUR)
     assert [found] == judge(after_charge(see, vm), TopupFailedSettings()).findings
     assert NOW + 23 * HOUR == RULE.deadline(facts)
 

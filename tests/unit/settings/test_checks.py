@@ -99,7 +99,7 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "'gone' matches no account; there are: main"),
     (receivers.nothing_is_muted, BOTH + 'rules = ["low_*", "vm_*"]\n', 6, "receivers[0].rules",
      "topup_failed is reported in place of low_balance: name it too"),
-    (receivers.something_is_sent, BOTH + 'rules = ["billing_due"]\nmin_severity = "warning"\n', 7, "receivers[0].min_severity",
+    (receivers.something_is_sent, BOTH + 'rules = ["public_ip_changed"]\nmin_severity = "warning"\n', 7, "receivers[0].min_severity",
      "never notified: each of its rules is disabled or below warning"),
     (receivers.nothing_is_stale, BOTH + '[delivery]\nstale_after = "2h"\n', 7, "delivery.stale_after",
      "without effect: messages are written when they are sent; see delivery.give_up_after"),
@@ -137,6 +137,9 @@ FINE = [
     BOTH + '[rules.vm_vanished]\nenabled = false\nforget_after = "0s"\n',
     BOTH + 'rules = ["port_drift"]\nmin_severity = "critical"\n',
     BOTH + 'rules = ["vm_status"]\nmin_severity = "critical"\n',
+    BOTH + 'rules = ["debt", "funds_exhausted_soon"]\nmin_severity = "critical"\n',
+    BOTH
+    + 'rules = ["topup_failed"]\nmin_severity = "critical"\n[rules.topup_failed]\nseverity = "info"\n',
     BOTH + 'rules = ["budget"]\nmin_severity = "critical"\n' + BUDGET,
     BOTH + BUDGET + 'accounts = ["m*"]\nthresholds = [100, 20, 100]\n',
     BOTH + "[rules.account_low]\nmin_days = 0\n",
