@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fluence_watch.model.charge import VM, words_of
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 
 _DAY = timedelta(days=1)
 
@@ -90,8 +90,8 @@ class DaySpend(NamedTuple):
 class Spent:
     """What was spent in the period.
 
-    `before` is `None` where the ledger does not reach back, `forecast` (to the month's end) where a
-    price is unknown. `others` things are not among the `top`, and cost `rest`.
+    `before` is `None` where the ledger does not reach back, `forecast` (to the month's end) where an
+    account was not polled this month. `others` things are not among the `top`, and cost `rest`.
     """
 
     total: MicroUsdc
@@ -102,7 +102,7 @@ class Spent:
     rest: MicroUsdc
     accounts: Sequence[AccountShare]
     month: MicroUsdc
-    forecast: MicroUsdc | None
+    forecast: Sum | None
     days: Sequence[DaySpend]
 
 

@@ -126,7 +126,7 @@ def _facts(kind: type[BudgetSpent], state: BudgetState, now: datetime) -> Budget
         name=budget.name,
         limit=budget.limit,
         spent=state.spent,
-        percent=state.spent * _PERCENT // budget.limit,
+        percent=state.percent,
         forecast=state.forecast,
         largest=state.tally.largest,
         ends_at=month_end(now),

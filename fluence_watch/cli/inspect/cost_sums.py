@@ -56,9 +56,10 @@ def forecast_lines(forecast: MonthForecast | None, now: datetime) -> Iterator[st
     """The forecast, and what it assumes, a line each."""
     if forecast is None:
         return
+    least = "at least " if forecast.left_out or forecast.unpolled else ""
     yield (
-        f"by the end of {forecast.month}: {forecast.total:,.2f} USDC, {forecast.ahead:,.2f} of it"
-        " yet to come, if"
+        f"by the end of {forecast.month}: {least}{forecast.total:,.2f} USDC, {forecast.ahead:,.2f}"
+        " of it yet to come, if"
     )
     yield f"  - what runs now is kept: {_kept(forecast)}"
     yield f"  - prices stay as in the last poll, {_at(forecast.polled_at, now)}"

@@ -1,16 +1,18 @@
 """An account as its last poll left it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.model.accounting import is_metered
-from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import VM
 from fluence_watch.model.digest import Thing
 from fluence_watch.model.finding import VmRef
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.month import Rented
 from fluence_watch.model.resource import Resource, ResourceRef
 from fluence_watch.model.vm import Vm
+from fluence_watch.views.rented import billing_of, rented_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,11 @@ class Account:
     @property
     def billing(self) -> Billing:
         """How its VMs were paid at its last successful poll."""
-        is_now = is_metered(self.state.counted_at, self.state.last_good_at)
-        return METERED if is_now else self.prepaid
+        return billing_of(self.state, self.prepaid)
+
+    def rented(self, now: datetime) -> Rented | None:
+        """What it rents; `None` without a successful poll in this month."""
+        return rented_in(self.state, self.prepaid, now)
 
     @property
     def known(self) -> list[KnownVm]:

@@ -16,7 +16,7 @@ from fluence_watch.model.digest import (
     Thing,
     ThingCost,
 )
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.month import month_ahead
 from fluence_watch.views.digest.account import Account
 
@@ -127,12 +127,14 @@ def _sums(costs: Iterable[ThingCost]) -> Counter[str]:
     return sums
 
 
-def _forecast(month: MicroUsdc, accounts: Sequence[Account], now: datetime) -> MicroUsdc | None:
-    ahead = _all(
-        month_ahead(each.vms, each.resources, each.billing, now, each.state.counted_at)
-        for each in accounts
-    )
-    return None if ahead is None else MicroUsdc(month + ahead)
+def _forecast(month: MicroUsdc, accounts: Sequence[Account], now: datetime) -> Sum | None:
+    """What the month comes to by its end; `None` if an account was not polled in it."""
+    forecast = Sum(month)
+    for rented in (each.rented(now) for each in accounts):
+        if rented is None:
+            return None
+        forecast += month_ahead(rented, now)
+    return forecast
 
 
 def _days(ledger: Ledger, period: Period) -> Iterable[DaySpend]:

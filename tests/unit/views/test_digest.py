@@ -14,7 +14,7 @@ from fluence_watch.model.digest import Digest, Period, Stale, ThingCost, Why
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResource
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.overpriced import Overpriced
@@ -124,14 +124,15 @@ def test_days_before_the_ledger_are_not_said_to_be_free() -> None:
 
 
 def test_the_month_is_forecast_from_what_is_rented() -> None:
-    """18 charges of a VM are left in April; a VM without a price makes it unknown."""
+    """18 charges of a VM are left in April; with a VM without a price it is at least that much."""
     of = replace(ledger({"0xa": 1}), month=MicroUsdc(5))
-    known, unknown = digest(account(vm()), of=of), digest(account(vm(price=None)), of=of)
+    least = digest(account(vm(), vm("0xb", price=None)), of=of).spent
+    unread = digest(account(vm(), last_good_at=NOW - 20 * DAY), of=of).spent
 
-    assert known.spent
-    assert unknown.spent
-    assert 5 + 18 * PRICE == known.spent.forecast
-    assert None is unknown.spent.forecast
+    assert least
+    assert unread
+    assert Sum(MicroUsdc(5 + 18 * PRICE), 1) == least.forecast
+    assert None is unread.forecast
 
 
 def test_what_changed() -> None:
