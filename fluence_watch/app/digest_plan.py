@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from fluence_watch.alerting.slots import Cron, period_of
 from fluence_watch.model.billing import Billing
+from fluence_watch.model.boundaries import GRACE
 from fluence_watch.model.digest import Digest, Period
 from fluence_watch.model.globs import matches_any
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.rules import topup_failed
 from fluence_watch.settings import DigestSettings, WatchSettings
 from fluence_watch.views.digest import Account, Ledger, Slot, digest_of
 from fluence_watch.views.digest.spent import CHART_DAYS
@@ -25,6 +27,7 @@ _DAY = timedelta(days=1)
 class DigestPlan:
     """A digest of the settings. `accounts` has those that it is about, and how each is prepaid.
 
+    `grace` is how long after a charge a reserve may be topped up, as `topup_failed` has it.
     The `channel` is its own, so that it and the alerts never wait for each other. `events` are the
     rules whose alerts have no end.
     """
@@ -35,6 +38,7 @@ class DigestPlan:
     channel: "Channel"
     accounts: Mapping[str, Billing]
     events: Collection[str]
+    grace: timedelta = GRACE
 
     def made(self, store: "Store", slot: datetime, now: datetime) -> Digest:
         """The digest of this slot, from what is stored now.
@@ -46,13 +50,16 @@ class DigestPlan:
         first, last = _midnight(period.first), _midnight(period.last + _DAY)
         following = self.cron.following(max(now, slot)) or now + _DAY
         return digest_of(
-            [Account(name, store.load(name).state, self.accounts[name]) for name in names],
+            [self._account(store, name) for name in names],
             _ledger(store, names, period, now),
             store.digests.alerts(names, first, last),
             Slot(slot, period, following),
             now=now,
             events=self.events,
         )
+
+    def _account(self, store: "Store", name: str) -> Account:
+        return Account(name, store.load(name).state, self.accounts[name], self.grace)
 
 
 def plans(
@@ -73,6 +80,7 @@ def plans(
             parse_receiver(to.name, to.apprise_url),
             {n: each for n, each in prepaid.items() if matches_any(to.accounts, n)},
             events,
+            settings.by_rule[topup_failed.NAME].hold,
         )
 
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from fluence_watch.model.boundaries import Boundaries
+from fluence_watch.model.boundaries import GRACE, Boundaries
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import lacking_for_month
 from fluence_watch.model.money import MicroUsdc
@@ -33,7 +33,7 @@ class TopupFailedSettings(RuleSettings):
 
     severity: Level = Severity.CRITICAL
     hold: Duration = Field(
-        default=timedelta(minutes=15),
+        default=GRACE,
         alias="for",
         description="how long after a charge the reserve may be topped up",
     )
@@ -98,7 +98,7 @@ def _finding(
         status=vm.status_word if says_so else None,
     )
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
-    at_once = says_so or now - boundaries.passed_at >= settings.hold
+    at_once = boundaries.is_overdue(now, settings.hold, vm.status)
     return Finding(fingerprint, settings.severity, facts, at_once=at_once, step=_step(facts, now))
 
 

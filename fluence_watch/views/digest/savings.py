@@ -13,7 +13,6 @@ from fluence_watch.rules.overpriced import Overpriced
 from fluence_watch.views.digest.account import Account
 
 _STOPPED = frozenset({Status.STOPPED, Status.SUSPENDED})
-_ENDED = frozenset({Status.TERMINATED, Status.FAILED})
 
 
 def savings_in(accounts: Sequence[Account]) -> list[Saving]:
@@ -29,8 +28,9 @@ def _deletable(account: Account) -> Iterator[Saving]:
         if each.is_idle:
             thing, command = account.thing(each), f"{each.kind.command} rm"
             yield Saving(thing, Why.IDLE, _in_a_month(each, each.billing), command)
-    for vm in account.vms:
-        if vm.status in _ENDED and vm.reserved:
+    for entry in account.known:
+        vm = entry.last_known
+        if account.billing.prepaid and entry.is_left_over and vm.reserved:
             yield Saving(account.thing(vm), Why.LOCKED, vm.reserved, "vm rm")
         elif vm.status in _STOPPED and vm.is_billed:
             cost = _in_a_month(vm, account.billing)

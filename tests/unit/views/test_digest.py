@@ -22,7 +22,7 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.views.digest import Account, Ledger, Slot, digest_of
 
 NOW = datetime(2026, 4, 13, 8, 0, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 PERIOD = Period(date(2026, 4, 10), date(2026, 4, 12))
 SLOT = Slot(NOW, PERIOD, NOW + DAY)
 PRICE = MicroUsdc(300_000)
@@ -205,6 +205,45 @@ def test_failed_top_ups(
     assert [("0xa", NOW - passed, NOW + 4 * HOUR)] * is_failed == failed
 
 
+JUST_NOW = Boundaries(NOW - 5 * MINUTE, covered=False, refilled=False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "grace", "found"),
+    [
+        ("", Status.ACTIVE, 15 * MINUTE, ([], [True])),
+        ("topup_failed", Status.ACTIVE, 15 * MINUTE, (["0xa"], [False])),
+        ("low_balance", Status.ACTIVE, 15 * MINUTE, ([], [False])),
+        ("port_drift", Status.ACTIVE, 15 * MINUTE, ([], [True])),
+        ("", Status.SMALL_BALANCE, 15 * MINUTE, (["0xa"], [False])),
+        ("", Status.ACTIVE, 5 * MINUTE, (["0xa"], [False])),
+    ],
+)
+def test_a_digest_does_not_contradict_alerts(
+    rule: str, status: Status, grace: timedelta, found: tuple[list[str], list[bool]]
+) -> None:
+    """What `topup_failed` reports at once, or by its own settings, is not said to be topped up."""
+    fires = alert("", rule=rule)
+    its = replace(fires, fingerprint=Fingerprint("main", rule, "0xa"))
+    of = vm(status=status, boundaries=JUST_NOW)
+    ahead = digest(replace(account(of, alerts={its.fingerprint: its}), grace=grace)).ahead
+
+    assert ahead
+    refilled = [each.is_refilled for each in ahead.funded]
+    assert found == ([each.of.id for each in ahead.failed], refilled)
+
+
+def test_a_longer_grace_is_waited_for() -> None:
+    """As long as the rule `topup_failed` waits, the digest does."""
+    late = replace(JUST_NOW, passed_at=NOW - 20 * MINUTE)
+    patient = replace(account(vm(boundaries=late)), grace=HOUR)
+    found, hasty = digest(patient).ahead, digest(account(vm(boundaries=late))).ahead
+
+    assert found
+    assert hasty
+    assert ([], 1) == (found.failed, len(hasty.failed))
+
+
 def alert(
     key: str, severity: Severity = Severity.WARNING, rule: str = "poll_failing", **more: object
 ) -> Alert:
@@ -249,6 +288,16 @@ def test_what_saves_most_is_first() -> None:
         ("d", Why.IDLE, 720_000, "disk rm"),
         ("0xended", Why.LOCKED, 50_000, "vm rm"),
     ] == [(each.of.id, each.why, each.amount, each.command) for each in digest(found).savings]
+
+
+def test_what_is_being_deleted_is_no_saving() -> None:
+    """As with the rule `locked_funds`: the command was given, and where nothing is reserved it is moot."""
+    ended = vm(status=Status.TERMINATED)
+    asked = replace(ended, removal_asked_at=NOW)
+
+    assert [Why.LOCKED] == [each.why for each in digest(account(ended)).savings]
+    assert not digest(account(asked)).savings
+    assert not digest(account(ended, counted_at=NOW)).savings
 
 
 def test_what_is_missing_is_not_there() -> None:
