@@ -143,8 +143,8 @@ class FailedTopUp(NamedTuple):
 class Ahead:
     """What comes until the next digest at `until`, and how long the money lasts.
 
-    `charges` cost `amount`; `unpriced` of them have an unknown price. `metered` is what is paid by the
-    second meanwhile. `funded` has the soonest first, of what can run out.
+    `charges` cost `amount`; `unpriced` of them have an unknown price. Of `undated` prepaid things the
+    next charge is unknown. `metered` is what is paid by the second meanwhile. `funded` has the soonest first, of what can run out.
     """
 
     until: datetime
@@ -152,10 +152,11 @@ class Ahead:
     unpriced: int
     amount: MicroUsdc
     first: datetime | None
-    metered: MicroUsdc
+    metered: Sum
     failed: Sequence[FailedTopUp]
     funded: Sequence[Funded]
     runways: Sequence[Runway]
+    undated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +196,14 @@ class Why(Enum):
 
 
 class Saving(NamedTuple):
-    """What saves money: in 30 days, or, of a VM that has ended, at once.
+    """What saves money: in 30 days, or, of a VM that has ended, at once. `None` is unknown.
 
     `command` deletes it; there is none for what is only cheaper elsewhere.
     """
 
     of: Thing
     why: Why
-    amount: MicroUsdc
+    amount: MicroUsdc | None
     command: str | None
 
 

@@ -9,7 +9,7 @@ from fluence_watch.model.boundaries import GRACE
 from fluence_watch.model.digest import Ahead, FailedTopUp, Funded, Runway
 from fluence_watch.model.funding import FOREVER, account_funded_until, cost_until, funded_until
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import low_balance, topup_failed
@@ -33,12 +33,20 @@ def ahead_of(accounts: Sequence[Account], now: datetime, until: datetime) -> Ahe
         unpriced=sum(each.number for each in charges if each.price is None),
         amount=MicroUsdc(sum(each.number * (each.price or 0) for each in charges)),
         first=min((each.first for each in charges), default=None),
-        metered=MicroUsdc(sum(_metered(account, now, until) for account in accounts)),
+        metered=Sum.of(each for account in accounts for each in _metered(account, now, until)),
         failed=[each for account in accounts for each in _failed(account, now)],
         funded=sorted(_funded(accounts, now), key=lambda each: (each.until, each.of)),
         runways=sorted(_runways(accounts, now), key=lambda each: (each.until, each.account)),
+        undated=sum(_undated(account) for account in accounts),
     )
-    some = ahead.charges or ahead.metered or ahead.failed or ahead.funded or ahead.runways
+    some = (
+        ahead.charges
+        or ahead.undated
+        or ahead.metered != Sum()
+        or ahead.failed
+        or ahead.funded
+        or ahead.runways
+    )
     return ahead if some else None
 
 
@@ -63,14 +71,17 @@ def _charges(account: Account, now: datetime, until: datetime) -> Iterator[_Char
             yield _Charges(number, thing.price, first)
 
 
-def _metered(account: Account, now: datetime, until: datetime) -> int:
-    """What is paid by the second meanwhile; an unknown price counts for nothing."""
-    costs = (
-        cost_until(thing, now, until, billing)
-        for thing, billing in _paid(account)
-        if not billing.prepaid
-    )
-    return sum(filter(None, costs))
+def _undated(account: Account) -> int:
+    """How many prepaid things have no known next charge."""
+    things = (thing for thing, billing in _paid(account) if billing.prepaid)
+    return sum(thing.next_billing_at is None for thing in things)
+
+
+def _metered(account: Account, now: datetime, until: datetime) -> Iterator[MicroUsdc | None]:
+    """What each thing that is paid by the second costs meanwhile; `None` at an unknown price."""
+    for thing, billing in _paid(account):
+        if not billing.prepaid:
+            yield cost_until(thing, now, until, billing)
 
 
 def _funded(accounts: Sequence[Account], now: datetime) -> Iterator[Funded]:

@@ -16,11 +16,16 @@ _STOPPED = frozenset({Status.STOPPED, Status.SUSPENDED})
 
 
 def savings_in(accounts: Sequence[Account]) -> list[Saving]:
-    """What saves something, the most first; what may be deleted is not also called dear."""
-    deletable = [each for account in accounts for each in _deletable(account) if each.amount > 0]
+    """What saves something, the most first; what may be deleted is not also called dear.
+
+    What would save nobody knows how much, because its price is unknown, is last.
+    """
+    deletable = [each for account in accounts for each in _deletable(account) if each.amount != 0]
     named = {each.of for each in deletable}
     dear = [each for account in accounts for each in _dear(account) if each.of not in named]
-    return sorted((*deletable, *dear), key=lambda each: (-each.amount, each.of))
+    return sorted(
+        (*deletable, *dear), key=lambda each: (each.amount is None, -(each.amount or 0), each.of)
+    )
 
 
 def _deletable(account: Account) -> Iterator[Saving]:
@@ -46,5 +51,7 @@ def _dear(account: Account) -> Iterator[Saving]:
             yield Saving(account.thing(about), Why.DEAR, facts.saving, None)
 
 
-def _in_a_month(thing: Vm | Resource, billing: Billing) -> MicroUsdc:
+def _in_a_month(thing: Vm | Resource, billing: Billing) -> MicroUsdc | None:
+    if thing.price is None:
+        return None
     return MicroUsdc(DAYS_A_MONTH * burn_per_day([thing], billing))

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluence_watch.model.digest import Ahead, Digest, Stale
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.notify.digest import render_digest
 from fluence_watch.notify.markup import BodyFormat, inert
 from fluence_watch.notify.render import Rendered
@@ -47,7 +47,7 @@ def late() -> Digest:
 
 
 def metered() -> Digest:
-    ahead = Ahead(SLOT.following, 0, 0, MicroUsdc(0), None, MicroUsdc(48_000_000), [], [], [])
+    ahead = Ahead(SLOT.following, 0, 0, MicroUsdc(0), None, Sum(MicroUsdc(48_000_000)), [], [], [])
     return replace(empty(), ahead=ahead)
 
 

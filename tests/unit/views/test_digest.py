@@ -164,8 +164,28 @@ def test_what_is_paid_by_the_second() -> None:
     ahead = digest(found).ahead
 
     assert ahead
-    assert (0, 24 * 11_000) == (ahead.charges, ahead.metered)
+    assert (0, Sum(MicroUsdc(24 * 11_000))) == (ahead.charges, ahead.metered)
     assert [("main", NOW + DAY)] == [tuple(each) for each in ahead.runways]
+
+
+def test_what_is_not_known_of_what_is_due() -> None:
+    """It is counted: a metered thing without a price, and a prepaid one without a next charge."""
+    metered = account(disk(), disk("e", price=None), disk("f", price=None), counted_at=NOW)
+    undated = account(vm(next_billing_at=None))
+    ahead, none_known = digest(metered, undated).ahead, digest(account(disk(price=None), counted_at=NOW)).ahead  # fmt: skip
+
+    assert ahead
+    assert none_known
+    assert (Sum(MicroUsdc(24_000), 2), 1) == (ahead.metered, ahead.undated)
+    assert Sum(unknown=1) == none_known.metered
+
+
+def test_savings_of_unknown_price_are_last() -> None:
+    """They are not dropped; what is free saves nothing."""
+    found = account(disk(), disk("e", price=None), disk("f", price=MicroUsdc(0)), vm(status=Status.STOPPED, price=None))  # fmt: skip
+    savings = digest(found).savings
+
+    assert [("d", 720_000), ("e", None), ("0xa", None)] == [(s.of.id, s.amount) for s in savings]
 
 
 def test_who_runs_dry_first() -> None:
