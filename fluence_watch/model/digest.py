@@ -71,19 +71,31 @@ class Share(NamedTuple):
         return MicroUsdc(self.amount - (self.before or 0))
 
 
-class AccountShare(NamedTuple):
-    """What an account spent, now and before; `None` where the ledger does not reach back."""
+class Begin(NamedTuple):
+    """The first day that the ledger has of an account, and only a part of it."""
 
     account: str
-    amount: MicroUsdc
+    day: date
+
+
+class AccountShare(NamedTuple):
+    """What an account spent, now and before; `None` where the ledger does not reach back.
+
+    `since` is from when on, if not in the whole period.
+    """
+
+    account: str
+    amount: MicroUsdc | None
     before: MicroUsdc | None
+    since: date | None = None
 
 
 class DaySpend(NamedTuple):
-    """What a day cost, `None` if it is from before the ledger."""
+    """What a day cost, `None` if it is from before the ledger. `is_whole`: of all accounts."""
 
     day: date
     amount: MicroUsdc | None
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,8 @@ class Spent:
     """What was spent in the period.
 
     `before` is `None` where the ledger does not reach back, `forecast` (to the month's end) where an
-    account was not polled this month. `others` things are not among the `top`, and cost `rest`.
+    account was not polled this month. `month_begin` is where the ledger begins, if that is within this
+    month: then both are at least so much. `others` things are not among the `top`, and cost `rest`.
     """
 
     total: MicroUsdc
@@ -104,6 +117,7 @@ class Spent:
     month: MicroUsdc
     forecast: Sum | None
     days: Sequence[DaySpend]
+    month_begin: Begin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +230,11 @@ class Stale(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """All that a digest says, about these accounts. It was due at `slot`."""
+    """All that a digest says, about these accounts. It was due at `slot`.
+
+    `begins` is where the ledger of accounts begins that does not have all of the period and of the one
+    before, the latest first.
+    """
 
     accounts: Sequence[str]
     slot: datetime
@@ -228,11 +246,18 @@ class Digest:
     ahead: Ahead | None
     fired: Fired | None
     savings: Sequence[Saving]
+    begins: Sequence[Begin] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether it has nothing to say."""
-        return not (self.spent or self.changed or self.ahead or self.fired or self.savings)
+        said = self.spent or self.changed or self.ahead or self.fired or self.savings
+        return not (said or self.begins)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the ledger does not have all of the period."""
+        return any(each.day >= self.period.first for each in self.begins)
 
     @property
     def firing(self) -> int:

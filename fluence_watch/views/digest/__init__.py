@@ -49,6 +49,7 @@ def digest_of(
         ahead=ahead_of(accounts, now, slot.following),
         fired=fired_in(accounts, ended, events),
         savings=savings_in(accounts),
+        begins=ledger.begins_since(slot.period.before.first),
     )
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.notify.digest import render_digest
 from fluence_watch.notify.markup import BodyFormat, inert
 from fluence_watch.notify.render import Rendered
-from tests.digests import HOUR, NOW, SLOT, fleet
+from tests.digests import DAY, HOUR, NOW, SLOT, fleet
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "digests"
 SUFFIXES = {
@@ -39,11 +40,23 @@ def empty() -> Digest:
 
 def late() -> Digest:
     """Sent hours after its time, by a daemon that cannot read an account and knows no month."""
-    digest = fleet(2, disks=7)
+    digest = fleet(2, disks=7, main=date(2026, 4, 9))
     assert digest.spent
-    spent = replace(digest.spent, before=None, forecast=None, estimated=MicroUsdc(5_000))
+    spent = replace(digest.spent, forecast=None, estimated=MicroUsdc(5_000))
     stale = (Stale("main", NOW - 9 * HOUR), Stale("new", None))
     return replace(digest, slot=NOW - 3 * HOUR, is_late=True, stale=stale, spent=spent, changed=None)  # fmt: skip
+
+
+def young() -> Digest:
+    """Accounts that the ledger has not had for long, and things without a known price."""
+    new = {"main": SLOT.period.last, "staging": SLOT.period.first - DAY, "lab": SLOT.at.date()}
+    digest = fleet(6, accounts=3, disks=2, **new)
+    assert digest.spent
+    assert digest.ahead
+    spent = replace(digest.spent, forecast=Sum(MicroUsdc(9_000_000), 2))
+    ahead = replace(digest.ahead, metered=Sum(MicroUsdc(48_000), 1), undated=2)
+    savings = [*digest.savings[:1], *(each._replace(amount=None) for each in digest.savings[1:])]
+    return replace(digest, spent=spent, ahead=ahead, savings=savings)
 
 
 def metered() -> Digest:
@@ -56,6 +69,8 @@ CASES: Mapping[str, Digest] = {
     "twenty": fleet(20, accounts=3, disks=3),
     "many": fleet(500, disks=40),
     "late": late(),
+    "young": young(),
+    "first_day": fleet(1, main=SLOT.at.date()),
     "metered": metered(),
     "empty": empty(),
     "hostile": fleet(4, disks=2, name=HOSTILE),

@@ -86,7 +86,12 @@ def test_what_was_spent_is_compared_with_the_period_before() -> None:
 
 @pytest.mark.parametrize(
     ("begins", "before"),
-    [(date(2026, 4, 6), 40), (date(2026, 4, 7), None), (date(2026, 4, 11), None)],
+    [
+        (date(2026, 4, 6), 40),
+        (date(2026, 4, 7), None),
+        (date(2026, 4, 9), None),
+        (date(2026, 4, 11), None),
+    ],
 )
 def test_what_the_ledger_does_not_have_is_unknown(begins: date, before: int | None) -> None:
     """Its first day is only a part of a day, and not compared; nor is anything called new then."""
@@ -94,6 +99,8 @@ def test_what_the_ledger_does_not_have_is_unknown(begins: date, before: int | No
 
     assert found.spent
     assert before == found.spent.before
+    assert ([] if before else [("main", begins)]) == [tuple(each) for each in found.begins]
+    assert (begins >= PERIOD.first) == found.is_partial
     assert (before is None) == (found.changed is None)
 
 
@@ -103,6 +110,7 @@ def test_days_before_the_ledger_are_unknown() -> None:
 
     assert spent
     assert [*[None] * 11, 0, 7, 0] == [each.amount for each in spent.days]
+    assert [False, True, True] == [each.is_whole for each in spent.days[-3:]]
     assert (date(2026, 3, 30), date(2026, 4, 12)) == (spent.days[0].day, spent.days[-1].day)
 
 
@@ -114,12 +122,36 @@ def test_several_accounts_are_told_apart() -> None:
 
     assert spent
     assert (30, None) == (spent.total, spent.before)
-    assert [("other", 20, None), ("main", 10, 5)] == [tuple(each) for each in spent.accounts]
+    others = ("other", 20, None, PERIOD.first), ("main", 10, 5, None)
+    assert others == tuple(tuple(each) for each in spent.accounts)
+
+
+def test_an_account_whose_ledger_begins_later_is_unknown() -> None:
+    """It did not spend nothing; days that not every account has are marked."""
+    today = NOW.date()
+    of = Ledger([cost("0x1", 10)], (), {"main": LONG_AGO, "other": today}, days={PERIOD.last: 10})
+    found = digest(account(), account(name="other"), of=of)
+
+    assert found.spent
+    assert ("other", None, None, today) == tuple(found.spent.accounts[1])
+    assert [("other", today)] == [tuple(each) for each in found.begins]
+    assert found.is_partial
+    assert {False} == {each.is_whole for each in found.spent.days}
+
+
+def test_a_month_that_the_ledger_has_in_part() -> None:
+    """It says so, also if it has all that is compared."""
+    begins = date(2026, 4, 3)
+    parts = [digest(of=ledger({"0x1": 1}, begins=each)).spent for each in (begins, LONG_AGO)]
+
+    assert [("main", begins), None] == [part and part.month_begin for part in parts]
 
 
 def test_days_before_the_ledger_are_not_said_to_be_free() -> None:
     """Unknown is never zero."""
-    assert digest(of=ledger({}, begins=PERIOD.last + timedelta(days=1))).spent is None
+    unknown = digest(of=ledger({}, begins=PERIOD.last + DAY))
+    assert unknown.spent is None
+    assert not unknown.is_empty
     assert digest(of=ledger({}, begins=PERIOD.last)).spent
 
 
