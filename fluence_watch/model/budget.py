@@ -95,6 +95,11 @@ class BudgetState:
         return self.spent * _PERCENT // self.budget.limit
 
     @property
+    def is_exceeded(self) -> bool:
+        """Whether all of the limit is spent."""
+        return self.spent >= self.budget.limit
+
+    @property
     def forecast(self) -> MicroUsdc | None:
         """What the month costs by its end, if all that is there is kept; `None` if that is unknown."""
         return self.comes_to.whole if self.comes_to else None

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import Enum, auto
 from typing import NamedTuple
 
+from fluence_watch.model.budget import BudgetState
 from fluence_watch.model.charge import VM, words_of
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc, Sum
@@ -233,7 +234,7 @@ class Digest:
     """All that a digest says, about these accounts. It was due at `slot`.
 
     `begins` is where the ledger of accounts begins that does not have all of the period and of the one
-    before, the latest first.
+    before, the latest first. `budgets` are those of its accounts alone, the most spent first.
     """
 
     accounts: Sequence[str]
@@ -247,12 +248,13 @@ class Digest:
     fired: Fired | None
     savings: Sequence[Saving]
     begins: Sequence[Begin] = ()
+    budgets: Sequence[BudgetState] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether it has nothing to say."""
         said = self.spent or self.changed or self.ahead or self.fired or self.savings
-        return not (said or self.begins)
+        return not (said or self.begins or self.budgets)
 
     @property
     def is_partial(self) -> bool:

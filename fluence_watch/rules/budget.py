@@ -103,7 +103,7 @@ def _findings(
     month = f"{now:%Y-%m} of {plain(budget.limit)}"
     subject = f"{NAME}:{budget.name}"  # a receiver may have the same name, but never this subject
     crossed = [each for each in budget.thresholds if is_crossed(each, spent, budget.limit)]
-    exceeded = spent >= budget.limit
+    exceeded = state.is_exceeded
     this = Fingerprint(WATCHER, NAME, subject, month)
     if crossed or this in situation.firing:
         severity = Severity.CRITICAL if exceeded else settings.severity

@@ -15,11 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.model.budget import Budget, BudgetState, Tally
 from fluence_watch.model.digest import Ahead, Digest, Stale
+from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.notify.digest import render_digest
 from fluence_watch.notify.markup import BodyFormat, inert
 from fluence_watch.notify.render import Rendered
+from fluence_watch.rules.budget import BudgetSpent
+from fluence_watch.views.digest.fired import fired_in
 from tests.digests import DAY, HOUR, NOW, SLOT, fleet
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "digests"
@@ -59,6 +64,26 @@ def young() -> Digest:
     return replace(digest, spent=spent, ahead=ahead, savings=savings)
 
 
+def budgets() -> Digest:
+    """Budgets that are spent, that will be, whose month is unknown or known in part, and that are calm."""
+
+    def state(name: str, spent: int, ahead: Sum | None) -> BudgetState:
+        return BudgetState(Budget(name, MicroUsdc(1_000_000)), Tally(MicroUsdc(spent)), ahead)
+
+    states = [
+        state("all", 1_234_000, Sum(MicroUsdc(500_000))),
+        state("even", 1_000_000, None),
+        state("team", 734_000, Sum(MicroUsdc(500_000))),
+        state("ci", 500_000, Sum(MicroUsdc(100_000), 2)),
+        state("lab", 0, Sum()),
+    ]
+    facts = BudgetSpent("all", MicroUsdc(1_000_000), MicroUsdc(1_234_000), 123, None, (), NOW + 17 * DAY)  # fmt: skip
+    at = NOW - 2 * DAY
+    fires = Alert(Fingerprint(WATCHER, "budget", "budget:all"), Severity.CRITICAL, State.FIRING, facts, at, at)  # fmt: skip
+    fired = fired_in((), [fires], (), ())
+    return replace(fleet(2, accounts=2), budgets=states, fired=fired, ahead=None, changed=None)
+
+
 def metered() -> Digest:
     ahead = Ahead(SLOT.following, 0, 0, MicroUsdc(0), None, Sum(MicroUsdc(48_000_000)), [], [], [])
     return replace(empty(), ahead=ahead)
@@ -70,6 +95,7 @@ CASES: Mapping[str, Digest] = {
     "many": fleet(500, disks=40),
     "late": late(),
     "young": young(),
+    "budgets": budgets(),
     "first_day": fleet(1, main=SLOT.at.date()),
     "metered": metered(),
     "empty": empty(),
