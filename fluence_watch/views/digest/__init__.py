@@ -18,6 +18,7 @@ __all__ = ["LATE", "Account", "Budgeted", "Ledger", "Slot", "digest_of"]
 LATE = timedelta(minutes=5)
 """A digest that comes so long after its time says so."""
 _STALE = timedelta(minutes=30)
+_NO_BUDGETS = Budgeted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def digest_of(
     *,
     now: datetime,
     events: Collection[str] = (),
-    budgets: Budgeted = Budgeted(),  # noqa: B008 - frozen
+    budgets: Budgeted = _NO_BUDGETS,
 ) -> Digest:
     """The digest of these accounts as of `now`. `events` are the rules whose alerts have no end."""
     return Digest(
