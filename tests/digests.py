@@ -127,5 +127,7 @@ def fleet(
     ]
     ended = [alert(owners[0].name, each, n, ended=True) for n, each in enumerate(machines[:6])]
     of = ledger(owners)
-    of = replace(of, first_days={**of.first_days, **begins})
+    firsts = {**of.first_days, **begins}
+    there = [each for each in of.costs if firsts[each.account] <= SLOT.period.last]
+    of = replace(of, costs=there, first_days=firsts)
     return digest_of(owners, of, ended if vms > 1 else (), SLOT, now=NOW, events=EVENTS)
