@@ -110,8 +110,10 @@ def _cost(account: str, of: KnownVm, days: int) -> ThingCost:
     return ThingCost(account, of.vm.key, "vm", of.vm.name, amount, MicroUsdc(0))
 
 
-def fleet(vms: int, *, accounts: int = 1, disks: int = 0, name: str | None = None) -> Digest:
-    """The digest of so many VMs; `name` is that of everything."""
+def fleet(
+    vms: int, *, accounts: int = 1, disks: int = 0, name: str | None = None, **begins: date
+) -> Digest:
+    """The digest of so many VMs; `name` is that of everything, `begins` where ledgers begin."""
     cuts = [vms * each // accounts for each in range(accounts + 1)]
     machines = [machine(number, name) for number in range(1, vms + 1)]
     leftovers = [idle_disk(number, name) for number in range(1, disks + 1)]
@@ -124,4 +126,8 @@ def fleet(vms: int, *, accounts: int = 1, disks: int = 0, name: str | None = Non
         for at, (first, last) in enumerate(pairwise(cuts))
     ]
     ended = [alert(owners[0].name, each, n, ended=True) for n, each in enumerate(machines[:6])]
-    return digest_of(owners, ledger(owners), ended if vms > 1 else (), SLOT, now=NOW, events=EVENTS)
+    of = ledger(owners)
+    firsts = {**of.first_days, **begins}
+    there = [each for each in of.costs if firsts[each.account] <= SLOT.period.last]
+    of = replace(of, costs=there, first_days=firsts)
+    return digest_of(owners, of, ended if vms > 1 else (), SLOT, now=NOW, events=EVENTS)

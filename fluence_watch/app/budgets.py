@@ -7,11 +7,9 @@ import structlog
 
 from fluence_watch.app.polled import Polled
 from fluence_watch.errors import StoreError
-from fluence_watch.model.budget import Budget, BudgetState, Tally
-from fluence_watch.model.charge import VM
-from fluence_watch.model.funding import account_burn
+from fluence_watch.model.budget import Budget, BudgetState, Tally, state_of
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.month import month_ahead
+from fluence_watch.model.month import Rented
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.store import Store
 
@@ -38,9 +36,7 @@ class Budgets:
             _log.error("budgets are not judged: the ledger cannot be read", error=str(error))
             return None
         self._whole |= {name: each for name, each in polled.items() if _is_whole(each)}
-        return [
-            BudgetState(each, spent[each.name], *self._ahead(each, now)) for each in self._budgets
-        ]
+        return [self._state(each, spent[each.name], now) for each in self._budgets]
 
     def _spent(self, polled: Mapping[str, Polled], now: datetime) -> Mapping[str, Tally]:
         """What is spent this month, read anew only when the sum of an account is another one."""
@@ -50,28 +46,19 @@ class Budgets:
             self._read = sums, self._store.tallies(self._budgets, first)
         return self._read[1]
 
-    def _ahead(
-        self, budget: Budget, now: datetime
-    ) -> tuple[MicroUsdc, MicroUsdc] | tuple[None, None]:
-        """What the month adds, and what a day costs; `None` while an account is unknown."""
-        ahead, burn = 0, 0
-        for account in filter(budget.covers, self._accounts):
-            polled = self._whole.get(account)
-            added = _of_account(budget, polled, now) if polled else None
-            if added is None:
-                return None, None
-            ahead, burn = ahead + added[0], burn + added[1]
-        return MicroUsdc(ahead), MicroUsdc(burn)
+    def _state(self, budget: Budget, tally: Tally, now: datetime) -> BudgetState:
+        rented = (self._rented(account) for account in filter(budget.covers, self._accounts))
+        return state_of(budget, tally, rented, now)
+
+    def _rented(self, account: str) -> Rented | None:
+        """What the account rents by its last whole poll."""
+        polled = self._whole.get(account)
+        if polled is None or not isinstance(polled.outcome, Snapshot):
+            return None
+        snapshot, billing = polled.outcome, polled.policy.billing_of(polled.outcome)
+        vms, resources = snapshot.vms.values(), snapshot.resources.values()
+        return Rented(vms, resources, billing, polled.state.counted_at)
 
 
 def _is_whole(polled: Polled) -> bool:
     return isinstance(polled.outcome, Snapshot) and polled.outcome.is_whole
-
-
-def _of_account(budget: Budget, polled: Polled, now: datetime) -> tuple[int, int] | None:
-    snapshot, billing = polled.outcome, polled.policy.billing_of(polled.outcome)
-    assert isinstance(snapshot, Snapshot)
-    vms = [vm for vm in snapshot.vms.values() if budget.counts(VM, vm.id, vm.name)]
-    rented = [r for r in snapshot.resources.values() if budget.counts(r.kind, r.id, r.name)]
-    ahead = month_ahead(vms, rented, billing, now, polled.state.counted_at)
-    return None if ahead is None else (ahead, account_burn(vms, rented, billing))

@@ -141,13 +141,14 @@ class SelfWatch:
         if before.alerts or decision.after.alerts:  # else there is nothing to keep
             decision = watched.kept.change(judge)
         self._board.publish_watcher(decision.after)
+        self._board.own.budgets(budgets or ())
         _report(before, decision, watched.routes)
         return decision
 
 
 def _budgets(store: Store, setup: Setup) -> "Budgets | None":
     wanted = [each.budget for each in setup.settings.budgets]
-    if not wanted or not setup.settings.by_rule[budget.NAME].enabled:
+    if not wanted:
         return None
     from fluence_watch.app.budgets import Budgets  # noqa: PLC0415 - only with budgets
 

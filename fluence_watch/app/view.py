@@ -13,7 +13,7 @@ from fluence_watch.model.debt import removal_in
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.funding import account_funded_until
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.month import month_ahead
+from fluence_watch.model.month import Rented, month_ahead
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.vm import Vm
@@ -61,13 +61,9 @@ def _month_forecast(polled: Polled, outcome: Snapshot, billing: Billing) -> Micr
     """What the month costs by its end, if everything that costs money is known."""
     if polled.month_to_date is None or not outcome.is_whole:
         return None
-    ahead = month_ahead(
-        outcome.vms.values(),
-        outcome.resources.values(),
-        billing,
-        outcome.taken_at,
-        polled.state.counted_at,
-    )
+    vms, resources = outcome.vms.values(), outcome.resources.values()
+    rented = Rented(vms, resources, billing, polled.state.counted_at)
+    ahead = month_ahead(rented, outcome.taken_at).whole
     return None if ahead is None else MicroUsdc(polled.month_to_date + ahead)
 
 

@@ -5,7 +5,7 @@ Accounts and receivers have the names from the settings.
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -24,7 +24,9 @@ from prometheus_client import (
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from fluence_watch.metrics.negotiation import ExpositionFormat
-from fluence_watch.metrics.replaced import ReplacedGauge
+from fluence_watch.metrics.replaced import ReplacedGauge, Series
+from fluence_watch.model.budget import BudgetState
+from fluence_watch.model.money import MicroUsdc, in_usdc
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _REQUEST = ("account", "endpoint")
@@ -44,6 +46,7 @@ class OwnMetrics:
         self._describe_api()
         self._describe_delivery()
         self._describe_state()
+        self._describe_budgets()
 
     def _describe_process(self, version: str) -> None:
         build = Info(
@@ -131,6 +134,17 @@ class OwnMetrics:
             "fluence_watch_store_up", "Whether the last use of the store was successful."
         )
 
+    def _describe_budgets(self) -> None:
+        gauge = partial(ReplacedGauge, labels=("budget",), registry=self.registry)
+        self._limit = gauge("fluence_budget_limit_usdc", "What a calendar month may cost in USDC.")
+        self._spent = gauge(
+            "fluence_budget_spent_usdc", "What is spent of the budget this month in USDC."
+        )
+        self._forecast = gauge(
+            "fluence_budget_forecast_usdc",
+            "What the month costs by its end, if all that runs is kept, in USDC.",
+        )
+
     def request(
         self, account: str, endpoint: str, seconds: float, failure: str | None = None
     ) -> None:
@@ -151,6 +165,12 @@ class OwnMetrics:
     def alerts(self, account: str, counts: AlertCounts) -> None:
         """Set the account's open alerts."""
         self._alerts.replace(account, dict(counts.items()))
+
+    def budgets(self, states: Sequence[BudgetState]) -> None:
+        """Set the budgets; an unknown forecast has no sample."""
+        self._limit.replace_all({each.budget.name: _usdc(each.budget.limit) for each in states})
+        self._spent.replace_all({each.budget.name: _usdc(each.spent) for each in states})
+        self._forecast.replace_all({each.budget.name: _usdc(each.forecast) for each in states})
 
     def add_receiver(self, receiver: str) -> None:
         """Start the counters of a configured receiver at 0. Its queue is still unknown."""
@@ -216,3 +236,9 @@ class OwnMetrics:
         """Render all metrics. In OpenMetrics they end with the end mark, so they go last."""
         render = generate_openmetrics if chosen is ExpositionFormat.OPENMETRICS else generate_latest
         return render(self.registry)
+
+
+def _usdc(amount: MicroUsdc | None) -> Series:
+    """The series of an amount, none if it is unknown."""
+    value = in_usdc(amount)
+    return {} if value is None else {(): float(value)}

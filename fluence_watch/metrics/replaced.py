@@ -26,6 +26,11 @@ class ReplacedGauge:
         with self._lock:
             self._series = {**self._series, owner: dict(series)}
 
+    def replace_all(self, series: Mapping[str, Series]) -> None:
+        """Replace the series of all owners."""
+        with self._lock:
+            self._series = dict(series)
+
     def drop(self, owner: str) -> None:
         """Remove the owner's series."""
         with self._lock:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Status
+from fluence_watch.model.vm import OUT_OF_FUNDS, Status
 
 GRACE = timedelta(minutes=15)
 """How long after a boundary the top-up may come."""
@@ -78,6 +78,14 @@ class Boundaries:
     was_refilled: bool = True
     odd: OddCharge | None = None
     charged: bool = True
+
+    def is_overdue(self, now: datetime, grace: timedelta, status: Status) -> bool:
+        """Whether the top-up has failed: the reserve pays no epoch, and it should by now.
+
+        The API itself may report low funds, which is not waited for.
+        """
+        late = status in OUT_OF_FUNDS or now - self.passed_at >= grace
+        return late and not self.covered
 
     def is_topped_up(self, now: datetime, grace: timedelta) -> bool:
         """Whether the account refills the reserve, as far as its last boundaries show.

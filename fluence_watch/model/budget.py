@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from heapq import nlargest
 from typing import NamedTuple
 
 from fluence_watch.model.charge import VM, id_in, words_of
+from fluence_watch.model.funding import account_burn
 from fluence_watch.model.globs import matches_any
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
+from fluence_watch.model.month import Rented, month_ahead
 
 EVERYTHING = ("*",)
 NAMED = 3
+_PERCENT = 100
 
 
 class Spender(NamedTuple):
@@ -72,12 +76,12 @@ class Tally:
 class BudgetState:
     """A budget this month: what is spent, what the rest of the month adds, and what a day costs.
 
-    The latter two are those of what is there now; they are `None` while that is unknown.
+    The latter two are those of what is there now; they are `None` while an account is unknown.
     """
 
     budget: Budget
     tally: Tally
-    ahead: MicroUsdc | None = None
+    ahead: Sum | None = None
     burn: MicroUsdc | None = None
 
     @property
@@ -86,9 +90,45 @@ class BudgetState:
         return self.tally.spent
 
     @property
+    def percent(self) -> int:
+        """How much of the limit is spent, rounded down."""
+        return self.spent * _PERCENT // self.budget.limit
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether all of the limit is spent."""
+        return self.spent >= self.budget.limit
+
+    @property
     def forecast(self) -> MicroUsdc | None:
-        """What the month costs by its end, if all that is there is kept."""
-        return None if self.ahead is None else MicroUsdc(self.spent + self.ahead)
+        """What the month costs by its end, if all that is there is kept; `None` if that is unknown."""
+        return self.comes_to.whole if self.comes_to else None
+
+    @property
+    def comes_to(self) -> Sum | None:
+        """The same with what is not known of it."""
+        return Sum(self.spent) + self.ahead if self.ahead else None
+
+
+def state_of(
+    budget: Budget, tally: Tally, rented: Iterable[Rented | None], now: datetime
+) -> BudgetState:
+    """The budget as of now. `rented` is what each of its accounts rents, `None` if that is unknown."""
+    ahead, burn = Sum(), 0
+    for each in rented:
+        if each is None:
+            return BudgetState(budget, tally)
+        its = _counted(budget, each)
+        ahead += month_ahead(its, now)
+        burn += account_burn(its.vms, its.resources, its.billing)
+    return BudgetState(budget, tally, ahead, MicroUsdc(burn))
+
+
+def _counted(budget: Budget, rented: Rented) -> Rented:
+    """The part that counts."""
+    vms = [vm for vm in rented.vms if budget.counts(VM, vm.id, vm.name)]
+    resources = [each for each in rented.resources if budget.counts(each.kind, each.id, each.name)]
+    return rented._replace(vms=vms, resources=resources)
 
 
 def tallies(budgets: Iterable[Budget], spenders: Iterable[Spender]) -> Mapping[str, Tally]:

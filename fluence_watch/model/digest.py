@@ -9,9 +9,10 @@ from datetime import date, datetime, timedelta
 from enum import Enum, auto
 from typing import NamedTuple
 
+from fluence_watch.model.budget import BudgetState
 from fluence_watch.model.charge import VM, words_of
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 
 _DAY = timedelta(days=1)
 
@@ -71,27 +72,40 @@ class Share(NamedTuple):
         return MicroUsdc(self.amount - (self.before or 0))
 
 
-class AccountShare(NamedTuple):
-    """What an account spent, now and before; `None` where the ledger does not reach back."""
+class Begin(NamedTuple):
+    """The first day that the ledger has of an account, and only a part of it."""
 
     account: str
-    amount: MicroUsdc
+    day: date
+
+
+class AccountShare(NamedTuple):
+    """What an account spent, now and before; `None` where the ledger does not reach back.
+
+    `since` is from when on, if not in the whole period.
+    """
+
+    account: str
+    amount: MicroUsdc | None
     before: MicroUsdc | None
+    since: date | None = None
 
 
 class DaySpend(NamedTuple):
-    """What a day cost, `None` if it is from before the ledger."""
+    """What a day cost, `None` if it is from before the ledger. `is_whole`: of all accounts."""
 
     day: date
     amount: MicroUsdc | None
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What was spent in the period.
 
-    `before` is `None` where the ledger does not reach back, `forecast` (to the month's end) where a
-    price is unknown. `others` things are not among the `top`, and cost `rest`.
+    `before` is `None` where the ledger does not reach back, `forecast` (to the month's end) where an
+    account was not polled this month. `month_begin` is where the ledger begins, if that is within this
+    month: then both are at least so much. `others` things are not among the `top`, and cost `rest`.
     """
 
     total: MicroUsdc
@@ -102,8 +116,9 @@ class Spent:
     rest: MicroUsdc
     accounts: Sequence[AccountShare]
     month: MicroUsdc
-    forecast: MicroUsdc | None
+    forecast: Sum | None
     days: Sequence[DaySpend]
+    month_begin: Begin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +158,8 @@ class FailedTopUp(NamedTuple):
 class Ahead:
     """What comes until the next digest at `until`, and how long the money lasts.
 
-    `charges` cost `amount`; `unpriced` of them have an unknown price. `metered` is what is paid by the
-    second meanwhile. `funded` has the soonest first, of what can run out.
+    `charges` cost `amount`; `unpriced` of them have an unknown price. Of `undated` prepaid things the
+    next charge is unknown. `metered` is what is paid by the second meanwhile. `funded` has the soonest first, of what can run out.
     """
 
     until: datetime
@@ -152,10 +167,11 @@ class Ahead:
     unpriced: int
     amount: MicroUsdc
     first: datetime | None
-    metered: MicroUsdc
+    metered: Sum
     failed: Sequence[FailedTopUp]
     funded: Sequence[Funded]
     runways: Sequence[Runway]
+    undated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +211,14 @@ class Why(Enum):
 
 
 class Saving(NamedTuple):
-    """What saves money: in 30 days, or, of a VM that has ended, at once.
+    """What saves money: in 30 days, or, of a VM that has ended, at once. `None` is unknown.
 
     `command` deletes it; there is none for what is only cheaper elsewhere.
     """
 
     of: Thing
     why: Why
-    amount: MicroUsdc
+    amount: MicroUsdc | None
     command: str | None
 
 
@@ -215,7 +231,11 @@ class Stale(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """All that a digest says, about these accounts. It was due at `slot`."""
+    """All that a digest says, about these accounts. It was due at `slot`.
+
+    `begins` is where the ledger of accounts begins that does not have all of the period and of the one
+    before, the latest first. `budgets` are those of its accounts alone, the most spent first.
+    """
 
     accounts: Sequence[str]
     slot: datetime
@@ -227,11 +247,19 @@ class Digest:
     ahead: Ahead | None
     fired: Fired | None
     savings: Sequence[Saving]
+    begins: Sequence[Begin] = ()
+    budgets: Sequence[BudgetState] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether it has nothing to say."""
-        return not (self.spent or self.changed or self.ahead or self.fired or self.savings)
+        said = self.spent or self.changed or self.ahead or self.fired or self.savings
+        return not (said or self.begins or self.budgets)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the ledger does not have all of the period."""
+        return any(each.day >= self.period.first for each in self.begins)
 
     @property
     def firing(self) -> int:

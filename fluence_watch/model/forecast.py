@@ -13,7 +13,7 @@ from fluence_watch.model.funding import (
     funded_until,
 )
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.month import month_end
+from fluence_watch.model.month import Rented, month_ahead, month_end
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
 
@@ -63,15 +63,13 @@ def account_forecast(
     resources: Collection[Resource] = (),
 ) -> AccountForecast:
     """What VMs, disks and addresses cost together, and when the first VM runs out of money."""
-    end = month_end(now)
-    charges = [cost_until(vm, now, end, billing) for vm in vms]
-    charges += [cost_until(each, now, end, each.billing) for each in resources]
+    ahead = month_ahead(Rented(vms, resources, billing), now)
     ends = (funded_until(vm, billing) for vm in vms if vm.is_billed)
     return AccountForecast(
         first_vm_out=min((until for until in ends if until is not None), default=None),
         burn_per_day=account_burn(vms, resources, billing),
-        to_month_end=MicroUsdc(sum(each or 0 for each in charges)),
-        unknown=sum(each is None for each in charges),
+        to_month_end=ahead.amount,
+        unknown=ahead.unknown,
     )
 
 

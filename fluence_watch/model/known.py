@@ -9,7 +9,7 @@ from fluence_watch.model.billing import Billing
 from fluence_watch.model.boundaries import Boundaries, first_boundaries, next_boundaries
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import Snapshot
-from fluence_watch.model.vm import STARTING, Vm
+from fluence_watch.model.vm import OVER, STARTING, Vm
 
 REMOVAL_EXPECTED_FOR = timedelta(hours=24)
 
@@ -64,6 +64,11 @@ class KnownVm:
         Use it to compare and to report earlier values. In `vm`, unknown fields stay unknown.
         """
         return self.remembered or self.vm
+
+    @property
+    def is_left_over(self) -> bool:
+        """Whether it has ended, and nobody has deleted it: whatever it reserves stays locked."""
+        return self.vm.status in OVER and self.removal_asked_at is None
 
     @property
     def is_released(self) -> bool:

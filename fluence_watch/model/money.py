@@ -5,6 +5,8 @@ Dialect `v2` sends micro-USDC (`298160`, `"359440"`). `v3` sends decimal strings
 """
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NewType
 
@@ -17,6 +19,30 @@ LARGEST = 10**16
 
 EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 """For sums with prices of any number of decimals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A sum of amounts; `unknown` parts are not in it. With any of these it is at least `amount`."""
+
+    amount: MicroUsdc = MicroUsdc(0)
+    unknown: int = 0
+
+    @classmethod
+    def of(cls, amounts: Iterable[MicroUsdc | None]) -> "Sum":
+        """The sum of these; `None` is unknown."""
+        parts = list(amounts)
+        return cls(MicroUsdc(sum(each or 0 for each in parts)), parts.count(None))
+
+    @property
+    def whole(self) -> MicroUsdc | None:
+        """The sum; `None` if a part of it is unknown."""
+        return None if self.unknown else self.amount
+
+    def __add__(self, other: "Sum") -> "Sum":
+        """Both together."""
+        return Sum(MicroUsdc(self.amount + other.amount), self.unknown + other.unknown)
+
 
 _DECIMAL = re.compile(r"(-?)(\d*)(?:\.(\d*))?", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,30}", re.ASCII)

@@ -2,12 +2,25 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.funding import cost_until
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import Sum
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
+
+
+class Rented(NamedTuple):
+    """What an account rents, and how its VMs are paid.
+
+    `counted_at` is until when metered things are in the ledger already, `None` if they are not.
+    """
+
+    vms: Collection[Vm]
+    resources: Collection[Resource]
+    billing: Billing
+    counted_at: datetime | None = None
 
 
 def month_begin(now: datetime) -> datetime:
@@ -20,22 +33,16 @@ def month_end(now: datetime) -> datetime:
     return (month_begin(now) + timedelta(days=32)).replace(day=1)
 
 
-def month_ahead(
-    vms: Collection[Vm],
-    resources: Collection[Resource],
-    billing: Billing,
-    now: datetime,
-    counted_at: datetime | None,
-) -> MicroUsdc | None:
-    """What the month will add to the ledger, if all that runs is kept; `None` if that is unknown.
+def month_ahead(rented: Rented, now: datetime) -> Sum:
+    """What the month will add to the ledger, if all that runs is kept.
 
-    `counted_at` is until when metered things are in the ledger already.
+    A thing is unknown if its price or its next charge is. Every forecast of a month is this one: where
+    it is shown it is "at least" that much, and where it decides something it is unknown.
     """
-    begin, end = max(counted_at or now, month_begin(now)), month_end(now)
-    things = [(vm, billing) for vm in vms] + [(each, each.billing) for each in resources]
-    charges = [
+    begin, end = max(rented.counted_at or now, month_begin(now)), month_end(now)
+    things: list[tuple[Vm | Resource, Billing]]
+    things = [(vm, rented.billing) for vm in rented.vms]
+    things += [(each, each.billing) for each in rented.resources]
+    return Sum.of(
         cost_until(thing, now if paid.prepaid else begin, end, paid) for thing, paid in things
-    ]
-    if any(each is None for each in charges):
-        return None
-    return MicroUsdc(sum(filter(None, charges)))
+    )

@@ -40,6 +40,8 @@ OUT_OF_FUNDS = frozenset({Status.SMALL_BALANCE, Status.INSUFFICIENT_FUNDS})
 STARTING = frozenset({Status.DRAFT, Status.NEW, Status.LAUNCHING})
 HALTED = frozenset({Status.SUSPENDING, Status.SUSPENDED, Status.STOPPED})
 ENDED = frozenset({Status.TERMINATING, Status.TERMINATED, Status.FAILED})
+OVER = ENDED - {Status.TERMINATING}
+"""Nothing comes any more: what such a VM reserves stays locked until somebody deletes it."""
 NOT_BILLED = ENDED | {Status.DRAFT}
 """A draft is configured and not provisioned yet."""
 

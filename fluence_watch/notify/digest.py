@@ -62,20 +62,24 @@ def _values(digest: Digest, fmt: BodyFormat, now: datetime, limit: int) -> dict[
     return {
         "digest": digest,
         "limit": limit,
-        "several": len(digest.accounts) > 1,
+        "several": _several(digest),
         "day_bars": _day_bars(digest) if has_charts else [],
         "funded_bars": _funded_bars(digest, now, limit) if has_charts else [],
         "worded": lambda lines: _worded(lines, fmt, now),
     }
 
 
+def _several(digest: Digest) -> bool:
+    return len(digest.accounts) > 1
+
+
 def _title(digest: Digest, fmt: BodyFormat, now: datetime, longest: int) -> str:
-    text = text_of("_digest_title", fmt.of_title, now, digest=digest)
+    text = text_of("_digest_title", fmt.of_title, now, digest=digest, several=_several(digest))
     return str(MARKUPS[fmt.of_title].text(text, longest))
 
 
 def _brief(digest: Digest, fmt: BodyFormat, now: datetime) -> str:
-    text = text_of("_digest_brief", fmt, now, digest=digest)
+    text = text_of("_digest_brief", fmt, now, digest=digest, several=_several(digest))
     return str(MARKUPS[fmt].page(text, "fluence-watch"))
 
 

@@ -127,7 +127,7 @@ def _findings(
     budget, spent, now = state.budget, state.spent, situation.now
     month, subject = f"{_month(now)} of {plain(budget.limit)}", _subject(state)
     crossed = [each for each in budget.thresholds if is_crossed(each, spent, budget.limit)]
-    exceeded = spent >= budget.limit
+    exceeded = state.is_exceeded
     this = Fingerprint(WATCHER, NAME, subject, month)
     if crossed or this in situation.firing:
         severity = Severity.CRITICAL if exceeded else settings.severity
@@ -150,7 +150,7 @@ def _facts(kind: type[BudgetSpent], state: BudgetState, now: datetime) -> Budget
         name=budget.name,
         limit=budget.limit,
         spent=state.spent,
-        percent=state.spent * _PERCENT // budget.limit,
+        percent=state.percent,
         forecast=state.forecast,
         largest=state.tally.largest,
         ends_at=month_end(now),

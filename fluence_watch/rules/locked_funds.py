@@ -1,6 +1,6 @@
-"""A VM has been terminated, and its reserve stays locked because nobody deletes it.
+"""A VM has ended, and its reserve stays locked because nobody deletes it.
 
-`vm_status` reports the termination at once; this is for what was not deleted since. In an account that
+`vm_status` reports the end at once; this is for what was not deleted since. In an account that
 pays every second nothing is reserved.
 """
 
@@ -45,14 +45,14 @@ class LockedFundsSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class LockedFunds:
-    """A terminated VM, and what its reserve holds, in micro-USDC."""
+    """A VM that has ended, and what its reserve holds, in micro-USDC."""
 
     vm: VmRef
     reserved: MicroUsdc
 
 
 def judge(situation: Situation, settings: LockedFundsSettings) -> Judgement:
-    """Report each terminated VM that keeps money. One that the user is deleting is no news."""
+    """Report each ended VM that keeps money. One that the user is deleting is no news."""
     if not situation.billing.prepaid:
         return Judgement()
     findings, unknown, gone = [], set(), set()
@@ -61,7 +61,7 @@ def judge(situation: Situation, settings: LockedFundsSettings) -> Judgement:
             gone.add(key)
         elif vm.status in _INCONCLUSIVE or vm.reserved is None:
             unknown.add(key)
-        elif vm.status is Status.TERMINATED and vm.reserved > settings.min_usdc:
+        elif situation.known[key].is_left_over and vm.reserved > settings.min_usdc:
             fingerprint = Fingerprint(situation.account, NAME, key)
             facts = LockedFunds(ref(vm), vm.reserved)
             findings.append(Finding(fingerprint, settings.severity, facts))

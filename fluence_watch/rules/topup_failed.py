@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from fluence_watch.model.boundaries import Boundaries
+from fluence_watch.model.boundaries import GRACE, Boundaries
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import lacking_for_month
 from fluence_watch.model.money import MicroUsdc
@@ -34,7 +34,7 @@ class TopupFailedSettings(RuleSettings):
 
     severity: Level = Severity.CRITICAL
     hold: Duration = Field(
-        default=timedelta(minutes=15),
+        default=GRACE,
         alias="for",
         description="how long after a charge the reserve may be topped up",
     )
@@ -99,13 +99,14 @@ def _finding(
         status=vm.status_word if says_so else None,
     )
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
-    passed_at, since = boundaries.passed_at, situation.since.get(fingerprint)
+    since, passed_at = situation.since.get(fingerprint), boundaries.passed_at
     is_seen_again = since is not None and since >= passed_at
+    is_overdue = boundaries.is_overdue(now, settings.hold, vm.status)
     return Finding(
         fingerprint,
         settings.severity,
         facts,
-        at_once=says_so or (is_seen_again and now - passed_at >= settings.hold),
+        at_once=says_so or (is_seen_again and is_overdue),
         step=_step(facts, now),
         began_at=passed_at,
     )

@@ -4,6 +4,7 @@ from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.source.board import Section, board, finished, with_account
+from grafana.source.budgets import budgets
 from grafana.source.panels import (
     BAD_ABOVE_ZERO,
     COUNT,
@@ -53,7 +54,7 @@ def dashboard() -> Dashboard:
         [
             Section("As it is now", _now()),
             Section("Side by side", [_side_by_side()]),
-            Section("Money", _money()),
+            Section("Money", [*_money(), budgets()]),
             Section("Disks, public IPs, GPU instances", _rented()),
             Section("Polls", _polls()),
         ],

@@ -20,9 +20,10 @@ from fluence_watch.metrics.exposition import AccountView, Exposition
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.bill import Bill, Span
 from fluence_watch.model.billing import METERED
+from fluence_watch.model.budget import Budget, BudgetState, Tally
 from fluence_watch.model.debt import Removal
 from fluence_watch.model.market import Market, Quote, offers_of
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.ports import SSH
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Datacenter, Status, Vm
@@ -77,6 +78,9 @@ METRICS = {
     "fluence_resources": ("account", "kind", "attached"),
     "fluence_resources_burn_usdc_per_day": ("account", "kind"),
     "fluence_account_permission": ("account", "permission"),
+    "fluence_budget_limit_usdc": ("budget",),
+    "fluence_budget_spent_usdc": ("budget",),
+    "fluence_budget_forecast_usdc": ("budget",),
     "fluence_watch_alerts": ("account", "rule", "severity", "state"),
     "fluence_api_requests_total": ("account", "endpoint"),
     "fluence_api_request_failures_total": ("account", "endpoint", "reason"),
@@ -120,6 +124,8 @@ def exposed() -> dict[str, set[str]]:
     own.request("main", "list_vms", 0.2, "server_error")
     own.poll_finished("main", 0.3)
     own.alerts("main", {("low_balance", "critical", "firing"): 2})
+    state = BudgetState(Budget("all", MicroUsdc(1)), Tally(MicroUsdc(1)), Sum())
+    own.budgets([state])
     own.add_receiver("ops")
     own.outbox("ops", 1, NOW)
     own.reloaded(NOW)

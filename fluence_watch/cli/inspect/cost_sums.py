@@ -56,8 +56,9 @@ def forecast_lines(forecast: MonthForecast | None, now: datetime) -> Iterator[st
     """The forecast, and what it assumes, a line each."""
     if forecast is None:
         return
+    least = "at least " if forecast.left_out or forecast.unpolled else ""
     yield (
-        f"by the end of {forecast.month}: {forecast.total:f} USDC, {forecast.ahead:f} of it"
+        f"by the end of {forecast.month}: {least}{forecast.total:f} USDC, {forecast.ahead:f} of it"
         " yet to come, if"
     )
     yield f"  - what runs now is kept: {_kept(forecast)}"

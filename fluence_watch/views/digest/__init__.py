@@ -8,15 +8,17 @@ from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.model.digest import Digest, Period, Stale
 from fluence_watch.views.digest.account import Account
 from fluence_watch.views.digest.ahead import ahead_of
+from fluence_watch.views.digest.budgets import Budgeted
 from fluence_watch.views.digest.fired import fired_in
 from fluence_watch.views.digest.savings import savings_in
 from fluence_watch.views.digest.spent import Ledger, changed_in, spent_in
 
-__all__ = ["LATE", "Account", "Ledger", "Slot", "digest_of"]
+__all__ = ["LATE", "Account", "Budgeted", "Ledger", "Slot", "digest_of"]
 
 LATE = timedelta(minutes=5)
 """A digest that comes so long after its time says so."""
 _STALE = timedelta(minutes=30)
+_NO_BUDGETS = Budgeted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ def digest_of(
     *,
     now: datetime,
     events: Collection[str] = (),
+    budgets: Budgeted = _NO_BUDGETS,
 ) -> Digest:
     """The digest of these accounts as of `now`. `events` are the rules whose alerts have no end."""
     return Digest(
@@ -47,8 +50,10 @@ def digest_of(
         spent=spent_in(ledger, slot.period, accounts, now),
         changed=changed_in(ledger, slot.period),
         ahead=ahead_of(accounts, now, slot.following),
-        fired=fired_in(accounts, ended, events),
+        fired=fired_in(accounts, budgets.alerts, (*ended, *budgets.ended), events),
         savings=savings_in(accounts),
+        budgets=budgets.states,
+        begins=ledger.begins_since(slot.period.before.first),
     )
 
 

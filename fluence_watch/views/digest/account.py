@@ -1,31 +1,47 @@
 """An account as its last poll left it."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from fluence_watch.alerting.lifecycle import State
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.model.accounting import is_metered
-from fluence_watch.model.billing import METERED, Billing
+from fluence_watch.model.billing import Billing
+from fluence_watch.model.boundaries import GRACE
 from fluence_watch.model.charge import VM
 from fluence_watch.model.digest import Thing
-from fluence_watch.model.finding import VmRef
+from fluence_watch.model.finding import Fingerprint, VmRef
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.month import Rented
 from fluence_watch.model.resource import Resource, ResourceRef
 from fluence_watch.model.vm import Vm
+from fluence_watch.views.rented import billing_of, rented_in
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The stored state of an account. `prepaid` is how its VMs are paid where they are prepaid."""
+    """The stored state of an account. `prepaid` is how its VMs are paid where they are prepaid.
+
+    `grace` is how long after a boundary a reserve may be topped up until `topup_failed` reports it.
+    """
 
     name: str
     state: AccountState
     prepaid: Billing
+    grace: timedelta = GRACE
 
     @property
     def billing(self) -> Billing:
         """How its VMs were paid at its last successful poll."""
-        is_now = is_metered(self.state.counted_at, self.state.last_good_at)
-        return METERED if is_now else self.prepaid
+        return billing_of(self.state, self.prepaid)
+
+    def fires(self, vm: Vm, *rules: str) -> bool:
+        """Whether an alert of one of these rules fires for the VM."""
+        alerts = (self.state.alerts.get(Fingerprint(self.name, rule, vm.key)) for rule in rules)
+        return any(alert and alert.state is State.FIRING for alert in alerts)
+
+    def rented(self, now: datetime) -> Rented | None:
+        """What it rents; `None` without a successful poll in this month."""
+        return rented_in(self.state, self.prepaid, now)
 
     @property
     def known(self) -> list[KnownVm]:

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from fluence_watch.model.billing import Billing
-from fluence_watch.model.boundaries import GRACE, Boundaries
+from fluence_watch.model.boundaries import GRACE
 from fluence_watch.model.digest import Ahead, FailedTopUp, Funded, Runway
 from fluence_watch.model.funding import FOREVER, account_funded_until, cost_until, funded_until
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
+from fluence_watch.rules import low_balance, topup_failed
 from fluence_watch.views.digest.account import Account
 
 
@@ -32,12 +33,20 @@ def ahead_of(accounts: Sequence[Account], now: datetime, until: datetime) -> Ahe
         unpriced=sum(each.number for each in charges if each.price is None),
         amount=MicroUsdc(sum(each.number * (each.price or 0) for each in charges)),
         first=min((each.first for each in charges), default=None),
-        metered=MicroUsdc(sum(_metered(account, now, until) for account in accounts)),
+        metered=Sum.of(each for account in accounts for each in _metered(account, now, until)),
         failed=[each for account in accounts for each in _failed(account, now)],
         funded=sorted(_funded(accounts, now), key=lambda each: (each.until, each.of)),
         runways=sorted(_runways(accounts, now), key=lambda each: (each.until, each.account)),
+        undated=sum(_undated(account) for account in accounts),
     )
-    some = ahead.charges or ahead.metered or ahead.failed or ahead.funded or ahead.runways
+    some = (
+        ahead.charges
+        or ahead.undated
+        or ahead.metered != Sum()
+        or ahead.failed
+        or ahead.funded
+        or ahead.runways
+    )
     return ahead if some else None
 
 
@@ -62,33 +71,41 @@ def _charges(account: Account, now: datetime, until: datetime) -> Iterator[_Char
             yield _Charges(number, thing.price, first)
 
 
-def _metered(account: Account, now: datetime, until: datetime) -> int:
-    """What is paid by the second meanwhile; an unknown price counts for nothing."""
-    costs = (
-        cost_until(thing, now, until, billing)
-        for thing, billing in _paid(account)
-        if not billing.prepaid
-    )
-    return sum(filter(None, costs))
+def _undated(account: Account) -> int:
+    """How many prepaid things have no known next charge."""
+    things = (thing for thing, billing in _paid(account) if billing.prepaid)
+    return sum(thing.next_billing_at is None for thing in things)
+
+
+def _metered(account: Account, now: datetime, until: datetime) -> Iterator[MicroUsdc | None]:
+    """What each thing that is paid by the second costs meanwhile; `None` at an unknown price."""
+    for thing, billing in _paid(account):
+        if not billing.prepaid:
+            yield cost_until(thing, now, until, billing)
 
 
 def _funded(accounts: Sequence[Account], now: datetime) -> Iterator[Funded]:
     for account in accounts:
-        refilled = {each.vm.key for each in account.known if _is_refilled(each, now)}
+        refilled = {each.vm.key for each in account.known if _is_refilled(account, each, now)}
         for thing, billing in _paid(account):
             until = funded_until(thing, billing) if billing.prepaid else None
             if until is not None and until != FOREVER:
                 yield Funded(account.thing(thing), until, thing.key in refilled)
 
 
-def _is_refilled(entry: KnownVm, now: datetime) -> bool:
-    last = entry.boundaries
-    return last is not None and last.is_topped_up(now, GRACE) and not _has_failed(last, now)
+def _is_refilled(account: Account, entry: KnownVm, now: datetime) -> bool:
+    """Whether its account tops it up, and no alert says that money is short."""
+    last, vm = entry.boundaries, entry.last_known
+    if last is None or _has_failed(account, entry, now) or account.fires(vm, low_balance.NAME):
+        return False
+    return last.is_topped_up(now, GRACE)
 
 
-def _has_failed(last: Boundaries, now: datetime) -> bool:
-    """Whether a top-up is overdue, and the reserve has not paid an epoch since."""
-    return not last.covered and now - last.passed_at >= GRACE
+def _has_failed(account: Account, entry: KnownVm, now: datetime) -> bool:
+    """Whether its top-up has failed, as `topup_failed` judges it, or has judged it."""
+    last, vm = entry.boundaries, entry.last_known
+    overdue = last is not None and last.is_overdue(now, account.grace, vm.status)
+    return overdue or account.fires(vm, topup_failed.NAME)
 
 
 def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
@@ -96,7 +113,7 @@ def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
         last, vm = entry.boundaries, entry.last_known
         if last is None or not vm.is_billed or not account.billing.prepaid:
             continue
-        if _has_failed(last, now):
+        if _has_failed(account, entry, now):
             yield FailedTopUp(account.thing(vm), last.passed_at, vm.next_billing_at)
 
 

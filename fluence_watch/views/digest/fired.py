@@ -5,6 +5,7 @@ Reminders of a time, such as `billing_due`, are left out: what is due has a sect
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import chain
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.digest import AlertLine, Fired, RuleCount
@@ -12,13 +13,16 @@ from fluence_watch.views.digest.account import Account
 
 
 def fired_in(
-    accounts: Sequence[Account], ended: Collection[Alert], events: Collection[str]
+    accounts: Sequence[Account],
+    others: Collection[Alert],
+    ended: Collection[Alert],
+    events: Collection[str],
 ) -> Fired | None:
-    """The alerts, worst first; `None` if there were none."""
+    """The alerts, worst first; `None` if there were none. `others` are open, and of no account."""
+    open_ones = chain(others, *(account.state.alerts.values() for account in accounts))
     firing = [
         _line(alert, events)
-        for account in accounts
-        for alert in account.state.alerts.values()
+        for alert in open_ones
         if alert.state is State.FIRING and not alert.relevant_until
     ]
     over = [_line(each, events) for each in ended if each.starts_at and not each.relevant_until]

@@ -13,15 +13,19 @@ from fluence_watch.rules.overpriced import Overpriced
 from fluence_watch.views.digest.account import Account
 
 _STOPPED = frozenset({Status.STOPPED, Status.SUSPENDED})
-_ENDED = frozenset({Status.TERMINATED, Status.FAILED})
 
 
 def savings_in(accounts: Sequence[Account]) -> list[Saving]:
-    """What saves something, the most first; what may be deleted is not also called dear."""
-    deletable = [each for account in accounts for each in _deletable(account) if each.amount > 0]
+    """What saves something, the most first; what may be deleted is not also called dear.
+
+    What would save nobody knows how much, because its price is unknown, is last.
+    """
+    deletable = [each for account in accounts for each in _deletable(account) if each.amount != 0]
     named = {each.of for each in deletable}
     dear = [each for account in accounts for each in _dear(account) if each.of not in named]
-    return sorted((*deletable, *dear), key=lambda each: (-each.amount, each.of))
+    return sorted(
+        (*deletable, *dear), key=lambda each: (each.amount is None, -(each.amount or 0), each.of)
+    )
 
 
 def _deletable(account: Account) -> Iterator[Saving]:
@@ -29,8 +33,9 @@ def _deletable(account: Account) -> Iterator[Saving]:
         if each.is_idle:
             thing, command = account.thing(each), f"{each.kind.command} rm"
             yield Saving(thing, Why.IDLE, _in_a_month(each, each.billing), command)
-    for vm in account.vms:
-        if vm.status in _ENDED and vm.reserved:
+    for entry in account.known:
+        vm = entry.last_known
+        if account.billing.prepaid and entry.is_left_over and vm.reserved:
             yield Saving(account.thing(vm), Why.LOCKED, vm.reserved, "vm rm")
         elif vm.status in _STOPPED and vm.is_billed:
             cost = _in_a_month(vm, account.billing)
@@ -46,5 +51,7 @@ def _dear(account: Account) -> Iterator[Saving]:
             yield Saving(account.thing(about), Why.DEAR, facts.saving, None)
 
 
-def _in_a_month(thing: Vm | Resource, billing: Billing) -> MicroUsdc:
+def _in_a_month(thing: Vm | Resource, billing: Billing) -> MicroUsdc | None:
+    if thing.price is None:
+        return None
     return MicroUsdc(DAYS_A_MONTH * burn_per_day([thing], billing))

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from fluence_watch.model.charge import id_in
 from fluence_watch.model.digest import (
     AccountShare,
+    Begin,
     Changed,
     DaySpend,
     Period,
@@ -16,8 +17,8 @@ from fluence_watch.model.digest import (
     Thing,
     ThingCost,
 )
-from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.month import month_ahead
+from fluence_watch.model.money import MicroUsdc, Sum
+from fluence_watch.model.month import month_ahead, month_begin
 from fluence_watch.views.digest.account import Account
 
 CHART_DAYS = 14
@@ -46,6 +47,11 @@ class Ledger:
         """The accounts whose ledger has all of the period. Its own first day is only a part of one."""
         return frozenset(n for n, begin in self.first_days.items() if begin < period.first)
 
+    def begins_since(self, day: date) -> list[Begin]:
+        """The accounts whose ledger does not have all since then, the latest first."""
+        late = [Begin(*each) for each in self.first_days.items() if each[1] >= day]
+        return sorted(late, key=lambda each: (-each.day.toordinal(), each.account))
+
 
 def spent_in(
     ledger: Ledger, period: Period, accounts: Sequence[Account], now: datetime
@@ -67,6 +73,7 @@ def spent_in(
         month=ledger.month,
         forecast=_forecast(ledger.month, accounts, now),
         days=tuple(_days(ledger, period)),
+        month_begin=next(iter(ledger.begins_since(month_begin(now).date())), None),
     )
 
 
@@ -111,13 +118,19 @@ def _differs(share: Share) -> bool:
 
 
 def _by_account(ledger: Ledger, period: Period) -> list[AccountShare]:
+    """What each account spent, the most first; nothing is known before its ledger begins."""
     known = ledger.reaching(period.before)
     now, before = _sums(ledger.costs), _sums(ledger.before)
     shares = [
-        AccountShare(name, MicroUsdc(now[name]), MicroUsdc(before[name]) if name in known else None)
-        for name in ledger.first_days
+        AccountShare(
+            name,
+            MicroUsdc(now[name]) if begin <= period.last else None,
+            MicroUsdc(before[name]) if name in known else None,
+            begin if begin >= period.first else None,
+        )
+        for name, begin in ledger.first_days.items()
     ]
-    return sorted(shares, key=lambda each: (-each.amount, each.account))
+    return sorted(shares, key=lambda each: (-(each.amount or 0), each.account))
 
 
 def _sums(costs: Iterable[ThingCost]) -> Counter[str]:
@@ -127,20 +140,23 @@ def _sums(costs: Iterable[ThingCost]) -> Counter[str]:
     return sums
 
 
-def _forecast(month: MicroUsdc, accounts: Sequence[Account], now: datetime) -> MicroUsdc | None:
-    ahead = _all(
-        month_ahead(each.vms, each.resources, each.billing, now, each.state.counted_at)
-        for each in accounts
-    )
-    return None if ahead is None else MicroUsdc(month + ahead)
+def _forecast(month: MicroUsdc, accounts: Sequence[Account], now: datetime) -> Sum | None:
+    """What the month comes to by its end; `None` if an account was not polled in it."""
+    forecast = Sum(month)
+    for rented in (each.rented(now) for each in accounts):
+        if rented is None:
+            return None
+        forecast += month_ahead(rented, now)
+    return forecast
 
 
 def _days(ledger: Ledger, period: Period) -> Iterable[DaySpend]:
     """The latest days, as far as the ledger has them."""
-    begin = min(ledger.first_days.values())
+    begins = ledger.first_days.values()
     for back in range(CHART_DAYS - 1, -1, -1):
         day = period.last - back * _DAY
-        yield DaySpend(day, ledger.days.get(day, _NOTHING) if day >= begin else None)
+        amount = ledger.days.get(day, _NOTHING) if day >= min(begins) else None
+        yield DaySpend(day, amount, day > max(begins))
 
 
 def _thing(cost: ThingCost) -> Thing:

@@ -155,6 +155,7 @@ def test_by_status(config: Path, run: Run) -> None:
 def test_the_month_by_its_end(config: Path, run: Run) -> None:
     """This month to date says what it comes to, and what that assumes; other days do not."""
     ran = run("costs", "--config", config)
+    assert ": at least " in ran.out
     assert "- what runs now is kept: 1 VM" in ran.out
     assert "- prices stay as in the last poll, " in ran.out
     assert "- 1 thing with no known price or next charge is left out" in ran.out

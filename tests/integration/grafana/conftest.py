@@ -86,6 +86,14 @@ api_key = "simulated-key"
 dialect = "v2"
 epoch = "3s"
 base_url = "{books}"
+[[budgets]]
+name = "spent"
+monthly_usdc = "0.000001"
+accounts = ["books"]
+[[budgets]]
+name = "going to be"
+monthly_usdc = "0.000001"
+accounts = ["by-epoch"]
 """
 
 

@@ -150,6 +150,27 @@ async def test_everything_is_what_the_metrics_say(
     assert facts[0].spent == sum(each.amount for each in facts[0].largest)
 
 
+async def test_the_metrics_of_a_budget(house: House, setup: Callable[..., Setup]) -> None:
+    """They are there also if the rule is disabled, and go with the budget."""
+
+    def value(name: str) -> float | None:
+        return house.board.own.registry.get_sample_value(f"fluence_budget_{name}_usdc", {"budget": "all"})  # fmt: skip
+
+    silent = setup(ALL, rules={"budget": {"enabled": False}})
+    await house.open(silent)
+    await house.selfwatch.look()
+    assert [30.0, 0.0, None] == [value("limit"), value("spent"), value("forecast")]
+
+    await house.pass_time(BEGIN + 5 * DAY)
+    assert house.metric("fluence_account_month_to_date_usdc") == value("spent")
+    assert house.metric("fluence_account_month_forecast_usdc") == value("forecast")
+    assert {} == house.store.load(WATCHER).state.alerts
+
+    await house.reload(setup())
+    await house.selfwatch.look()
+    assert None is value("limit")
+
+
 async def test_some_vms(
     house: House, world: World, setup: Callable[..., Setup], channel: Any
 ) -> None:

@@ -17,7 +17,7 @@ from fluence_watch.model.account import NotReported
 from fluence_watch.model.charge import Charge
 from fluence_watch.model.ledger import Certainty, EntryKind
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.month import month_ahead
+from fluence_watch.model.month import Rented, month_ahead
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.simulator import SettableClock, World, build_world, create_app
@@ -308,7 +308,7 @@ async def test_the_forecast_of_a_month(policy: Policy, store: Store, dialect: st
     account.kept.change(lambda state: decide(state, outcome, policy))
     vms, rented, now = outcome.vms.values(), outcome.resources.values(), outcome.taken_at
     counted_at = account.kept.state.counted_at
-    ahead = month_ahead(vms, rented, policy.billing_of(outcome), now, counted_at)
+    ahead = month_ahead(Rented(vms, rented, policy.billing_of(outcome), counted_at), now).whole
     assert ahead
     foretold = account.kept.charged_since(date(2026, 4, 1)) + ahead
 

@@ -4,6 +4,8 @@ import pytest
 
 from fluence_watch.metrics.exposition import ExpositionFormat
 from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.model.budget import Budget, BudgetState, Tally
+from fluence_watch.model.money import MicroUsdc, Sum
 
 
 @pytest.fixture
@@ -46,6 +48,22 @@ def test_alerts_are_replaced(own: OwnMetrics) -> None:
         'fluence_watch_alerts{account="main",rule="port_drift",severity="warning",state="pending"} 3.0',
         'fluence_watch_alerts{account="other",rule="low_balance",severity="critical",state="firing"} 1.0',
     } == lines
+
+
+def test_budgets_are_replaced(own: OwnMetrics) -> None:
+    """All at once, in USDC; a forecast that is not known in full has no sample."""
+    one, two = (Budget(name, MicroUsdc(30_000_000)) for name in ("one", "two"))
+    spent = Tally(MicroUsdc(12_345_678))
+    own.budgets([BudgetState(two, spent)])
+    own.budgets([BudgetState(one, spent, Sum(MicroUsdc(1), 1)), BudgetState(two, spent, Sum(MicroUsdc(1)))])  # fmt: skip
+    value = own.registry.get_sample_value
+
+    assert 30.0 == value("fluence_budget_limit_usdc", {"budget": "one"})
+    assert 12.345678 == value("fluence_budget_spent_usdc", {"budget": "one"})
+    assert value("fluence_budget_forecast_usdc", {"budget": "one"}) is None
+    assert 12.345679 == value("fluence_budget_forecast_usdc", {"budget": "two"})
+    own.budgets([])
+    assert value("fluence_budget_limit_usdc", {"budget": "one"}) is None
 
 
 def test_delivery(own: OwnMetrics, now: datetime) -> None:

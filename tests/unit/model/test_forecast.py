@@ -9,7 +9,7 @@ from fluence_watch.model.billing import EPOCHS, METERED, EpochBilling, HourlyBil
 from fluence_watch.model.forecast import account_forecast, forecast
 from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.month import month_ahead, month_end
+from fluence_watch.model.month import Rented, month_ahead, month_end
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 
@@ -131,12 +131,19 @@ def test_by_the_hour(vm: Vm) -> None:
 def test_what_is_left_of_a_month(vm: Vm, counted_at: datetime | None, metered: float) -> None:
     """What is metered from when it was last counted, what is prepaid from its next charge."""
     disk = Resource(Kind.DISK, "1", "data", "ready", MicroUsdc(1_000))
-    assert metered * 1_000 == month_ahead([], [disk], METERED, NOW, counted_at)
+    assert metered * 1_000 == month_ahead(Rented([], [disk], METERED, counted_at), NOW).whole
     prepaid = forecast(vm, NOW).to_month_end
-    assert prepaid == month_ahead([vm], [], EPOCHS, NOW, counted_at)
+    assert prepaid == month_ahead(Rented([vm], [], EPOCHS, counted_at), NOW).whole
     assert prepaid
-    assert prepaid + metered * 1_000 == month_ahead([vm], [disk], EPOCHS, NOW, counted_at)
-    assert month_ahead([vm, replace(vm, price=None)], [], EPOCHS, NOW, counted_at) is None
+    both = month_ahead(Rented([vm], [disk], EPOCHS, counted_at), NOW)
+    assert prepaid + metered * 1_000 == both.whole
+
+
+def test_what_is_unknown_of_a_month(vm: Vm) -> None:
+    """It is counted, and the rest is at least what the month adds."""
+    known, unpriced = forecast(vm, NOW).to_month_end, replace(vm, price=None)
+    ahead = month_ahead(Rented([vm, unpriced, replace(vm, next_billing_at=None)], [], EPOCHS), NOW)
+    assert (known, 2, None) == (ahead.amount, ahead.unknown, ahead.whole)
 
 
 PRICES = st.integers(0, 10**9).map(MicroUsdc)

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,12 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.model.budget import Budget, BudgetState, Tally
 from fluence_watch.model.digest import Ahead, Digest, Stale
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.notify.digest import render_digest
 from fluence_watch.notify.markup import BodyFormat, inert
 from fluence_watch.notify.render import Rendered
-from tests.digests import HOUR, NOW, SLOT, fleet
+from fluence_watch.rules.budget import BudgetSpent
+from fluence_watch.views.digest.fired import fired_in
+from tests.digests import DAY, HOUR, NOW, SLOT, fleet
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "digests"
 SUFFIXES = {
@@ -39,15 +45,47 @@ def empty() -> Digest:
 
 def late() -> Digest:
     """Sent hours after its time, by a daemon that cannot read an account and knows no month."""
-    digest = fleet(2, disks=7)
+    digest = fleet(2, disks=7, main=date(2026, 4, 9))
     assert digest.spent
-    spent = replace(digest.spent, before=None, forecast=None, estimated=MicroUsdc(5_000))
+    spent = replace(digest.spent, forecast=None, estimated=MicroUsdc(5_000))
     stale = (Stale("main", NOW - 9 * HOUR), Stale("new", None))
     return replace(digest, slot=NOW - 3 * HOUR, is_late=True, stale=stale, spent=spent, changed=None)  # fmt: skip
 
 
+def young() -> Digest:
+    """Accounts that the ledger has not had for long, and things without a known price."""
+    new = {"main": SLOT.period.last, "staging": SLOT.period.first - DAY, "lab": SLOT.at.date()}
+    digest = fleet(6, accounts=3, disks=2, **new)
+    assert digest.spent
+    assert digest.ahead
+    spent = replace(digest.spent, forecast=Sum(MicroUsdc(9_000_000), 2))
+    ahead = replace(digest.ahead, metered=Sum(MicroUsdc(48_000), 1), undated=2)
+    savings = [*digest.savings[:1], *(each._replace(amount=None) for each in digest.savings[1:])]
+    return replace(digest, spent=spent, ahead=ahead, savings=savings)
+
+
+def budgets() -> Digest:
+    """Budgets that are spent, that will be, whose month is unknown or known in part, and that are calm."""
+
+    def state(name: str, spent: int, ahead: Sum | None) -> BudgetState:
+        return BudgetState(Budget(name, MicroUsdc(1_000_000)), Tally(MicroUsdc(spent)), ahead)
+
+    states = [
+        state("all", 1_234_000, Sum(MicroUsdc(500_000))),
+        state("even", 1_000_000, None),
+        state("team", 734_000, Sum(MicroUsdc(500_000))),
+        state("ci", 500_000, Sum(MicroUsdc(100_000), 2)),
+        state("lab", 0, Sum()),
+    ]
+    facts = BudgetSpent("all", MicroUsdc(1_000_000), MicroUsdc(1_234_000), 123, None, (), NOW + 17 * DAY)  # fmt: skip
+    at = NOW - 2 * DAY
+    fires = Alert(Fingerprint(WATCHER, "budget", "budget:all"), Severity.CRITICAL, State.FIRING, facts, at, at)  # fmt: skip
+    fired = fired_in((), [fires], (), ())
+    return replace(fleet(2, accounts=2), budgets=states, fired=fired, ahead=None, changed=None)
+
+
 def metered() -> Digest:
-    ahead = Ahead(SLOT.following, 0, 0, MicroUsdc(0), None, MicroUsdc(48_000_000), [], [], [])
+    ahead = Ahead(SLOT.following, 0, 0, MicroUsdc(0), None, Sum(MicroUsdc(48_000_000)), [], [], [])
     return replace(empty(), ahead=ahead)
 
 
@@ -56,6 +94,9 @@ CASES: Mapping[str, Digest] = {
     "twenty": fleet(20, accounts=3, disks=3),
     "many": fleet(500, disks=40),
     "late": late(),
+    "young": young(),
+    "budgets": budgets(),
+    "first_day": fleet(1, main=SLOT.at.date()),
     "metered": metered(),
     "empty": empty(),
     "hostile": fleet(4, disks=2, name=HOSTILE),

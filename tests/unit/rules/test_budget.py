@@ -11,7 +11,7 @@ from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Notified, Reason, Recipient, due
 from fluence_watch.model.budget import Budget, BudgetState, Tally
 from fluence_watch.model.finding import WATCHER, Absence, Fingerprint, Severity
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.rules import RULES, evaluate
 from fluence_watch.rules.base import RuleSettings, Situation
 from fluence_watch.rules.budget import RULE, BudgetForecast, BudgetSpent
@@ -35,7 +35,7 @@ def state(
 ) -> BudgetState:
     known = None if ahead is None else MicroUsdc(burn)
     return BudgetState(
-        budget, Tally(MicroUsdc(spent)), None if ahead is None else MicroUsdc(ahead), known
+        budget, Tally(MicroUsdc(spent)), None if ahead is None else Sum(MicroUsdc(ahead)), known
     )
 
 

@@ -28,14 +28,15 @@ See = Callable[..., Situation]
         (Status.TERMINATED, None, Absence.UNKNOWN),
         (Status.TERMINATING, 298_160, Absence.UNKNOWN),
         (Status.UNKNOWN, 298_160, Absence.UNKNOWN),
-        (Status.FAILED, 298_160, Absence.OVER),
+        (Status.FAILED, 298_160, None),
+        (Status.STOPPED, 298_160, Absence.OVER),
         (Status.ACTIVE, 298_160, Absence.OVER),
     ],
 )
 def test_who_keeps_money(
     web: Vm, see: See, status: Status, reserved: int | None, absence: Absence | None
 ) -> None:
-    """A terminated VM with more than `min_usdc`; `None` is a finding."""
+    """An ended VM with more than `min_usdc`; `None` is a finding."""
     vm = replace(web, status=status, reserved=None if reserved is None else MicroUsdc(reserved))
     verdict = evaluate(see(vm), {rule.name: rule.settings() for rule in RULES})
     assert (absence is None) is (PROBLEM in verdict.findings)

@@ -1,71 +1,32 @@
 """What a digest says of accounts that are given as the store has them."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
 
-from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.state import AccountState
-from fluence_watch.model.billing import EPOCHS
-from fluence_watch.model.boundaries import Boundaries
-from fluence_watch.model.digest import Digest, Period, Stale, ThingCost, Why
-from fluence_watch.model.finding import Fingerprint, Severity, VmRef
-from fluence_watch.model.known import KnownVm
-from fluence_watch.model.known_resource import KnownResource
-from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.resource import Kind, Resource
-from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.overpriced import Overpriced
-from fluence_watch.rules.poll_failing import PollFailing
-from fluence_watch.views.digest import Account, Ledger, Slot, digest_of
-
-NOW = datetime(2026, 4, 13, 8, 0, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-PERIOD = Period(date(2026, 4, 10), date(2026, 4, 12))
-SLOT = Slot(NOW, PERIOD, NOW + DAY)
-PRICE = MicroUsdc(300_000)
-LONG_AGO = date(2026, 1, 1)
-
-
-def vm(key: str = "0xa", **changes: object) -> KnownVm:
-    """A VM that is charged in four hours, and has a reserve for two more epochs."""
-    made = Vm(key, f"vm-{key}", Status.ACTIVE, "active", PRICE, MicroUsdc(2 * PRICE), next_billing_at=NOW + 4 * HOUR)  # fmt: skip
-    boundaries = changes.pop("boundaries", None)
-    assert boundaries is None or isinstance(boundaries, Boundaries)
-    return KnownVm(replace(made, **changes), NOW - 9 * DAY, boundaries=boundaries)  # type: ignore[arg-type] # fields by name
-
-
-def disk(key: str = "d", **changes: object) -> KnownResource:
-    made = Resource(Kind.DISK, key, f"disk-{key}", "ready", MicroUsdc(1_000))
-    return KnownResource(replace(made, **changes), NOW - 9 * DAY)  # type: ignore[arg-type] # fields by name
-
-
-def account(*things: KnownVm | KnownResource, name: str = "main", **state: object) -> Account:
-    known = {each.vm.key: each for each in things if isinstance(each, KnownVm)}
-    resources = {each.resource.key: each for each in things if isinstance(each, KnownResource)}
-    made = AccountState(known, last_good_at=NOW, resources=resources)
-    return Account(name, replace(made, **state), EPOCHS)  # type: ignore[arg-type] # fields by name
-
-
-def cost(key: str, amount: int, of: str = "main", estimated: int = 0) -> ThingCost:
-    kind = key.partition(":")[0] if ":" in key else "vm"
-    return ThingCost(of, key, kind, key, MicroUsdc(amount), MicroUsdc(estimated))
-
-
-def ledger(
-    now: Mapping[str, int], before: Mapping[str, int] | None = None, begins: date = LONG_AGO
-) -> Ledger:
-    return Ledger(
-        [cost(*each) for each in now.items()],
-        [cost(*each) for each in (before or {}).items()],
-        {"main": begins},
-    )
-
-
-def digest(*accounts: Account, of: Ledger = Ledger(), ended: tuple[Alert, ...] = ()) -> Digest:  # noqa: B008 - frozen
-    return digest_of(accounts or (account(),), of, ended, SLOT, now=NOW, events={"price_changed"})
+from fluence_watch.alerting.lifecycle import State
+from fluence_watch.model.digest import Stale
+from fluence_watch.model.finding import Severity
+from fluence_watch.model.money import MicroUsdc, Sum
+from fluence_watch.model.vm import Status
+from fluence_watch.views.digest import Ledger, digest_of
+from tests.digest_parts import (
+    DAY,
+    HOUR,
+    LONG_AGO,
+    NOW,
+    PERIOD,
+    PRICE,
+    SLOT,
+    account,
+    alert,
+    cost,
+    digest,
+    disk,
+    ledger,
+    vm,
+)
 
 
 def test_nothing_is_nothing() -> None:
@@ -86,7 +47,12 @@ def test_what_was_spent_is_compared_with_the_period_before() -> None:
 
 @pytest.mark.parametrize(
     ("begins", "before"),
-    [(date(2026, 4, 6), 40), (date(2026, 4, 7), None), (date(2026, 4, 11), None)],
+    [
+        (date(2026, 4, 6), 40),
+        (date(2026, 4, 7), None),
+        (date(2026, 4, 9), None),
+        (date(2026, 4, 11), None),
+    ],
 )
 def test_what_the_ledger_does_not_have_is_unknown(begins: date, before: int | None) -> None:
     """Its first day is only a part of a day, and not compared; nor is anything called new then."""
@@ -94,6 +60,8 @@ def test_what_the_ledger_does_not_have_is_unknown(begins: date, before: int | No
 
     assert found.spent
     assert before == found.spent.before
+    assert ([] if before else [("main", begins)]) == [tuple(each) for each in found.begins]
+    assert (begins >= PERIOD.first) == found.is_partial
     assert (before is None) == (found.changed is None)
 
 
@@ -103,6 +71,7 @@ def test_days_before_the_ledger_are_unknown() -> None:
 
     assert spent
     assert [*[None] * 11, 0, 7, 0] == [each.amount for each in spent.days]
+    assert [False, True, True] == [each.is_whole for each in spent.days[-3:]]
     assert (date(2026, 3, 30), date(2026, 4, 12)) == (spent.days[0].day, spent.days[-1].day)
 
 
@@ -114,24 +83,49 @@ def test_several_accounts_are_told_apart() -> None:
 
     assert spent
     assert (30, None) == (spent.total, spent.before)
-    assert [("other", 20, None), ("main", 10, 5)] == [tuple(each) for each in spent.accounts]
+    others = ("other", 20, None, PERIOD.first), ("main", 10, 5, None)
+    assert others == tuple(tuple(each) for each in spent.accounts)
+
+
+def test_an_account_whose_ledger_begins_later_is_unknown() -> None:
+    """It did not spend nothing; days that not every account has are marked."""
+    today = NOW.date()
+    of = Ledger([cost("0x1", 10)], (), {"main": LONG_AGO, "other": today}, days={PERIOD.last: 10})
+    found = digest(account(), account(name="other"), of=of)
+
+    assert found.spent
+    assert ("other", None, None, today) == tuple(found.spent.accounts[1])
+    assert [("other", today)] == [tuple(each) for each in found.begins]
+    assert found.is_partial
+    assert {False} == {each.is_whole for each in found.spent.days}
+
+
+def test_a_month_that_the_ledger_has_in_part() -> None:
+    """It says so, also if it has all that is compared."""
+    begins = date(2026, 4, 3)
+    parts = [digest(of=ledger({"0x1": 1}, begins=each)).spent for each in (begins, LONG_AGO)]
+
+    assert [("main", begins), None] == [part and part.month_begin for part in parts]
 
 
 def test_days_before_the_ledger_are_not_said_to_be_free() -> None:
     """Unknown is never zero."""
-    assert digest(of=ledger({}, begins=PERIOD.last + timedelta(days=1))).spent is None
+    unknown = digest(of=ledger({}, begins=PERIOD.last + DAY))
+    assert unknown.spent is None
+    assert not unknown.is_empty
     assert digest(of=ledger({}, begins=PERIOD.last)).spent
 
 
 def test_the_month_is_forecast_from_what_is_rented() -> None:
-    """18 charges of a VM are left in April; a VM without a price makes it unknown."""
+    """18 charges of a VM are left in April; with a VM without a price it is at least that much."""
     of = replace(ledger({"0xa": 1}), month=MicroUsdc(5))
-    known, unknown = digest(account(vm()), of=of), digest(account(vm(price=None)), of=of)
+    least = digest(account(vm(), vm("0xb", price=None)), of=of).spent
+    unread = digest(account(vm(), last_good_at=NOW - 20 * DAY), of=of).spent
 
-    assert known.spent
-    assert unknown.spent
-    assert 5 + 18 * PRICE == known.spent.forecast
-    assert None is unknown.spent.forecast
+    assert least
+    assert unread
+    assert Sum(MicroUsdc(5 + 18 * PRICE), 1) == least.forecast
+    assert None is unread.forecast
 
 
 def test_what_changed() -> None:
@@ -145,72 +139,6 @@ def test_what_changed() -> None:
     assert ["0xgone"] == [each.of.id for each in changed.gone]
     assert [("0xup", 600_000)] == [(each.of.id, each.rise) for each in changed.rises]
     assert [("0xdown", -400_000)] == [(each.of.id, each.rise) for each in changed.falls]
-
-
-def test_what_is_due_until_the_next_digest() -> None:
-    """Charges of what is prepaid; what is long past is counted from its next boundary on."""
-    late = vm("0xb", next_billing_at=NOW - 5 * DAY - HOUR)
-    ahead = digest(account(vm(), late, vm("0xc", price=None), vm("0xd", status=Status.TERMINATED))).ahead  # fmt: skip
-
-    assert ahead
-    assert (3, 1, 2 * PRICE) == (ahead.charges, ahead.unpriced, ahead.amount)
-    assert NOW + 4 * HOUR == ahead.first
-
-
-def test_what_is_paid_by_the_second() -> None:
-    """A metered account has no charges; its balance lasts so long."""
-    found = account(vm(price=MicroUsdc(10_000), reserved=None, next_billing_at=None), disk(), counted_at=NOW, balance=MicroUsdc(264_000))  # fmt: skip
-    ahead = digest(found).ahead
-
-    assert ahead
-    assert (0, 24 * 11_000) == (ahead.charges, ahead.metered)
-    assert [("main", NOW + DAY)] == [tuple(each) for each in ahead.runways]
-
-
-def test_who_runs_dry_first() -> None:
-    """The soonest first; what the account refills is marked, what is free cannot run dry."""
-    refilled = Boundaries(NOW - DAY, covered=True)
-    ahead = digest(
-        account(
-            vm("0xa", boundaries=refilled),
-            vm("0xb", reserved=MicroUsdc(0), boundaries=replace(refilled, refilled=False, was_refilled=False)),
-            vm("0xc", price=MicroUsdc(0)),
-        )
-    ).ahead  # fmt: skip
-
-    assert ahead
-    found = [(each.of.id, each.until, each.is_refilled) for each in ahead.funded]
-    assert [("0xb", NOW + 4 * HOUR, False), ("0xa", NOW + 4 * HOUR + 2 * DAY, True)] == found
-
-
-@pytest.mark.parametrize(
-    ("passed", "covered", "refilled", "is_failed"),
-    [
-        (20 * HOUR, False, False, True),
-        (timedelta(minutes=10), False, False, False),
-        (20 * HOUR, True, False, False),
-        (20 * HOUR, False, True, True),
-    ],
-)
-def test_failed_top_ups(
-    passed: timedelta, *, covered: bool, refilled: bool, is_failed: bool
-) -> None:
-    """A reserve that nobody refilled after a charge, and that does not pay the next one."""
-    of = vm(boundaries=Boundaries(NOW - passed, covered=covered, refilled=refilled))
-    ahead = digest(account(of)).ahead
-
-    assert ahead
-    failed = [(each.of.id, each.since, each.ends_at) for each in ahead.failed]
-    assert [("0xa", NOW - passed, NOW + 4 * HOUR)] * is_failed == failed
-
-
-def alert(
-    key: str, severity: Severity = Severity.WARNING, rule: str = "poll_failing", **more: object
-) -> Alert:
-    at = NOW - 2 * DAY
-    facts = PollFailing("unreachable", "no answer")
-    made = Alert(Fingerprint("main", rule, key=key), severity, State.FIRING, facts, at, at)
-    return replace(made, **more)  # type: ignore[arg-type] # fields by name
 
 
 def test_alerts_are_worst_first() -> None:
@@ -227,27 +155,6 @@ def test_alerts_are_worst_first() -> None:
     assert ["b", "a"] == [each.fingerprint.key for each in fired.firing]
     assert [NOW - DAY, NOW - DAY, None] == [each.ends_at for each in fired.ended]
     assert [("poll_failing", 2), ("price_changed", 1)] == [tuple(each) for each in fired.counts]
-
-
-def test_what_saves_most_is_first() -> None:
-    """By what it saves in 30 days, or releases; what serves something or is over costs nothing."""
-    facts = Overpriced(VmRef("0xa", "a"), None, 300_000, 100_000, None, False, 6_000_000)  # noqa: FBT003 - facts as they are
-    dear = alert("x", rule="overpriced", facts=facts)
-    found = account(
-        vm(),
-        vm("0xstopped", status=Status.STOPPED),
-        vm("0xended", status=Status.FAILED, reserved=MicroUsdc(50_000)),
-        vm("0xclean", status=Status.TERMINATED, reserved=MicroUsdc(0)),
-        disk(),
-        disk("used", attached_to=("0xa",)),
-        alerts={dear.fingerprint: dear},
-    )
-    assert [
-        ("0xstopped", Why.STOPPED, 30 * PRICE, "vm rm"),
-        ("0xa", Why.DEAR, 6_000_000, None),
-        ("d", Why.IDLE, 720_000, "disk rm"),
-        ("0xended", Why.LOCKED, 50_000, "vm rm"),
-    ] == [(each.of.id, each.why, each.amount, each.command) for each in digest(found).savings]
 
 
 def test_what_is_missing_is_not_there() -> None:
