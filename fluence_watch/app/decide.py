@@ -136,6 +136,7 @@ def decide(
         missing=missing,
         costs=books.costs,
         last_good_at=before.last_good_at,
+        begun_at=before.begun_at,
         spending=spending,
     )
     verdict = evaluate(situation, policy.rules)

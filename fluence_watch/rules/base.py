@@ -127,7 +127,7 @@ class Situation:
     `resources` are the known resources after this poll, `resources_before` those before it, and
     `missing` says which of them are lost.
     `costs` are what the latest days should cost, where the account is metered.
-    `last_good_at` is the successful poll before, `None` before the first.
+    `last_good_at` is the successful poll before, `begun_at` the first one; `None` before the first.
     `spending` is what the ledger has of today and the days before, `None` if that is unknown.
     `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
@@ -159,6 +159,7 @@ class Situation:
     missing: Missing = field(default_factory=Missing)
     costs: tuple[DayCost, ...] = ()
     last_good_at: datetime | None = None
+    begun_at: datetime | None = None
     enabled: frozenset[str] = frozenset()
     spending: Spending | None = None
     firing: frozenset[Fingerprint] = frozenset()

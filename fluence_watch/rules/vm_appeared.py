@@ -1,9 +1,12 @@
 """A VM is in the list for the first time, or again after it was forgotten.
 
 What an account has at its first poll is not news, and neither is a draft that nobody has launched.
-A VM that was created more than `HIDDEN_AFTER` before the last poll was there already. In the first
-days of an account, an incomplete list had left it out. After `WATCHED_FOR`, it was forgotten when it was
-lost, and is back; but what was there and could not be read is not news.
+
+    created                                      verdict
+    within `HIDDEN_AFTER` of the last poll       new
+    since the account is watched                 new; after `FORGOTTEN_AFTER`, it is back
+    before that, watched for less than so long   nothing: a list may have left it out until now
+    before that, watched for longer              it is back, unless it was there and unreadable
 
 No command of fluence-watch makes VMs. One that `vm rm` deleted may be in a list that lags behind.
 """
@@ -20,7 +23,7 @@ from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation,
 
 NAME = "vm_appeared"
 HIDDEN_AFTER = timedelta(hours=1)
-WATCHED_FOR = timedelta(days=7)
+FORGOTTEN_AFTER = timedelta(days=7)
 
 
 class VmAppearedSettings(EventSettings):
@@ -50,22 +53,19 @@ class VmAppeared:
 
 def judge(situation: Situation, settings: VmAppearedSettings) -> Judgement:
     """Report every VM that is billed and was not known before, and every draft that was launched."""
-    last_good_at = situation.last_good_at
-    if last_good_at is None:
+    if situation.last_good_at is None:
         return Judgement()
     found = [vm for vm in situation.vms.values() if vm.is_billed and _is_unknown(situation, vm)]
-    returned = {vm.key for vm in found if _was_there(situation, vm, last_good_at)}
-    hidden = _hidden(situation, returned) if returned else returned
     return Judgement(
         [
             Finding(
                 Fingerprint(situation.account, NAME, vm.key, situation.now.isoformat()),
                 settings.severity,
-                _facts(situation, vm, returned=vm.key in returned),
+                _facts(situation, vm, returned=returned),
                 at_once=True,
             )
             for vm in found
-            if vm.key not in hidden
+            if (returned := _has_returned(situation, vm)) is not None
         ]
     )
 
@@ -78,19 +78,17 @@ def _is_unknown(situation: Situation, vm: Vm) -> bool:
     return (NoteAction.REMOVED, vm.key) not in situation.expected_changes
 
 
-def _was_there(situation: Situation, vm: Vm, last_good_at: datetime) -> bool:
-    """Whether it is older than the last poll, and thus not new."""
-    is_old = vm.created_at is not None and vm.created_at < last_good_at - HIDDEN_AFTER
-    return is_old and vm.key not in situation.before
-
-
-def _hidden(situation: Situation, returned: set[str]) -> set[str]:
-    """Those of them that may have been in the list all the time, as far as that could be read."""
-    week_ago, spending = situation.now - WATCHED_FOR, situation.spending
-    is_watched = any(each.first_seen_at <= week_ago for each in situation.before.values())
-    if not is_watched and (spending is None or len(spending.days) <= WATCHED_FOR.days):
-        return returned
-    return returned & {each.subject for each in situation.alerts if each.rule == vm_unreadable.NAME}
+def _has_returned(situation: Situation, vm: Vm) -> bool | None:
+    """Whether it is back, or else new; `None` if it may have been there all the time."""
+    created, last_good_at = vm.created_at, situation.last_good_at
+    assert last_good_at
+    if created is None or vm.key in situation.before or created >= last_good_at - HIDDEN_AFTER:
+        return False
+    begun_at, long_ago = situation.begun_at or last_good_at, situation.now - FORGOTTEN_AFTER
+    if max(created, begun_at) > long_ago:
+        return False if created >= begun_at else None
+    unread = Fingerprint(situation.account, vm_unreadable.NAME, vm.key)
+    return None if unread in situation.alerts else True
 
 
 def _facts(situation: Situation, vm: Vm, *, returned: bool) -> VmAppeared:

@@ -15,7 +15,7 @@ from fluence_watch.model.ledger import By, Certainty, Cost
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store.batches import AT_ONCE
 from fluence_watch.store.codec import load_id
-from fluence_watch.store.schema import accounts, day_costs, entries, resources, things, vms
+from fluence_watch.store.schema import accounts, day_costs, resources, things, vms
 
 _NOTHING: Mapping[Any, Any] = {
     things.c.key: literal(""),
@@ -127,17 +127,9 @@ def sum_costs(connection: Connection, account: str, first: date) -> MicroUsdc:
 
 
 def load_begins(connection: Connection, account: str | None) -> dict[str, date]:
-    """The first day that the ledger has of each account, or of one."""
-    costs = select(things.c.account_id, func.min(day_costs.c.day).label("day"))
-    seen = select(things.c.account_id, func.min(entries.c.at).label("at"))
-    costs = costs.select_from(day_costs.join(things)).group_by(things.c.account_id)
-    seen = seen.select_from(entries.join(things)).group_by(things.c.account_id)
-    days = {row.account_id: [row.day] for row in connection.execute(costs)}
-    for row in connection.execute(seen):
-        days.setdefault(row.account_id, []).append(row.at.astimezone(UTC).date())
-    names = connection.execute(select(accounts.c.id, accounts.c.name).order_by(accounts.c.name))
-    return {
-        row.name: min(days[row.id])
-        for row in names
-        if row.id in days and account in (None, row.name)
-    }
+    """The first day of the ledger of each account, or of one."""
+    query = select(accounts.c.name, accounts.c.begun_at).where(accounts.c.begun_at.is_not(None))
+    if account is not None:
+        query = query.where(accounts.c.name == account)
+    rows = connection.execute(query.order_by(accounts.c.name))
+    return {name: begun_at.astimezone(UTC).date() for name, begun_at in rows}

@@ -9,7 +9,6 @@ from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import NoteAction
-from fluence_watch.model.spending import Hour, Spending
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.base import Situation
 from fluence_watch.rules.vm_appeared import RULE, VmAppeared, VmAppearedSettings, judge
@@ -17,7 +16,7 @@ from fluence_watch.rules.vm_appeared import RULE, VmAppeared, VmAppearedSettings
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 SETTINGS = VmAppearedSettings()
-POLLED = {"last_good_at": NOW - MINUTE}
+POLLED = {"last_good_at": NOW - MINUTE, "begun_at": NOW - MINUTE}
 
 See = Callable[..., Situation]
 
@@ -72,51 +71,50 @@ def test_a_vm_that_was_known(web: Vm, see: See, was: dict, found: bool) -> None:
         assert found is bool(judge(situation, SETTINGS).findings)
 
 
-KEY = "0x00ab"
-OLD = {"0xold": KnownVm(Vm("0xold", None, Status.ACTIVE, "ACTIVE"), NOW - 7 * DAY)}
-YOUNG = {"0xold": KnownVm(Vm("0xold", None, Status.ACTIVE, "ACTIVE"), NOW - 6 * DAY)}
-UNREAD = {"alerts": [Fingerprint("main", "vm_unreadable", KEY)]}
-DELETED = {"expected_changes": frozenset({(NoteAction.REMOVED, KEY)})}
-
-
-def spending(days: int) -> Spending:
-    """What the ledger has of so many days."""
-    nothing = (MicroUsdc(0),) * days
-    return Spending(Hour(NOW.date(), 11), MicroUsdc(0), nothing, nothing)
+UNREAD = {"since": {Fingerprint("main", "vm_unreadable", "0x00ab"): NOW - DAY}}
+DELETED = {"expected_changes": frozenset({(NoteAction.REMOVED, "0x00ab")})}
+WEEK = 7 * DAY
+NEW, BACK = [False], [True]
 
 
 @pytest.mark.parametrize(
-    ("before", "more", "found"),
+    ("created", "watched", "more", "returned"),
     [
-        (OLD, {}, True),
-        (YOUNG, {}, False),
-        ({}, {}, False),
-        ({}, {"spending": spending(8)}, True),
-        ({}, {"spending": spending(7)}, False),
-        (OLD, UNREAD, False),
-        (OLD, DELETED, False),
-        (OLD, {"last_good_at": None}, False),
+        (2 * DAY, 3 * DAY, {}, NEW),
+        (2 * DAY, DAY, {}, []),
+        (6 * DAY, 90 * DAY, {}, NEW),
+        (WEEK, 90 * DAY, {}, BACK),
+        (90 * DAY, 100 * DAY, {}, BACK),
+        (90 * DAY, WEEK, {}, BACK),
+        (90 * DAY, 6 * DAY, {}, []),
+        (90 * DAY, 100 * DAY, UNREAD, []),
+        (2 * DAY, 3 * DAY, UNREAD, NEW),
+        (90 * DAY, 100 * DAY, DELETED, []),
+        (90 * DAY, 100 * DAY, {"last_good_at": None}, []),
+        (90 * DAY, None, {}, []),
     ],
 )
-def test_a_vm_that_returns(
+def test_a_vm_that_is_older_than_the_last_poll(
     web: Vm,
     see: See,
-    before: dict[str, KnownVm],
+    created: timedelta,
+    watched: timedelta | None,
     more: dict[str, object],
-    found: bool,  # noqa: FBT001 - a column of the table
+    returned: list[bool],
 ) -> None:
-    """It was forgotten, if the account has been watched for long; else it may have been left out."""
-    vm = replace(web, created_at=NOW - 90 * DAY)
-    findings = judge(see(vm, before=before, **(POLLED | more)), SETTINGS).findings
-    assert [True] * found == [each.facts.returned for each in findings]
+    """See the table of the rule."""
+    vm = replace(web, created_at=NOW - created)
+    begun = {"begun_at": None if watched is None else NOW - watched}
+    findings = judge(see(vm, before={}, **(POLLED | begun | more)), SETTINGS).findings
+    assert returned == [each.facts.returned for each in findings]
 
 
 def test_a_new_vm_that_could_not_be_read(web: Vm, see: See) -> None:
     """It is new still; one that our own command deleted is not."""
     vm = replace(web, created_at=NOW)
-    (new,) = judge(see(vm, before=OLD, **POLLED, **UNREAD), SETTINGS).findings
+    (new,) = judge(see(vm, before={}, **POLLED, **UNREAD), SETTINGS).findings
     assert not new.facts.returned
-    assert [] == judge(see(vm, before=OLD, **POLLED, **DELETED), SETTINGS).findings
+    assert [] == judge(see(vm, before={}, **POLLED, **DELETED), SETTINGS).findings
 
 
 def test_the_facts_of_a_new_vm(web: Vm, see: See) -> None:
