@@ -220,7 +220,7 @@ class Rule:
     A finding says more than those of the rules that it `mutes` about the same subject, as long as it
     fires no later: it is `at_once`, has lasted for its `for`, or has no longer a `for` than theirs.
     They are as if unknown, so that what was notified before still resolves. If one of them is more
-    severe, it takes over that severity.
+    severe, it takes over that severity once that one would fire.
     """
 
     name: str

@@ -187,6 +187,19 @@ def test_who_hears_of_a_balance_that_falls(
     assert pager == account.told(CRITICAL)
 
 
+def test_a_severity_that_is_taken_over_waits(watch: Callable[..., Account]) -> None:
+    """Who hears critical alerts alone hears when `account_low` has lasted for its own `for`."""
+    low: dict[str, object] = {"for": "6h", "severity": "critical"}
+    account = watch(account_low=low)
+    balances = [30 * P] * 3 + [5 * P // 2] * 7
+    draining(account, balances)
+    rule = "funds_exhausted_soon"
+    assert [] == account.told(CRITICAL)
+    assert (rule, "first") in account.told()
+    draining(account := watch(account_low=low), [*balances, *[5 * P // 2] * 7])
+    assert [(rule, "first")] == account.told(CRITICAL)
+
+
 def test_a_balance_about_a_threshold(watch: Callable[..., Account]) -> None:
     """It is told once, whatever its severity meanwhile, and its end once."""
     account = watch()
