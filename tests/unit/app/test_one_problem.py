@@ -157,19 +157,19 @@ def draining(account: Account, balances: Iterable[int]) -> None:
 @pytest.mark.parametrize(
     ("rules", "ops", "pager"),
     [
-        ({}, [("funds_exhausted_soon", "first")], [("funds_exhausted_soon", "first")]),
+        ({}, [("funds_exhausted_soon", "first")], []),
         (
-            {"account_low": {"severity": "warning"}},
+            {"account_low": {"severity": "critical"}},
             [("funds_exhausted_soon", "first")],
-            [],
+            [("funds_exhausted_soon", "first")],
         ),
         (
-            {"account_low": {"min_days": 10}},
+            {"account_low": {"min_days": 10, "severity": "critical"}},
             [("account_low", "first"), ("account_low", "worse"), ("funds_exhausted_soon", "first")],
             [("account_low", "first"), ("account_low", "worse"), ("funds_exhausted_soon", "first")],
         ),
         (
-            {"funds_exhausted_soon": {"warn": "10d"}},
+            {"funds_exhausted_soon": {"warn": "10d"}, "account_low": {"severity": "critical"}},
             [("funds_exhausted_soon", "first"), ("funds_exhausted_soon", "worse")],
             [("funds_exhausted_soon", "first")],
         ),
@@ -202,7 +202,7 @@ def test_a_severity_that_is_taken_over_waits(watch: Callable[..., Account]) -> N
 
 def test_a_balance_about_a_threshold(watch: Callable[..., Account]) -> None:
     """It is told once, whatever its severity meanwhile, and its end once."""
-    account = watch()
+    account = watch(account_low={"severity": "critical"})
     draining(account, [5 * P // 2] * 3 + [7 * P // 2, 5 * P // 2] * 4 + [9 * P] * 3)
     rule = "funds_exhausted_soon"
     assert [(rule, "first"), (rule, "resolved")] == account.told(CRITICAL)
