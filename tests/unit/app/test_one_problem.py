@@ -17,6 +17,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.snapshot import build_snapshot
 from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.vm_appeared import VmAppeared
 from tests.unit.app.hearing import hear
 
 BOUNDARY = datetime(2026, 4, 17, 12, 0, tzinfo=UTC)
@@ -254,6 +255,20 @@ def test_a_vm_that_returns_after_it_was_forgotten(watch: Callable[..., Account])
     money = {"vm_unreadable"}
     told = [each for each in account.told() if each[0] not in money]
     assert [("vm_vanished", "first"), ("vm_appeared", "first")] == told
+
+
+@pytest.mark.parametrize("created", [-90 * DAY, HOUR])
+def test_a_vm_that_is_forgotten_sooner(watch: Callable[..., Account], created: timedelta) -> None:
+    """With a shorter `forget_after` it is back sooner, and not new: whenever it was created."""
+    account = watch(vm_vanished={"forget_after": "1d"})
+    mine = vm(0, next_billing_at=None, created_at=BOUNDARY + created)
+    other = replace(mine, id="0xb", created_at=BOUNDARY - 90 * DAY)
+    for hours in range(4 * 24):
+        account.poll(BOUNDARY + hours * HOUR, other, *([mine] if 1 < hours < 4 else []))
+    assert "0xa" not in account.state.known
+    account.poll(BOUNDARY + 4 * DAY, other, mine)
+    facts = [each.facts for each in account.state.alerts.values()]
+    assert [True] == [each.returned for each in facts if isinstance(each, VmAppeared)]
 
 
 def test_a_deleted_vm_in_a_list_that_lags_behind(watch: Callable[..., Account]) -> None:
