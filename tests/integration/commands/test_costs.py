@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -57,6 +58,7 @@ def config(tmp_path: Path) -> Path:
             last_poll_at=NOW,
             last_good_at=NOW,
             balance=MicroUsdc(12_500_000),
+            begun_at=datetime(2025, 5, 30, tzinfo=UTC),
         ),
         booking=Booking(entries),
     )
@@ -224,6 +226,14 @@ def test_a_poll_while_it_prints() -> None:
     text = "\n".join(forecast_lines(MONTH, NOW - timedelta(seconds=2)))
     assert "as in the last poll, " in text
     assert ", just now\n" in text + "\n"
+
+
+def test_lists_that_are_not_complete() -> None:
+    """The forecast names the accounts, and says "at least"."""
+    forecast = replace(MONTH, incomplete=("main", "\x1b[31mdev"))
+    first, *_, last = forecast_lines(forecast, NOW)
+    assert first.startswith("by the end of 2026-04: at least 0.000000 USDC")
+    assert last.endswith("the last poll did not see all of it: main, dev")
 
 
 def test_a_ledger_of_nothing(tmp_path: Path, run: Run) -> None:
