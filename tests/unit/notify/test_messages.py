@@ -555,6 +555,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "budget_worse": message(budgeted(100_000_000), reason=Reason.WORSE),
         "budget_exceeded": message(budgeted(130_000_001), reason=Reason.WORSE),
         "budget_forecast": message(COMING),
+        "budget_forecast_least": message(
+            replace(COMING, facts=replace(COMING.facts, is_least=True))
+        ),
         "budget_forecast_late": message(budgeted(130_000_001, BudgetForecast)),
         "budget_both": message(HALF, replace(COMING, fingerprint=HALF.fingerprint)),
         "budget_resolved": message(ended(HALF), ended(COMING)),
