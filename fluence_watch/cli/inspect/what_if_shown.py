@@ -17,7 +17,7 @@ from fluence_watch.cli.common.output import (
     print_rows,
 )
 from fluence_watch.model.billing import Billing
-from fluence_watch.model.money import MicroUsdc, in_usdc, micro_from_decimal, plain, to_pay, usdc
+from fluence_watch.model.money import MicroUsdc, in_usdc, plain, to_pay, usdc
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.text import inert
 from fluence_watch.model.what_if import Add, Remove, Step, price_of
@@ -72,10 +72,11 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """An account with and without all steps."""
+    """An account with and without all steps. `overdrawn` is what its balance lacks then, in micro-USDC."""
 
     without: AccountOverview
     changed: AccountOverview
+    overdrawn: MicroUsdc
 
     def fields(self) -> dict[str, object]:
         """The outlook as an object of JSON."""
@@ -184,10 +185,9 @@ def _money(effect: Effect) -> Iterator[str]:
 
 def _overdrawn(outlooks: Iterable[Outlook]) -> Iterator[str]:
     for each in outlooks:
-        before, after = each.without.balance, each.changed.balance
-        if before is not None and after is not None and after < 0 <= before:
-            missing = to_pay(micro_from_decimal(f"{-after:f}"))
-            yield f"{inert(each.without.account)}: the balance does not pay for this: {missing} are missing"
+        if each.overdrawn:
+            name, missing = inert(each.without.account), to_pay(each.overdrawn)
+            yield f"{name}: the balance does not pay for this: {missing} are missing"
 
 
 def _assumptions(effects: Iterable[Effect]) -> Iterator[str]:
