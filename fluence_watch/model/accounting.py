@@ -179,7 +179,8 @@ def _created_at(seen: Seen, key: str) -> datetime | None:
 class Settlement:
     """What the API charged on a day, by the key of the thing: it replaces what was estimated.
 
-    The list may not be whole at first. Once it is `final`, what is not in it was not charged.
+    The list may not be whole at first. Once it is `final`, what is not in it was not charged. A day
+    whose list is empty has no settlement: it stays estimated, for the list may yet be to come.
     """
 
     day: date
