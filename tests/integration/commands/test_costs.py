@@ -212,7 +212,7 @@ def test_balances(config: Path, run: Run) -> None:
     ran = run("costs", "--config", config, "--since", "2025-06-01", "--by", "day")
     head, _, *lines = ran.out.splitlines()
     assert head.rstrip().endswith("BALANCE")
-    assert [("2025-06-29", "-"), ("2025-06-30", "-"), (f"{NOW.date()}", "12.50")] == [
+    assert [("2025-06-29", "unknown"), ("2025-06-30", "unknown"), (f"{NOW.date()}", "12.50")] == [
         (line.split()[0], line.split()[-1]) for line in lines[:3]
     ]
     ran = run("costs", "--config", config, "--by", "day", "-o", "json")
