@@ -57,8 +57,8 @@ class Effect:
     """What a step does to an account: the snapshot `after` it, and the names of what it changes.
 
     `moved` goes to the balance, or is taken from it if negative; `None` is unknown. `stays` is what
-    disks and addresses of removed VMs go on to cost a day. Both are micro-USDC. So many of what it
-    removes were `never_deployed`: an earlier step added them.
+    disks and addresses of removed VMs go on to cost a day. Both are micro-USDC. Of what it removes,
+    `never_deployed` is how many things an earlier step added.
     """
 
     step: Step
