@@ -141,6 +141,7 @@ def decide(
         costs=books.costs,
         last_good_at=before.last_good_at,
         begun_at=before.begun_at,
+        forget_after=policy.presence.forget_after,
         spending=spending,
     )
     verdict = evaluate(situation, policy.rules)

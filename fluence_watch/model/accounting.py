@@ -20,8 +20,8 @@ from fluence_watch.model.ledger import (
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Snapshot
 
-_LATE = timedelta(hours=1)  # so much later a list may show what is new
-_AHEAD = timedelta(hours=1)  # what was counted so far ahead, a wrong clock counted
+_LISTED_LATE = timedelta(hours=1)  # so much later a list may show what is new
+_AHEAD = timedelta(hours=1)  # what is counted for longer than this is of a clock that was ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,16 @@ def _gpus(before: Seen, snapshot: Snapshot) -> Iterator[Entry]:
 
 def _is_late(created_at: datetime | None, since: datetime | None, now: datetime) -> bool:
     """Whether the poll at `since` may have been the last one whose list did not have it."""
-    return created_at is not None and since is not None and since - _LATE <= created_at <= now
+    return (
+        created_at is not None and since is not None and since - _LISTED_LATE <= created_at <= now
+    )
 
 
 def _metered(before: Seen, after: Seen) -> tuple[list[Entry], datetime | None]:
-    """What metered things cost since they were last counted: each hour, and when anything changes."""
+    """What metered things cost since they were last counted: each hour, and when anything changes.
+
+    A clock that was more than an hour ahead counted what is still to come: that is taken back.
+    """
     counted, now = before.counted_at, after.at
     if counted is None or now is None:
         return [], now
@@ -164,7 +169,7 @@ def _new_since(before: Seen, after: Seen, key: str) -> datetime | None:
     if created is None or since is None:
         return None
     was_known = key in before.known or key in before.resources or key in before.removed
-    return created if created > (since if was_known else since - _LATE) else None
+    return created if created > (since if was_known else since - _LISTED_LATE) else None
 
 
 def _is_due(counted: datetime, now: datetime, *, changed: bool) -> bool:
@@ -188,7 +193,8 @@ def _created_at(seen: Seen, key: str) -> datetime | None:
 class Settlement:
     """What the API charged on a day, by the key of the thing: it replaces what was estimated.
 
-    The list may not be whole at first. Once it is `final`, what is not in it was not charged.
+    The list may not be whole at first. Once it is `final`, what is not in it was not charged. A day
+    whose list is empty has no settlement: it stays estimated, for the list may yet be to come.
     """
 
     day: date

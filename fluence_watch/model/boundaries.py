@@ -19,7 +19,7 @@ from fluence_watch.model.vm import OUT_OF_FUNDS, Status
 GRACE = timedelta(minutes=15)
 """How long after a boundary the top-up may come."""
 
-MOST = 10_000
+MOST_BOUNDARIES = 10_000
 """More boundaries than this cannot have passed between two polls."""
 
 _TOLERANCE = timedelta(minutes=1)
@@ -140,7 +140,7 @@ def passed(
     due = (now + tolerance - first) // period + 1
     moved = due if following is None else (following + tolerance - first) // period
     count = min(moved, due)
-    return count if 0 < count <= MOST else 0
+    return count if 0 < count <= MOST_BOUNDARIES else 0
 
 
 def first_boundaries(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:

@@ -159,7 +159,8 @@ class Ahead:
     """What comes until the next digest at `until`, and how long the money lasts.
 
     `charges` cost `amount`; `unpriced` of them have an unknown price. Of `undated` prepaid things the
-    next charge is unknown. `metered` is what is paid by the second meanwhile. `funded` has the soonest first, of what can run out.
+    next charge is unknown. `metered` is what is paid by the second meanwhile. `funded` has the soonest
+    first, of what can run out.
     """
 
     until: datetime

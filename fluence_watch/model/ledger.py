@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from fluence_watch.model.billing import HOURS, METERED, Billing
-from fluence_watch.model.boundaries import MOST, Reserved, passed
+from fluence_watch.model.boundaries import MOST_BOUNDARIES, Reserved, passed
 from fluence_watch.model.charge import id_in
 from fluence_watch.model.duration import by_day, hour_of
 from fluence_watch.model.money import MicroUsdc
@@ -220,7 +220,7 @@ def _boundaries_since(
     if following is None:
         return ()
     latest = following - max(1, -((now - following) // billing.period)) * billing.period
-    count = min(max(0, (latest - begun) // billing.period + 1), MOST)
+    count = min(max(0, (latest - begun) // billing.period + 1), MOST_BOUNDARIES)
     return [latest - index * billing.period for index in reversed(range(count))]
 
 

@@ -73,11 +73,8 @@ def _facts(situation: Situation, fingerprint: Fingerprint) -> Debt:
     since = situation.since.get(fingerprint)
     removal = removal_of(snapshot.balance, vms, rented, situation.now, since)
     counts = Counter(each.kind for each in rented)
-    unlisted, owed, runway = (
-        snapshot.unlisted,
-        unpaid(snapshot.balance),
-        runway_of(situation, Runway),
-    )
+    unlisted, owed = snapshot.unlisted, unpaid(snapshot.balance)
+    runway = runway_of(situation, Runway)
     assert runway
     return Debt(
         owed=owed,

@@ -96,7 +96,8 @@ def show(
         listed = {"listed": missing is None, "missing_since": missing and missing.since}
         print_json(fields_of(target.view(now)) | more | listed | {"ledger": ledger})
         return
-    lines = [*_identity(target), *_money(target, now), *ledger_lines(ledger, now)]
+    interval = setup.settings.poll.interval
+    lines = [*_identity(target), *_money(target, now), *ledger_lines(ledger, now, interval)]
     if missing is None:
         facts(target.title, [*lines, *_ports(target.vm, expected)])
         return

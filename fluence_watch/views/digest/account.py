@@ -14,7 +14,7 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.month import Rented
 from fluence_watch.model.resource import Resource, ResourceRef
 from fluence_watch.model.vm import Vm
-from fluence_watch.views.rented import billing_of, rented_in
+from fluence_watch.views.rented import billing_of, is_whole, rented_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ class Account:
         """Whether an alert of one of these rules fires for the VM."""
         alerts = (self.state.alerts.get(Fingerprint(self.name, rule, vm.key)) for rule in rules)
         return any(alert and alert.state is State.FIRING for alert in alerts)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its last successful poll saw everything that is metered."""
+        return is_whole(self.state, self.billing)
 
     def rented(self, now: datetime) -> Rented | None:
         """What it rents; `None` without a successful poll in this month."""

@@ -1,6 +1,7 @@
 """What comes until the next digest, and how long the money lasts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ def ahead_of(accounts: Sequence[Account], now: datetime, until: datetime) -> Ahe
         unpriced=sum(each.number for each in charges if each.price is None),
         amount=MicroUsdc(sum(each.number * (each.price or 0) for each in charges)),
         first=min((each.first for each in charges), default=None),
-        metered=Sum.of(each for account in accounts for each in _metered(account, now, until)),
+        metered=sum((_metered(each, now, until) for each in accounts), Sum()),
         failed=[each for account in accounts for each in _failed(account, now)],
         funded=sorted(_funded(accounts, now), key=lambda each: (each.until, each.of)),
         runways=sorted(_runways(accounts, now), key=lambda each: (each.until, each.account)),
@@ -77,11 +78,11 @@ def _undated(account: Account) -> int:
     return sum(thing.next_billing_at is None for thing in things)
 
 
-def _metered(account: Account, now: datetime, until: datetime) -> Iterator[MicroUsdc | None]:
-    """What each thing that is paid by the second costs meanwhile; `None` at an unknown price."""
-    for thing, billing in _paid(account):
-        if not billing.prepaid:
-            yield cost_until(thing, now, until, billing)
+def _metered(account: Account, now: datetime, until: datetime) -> Sum:
+    """What is paid by the second costs meanwhile."""
+    things = [(thing, billing) for thing, billing in _paid(account) if not billing.prepaid]
+    costs = Sum.of(cost_until(thing, now, until, billing) for thing, billing in things)
+    return replace(costs, is_unlisted=not account.is_whole)
 
 
 def _funded(accounts: Sequence[Account], now: datetime) -> Iterator[Funded]:
@@ -121,7 +122,7 @@ def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
 def _runways(accounts: Sequence[Account], now: datetime) -> Iterator[Runway]:
     for each in accounts:
         balance = each.state.balance
-        if balance is None:
+        if balance is None or not each.is_whole:
             continue
         until = account_funded_until(balance, each.vms, now, each.billing, each.resources)
         if until is not None and until != FOREVER:

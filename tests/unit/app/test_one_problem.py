@@ -17,6 +17,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.snapshot import build_snapshot
 from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.vm_appeared import VmAppeared
 from tests.unit.app.hearing import hear
 
 BOUNDARY = datetime(2026, 4, 17, 12, 0, tzinfo=UTC)
@@ -188,19 +189,19 @@ def draining(account: Account, balances: Iterable[int]) -> None:
 @pytest.mark.parametrize(
     ("rules", "ops", "pager"),
     [
-        ({}, [("funds_exhausted_soon", "first")], [("funds_exhausted_soon", "first")]),
+        ({}, [("funds_exhausted_soon", "first")], []),
         (
-            {"account_low": {"severity": "warning"}},
+            {"account_low": {"severity": "critical"}},
             [("funds_exhausted_soon", "first")],
-            [],
+            [("funds_exhausted_soon", "first")],
         ),
         (
-            {"account_low": {"min_days": 10}},
+            {"account_low": {"min_days": 10, "severity": "critical"}},
             [("account_low", "first"), ("account_low", "worse"), ("funds_exhausted_soon", "first")],
             [("account_low", "first"), ("account_low", "worse"), ("funds_exhausted_soon", "first")],
         ),
         (
-            {"funds_exhausted_soon": {"warn": "10d"}},
+            {"funds_exhausted_soon": {"warn": "10d"}, "account_low": {"severity": "critical"}},
             [("funds_exhausted_soon", "first"), ("funds_exhausted_soon", "worse")],
             [("funds_exhausted_soon", "first")],
         ),
@@ -218,9 +219,22 @@ def test_who_hears_of_a_balance_that_falls(
     assert pager == account.told(CRITICAL)
 
 
+def test_a_severity_that_is_taken_over_waits(watch: Callable[..., Account]) -> None:
+    """Who hears critical alerts alone hears when `account_low` has lasted for its own `for`."""
+    low: dict[str, object] = {"for": "6h", "severity": "critical"}
+    account = watch(account_low=low)
+    balances = [30 * P] * 3 + [5 * P // 2] * 7
+    draining(account, balances)
+    rule = "funds_exhausted_soon"
+    assert [] == account.told(CRITICAL)
+    assert (rule, "first") in account.told()
+    draining(account := watch(account_low=low), [*balances, *[5 * P // 2] * 7])
+    assert [(rule, "first")] == account.told(CRITICAL)
+
+
 def test_a_balance_about_a_threshold(watch: Callable[..., Account]) -> None:
     """It is told once, whatever its severity meanwhile, and its end once."""
-    account = watch()
+    account = watch(account_low={"severity": "critical"})
     draining(account, [5 * P // 2] * 3 + [7 * P // 2, 5 * P // 2] * 4 + [9 * P] * 3)
     rule = "funds_exhausted_soon"
     assert [(rule, "first"), (rule, "resolved")] == account.told(CRITICAL)
@@ -272,6 +286,20 @@ def test_a_vm_that_returns_after_it_was_forgotten(watch: Callable[..., Account])
     money = {"vm_unreadable"}
     told = [each for each in account.told() if each[0] not in money]
     assert [("vm_vanished", "first"), ("vm_appeared", "first")] == told
+
+
+@pytest.mark.parametrize("created", [-90 * DAY, HOUR])
+def test_a_vm_that_is_forgotten_sooner(watch: Callable[..., Account], created: timedelta) -> None:
+    """With a shorter `forget_after` it is back sooner, and not new: whenever it was created."""
+    account = watch(vm_vanished={"forget_after": "1d"})
+    mine = vm(0, next_billing_at=None, created_at=BOUNDARY + created)
+    other = replace(mine, id="0xb", created_at=BOUNDARY - 90 * DAY)
+    for hours in range(4 * 24):
+        account.poll(BOUNDARY + hours * HOUR, other, *([mine] if 1 < hours < 4 else []))
+    assert "0xa" not in account.state.known
+    account.poll(BOUNDARY + 4 * DAY, other, mine)
+    facts = [each.facts for each in account.state.alerts.values()]
+    assert [True] == [each.returned for each in facts if isinstance(each, VmAppeared)]
 
 
 def test_a_deleted_vm_in_a_list_that_lags_behind(watch: Callable[..., Account]) -> None:

@@ -73,6 +73,7 @@ def budgets() -> Digest:
     states = [
         state("all", 1_234_000, Sum(MicroUsdc(500_000))),
         state("even", 1_000_000, None),
+        state("hidden", 900_000, Sum(MicroUsdc(50_000), is_unlisted=True)),
         state("team", 734_000, Sum(MicroUsdc(500_000))),
         state("ci", 500_000, Sum(MicroUsdc(100_000), 2)),
         state("lab", 0, Sum()),

@@ -1,16 +1,18 @@
 """What a digest says of what comes: charges, top-ups, the ends of funds, and savings."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from fluence_watch.model.boundaries import Boundaries
+from fluence_watch.model.budget import Budget, Tally
 from fluence_watch.model.digest import Why
 from fluence_watch.model.finding import Fingerprint, VmRef
 from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.vm import Status
 from fluence_watch.rules.overpriced import Overpriced
+from fluence_watch.views.digest.budgets import budgeted
 from tests.digest_parts import (
     DAY,
     HOUR,
@@ -21,6 +23,7 @@ from tests.digest_parts import (
     alert,
     digest,
     disk,
+    ledger,
     vm,
 )
 
@@ -43,6 +46,22 @@ def test_what_is_paid_by_the_second() -> None:
     assert ahead
     assert (0, Sum(MicroUsdc(24 * 11_000))) == (ahead.charges, ahead.metered)
     assert [("main", NOW + DAY)] == [tuple(each) for each in ahead.runways]
+
+
+@pytest.mark.parametrize("whole_at", [None, NOW - HOUR])
+def test_what_may_be_more_than_is_listed(whole_at: datetime | None) -> None:
+    """Disks that the key may not list cost money too: sums are the least, and no end is known."""
+    poor = account(disk(), counted_at=NOW, balance=MicroUsdc(24_000), whole_at=whole_at)
+    budget = Budget("all", MicroUsdc(1), thresholds=())
+    found = digest(poor, of=ledger({"disk:d": 1}))
+    (state,) = budgeted({budget: Tally(MicroUsdc(0))}, [poor], (), (), NOW).states
+
+    assert found.ahead
+    assert found.spent
+    assert found.spent.forecast
+    assert {True} == {each.is_unlisted for each in (found.ahead.metered, found.spent.forecast)}
+    assert [] == found.ahead.runways
+    assert (None, True) == (state.forecast, bool(state.comes_to and state.comes_to.amount))
 
 
 def test_what_is_not_known_of_what_is_due() -> None:
