@@ -41,7 +41,8 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
         moved(vm, EntryKind.CHARGE, 298_160, NOW, Certainty.EXACT),
         moved(vm, EntryKind.TOP_UP, 298_160, NOW, Certainty.SPREAD),
     ]
-    state = AccountState(known, last_poll_at=NOW, last_good_at=NOW)
+    polled_at = datetime.now(UTC)  # the module may have been imported long ago
+    state = AccountState(known, last_poll_at=polled_at, last_good_at=polled_at)
     with Store.open("sqlite:///fluence-watch.db") as store:
         change = Change.between(AccountState(), state, booking=Booking(entries))
         store.commit("main", change, version=0)
@@ -61,7 +62,7 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
         answer["total"], answer["estimated"], answer["entries"][0]["kind"],
     )  # fmt: skip
     assert "last poll" not in shown
-    assert answer["as_of"] == NOW.isoformat().replace("+00:00", "Z")
+    assert answer["as_of"] == polled_at.isoformat().replace("+00:00", "Z")
     assert "unknown: no watcher on this machine has seen it" in run("vm", "show", second.id).out
     assert json.loads(run("vm", "show", second.id, "-o", "json").out)["ledger"] is None
 
