@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from fluence_watch.model.billing import EPOCHS, Billing
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
 
@@ -109,6 +109,13 @@ def lacking_for_month(
     if cost is None or thing.reserved is None:
         return None
     return MicroUsdc(max(0, cost - max(thing.reserved, 0)))
+
+
+def lacking_together(
+    things: Iterable[Vm | Resource], now: datetime, billing: Billing = EPOCHS
+) -> Sum:
+    """What their reserves lack together to pay the charges of the next 30 days."""
+    return Sum.of(lacking_for_month(each, now, billing) for each in things)
 
 
 def dry_at(balance: MicroUsdc, burn: MicroUsdc, now: datetime) -> datetime:
