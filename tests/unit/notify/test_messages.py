@@ -589,6 +589,7 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "debt_of_deleted": message(
             indebted(burn_per_day=0, vms=0, public_ips=0, disks=0, to_add=4_500_000)
         ),
+        "debt_of_missing": message(indebted(gpus=1, missing=2)),
         "debt_resolved": message(ended(indebted())),
         "events_resolved": message(
             *map(ended, [moved(), PRICES[0], KEYS[0], MISCOUNTED[0], APPEARED[0]])
