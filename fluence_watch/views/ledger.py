@@ -29,7 +29,7 @@ class LedgerView:
 
     It is as of the last successful poll, at `as_of`: what was charged later is unknown, so today is
     unknown if that poll was on a day before. `estimated` is the part of the total that is computed
-    from the price and the time. `entries` are the latest, the last one first; metered things have none.
+    from the price and the time, and `counted_until` then. `entries` are the latest, the last one first; metered things have none.
     """
 
     as_of: datetime | None
@@ -39,6 +39,7 @@ class LedgerView:
     total: Decimal | None
     estimated: Decimal | None
     entries: tuple[EntryView, ...]
+    counted_until: datetime | None = None
 
 
 def ledger_view(
@@ -48,6 +49,7 @@ def ledger_view(
     since: datetime,
     as_of: datetime | None,
     now: datetime,
+    counted_until: datetime | None = None,
 ) -> LedgerView:
     """The ledger of a thing that is watched `since` then, from all its costs and entries."""
 
@@ -65,4 +67,5 @@ def ledger_view(
         total=in_usdc(total(costs)) if as_of else None,
         estimated=in_usdc(total(c for c in costs if c.certainty is Certainty.ESTIMATED)),
         entries=tuple(EntryView(e.at, e.kind, in_usdc(e.amount), e.certainty) for e in latest),
+        counted_until=counted_until,
     )

@@ -85,6 +85,21 @@ def test_a_month_beside_the_one_before(config: Path, run: Run) -> None:
     assert "by the end of" not in ran.out
 
 
+def test_until_when_metered_things_are_counted(tmp_path: Path, run: Run) -> None:
+    """Where that is not now: what was charged since is not in the sums of today."""
+    path, counted = tmp_path / "config.toml", NOW.replace(microsecond=0)
+    text = '[store]\nurl = "sqlite:///{}"\n[[accounts]]\nname = "main"\napi_key = "k"\n'
+    path.write_text(text.format(tmp_path / "store.db"), "utf-8")
+    state = AccountState(last_poll_at=NOW, last_good_at=NOW, counted_at=counted, begun_at=NOW)
+    with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as opened:
+        opened.commit("main", Change.between(AccountState(), state), version=0)
+    told = f"metered: counted until {counted:%H:%M} UTC"
+    assert told in run("costs", "--config", path).out
+    answer = json.loads(run("costs", "--config", path, "-o", "json").out)
+    assert counted == datetime.fromisoformat(answer["counted_until"])
+    assert told not in run("costs", "--config", path, "--until", "2025-06-30").out
+
+
 def test_json_and_csv(config: Path, run: Run) -> None:
     """The same for programs."""
     days = ("--since", "2025-05-01", "--until", "2025-06-30")

@@ -37,7 +37,7 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
         moved(vm, EntryKind.CHARGE, 298_160, NOW, Certainty.EXACT),
         moved(vm, EntryKind.TOP_UP, 298_160, NOW, Certainty.SPREAD),
     ]
-    state = AccountState(known, last_poll_at=NOW, last_good_at=NOW)
+    state = AccountState(known, last_poll_at=NOW, last_good_at=NOW, counted_at=NOW - DAY)
     with Store.open("sqlite:///fluence-watch.db") as store:
         change = Change.between(AccountState(), state, booking=Booking(entries))
         store.commit("main", change, version=0)
@@ -47,6 +47,7 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
     assert ("0.298160 USDC", "0.298160 USDC", "0.598160 USDC") == tuple(
         shown[f"charged {when}"] for when in ("today", "this month", "in all")
     )
+    assert shown["metered"].startswith(f"counted until {NOW - DAY:%Y-%m-%d}")
     names = [line[0] for line in lines]
     begin = names.index("watched since") + 1
     assert ["top-up", "charge", "charge", "spent before"] == names[begin : begin + 4]
