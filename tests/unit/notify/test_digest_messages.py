@@ -213,5 +213,11 @@ def test_each_rule_that_fires_has_a_line() -> None:
     assert "just now" not in body
 
 
+def test_a_day_on_which_several_ledgers_begin_is_named_once() -> None:
+    of = {"main": SLOT.period.last, "staging": SLOT.period.last, "lab": SLOT.at.date()}
+    body = shown(fleet(6, accounts=3, **of), BodyFormat.TEXT).body
+    assert "The ledger begins 2026-04-13 for lab, 2026-04-12 for main and staging, so" in body
+
+
 def test_a_title_says_what_matters() -> None:
     assert "[DIGEST] 0.897480 USDC spent · main" == shown(CASES["one"], BodyFormat.TEXT).title
