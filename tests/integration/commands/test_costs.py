@@ -100,6 +100,22 @@ def test_until_when_metered_things_are_counted(tmp_path: Path, run: Run) -> None
     assert told not in run("costs", "--config", path, "--until", "2025-06-30").out
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--since", "2026-13-01"), "'2026-13-01' is not a day: write a day such as 2026-11-29"),
+        (("--until", "20260101"), "'20260101' is not a day"),
+        (("--account", "main", "--account", "b"), "'--account': it is given twice, and takes one value"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_meant(
+    config: Path, run: Run, options: tuple[str, ...], told: str
+) -> None:
+    """Each is an error in plain words; nothing is chosen silently."""
+    ran = run("costs", "--config", config, *options)
+    assert (2, True) == (ran.code, told in " ".join(ran.err.replace("│", " ").split()))
+
+
 def test_json_and_csv(config: Path, run: Run) -> None:
     """The same for programs."""
     days = ("--since", "2025-05-01", "--until", "2025-06-30")
