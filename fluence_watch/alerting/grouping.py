@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.matching import Route
@@ -143,7 +143,18 @@ def compose(
     return Message(receiver, account, tuple(kept), counts)
 
 
-def in_full(items: Sequence[Item], limit: int) -> list[Item]:
+class Named(Protocol):
+    """Something of an alert."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The alert."""
+
+
+N = TypeVar("N", bound=Named)
+
+
+def in_full(items: Sequence[N], limit: int) -> list[N]:
     """The items to list in full, at most `limit`, in order: one of each rule, then the worst."""
     first_of_rule = {item.fingerprint.rule: at for at, item in reversed([*enumerate(items)])}
     first = sorted(first_of_rule.values())[:limit]

@@ -55,7 +55,7 @@ def decide_watcher(
         {},
         {},
         since={key: alert.active_at for key, alert in before.alerts.items()},
-        firing=frozenset(k for k, each in before.alerts.items() if each.state is State.FIRING),
+        firing={k: a.facts for k, a in before.alerts.items() if a.state is State.FIRING},
         receivers=receivers,
         refused=refused,
         budgets=budgets,

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from fluence_watch.model.bill import Things, listed
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import Charge
-from fluence_watch.model.duration import hour_of
+from fluence_watch.model.duration import hour_of, part_of_hour
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources
 from fluence_watch.model.ledger import (
@@ -19,6 +19,9 @@ from fluence_watch.model.ledger import (
 )
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Snapshot
+
+COUNTED_EACH = 10
+"""What is metered is counted by the first poll of each so many minutes of the clock."""
 
 _LISTED_LATE = timedelta(hours=1)  # so much later a list may show what is new
 _AHEAD = timedelta(hours=1)  # what is counted for longer than this is of a clock that was ahead
@@ -112,7 +115,7 @@ def _is_late(created_at: datetime | None, since: datetime | None, now: datetime)
 
 
 def _metered(before: Seen, after: Seen) -> tuple[list[Entry], datetime | None]:
-    """What metered things cost since they were last counted: each hour, and when anything changes.
+    """What metered things cost since they were last counted: each ten minutes, and when anything changes.
 
     A clock that was more than an hour ahead counted what is still to come: that is taken back.
     """
@@ -173,7 +176,9 @@ def _new_since(before: Seen, after: Seen, key: str) -> datetime | None:
 
 
 def _is_due(counted: datetime, now: datetime, *, changed: bool) -> bool:
-    return now > counted and (changed or hour_of(counted) != hour_of(now))
+    if now <= counted:
+        return False
+    return changed or part_of_hour(counted, COUNTED_EACH) != part_of_hour(now, COUNTED_EACH)
 
 
 def is_metered(counted_at: datetime | None, polled_at: datetime | None) -> bool:

@@ -16,9 +16,9 @@ EPOCH = timedelta(hours=24)
 class EpochBilling:
     """Prepaid by whole epochs. Each is charged at its start, from a reserve.
 
-    `period` is the length of an epoch.
-    Only the simulator has epochs of other lengths than a day. It shortens them without lowering
-    prices. The cost of a day or a month must not depend on that, so a price is always for a day.
+    `period` is the length of an epoch, and each one costs the price: with epochs of 3 minutes a day costs
+    480 prices. Only the simulator has epochs of other lengths than a day. It shortens them without lowering
+    prices; what the market asks is for a day (`price_is_for`), whatever the epoch.
     """
 
     period: timedelta = EPOCH

@@ -146,6 +146,15 @@ class Runway(NamedTuple):
     until: datetime
 
 
+class Owed(NamedTuple):
+    """What an account owes, and when unpaid things are removed at the latest, if any are left."""
+
+    account: str
+    amount: MicroUsdc
+    vms_at: datetime | None
+    disks_at: datetime | None
+
+
 class FailedTopUp(NamedTuple):
     """A VM whose reserve was not refilled after a charge, and does not pay the next one."""
 
@@ -158,9 +167,9 @@ class FailedTopUp(NamedTuple):
 class Ahead:
     """What comes until the next digest at `until`, and how long the money lasts.
 
-    `charges` cost `amount`; `unpriced` of them have an unknown price. Of `undated` prepaid things the
-    next charge is unknown. `metered` is what is paid by the second meanwhile. `funded` has the soonest
-    first, of what can run out.
+    `charges` cost `amount`, without those of VMs that have `failed`; `unpriced` of them have an unknown
+    price. Of `undated` prepaid things the next charge is unknown. `metered` is what is paid by the
+    second meanwhile. `funded` has the soonest first, of what can run out.
     """
 
     until: datetime
@@ -173,6 +182,7 @@ class Ahead:
     funded: Sequence[Funded]
     runways: Sequence[Runway]
     undated: int = 0
+    owed: Sequence[Owed] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,12 @@ def by_day(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetim
 
 def hour_of(at: datetime) -> datetime:
     """The beginning of its hour."""
-    return at.replace(minute=0, second=0, microsecond=0)
+    return part_of_hour(at, 60)
+
+
+def part_of_hour(at: datetime, minutes: int) -> datetime:
+    """The beginning of its part of the hour; each is so many minutes long."""
+    return at.replace(minute=at.minute // minutes * minutes, second=0, microsecond=0)
 
 
 def short(duration: timedelta) -> str:

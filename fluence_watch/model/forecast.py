@@ -37,13 +37,14 @@ class AccountForecast:
     """Sums over the VMs, disks and addresses of an account.
 
     `unknown` counts those whose charges to the end of the month are unknown.
-    `first_vm_out` is when the first VM runs out of money without a top-up.
+    `first_vm_out` is when the first VM runs out of money without a top-up, and `first_out` which it is.
     """
 
     first_vm_out: datetime | None
     burn_per_day: MicroUsdc
     to_month_end: MicroUsdc
     unknown: int
+    first_out: Vm | None = None
 
 
 def forecast(vm: Vm, now: datetime, billing: Billing = EPOCHS) -> VmForecast:
@@ -64,12 +65,15 @@ def account_forecast(
 ) -> AccountForecast:
     """What VMs, disks and addresses cost together, and when the first VM runs out of money."""
     ahead = month_ahead(Rented(vms, resources, billing), now)
-    ends = (funded_until(vm, billing) for vm in vms if vm.is_billed)
+    billed = ((funded_until(vm, billing), vm) for vm in vms if vm.is_billed)
+    ends = [(until, vm) for until, vm in billed if until is not None]
+    first = min(ends, key=lambda each: each[0], default=None)
     return AccountForecast(
-        first_vm_out=min((until for until in ends if until is not None), default=None),
+        first_vm_out=first[0] if first else None,
         burn_per_day=account_burn(vms, resources, billing),
         to_month_end=ahead.amount,
         unknown=ahead.unknown,
+        first_out=first[1] if first else None,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from fluence_watch.model.billing import EPOCHS, Billing
-from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
 
@@ -46,7 +46,7 @@ class Priced(Protocol):
 
     @property
     def price(self) -> MicroUsdc | None:
-        """The price for `Billing.price_is_for`, `None` if unknown."""
+        """The price of a `Billing.period`, `None` if unknown."""
 
     @property
     def is_billed(self) -> bool:
@@ -65,7 +65,7 @@ def unpriced(things: Iterable[Priced]) -> int:
 
 def burn_per_day(things: Iterable[Priced], billing: Billing = EPOCHS) -> MicroUsdc:
     """What they cost per day, if all are paid in the same way. Unknown prices are left out."""
-    return MicroUsdc(fleet_price(things) * (_DAY // billing.price_is_for))
+    return MicroUsdc(fleet_price(things) * (_DAY // _TICK) // (billing.period // _TICK))
 
 
 def account_burn(
@@ -94,10 +94,10 @@ def cost_until(
         return None
     if not billing.prepaid:
         ahead = max(end - now, timedelta(0)) // _TICK
-        return MicroUsdc(-(-thing.price * ahead // (billing.price_is_for // _TICK)))
+        return MicroUsdc(-(-thing.price * ahead // (billing.period // _TICK)))
     if thing.next_billing_at is None:
         return None
-    charges = -(-(end - thing.next_billing_at) // billing.price_is_for)
+    charges = -(-(end - thing.next_billing_at) // billing.period)
     return MicroUsdc(max(0, charges) * thing.price)
 
 
@@ -109,6 +109,13 @@ def lacking_for_month(
     if cost is None or thing.reserved is None:
         return None
     return MicroUsdc(max(0, cost - max(thing.reserved, 0)))
+
+
+def lacking_together(
+    things: Iterable[Vm | Resource], now: datetime, billing: Billing = EPOCHS
+) -> Sum:
+    """What their reserves lack together to pay the charges of the next 30 days."""
+    return Sum.of(lacking_for_month(each, now, billing) for each in things)
 
 
 def dry_at(balance: MicroUsdc, burn: MicroUsdc, now: datetime) -> datetime:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from fluence_watch.model.billing import EPOCHS, Billing
+from fluence_watch.model.billing import EPOCHS, Billing, EpochBilling
 from fluence_watch.model.charge import VM, words_of
 from fluence_watch.model.funding import DAYS_A_MONTH, burn_per_day
 from fluence_watch.model.money import EXACT, LARGEST, MicroUsdc
@@ -113,12 +113,17 @@ def going_price(
     here = asked.pop(place, None) if place else None
     best = min(asked, key=asked.__getitem__, default=None)
     return GoingPrice(
-        burn_per_day([thing], own),
+        price_a_day(thing, own),
         place,
         here,
         None if best is None else asked[best],
         best,
     )
+
+
+def price_a_day(thing: Vm | Resource, billing: Billing) -> MicroUsdc:
+    """What it costs a day at its price, as the market asks it: an epoch is a day, however short it is."""
+    return burn_per_day([thing], EPOCHS if isinstance(billing, EpochBilling) else billing)
 
 
 def place_of(market: Market, thing: Vm | Resource) -> str | None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from fluence_watch.alerting.grouping import in_full
 from fluence_watch.model.digest import AlertLine, DaySpend, Digest, Funded
 from fluence_watch.notify.fitting import of_body, of_title
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
@@ -66,6 +67,7 @@ def _values(digest: Digest, fmt: BodyFormat, now: datetime, limit: int) -> dict[
         "day_bars": _day_bars(digest) if has_charts else [],
         "funded_bars": _funded_bars(digest, now, limit) if has_charts else [],
         "worded": lambda lines: _worded(lines, fmt, now),
+        "in_full": in_full,
     }
 
 

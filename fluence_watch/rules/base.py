@@ -135,7 +135,7 @@ class Situation:
     `enabled` are the names of the rules that are evaluated; `evaluate` sets it.
 
     For the watcher itself (the account is `WATCHER`), only `since`, `firing`, `budgets`, `receivers`
-    and `refused` are set. `firing` are the alerts that fired after the previous look. `budgets` are
+    and `refused` are set. `firing` are the alerts that fired after the previous look, with their facts. `budgets` are
     `None` while the ledger cannot be read. `receivers` holds what waits for each configured receiver, `None` while it works.
     `refused` holds the alerts that a receiver refuses although it works.
     """
@@ -164,7 +164,7 @@ class Situation:
     forget_after: timedelta = timedelta(0)
     enabled: frozenset[str] = frozenset()
     spending: Spending | None = None
-    firing: frozenset[Fingerprint] = frozenset()
+    firing: Mapping[Fingerprint, object] = field(default_factory=dict)
     budgets: Sequence[BudgetState] | None = ()
 
     @property

@@ -10,6 +10,7 @@ month ends nothing, and begins nothing twice.
     at or above the limit        critical
     below the limit, and the month is going to cost more for `for`    the forecast's alert fires
     unreadable                   unknown
+    all of it is spent, as an alert says    the forecast's alert is gone, and none begins this month
     that of a month to come, or that is just over    unknown, as long as there is such a budget
     that of any other month      gone
 
@@ -18,7 +19,7 @@ unknown, or not above the limit any more, is no reason to.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydantic import Field
@@ -65,6 +66,7 @@ class BudgetSpent:
     `percent` is rounded down. `forecast` is what the month comes to, `None` if that is unknown; if it
     `is_least`, some of it is unknown, and it is at least so much.
     `reached_at` is when the limit is reached at the present burn, to the hour, if that is this month.
+    `was_exceeded` is whether all of it was spent at any time this month.
     """
 
     name: str
@@ -76,6 +78,7 @@ class BudgetSpent:
     ends_at: datetime
     reached_at: datetime | None = None
     is_least: bool = False
+    was_exceeded: bool = False
 
     @property
     def left(self) -> MicroUsdc:
@@ -132,14 +135,22 @@ def _findings(
     crossed = [each for each in budget.thresholds if is_crossed(each, spent, budget.limit)]
     exceeded = state.is_exceeded
     this = Fingerprint(WATCHER, NAME, subject, month)
-    if crossed or this in situation.firing:
+    was_exceeded = exceeded or _was_exceeded(situation.firing.get(this))
+    is_told = bool(crossed) or this in situation.firing
+    if is_told:
         severity = Severity.CRITICAL if exceeded else settings.severity
         step = max(crossed, default=0)
-        yield Finding(this, severity, _facts(BudgetSpent, state, now), at_once=True, step=step)
+        facts = replace(_facts(BudgetSpent, state, now), was_exceeded=was_exceeded)
+        yield Finding(this, severity, facts, at_once=True, step=step)
     ahead = Fingerprint(WATCHER, NAME, subject, f"{month}{_AHEAD}")
     is_due = budget.forecast and not exceeded and state.is_ahead
-    if is_due or ahead in situation.firing:
+    if (is_due or ahead in situation.firing) and not (is_told and was_exceeded):
         yield Finding(ahead, settings.severity, _facts(BudgetForecast, state, now))
+
+
+def _was_exceeded(facts: object) -> bool:
+    """Whether all was spent, as the alert that fires has it."""
+    return isinstance(facts, BudgetSpent) and facts.was_exceeded
 
 
 def is_crossed(threshold: int, spent: MicroUsdc, limit: MicroUsdc) -> bool:

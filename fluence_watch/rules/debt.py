@@ -14,11 +14,12 @@ from datetime import datetime
 
 from fluence_watch.model.debt import removal_of, unpaid
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
-from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, account_burn, unpriced
+from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.resource import Kind
+from fluence_watch.model.resource import GPUS, Kind
+from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situation
-from fluence_watch.rules.runway import Runway, runway_of
+from fluence_watch.rules.runway import Paid, Runway, paid_now, runway_of
 
 NAME = "debt"
 
@@ -34,8 +35,9 @@ class Debt:
     """What is owed and what everything costs per day, in micro-USDC, and what is removed when.
 
     A time is `None` if there is nothing to remove. A number is `None` if it is unknown. `uncounted` says
-    that the cost is not complete, so that everything may be removed earlier. GPU instances are prepaid.
-    `to_add` pays the debt and 30 days of all that is rented, GPU instances included.
+    that the cost is not complete, so that everything may be removed earlier.
+    Counted is what is charged now: what is listed and billed, GPU instances (`gpus`) included, and what is
+    `missing` from the lists and not lost yet. `to_add` pays the debt and 30 days of that.
     """
 
     owed: MicroUsdc
@@ -47,6 +49,8 @@ class Debt:
     disks: int | None
     uncounted: bool = False
     to_add: MicroUsdc | None = None
+    gpus: int = 0
+    missing: int = 0
 
 
 def judge(situation: Situation, settings: DebtSettings) -> Judgement:
@@ -68,8 +72,7 @@ def _facts(situation: Situation, fingerprint: Fingerprint) -> Debt:
     snapshot = situation.snapshot
     assert snapshot
     assert snapshot.balance
-    vms = [vm for vm in snapshot.vms.values() if vm.is_billed]
-    rented = [each for each in snapshot.resources.values() if each.is_billed and not each.is_gpu]
+    vms, rented = paid = paid_now(situation)
     since = situation.since.get(fingerprint)
     removal = removal_of(snapshot.balance, vms, rented, situation.now, since)
     counts = Counter(each.kind for each in rented)
@@ -78,17 +81,23 @@ def _facts(situation: Situation, fingerprint: Fingerprint) -> Debt:
     assert runway
     return Debt(
         owed=owed,
-        burn_per_day=account_burn(vms, rented, situation.billing),
+        burn_per_day=runway.burn_per_day,
         vms_at=None if removal.vms_at == FOREVER else removal.vms_at,
         disks_at=None if removal.disks_at == FOREVER else removal.disks_at,
         vms=len(vms),
         public_ips=None if Kind.PUBLIC_IP in unlisted else counts[Kind.PUBLIC_IP],
         disks=None if Kind.DISK in unlisted else counts[Kind.DISK],
-        uncounted=bool(unpriced(vms) + unpriced(rented))
-        or not unlisted.isdisjoint({Kind.DISK, Kind.PUBLIC_IP})
-        or not snapshot.complete,
+        uncounted=bool(runway.uncounted or unlisted) or not snapshot.complete,
         to_add=MicroUsdc(owed + DAYS_A_MONTH * runway.burn_per_day),
+        gpus=sum(counts[kind] for kind in GPUS),
+        missing=_missing(snapshot, paid),
     )
+
+
+def _missing(snapshot: Snapshot, paid: Paid) -> int:
+    """How much of it is in no list."""
+    absent = [vm for vm in paid.vms if vm.key not in snapshot.vms]
+    return len(absent) + sum(each.key not in snapshot.resources for each in paid.resources)
 
 
 def _deadline(facts: object) -> datetime | None:

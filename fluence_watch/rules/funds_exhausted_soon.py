@@ -33,7 +33,7 @@ from pydantic import Field
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.boundaries import GRACE
 from fluence_watch.model.finding import Absence, Finding, Fingerprint, Impact, Severity, VmRef, ref
-from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, funded_until, lacking_for_month
+from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, funded_until, lacking_together
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
@@ -224,8 +224,8 @@ def _to_add(situation: Situation, account: Runway | None, alone: Iterable[KnownV
     """What is missing for 30 days."""
     if account:
         return MicroUsdc(max(0, DAYS_A_MONTH * account.burn_per_day - account.balance))
-    lacks = (lacking_for_month(each.vm, situation.now, situation.billing) for each in alone)
-    return MicroUsdc(sum(each or 0 for each in lacks))
+    vms = (each.vm for each in alone)
+    return lacking_together(vms, situation.now, situation.billing).amount
 
 
 def _deadline(facts: object) -> datetime | None:

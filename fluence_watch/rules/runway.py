@@ -1,7 +1,7 @@
 """How long an account's balance pays for all that it rents. Shared by the rules about it.
 
 The burn is the daily cost of all VMs, disks, addresses and GPU instances.
-It includes missing VMs that are not lost yet, because they may still run.
+It includes what is missing and not lost yet, because that may still be charged.
 A short list therefore never makes the balance look sufficient.
 An unknown price makes the burn too low: the balance can be found low, but not sufficient.
 
@@ -9,17 +9,18 @@ VMs and resources without a price, unreadable VMs, and kinds of resources whose 
 are unknown. So are all VMs if the list is incomplete.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.debt import removal_of
 from fluence_watch.model.finding import Absence
 from fluence_watch.model.funding import FOREVER, account_burn, dry_at, unpriced
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import Situation
 
@@ -71,8 +72,7 @@ def runway_of(situation: Situation, kind: type[R]) -> R | None:
     snapshot = situation.snapshot
     if snapshot is None or snapshot.balance is None:
         return None
-    vms = [*snapshot.vms.values(), *_missing(situation)]
-    rented = snapshot.resources.values()
+    vms, rented = paid_now(situation)
     balance = snapshot.balance
     burn = account_burn(vms, rented, situation.billing)
     days = 10 * max(balance.balance, 0) // burn if burn else 0
@@ -85,21 +85,20 @@ def runway_of(situation: Situation, kind: type[R]) -> R | None:
         uncounted=unpriced(vms) + unpriced(rented) + len(snapshot.unread) + nameless,
         unlisted=tuple(sorted(each.words for each in snapshot.unlisted)),
         metered=not situation.billing.prepaid,
-        **_ends(situation, balance, burn, vms),
+        **_ends(situation, balance, burn),
     )
 
 
 def _ends(
-    situation: Situation, balance: AccountBalance, burn: MicroUsdc, vms: Sequence[Vm]
+    situation: Situation, balance: AccountBalance, burn: MicroUsdc
 ) -> dict[str, datetime | None]:
     """When the balance runs out, and when what is metered is removed then."""
-    assert situation.snapshot
     dry = dry_at(balance.balance, burn, situation.now)
     if dry == FOREVER:
         return {"dry_at": None}
     if situation.billing.prepaid:
         return {"dry_at": dry}
-    removal = removal_of(balance, vms, situation.snapshot.resources.values(), situation.now)
+    removal = removal_of(balance, *paid_now(situation), situation.now)
     return {"dry_at": dry, "vms_at": removal.vms_at, "disks_at": removal.disks_at}
 
 
@@ -117,6 +116,33 @@ def why_not_low(situation: Situation, runway: Runway) -> Absence:
     return Absence.UNKNOWN if any(vm.is_billed for vm in _missing(situation)) else Absence.GONE
 
 
+class Paid(NamedTuple):
+    """What is charged now, as far as is known."""
+
+    vms: Sequence[Vm]
+    resources: Sequence[Resource]
+
+
+def paid_now(situation: Situation) -> Paid:
+    """What costs money: what is listed, and what is in no list and not lost yet."""
+    snapshot = situation.snapshot
+    assert snapshot
+    vms = [*snapshot.vms.values(), *_missing(situation)]
+    resources = [*snapshot.resources.values(), *_missing_resources(situation)]
+    return Paid(
+        [each for each in vms if each.is_billed], [each for each in resources if each.is_billed]
+    )
+
+
 def _missing(situation: Situation) -> list[Vm]:
     """The VMs that are in no list and may still run."""
     return [entry.vm for entry in situation.presence.undecided.values()]
+
+
+def _missing_resources(situation: Situation) -> Iterator[Resource]:
+    """The disks, addresses and GPU instances that are in no list and may still be there."""
+    assert situation.snapshot
+    lost = {entry.resource.key for entry in situation.missing.lost}
+    for key, entry in situation.resources.items():
+        if key not in situation.snapshot.resources and key not in lost:
+            yield entry.resource

@@ -38,7 +38,7 @@ class SpendAnomalySettings(RuleSettings):
     severity: Level = Severity.WARNING
     deviations: Decimal = Field(
         default=Decimal(4),
-        ge=0,
+        gt=0,
         le=1000,
         description="standard deviations (of the median) that it must exceed",
     )

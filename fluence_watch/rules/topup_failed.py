@@ -8,19 +8,23 @@ cannot pay ends the VM, and its disk is lost.
 dip before a top-up, so an earlier one must have seen it too. Neither is waited for if the API itself
 reports low funds. A reserve that paid an epoch since the boundary is not this rule's, however low it is.
 
+If several VMs of the account are short, each finding has what all of them lack. One more of them is not
+worse for the others: it has a message of its own, with the new sum.
+
     step 0    6 hours or more are left, or the end is unknown
     step 1    less than 6 hours are left
     step 2    less than an hour is left
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydantic import Field
 
 from fluence_watch.model.boundaries import GRACE, Boundaries
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
-from fluence_watch.model.funding import lacking_for_month
+from fluence_watch.model.funding import lacking_for_month, lacking_together
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
@@ -41,12 +45,27 @@ class TopupFailedSettings(RuleSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class ShortVms:
+    """All VMs of an account that are not topped up now. Amounts are micro-USDC.
+
+    `missing` is for an epoch of each, `for_month` for 30 days, `None` if that is unknown.
+    `first_ends_at` is when the first of them ends, as far as that is known.
+    """
+
+    number: int
+    missing: MicroUsdc
+    for_month: MicroUsdc | None
+    first_ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class TopupFailed:
     """What is missing, and when that ends the VM. Amounts are micro-USDC, a size is bytes.
 
     `boundary` is the charge that was not followed by a top-up, `ends_at` the one that cannot be paid.
     `missing` is for an epoch, `for_month` for 30 days. Unknown values are `None`.
     `status` is the API's own word, if the API itself reports low funds.
+    `together` is there if other VMs of the account are short too.
     """
 
     vm: VmRef
@@ -59,13 +78,15 @@ class TopupFailed:
     disk_bytes: int | None = None
     public_ip: str | None = None
     status: str | None = None
+    together: ShortVms | None = None
 
 
 def judge(situation: Situation, settings: TopupFailedSettings) -> Judgement:
     """Report every billed VM that has not been topped up since its last boundary."""
     if not situation.billing.prepaid:
         return Judgement(gone=frozenset(situation.vms))
-    findings, unknown, gone = [], set(), set()
+    short: list[tuple[Vm, Boundaries]] = []
+    unknown, gone = set(), set()
     for key, vm in situation.vms.items():
         if not vm.is_billed:
             gone.add(key)
@@ -76,15 +97,36 @@ def judge(situation: Situation, settings: TopupFailedSettings) -> Judgement:
             if entry is None or entry.boundaries is None:
                 unknown.add(key)
             elif not entry.boundaries.covered:
-                findings.append(_finding(situation, settings, vm, entry.boundaries))
+                short.append((vm, entry.boundaries))
+    together = _together(situation, [vm for vm, _ in short]) if len(short) > 1 else None
+    findings = [_finding(situation, settings, *each, together) for each in short]
     return Judgement(findings, frozenset(unknown), frozenset(gone))
 
 
+def _together(situation: Situation, vms: Sequence[Vm]) -> ShortVms:
+    ends = (vm.next_billing_at for vm in vms)
+    return ShortVms(
+        number=len(vms),
+        missing=MicroUsdc(sum(_missing(vm) for vm in vms)),
+        for_month=lacking_together(vms, situation.now, situation.billing).whole,
+        first_ends_at=min((end for end in ends if end), default=None),
+    )
+
+
+def _missing(vm: Vm) -> MicroUsdc:
+    """What its reserve lacks to pay an epoch."""
+    return MicroUsdc((vm.price or 0) - (vm.reserved or 0))
+
+
 def _finding(
-    situation: Situation, settings: TopupFailedSettings, vm: Vm, boundaries: Boundaries
+    situation: Situation,
+    settings: TopupFailedSettings,
+    vm: Vm,
+    boundaries: Boundaries,
+    together: ShortVms | None,
 ) -> Finding:
     now, passed_at = situation.now, boundaries.passed_at
-    facts = _facts(situation, vm, passed_at)
+    facts = replace(_facts(situation, vm, passed_at), together=together)
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
     since = situation.since.get(fingerprint)
     is_seen_again = since is not None and since >= passed_at
@@ -106,7 +148,7 @@ def _facts(situation: Situation, vm: Vm, passed_at: datetime) -> TopupFailed:
         vm=ref(vm),
         price=vm.price,
         reserved=vm.reserved,
-        missing=MicroUsdc(vm.price - vm.reserved),
+        missing=_missing(vm),
         for_month=lacking_for_month(vm, situation.now, situation.billing),
         boundary=passed_at,
         ends_at=vm.next_billing_at,

@@ -1,6 +1,6 @@
 """The ledger as rows: entries for a while, the cost of each thing and day for ever.
 
-Metered things have no entries of their own: an hour of one is a part of its day.
+Metered things have no entries of their own: what one costs is a part of its day.
 """
 
 from collections import Counter

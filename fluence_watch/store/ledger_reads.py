@@ -53,6 +53,15 @@ class LedgerReads:
         with self._database.read() as connection:
             return connection.scalars(query).one_or_none()
 
+    def counted_until(self, account: str | None = None) -> dict[str, datetime]:
+        """Until when metered things are in the ledger, of each account that has any, or of one."""
+        query = select(accounts.c.name, accounts.c.counted_at)
+        query = query.where(accounts.c.counted_at.is_not(None))
+        if account is not None:
+            query = query.where(accounts.c.name == account)
+        with self._database.read() as connection:
+            return {row.name: row.counted_at for row in connection.execute(query)}
+
     def charged_since(self, account: str, day: date) -> MicroUsdc:
         """What everything of the account cost from that day (UTC) on, in micro-USDC."""
         with self._database.read() as connection:

@@ -9,11 +9,12 @@ from decimal import Decimal
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.debt import Removal
-from fluence_watch.model.forecast import account_forecast
-from fluence_watch.model.funding import account_funded_until, unpriced
+from fluence_watch.model.forecast import AccountForecast, account_forecast
+from fluence_watch.model.funding import FOREVER, account_funded_until, unpriced
 from fluence_watch.model.money import in_usdc
 from fluence_watch.model.resource import GPUS, Kind, Resource
 from fluence_watch.model.vm import Vm
+from fluence_watch.views.vm import vm_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class AccountOverview:
     `disks`, `public_ips` and `gpus` are those that are billed by themselves; `None` where these are
     not watched, or not known in full. `unlisted` are the kinds whose list is not complete: `disks`.
     Only some dialects report `balance`. `funded_until` is how long it pays for everything.
-    `first_vm_out` is when the first VM has used up its reserve.
+    `first_vm_out` is when the first VM has used up its reserve, `first_vm` is that VM's name and id.
     In a metered account, unpaid VMs and addresses are removed at `vms_removed_at`, disks later.
     What is `unpriced` is not in `burn_per_day`, because its price is unknown.
     What is `vms_unknown` is not in `to_month_end`, because its price or next billing is unknown.
@@ -47,6 +48,7 @@ class AccountOverview:
     to_month_end: Decimal | None
     unpriced: int | None
     vms_unknown: int | None
+    first_vm: str | None = None
 
 
 def account_overview(
@@ -97,4 +99,11 @@ def account_overview(
         to_month_end=in_usdc(ahead.to_month_end) if ahead else None,
         unpriced=None if vms is None else unpriced(vms) + unpriced(resources),
         vms_unknown=ahead.unknown if ahead else None,
+        first_vm=_first(ahead) if ahead else None,
     )
+
+
+def _first(ahead: AccountForecast) -> str | None:
+    """The VM that runs out of money first, unless none ever does."""
+    vm = ahead.first_out
+    return vm_title(vm.id, vm.name) if vm and ahead.first_vm_out != FOREVER else None

@@ -29,7 +29,8 @@ class LedgerView:
 
     It is as of the last successful poll, at `as_of`: what was charged later is unknown, so today is
     unknown if that poll was on a day before. `estimated` is the part of the total that is computed
-    from the price and the time, unknown where that is. `entries` are the latest, the last one first; metered things have none.
+    from the price and the time, unknown where that is, and `counted_until` then. `entries` are the
+    latest, the last one first; metered things have none.
     """
 
     as_of: datetime | None
@@ -39,6 +40,7 @@ class LedgerView:
     total: Decimal | None
     estimated: Decimal | None
     entries: tuple[EntryView, ...]
+    counted_until: datetime | None = None
 
 
 def ledger_view(
@@ -48,6 +50,7 @@ def ledger_view(
     since: datetime,
     as_of: datetime | None,
     now: datetime,
+    counted_until: datetime | None = None,
 ) -> LedgerView:
     """The ledger of a thing that is watched `since` then, from all its costs and entries."""
 
@@ -66,4 +69,5 @@ def ledger_view(
         total=in_usdc(total(costs)) if as_of else None,
         estimated=in_usdc(guessed) if as_of else None,
         entries=tuple(EntryView(e.at, e.kind, in_usdc(e.amount), e.certainty) for e in latest),
+        counted_until=counted_until,
     )

@@ -5,8 +5,7 @@ from decimal import Decimal
 
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.charge import VM
-from fluence_watch.model.funding import burn_per_day
-from fluence_watch.model.market import Market, going_price, place_of
+from fluence_watch.model.market import Market, going_price, place_of, price_a_day
 from fluence_watch.model.money import in_usdc
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
@@ -51,7 +50,7 @@ def market_view(account: str, thing: Vm | Resource, market: Market, billing: Bil
         name=thing.name,
         plan=thing.plan,
         place=place_of(market, thing),
-        per_day=None if thing.price is None else in_usdc(burn_per_day([thing], own)),
+        per_day=None if thing.price is None else in_usdc(price_a_day(thing, own)),
         market_here=in_usdc(going.here) if going else None,
         market_elsewhere=in_usdc(going.elsewhere) if going else None,
         best_place=going.best_place if going else None,

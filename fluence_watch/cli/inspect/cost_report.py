@@ -17,13 +17,15 @@ from fluence_watch.views.periods import Period, change_percent, days_before, per
 class CostReport:
     """The sum of some days, that of the same days of the month before, and the month's forecast.
 
-    There is a forecast for the current month to date. `accounts` is how many the ledger has.
+    There is a forecast for the current month to date. `accounts` is how many the ledger has. If today is
+    among the days, `counted_until` is until when metered things are in it; `None` if there are none.
     """
 
     period: Period
     before: Period | None
     forecast: MonthForecast | None
     accounts: int
+    counted_until: datetime | None = None
 
     def fields(self) -> Mapping[str, object]:
         """The report as an object of JSON."""
@@ -31,7 +33,11 @@ class CostReport:
         if self.before:
             change = change_percent(self.period, self.before)
             before = self.before.fields() | {"change_percent": change}
-        return self.period.fields() | {"before": before, "forecast": self.forecast}
+        return self.period.fields() | {
+            "counted_until": self.counted_until,
+            "before": before,
+            "forecast": self.forecast,
+        }
 
 
 def cost_report(
@@ -51,10 +57,12 @@ def cost_report(
     this, before, ahead = period(*days, found, begins), None, None
     if earlier and begins:
         before = period(*earlier, store.costs(*earlier, account, By.ACCOUNT), begins)
+    until = store.counted_until(account) if days[1] == now.date() else {}
     if days == (now.date().replace(day=1), now.date()):
         watched = {name: each for name, each in epochs.items() if account in {None, name}}
         ahead = month_forecast(this.total, _states(store, watched), watched, now)
-    return CostReport(this, before, ahead, len(begins))
+    counted = min((until[name] for name in epochs if name in until), default=None)
+    return CostReport(this, before, ahead, len(begins), counted)
 
 
 def views_of(

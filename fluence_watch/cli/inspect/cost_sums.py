@@ -17,6 +17,8 @@ def sums(report: CostReport, now: datetime) -> Iterator[str]:
     """The sum of the days, and that of the same days of the month before, a line each."""
     this, before, accounts = report.period, report.before, report.accounts
     yield _nothing(this, accounts) if this.is_free else _sum(this, accounts)
+    if report.counted_until and report.counted_until < now:
+        yield f"metered: counted until {clock(report.counted_until, now)}"
     if before is None or (this.is_empty and before.is_empty):
         return
     percent = change_percent(this, before)
@@ -70,7 +72,7 @@ def forecast_lines(forecast: MonthForecast | None, now: datetime) -> Iterator[st
         )
     if forecast.counted_until:
         until = clock(forecast.counted_until, now)
-        yield f"  - metered: in the ledger until {until}, computed from then on"
+        yield f"  - what is metered from {until} on is computed from prices"
     if forecast.incomplete:
         names = _some([inert(name) for name in forecast.incomplete])
         yield f"  - what else these rent is unknown, the last poll did not see all of it: {names}"

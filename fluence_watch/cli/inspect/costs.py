@@ -1,6 +1,7 @@
 """`costs`: what was charged, by what, as the daemon on this machine has it in its ledger."""
 
 import csv
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fluence_watch.cli.inspect.cost_report import CostReport
     from fluence_watch.views.costs import CostView
 
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _FIELDS = ("what", "account", "id", "name", "cost", "estimated", "days")
 
 
@@ -35,6 +37,16 @@ class CostsFormat(StrEnum):
     FOCUS_CSV = "focus-csv"
 
 
+def _day(text: str) -> date:
+    """Read a day; ends the command where it is none."""
+    try:
+        if _ISO_DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:  # there is no such day
+        pass
+    raise typer.BadParameter(f"{text!r:.40} is not a day: write a day such as 2026-11-29")
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(costs)
@@ -45,18 +57,16 @@ def costs(
     account: AccountOption = None,
     *,
     since: Annotated[
-        datetime | None,
+        date | None,
         typer.Option(
-            formats=["%Y-%m-%d"],
+            parser=_day,
             metavar="DAY",
             help="The first day (UTC); default: the first of this month.",
         ),
     ] = None,
     until: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"], metavar="DAY", help="The last day (UTC); default: today."
-        ),
+        date | None,
+        typer.Option(parser=_day, metavar="DAY", help="The last day (UTC); default: today."),
     ] = None,
     by: Annotated[By, typer.Option(help="What to sum up by; vm means each thing.")] = By.VM,
     form: Annotated[
@@ -97,9 +107,9 @@ def costs(
             _print_tables(shown, by, report, now)
 
 
-def _range(since: datetime | None, until: datetime | None, today: date) -> tuple[date, date]:
-    last = min(until.date(), today) if until else today
-    first = since.date() if since else last.replace(day=1)
+def _range(since: date | None, until: date | None, today: date) -> tuple[date, date]:
+    last = min(until, today) if until else today
+    first = since or last.replace(day=1)
     if first > today:
         raise typer.BadParameter(f"{first} is after today, {today} (UTC)", param_hint="--since")
     if last < first:

@@ -9,10 +9,10 @@ import typer
 
 from fluence_watch.cli.inspect.overview import overview
 from fluence_watch.cli.inspect.what_if_shown import Effect, Outlook, print_outlooks
-from fluence_watch.cli.manage.choose import Target
+from fluence_watch.cli.manage.choose import Target, matching, meant
 from fluence_watch.cli.manage.confirm import USAGE, stop
 from fluence_watch.cli.manage.fleet import among, gathered
-from fluence_watch.cli.manage.rented import ADDRESSES, DISKS, INSTANCES, pick, rented
+from fluence_watch.cli.manage.rented import ADDRESSES, DISKS, INSTANCES, Rented, pick, rented
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.funding import resources_burn
 from fluence_watch.model.money import MicroUsdc
@@ -58,11 +58,14 @@ def show_what_if(
     setup: "Setup", lists: Lists, steps: Sequence[Step], now: datetime, form: "OutputFormat"
 ) -> None:
     """Print each account with and without the steps, taken in their order."""
-    after, effects = dict(lists), list[Effect]()
+    after, seen, effects = dict(lists), dict(lists), list[Effect]()
     for step in steps:
+        if isinstance(step, Remove):
+            _stop_if_removed(setup, seen, after, step)
         for account, effect in _effects(setup, lists, after, step, now):
             effects.append(effect)
             after[account] = effect.after
+            seen[account] = _together(seen[account], effect.after)
     outlooks = [_outlook(setup, lists[name], after[name], now) for name in lists]
     print_outlooks(outlooks, effects, now, form)
 
@@ -77,6 +80,29 @@ def overdrawn(before: Snapshot, after: Snapshot) -> MicroUsdc:
     if before.balance is None or after.balance is None or before.balance.balance < 0:
         return MicroUsdc(0)
     return MicroUsdc(max(0, -after.balance.balance))
+
+
+def _together(earlier: Snapshot, later: Snapshot) -> Snapshot:
+    """All that is in either of them."""
+    vms, resources = {**earlier.vms, **later.vms}, {**earlier.resources, **later.resources}
+    return replace(later, vms=vms, resources=resources)
+
+
+def _stop_if_removed(setup: "Setup", seen: Lists, lists: Lists, step: Remove) -> None:
+    """End the command where the step is about nothing but what an earlier one has removed."""
+    if not _means(setup, lists, step) and _means(setup, seen, step):
+        word = "VM" if step.group == "vm" else _GROUPS[step.group].word
+        stop(f"--what-if: an earlier change removes {word} {inert(step.reference, 60)!r}", USAGE)
+
+
+def _means(setup: "Setup", lists: Lists, step: Remove) -> bool:
+    """Whether the reference stands for anything."""
+    things: Sequence[Target | Rented]
+    if step.group == "vm":
+        things = gathered(lists, setup.policies).targets
+    else:
+        things = rented(lists, _GROUPS[step.group])
+    return bool(meant(step.reference, things) or matching(step.reference, things))
 
 
 @dataclass(frozen=True, slots=True)

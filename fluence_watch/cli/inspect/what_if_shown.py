@@ -137,10 +137,15 @@ def _cells(account: AccountOverview, now: datetime) -> Row:
         "vms": account.vms,
         "balance": account.balance,
         "lasts": lasting(account.funded_until, now),
-        "first_vm_out": lasting(_first_out(account), now),
+        "first_vm_out": _named(account, lasting(_first_out(account), now)),
         "burn_per_day": account.burn_per_day,
         "to_month_end": account.to_month_end,
     }
+
+
+def _named(account: AccountOverview, lasts: str) -> str:
+    """With the VM, where one is out of money before all are removed together."""
+    return f"{account.first_vm}: {lasts}" if account.first_vm else lasts
 
 
 def _first_out(account: AccountOverview) -> datetime | None:

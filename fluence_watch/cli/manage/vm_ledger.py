@@ -37,10 +37,11 @@ def ledger_of(
         with Store.open(setup.settings.store.url, exclusive=False) as store:
             costs = store.costs(date.min, now.date(), account, key=key)
             entries, as_of = store.entries(account, key), store.ledger_ends(account)
+            counted = store.counted_until(account).get(account)
     except StoreError as error:
         typer.echo(f"fluence-watch: note: what was charged is unknown: {error}", err=True)
         return None
-    return ledger_view(costs, entries, since=since, as_of=as_of, now=now)
+    return ledger_view(costs, entries, since=since, as_of=as_of, now=now, counted_until=counted)
 
 
 def ledger_lines(
@@ -56,6 +57,8 @@ def ledger_lines(
     yield "charged this month", _usdc(ledger.month)
     guess = f", {_usdc(ledger.estimated)} of it estimated" if ledger.estimated else ""
     yield "charged in all", f"{_usdc(ledger.total)}{guess}"
+    if ledger.counted_until and ledger.counted_until < now:
+        yield "metered", f"counted until {_moment(ledger.counted_until, now)}"
     yield "watched since", _moment(ledger.watched_since, now)
     for entry in ledger.entries:
         yield _WORDS.get(entry.kind, entry.kind.value), _told(entry, now)

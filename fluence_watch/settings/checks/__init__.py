@@ -29,6 +29,7 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     receivers.globs_match,
     receivers.nothing_is_muted,
     receivers.something_is_sent,
+    receivers.budgets_are_heard_of,
     receivers.nothing_is_stale,
     digests.receivers_exist,
     digests.digests_differ,

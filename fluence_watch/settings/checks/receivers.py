@@ -124,6 +124,19 @@ def something_is_sent(settings: WatchSettings) -> Iterator[Doubt]:
             yield note(what, (*place, "min_severity"), (*place, "rules"), *keys)
 
 
+def budgets_are_heard_of(settings: WatchSettings) -> Iterator[Doubt]:
+    """If there are budgets, some receiver is notified of them."""
+    if not (settings.budgets and settings.receivers and _is_on(settings, budget.NAME)):
+        return
+    heard = any(
+        matching(each.rules, [budget.NAME]) and _is_sent(settings, budget.NAME, each)
+        for each in settings.receivers
+    )
+    if not heard:
+        places: list[Loc] = [("receivers", at, "rules") for at in range(len(settings.receivers))]
+        yield note("no receiver takes the rule budget: nobody is notified of budgets", *places)
+
+
 def _is_sent(settings: WatchSettings, name: str, receiver: ReceiverSettings) -> bool:
     severity = Severity.CRITICAL if name in _CRITICAL else _severity(settings, name)
     return _is_on(settings, name) and severity.rank >= receiver.min_severity.rank

@@ -5,15 +5,21 @@ from datetime import datetime, timedelta
 
 from fluence_watch.alerting.lifecycle import State
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.boundaries import GRACE
 from fluence_watch.model.charge import VM
-from fluence_watch.model.digest import Thing
+from fluence_watch.model.debt import removal_of
+from fluence_watch.model.digest import Owed, Thing
 from fluence_watch.model.finding import Fingerprint, VmRef
+from fluence_watch.model.funding import FOREVER
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.month import Rented
 from fluence_watch.model.resource import Resource, ResourceRef
 from fluence_watch.model.vm import Vm
+from fluence_watch.rules import debt
+from fluence_watch.rules.debt import Debt
 from fluence_watch.views.rented import billing_of, is_whole, rented_in
 
 
@@ -43,6 +49,21 @@ class Account:
     def is_whole(self) -> bool:
         """Whether its last successful poll saw everything that is metered."""
         return is_whole(self.state, self.billing)
+
+    def owed(self, now: datetime) -> Owed | None:
+        """What it owes: as the alert about its debt says, or else by its balance. `None` is nothing."""
+        alert = self.state.alerts.get(Fingerprint(self.name, debt.NAME))
+        if alert and alert.state is State.FIRING and isinstance(alert.facts, Debt):
+            facts = alert.facts
+            return Owed(self.name, facts.owed, facts.vms_at, facts.disks_at)
+        balance = self.state.balance
+        if balance is None or balance >= 0 or self.billing.prepaid:
+            return None
+        removal = removal_of(AccountBalance(balance), self.vms, self.resources, now)
+        vms_at, disks_at = (
+            None if at == FOREVER else at for at in (removal.vms_at, removal.disks_at)
+        )
+        return Owed(self.name, MicroUsdc(-balance), vms_at, disks_at)
 
     def rented(self, now: datetime) -> Rented | None:
         """What it rents; `None` without a successful poll in this month."""

@@ -39,9 +39,11 @@ def ahead_of(accounts: Sequence[Account], now: datetime, until: datetime) -> Ahe
         funded=sorted(_funded(accounts, now), key=lambda each: (each.until, each.of)),
         runways=sorted(_runways(accounts, now), key=lambda each: (each.until, each.account)),
         undated=sum(_undated(account) for account in accounts),
+        owed=[owed for account in accounts if (owed := account.owed(now))],
     )
     some = (
         ahead.charges
+        or ahead.owed
         or ahead.undated
         or ahead.metered != Sum()
         or ahead.failed
@@ -61,9 +63,10 @@ def _paid(account: Account) -> Iterator[tuple[Vm | Resource, Billing]]:
 
 
 def _charges(account: Account, now: datetime, until: datetime) -> Iterator[_Charges]:
+    unpaid = {each.vm.key for each in account.known if _has_failed(account, each, now)}
     for thing, billing in _paid(account):
         first = thing.next_billing_at
-        if not billing.prepaid or first is None:
+        if not billing.prepaid or first is None or thing.key in unpaid:
             continue
         passed = max(0, -((first - now) // billing.period))  # of a poll of long ago
         first += passed * billing.period
@@ -122,7 +125,7 @@ def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
 def _runways(accounts: Sequence[Account], now: datetime) -> Iterator[Runway]:
     for each in accounts:
         balance = each.state.balance
-        if balance is None or not each.is_whole:
+        if balance is None or not each.is_whole or each.owed(now):
             continue
         until = account_funded_until(balance, each.vms, now, each.billing, each.resources)
         if until is not None and until != FOREVER:

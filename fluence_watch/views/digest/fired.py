@@ -1,4 +1,4 @@
-"""Which alerts fired in the period, and which fire still.
+"""Which alerts fired in the period, and which fire still: at equal severity, those of accounts first.
 
 Reminders of a time, such as `billing_due`, are left out: what is due has a section of its own.
 """
@@ -9,6 +9,7 @@ from itertools import chain
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.digest import AlertLine, Fired, RuleCount
+from fluence_watch.model.finding import WATCHER
 from fluence_watch.views.digest.account import Account
 
 
@@ -48,4 +49,5 @@ def _line(alert: Alert, events: Collection[str]) -> AlertLine:
 
 
 def _worst_first(line: AlertLine) -> tuple[object, ...]:
-    return -line.severity.rank, line.starts_at, line.fingerprint
+    of_vm = line.fingerprint.account != WATCHER and bool(line.fingerprint.subject)
+    return -line.severity.rank, of_vm, line.starts_at, line.fingerprint

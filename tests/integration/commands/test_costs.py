@@ -87,6 +87,37 @@ def test_a_month_beside_the_one_before(config: Path, run: Run) -> None:
     assert "by the end of" not in ran.out
 
 
+def test_until_when_metered_things_are_counted(tmp_path: Path, run: Run) -> None:
+    """Where that is not now: what was charged since is not in the sums of today."""
+    path, counted = tmp_path / "config.toml", NOW.replace(microsecond=0)
+    text = '[store]\nurl = "sqlite:///{}"\n[[accounts]]\nname = "main"\napi_key = "k"\n'
+    path.write_text(text.format(tmp_path / "store.db"), "utf-8")
+    state = AccountState(last_poll_at=NOW, last_good_at=NOW, counted_at=counted, begun_at=NOW)
+    with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as opened:
+        opened.commit("main", Change.between(AccountState(), state), version=0)
+    told = f"metered: counted until {counted:%H:%M} UTC"
+    assert told in run("costs", "--config", path).out
+    answer = json.loads(run("costs", "--config", path, "-o", "json").out)
+    assert counted == datetime.fromisoformat(answer["counted_until"])
+    assert told not in run("costs", "--config", path, "--until", "2025-06-30").out
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--since", "2026-13-01"), "'2026-13-01' is not a day: write a day such as 2026-11-29"),
+        (("--until", "20260101"), "'20260101' is not a day"),
+        (("--account", "main", "--account", "b"), "'--account': it is given twice, and takes one value"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_meant(
+    config: Path, run: Run, options: tuple[str, ...], told: str
+) -> None:
+    """Each is an error in plain words; nothing is chosen silently."""
+    ran = run("costs", "--config", config, *options)
+    assert (2, True) == (ran.code, told in " ".join(ran.err.replace("│", " ").split()))
+
+
 def test_json_and_csv(config: Path, run: Run) -> None:
     """The same for programs."""
     days = ("--since", "2025-05-01", "--until", "2025-06-30")

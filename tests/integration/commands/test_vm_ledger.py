@@ -42,7 +42,9 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
         moved(vm, EntryKind.TOP_UP, 298_160, NOW, Certainty.SPREAD),
     ]
     polled_at = datetime.now(UTC)  # the module may have been imported long ago
-    state = AccountState(known, last_poll_at=polled_at, last_good_at=polled_at)
+    state = AccountState(
+        known, last_poll_at=polled_at, last_good_at=polled_at, counted_at=NOW - DAY
+    )
     with Store.open("sqlite:///fluence-watch.db") as store:
         change = Change.between(AccountState(), state, booking=Booking(entries))
         store.commit("main", change, version=0)
@@ -52,6 +54,7 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
     assert ("0.298160 USDC", "0.298160 USDC", "0.598160 USDC") == tuple(
         shown[f"charged {when}"] for when in ("today", "this month", "in all")
     )
+    assert shown["metered"].startswith(f"counted until {NOW - DAY:%Y-%m-%d}")
     names = [line[0] for line in lines]
     begin = names.index("watched since") + 1
     assert ["top-up", "charge", "charge", "spent before"] == names[begin : begin + 4]

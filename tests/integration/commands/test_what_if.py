@@ -88,6 +88,35 @@ def test_a_metered_account(run: Run, configure: Configure, serve: Callable[..., 
     assert any("PRICE is USDC a day" in each for each in found["assumptions"])
 
 
+def test_removing_what_is_removed(
+    run: Run, configure: Configure, serve: Callable[..., Any]
+) -> None:
+    """It says so, and means no other; what never was is unknown as before."""
+    configure({"main": serve().url})
+    for first, second in (("rm web-1", "rm web-1"), ("rm web-*", "rm web-1"), ("add 1 at 1", "rm new-1")):  # fmt: skip
+        options = [word for step in (first, second, second) for word in ("--what-if", step)]
+        ran = run("forecast", *options)
+        told = f"an earlier change removes VM '{second.removeprefix('rm ')}'"
+        assert (2, True) == (ran.code, told in ran.err)
+    assert "earlier" not in run("forecast", "--what-if", "rm web-11").err
+
+
+def test_the_first_vm_out_is_named(
+    run: Run, configure: Configure, serve: Callable[..., Any]
+) -> None:
+    """In the table and in JSON, without the changes and with them."""
+    configure({"main": serve().url})
+    vms = json.loads(run("forecast", "-o", "json").out)["vms"]
+    first, second, *_ = sorted(vms, key=lambda each: str(each["funded_until"]))
+    step = f"rm {first['vm_name']}"
+    account = answer(run, step)["accounts"][0]
+    shown = run("forecast", "--what-if", step, "-o", "wide").out
+    for case, vm in (("without", first), ("with", second)):
+        named = account[case]["first_vm"]
+        assert named.startswith(f"{vm['vm_name']} (")
+        assert f"{named}: " in shown
+
+
 def test_the_table(run: Run, configure: Configure, serve: Callable[..., Any]) -> None:
     """Only the accounts that change; what each change does, and what all assumes, follow."""
     configure({"main": serve(2).url, "other": serve(3).url})

@@ -177,7 +177,9 @@ def _ends(
     after = reduce(lambda snapshot, change: change(snapshot), changes, before)
     vms, rented, money = after.vms.values(), after.resources.values(), _money(after)
     until = None if money is None else account_funded_until(money, vms, NOW, billing, rented)
-    return account_forecast(vms, NOW, billing, rented), money, until
+    ahead = account_forecast(vms, NOW, billing, rented)
+    # new VMs are called by the order
+    return replace(ahead, first_out=None), money, until
 
 
 def _money(snapshot: Snapshot) -> MicroUsdc | None:

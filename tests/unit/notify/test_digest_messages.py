@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.budget import Budget, BudgetState, Tally
-from fluence_watch.model.digest import Ahead, Digest, Stale
+from fluence_watch.model.digest import Ahead, Digest, Owed, Runway, Stale
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.notify.digest import render_digest
 from fluence_watch.notify.markup import BodyFormat, inert
 from fluence_watch.notify.render import Rendered
 from fluence_watch.rules.budget import BudgetSpent
+from fluence_watch.rules.debt import Debt
 from fluence_watch.views.digest.fired import fired_in
 from tests.digests import DAY, HOUR, NOW, SLOT, fleet
 
@@ -85,6 +86,23 @@ def budgets() -> Digest:
     return replace(fleet(2, accounts=2), budgets=states, fired=fired, ahead=None, changed=None)
 
 
+def debt() -> Digest:
+    """Accounts that owe, an empty balance, and one alert of theirs beside many of VMs."""
+    owed = [
+        Owed("cld", MicroUsdc(1_000_000), NOW + 3 * DAY, NOW + 12 * DAY),
+        Owed("old", MicroUsdc(7_000_000), NOW - DAY, None),
+    ]
+    facts = Debt(MicroUsdc(1_000_000), MicroUsdc(1), NOW + 3 * DAY, NOW + 12 * DAY, 1, 0, 0)
+    fires = Alert(Fingerprint("cld", "debt"), Severity.CRITICAL, State.FIRING, facts, NOW - HOUR, NOW - HOUR)  # fmt: skip
+    of_vms = fleet(20).fired
+    assert of_vms
+    lines = [replace(of_vms.firing[0], fingerprint=Fingerprint("cld", "low_balance", f"0x{n}")) for n in range(20)]  # fmt: skip
+    fired = fired_in((), [fires], (), ())
+    assert fired
+    ahead = replace(metered().ahead, owed=owed, runways=[Runway("dry", NOW)])  # type: ignore[type-var] # it has some
+    return replace(empty(), ahead=ahead, fired=replace(fired, firing=[*lines, *fired.firing]))
+
+
 def metered() -> Digest:
     ahead = Ahead(SLOT.following, 0, 0, MicroUsdc(0), None, Sum(MicroUsdc(48_000_000)), [], [], [])
     return replace(empty(), ahead=ahead)
@@ -99,6 +117,7 @@ CASES: Mapping[str, Digest] = {
     "budgets": budgets(),
     "first_day": fleet(1, main=SLOT.at.date()),
     "metered": metered(),
+    "debt": debt(),
     "empty": empty(),
     "hostile": fleet(4, disks=2, name=HOSTILE),
 }
@@ -185,6 +204,20 @@ def test_charts_are_in_mails_alone() -> None:
     assert "Sun 2026-04-12: 6." in mail
     assert "2026-04-05" not in text
     assert "until" in text
+
+
+def test_each_rule_that_fires_has_a_line() -> None:
+    """However many alerts of another rule there are, and if only one line is left."""
+    body = shown(CASES["debt"], BodyFormat.TEXT).body
+    assert "CRITICAL debt" in body
+    assert 7 == body.count("CRITICAL low_balance")
+    assert "just now" not in body
+
+
+def test_a_day_on_which_several_ledgers_begin_is_named_once() -> None:
+    of = {"main": SLOT.period.last, "staging": SLOT.period.last, "lab": SLOT.at.date()}
+    body = shown(fleet(6, accounts=3, **of), BodyFormat.TEXT).body
+    assert "The ledger begins 2026-04-13 for lab, 2026-04-12 for main and staging" in body
 
 
 def test_a_title_says_what_matters() -> None:

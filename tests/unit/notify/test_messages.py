@@ -57,7 +57,7 @@ from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.runway import Runway
 from fluence_watch.rules.spend_anomaly import SpendAnomaly
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
-from fluence_watch.rules.topup_failed import TopupFailed
+from fluence_watch.rules.topup_failed import ShortVms, TopupFailed
 from fluence_watch.rules.unexpected_charge import UnexpectedCharge
 from fluence_watch.rules.vm_appeared import VmAppeared
 from fluence_watch.rules.vm_status import VmStatus
@@ -384,6 +384,13 @@ UNFILLED = [
     unfilled(3, ends_at=NOW - timedelta(seconds=30), public_ip=None, for_month=None),
     unfilled(4, ends_at=None),
 ]
+SHORT = ShortVms(
+    4, MicroUsdc(3_561_000), MicroUsdc(106_830_000), NOW + timedelta(hours=9, seconds=3)
+)
+UNFILLED_TOGETHER = [
+    unfilled(together=SHORT),
+    unfilled(2, together=replace(SHORT, for_month=None), ends_at=NOW - timedelta(seconds=30)),
+]
 ALONE = ending(account=None, alone=2, to_add=17_293_280, until=DUE, first_ends_at=DUE)
 SPENT = ending(
     CRITICAL,
@@ -498,6 +505,7 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "low_balance_worse": message(low(reserved=0), reason=Reason.WORSE),
         "low_balance_resolved": message(ended(low())),
         "topup_failed": message(unfilled(), *UNFILLED),
+        "topup_failed_together": message(*UNFILLED_TOGETHER),
         "topup_failed_worse": message(
             unfilled(ends_at=NOW + timedelta(minutes=42, seconds=7)), reason=Reason.WORSE
         ),
@@ -584,6 +592,7 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "debt_of_deleted": message(
             indebted(burn_per_day=0, vms=0, public_ips=0, disks=0, to_add=4_500_000)
         ),
+        "debt_of_missing": message(indebted(gpus=1, missing=2)),
         "debt_resolved": message(ended(indebted())),
         "events_resolved": message(
             *map(ended, [moved(), PRICES[0], KEYS[0], MISCOUNTED[0], APPEARED[0]])
@@ -688,6 +697,9 @@ TITLES = {
     "RESOLVED web-1 has enough reserve again": message(ended(low())),
     "CRITICAL web-1 ends 2026-04-17 16:20:07 UTC (in 23 h 3 min): top up 0.20 USDC": message(
         unfilled()
+    ),
+    "CRITICAL web-2 was not topped up: top up 3.57 USDC for 4 VMs now": message(
+        UNFILLED_TOGETHER[1]
     ),
     "CRITICAL web-4 was not topped up: top up 0.20 USDC now": message(UNFILLED[2]),
     "RESOLVED web-1 is topped up again": message(ended(unfilled())),

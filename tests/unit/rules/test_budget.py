@@ -42,7 +42,9 @@ def seen(
     *states: BudgetState, now: datetime = NOW, firing: Iterable[Fingerprint] = ()
 ) -> Situation:
     since = dict.fromkeys(firing, now)
-    return Situation(WATCHER, now, {}, {}, since=since, firing=frozenset(firing), budgets=states)
+    return Situation(
+        WATCHER, now, {}, {}, since=since, firing=dict.fromkeys(firing), budgets=states
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,7 @@ def test_thresholds(
         (100, 0, True, (AHEAD,), True),
         (100, None, True, (AHEAD,), True),
         (1_000, 500, True, (AHEAD,), True),
+        (1_000, 500, True, (AHEAD, SPENT), False),
     ],
 )
 def test_a_forecast(
@@ -164,6 +167,15 @@ def test_an_end_is_quiet(situation: Situation, absence: Absence) -> None:
     assert not RULE.sends_resolved
 
 
+def test_a_forecast_is_over_when_all_is_spent() -> None:
+    """Without a message, and it is not told again if the sum falls below the limit."""
+    listener = Listener(BUDGET)
+    looks = [(0, 400, 700), (2, 400, 700), (4, 1_000, 700), (6, 990, 700), (9, 990, 700)]
+    told = [listener.look(NOW + hours * HOUR, *sums) for hours, *sums in looks]
+    assert [AHEAD.key, SPENT.key] == [key for each in told for key, *_ in each]
+    assert {SPENT} == listener.alerts.keys()
+
+
 class Listener:
     """Hears of one look after the other, as a receiver that accepts everything."""
 
@@ -172,7 +184,7 @@ class Listener:
 
     def look(self, now: datetime, spent: int, ahead: int | None) -> list[tuple[str, int, Reason]]:
         """What is told: the key, the step, and why."""
-        firing = frozenset(k for k, each in self.alerts.items() if each.state is State.FIRING)
+        firing = {k: a.facts for k, a in self.alerts.items() if a.state is State.FIRING}
         since = {key: each.active_at for key, each in self.alerts.items()}
         states = [state(spent, ahead, budget=self.budget)]
         situation = Situation(WATCHER, now, {}, {}, since=since, firing=firing, budgets=states)

@@ -7,6 +7,8 @@ import pytest
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, METERED
 from fluence_watch.model.finding import Absence, Finding, Fingerprint, Severity
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
@@ -32,7 +34,9 @@ def judged(see: See, *vms: Vm, balance: float | None, **more: object) -> Judgeme
         "billing": METERED,
         **more.pop("listed", {}),
     }
-    return judge(see(*vms, billing=METERED, listed=listed, **more), DebtSettings())
+    missing = more.pop("missing_resources", {})
+    situation = see(*vms, billing=METERED, listed=listed, resources=missing, **more)
+    return judge(situation, DebtSettings())
 
 
 def found(see: See, *vms: Vm, **more: object) -> Finding:
@@ -94,6 +98,24 @@ def test_what_ended_is_not_counted(see: See) -> None:
     facts = found(see, ended, balance=-1, resources=[gone]).facts
     assert (0, 0, 0, 0) == (facts.vms, facts.disks, facts.public_ips, facts.burn_per_day)
     assert facts.owed == facts.to_add
+
+
+def test_the_burn_and_what_to_add_are_of_the_same_things(see: See, web: Vm) -> None:
+    """What is listed, GPU instances too, and what is missing but not lost: all of that may be charged."""
+    gpu = Resource(
+        Kind.GPU_VM, "g", "train", "active", MicroUsdc(1_000_000), reserved=MicroUsdc(2_000_000)
+    )
+    gone = replace(web, id="0x00ac", price=MicroUsdc(50_000))
+    data = replace(DISK, id="e")
+    finding = found(
+        see, web, balance=-1, resources=[ADDRESS, gpu],
+        known={gone.key: KnownVm(gone, NOW - DAY, gone.ports, missing_since=NOW, missing_among=2)},
+        missing_resources={data.key: KnownResource(data, NOW - DAY)},
+    )  # fmt: skip
+    facts = finding.facts
+    assert 24 * (298_160 + 10_000 + 1_000_000 + 50_000 + 400_000) == facts.burn_per_day
+    assert (2, 1, 1, 1, 2) == (facts.vms, facts.public_ips, facts.disks, facts.gpus, facts.missing)
+    assert USDC + 30 * facts.burn_per_day == facts.to_add
 
 
 def test_an_overage_is_added_too(see: See) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -60,3 +61,9 @@ def test_what_is_found(see: See) -> None:
 
     assert Finding(Fingerprint("main", "spend_anomaly"), Severity.WARNING, facts) == finding
     assert ("VM", "0xa1") == (THING.word, THING.id)
+
+
+def test_no_deviation_at_all_is_no_limit() -> None:
+    """Then any day that is above the median would be odd."""
+    with pytest.raises(ValueError, match="greater than 0"):
+        SpendAnomalySettings(deviations=Decimal(0))

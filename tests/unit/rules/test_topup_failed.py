@@ -14,7 +14,13 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
 from fluence_watch.rules.base import RuleSettings, Situation
-from fluence_watch.rules.topup_failed import RULE, TopupFailed, TopupFailedSettings, judge
+from fluence_watch.rules.topup_failed import (
+    RULE,
+    ShortVms,
+    TopupFailed,
+    TopupFailedSettings,
+    judge,
+)
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -144,6 +150,23 @@ def test_how_bad_it_is(see: See, dry: Vm, left: timedelta, step: int) -> None:
     situation = after_charge(see, replace(dry, next_billing_at=NOW + left))
     (found,) = judge(situation, TopupFailedSettings()).findings
     assert step == found.step
+
+
+def test_several_that_are_short_say_what_all_of_them_lack(see: See, dry: Vm, web: Vm) -> None:
+    """Who adds it loses none. It is no worse for those that were short before: same step."""
+    other = replace(dry, id="0x00ac", reserved=MicroUsdc(0), next_billing_at=NOW + 9 * HOUR)
+    fine = replace(web, id="0x00ad")
+    last = Boundaries(NOW - HOUR, covered=False, refilled=False)
+    vms = [dry, other, fine]
+    known = {vm.key: KnownVm(vm, NOW, vm.ports, boundaries=last) for vm in vms}
+    findings = judge(see(*vms, known=known), TopupFailedSettings()).findings
+    missing, month = PRICE - 61_280 + PRICE, 30 * PRICE - 61_280 + 30 * PRICE
+    together = ShortVms(2, MicroUsdc(missing), MicroUsdc(month), NOW + 9 * HOUR)
+    assert [together, together] == [each.facts.together for each in findings]
+    assert [0, 0] == [each.step for each in findings]
+    assert missing == sum(each.facts.missing for each in findings)
+    (alone,) = judge(after_charge(see, dry), TopupFailedSettings()).findings
+    assert (None, alone.step) == (alone.facts.together, findings[0].step)
 
 
 @given(st.integers(1, 2**62), st.integers(-5, 2**62), st.booleans())

@@ -101,6 +101,8 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "topup_failed is reported in place of low_balance: name it too"),
     (receivers.something_is_sent, BOTH + 'rules = ["public_ip_changed"]\nmin_severity = "warning"\n', 7, "receivers[0].min_severity",
      "never notified: each of its rules is disabled or below warning"),
+    (receivers.budgets_are_heard_of, BOTH + 'rules = ["vm_*"]\n' + BUDGET, 6, "receivers[0].rules",
+     "no receiver takes the rule budget: nobody is notified of budgets"),
     (receivers.nothing_is_stale, BOTH + '[delivery]\nstale_after = "2h"\n', 7, "delivery.stale_after",
      "without effect: messages are written when they are sent; see delivery.give_up_after"),
     (timing.poll_ends_before_the_next, BOTH + '[poll]\ntimeout = "61s"\n', 7, "poll.timeout",

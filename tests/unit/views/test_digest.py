@@ -157,6 +157,17 @@ def test_alerts_are_worst_first() -> None:
     assert [("poll_failing", 2), ("price_changed", 1)] == [tuple(each) for each in fired.counts]
 
 
+def test_alerts_of_accounts_are_before_those_of_vms() -> None:
+    """At equal severity, however long the others fire."""
+    of_vms = [alert(str(number), Severity.CRITICAL, starts_at=NOW - 9 * DAY) for number in range(3)]
+    of_vms = [replace(e, fingerprint=e.fingerprint._replace(subject=f"0x{e.fingerprint.key}")) for e in of_vms]  # fmt: skip
+    own, mild = alert("own", Severity.CRITICAL), alert("mild")
+    fired = digest(account(alerts={e.fingerprint: e for e in (mild, *of_vms, own)})).fired
+
+    assert fired
+    assert ["own", "0", "1", "2", "mild"] == [each.fingerprint.key for each in fired.firing]
+
+
 def test_what_is_missing_is_not_there() -> None:
     missing = replace(vm(status=Status.STOPPED), missing_since=NOW), replace(disk(), missing_since=NOW)  # fmt: skip
     assert digest(account(*missing)).is_empty

@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.model.boundaries import Boundaries
 from fluence_watch.model.budget import Budget, Tally
 from fluence_watch.model.digest import Why
 from fluence_watch.model.finding import Fingerprint, VmRef
 from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.vm import Status
+from fluence_watch.rules.debt import Debt
 from fluence_watch.rules.overpriced import Overpriced
 from fluence_watch.views.digest.budgets import budgeted
 from tests.digest_parts import (
@@ -62,6 +64,39 @@ def test_what_may_be_more_than_is_listed(whole_at: datetime | None) -> None:
     assert {True} == {each.is_unlisted for each in (found.ahead.metered, found.spent.forecast)}
     assert [] == found.ahead.runways
     assert (None, True) == (state.forecast, bool(state.comes_to and state.comes_to.amount))
+
+
+def owing(**facts: object) -> Alert:
+    """A debt of which the rule tells."""
+    told = Debt(MicroUsdc(2_000_000), MicroUsdc(1), NOW + DAY, NOW + 9 * DAY, 1, 0, 0)
+    return alert("", rule="debt", facts=replace(told, **facts))  # type: ignore[arg-type] # fields by name
+
+
+def test_a_debt_is_told_with_its_deadlines() -> None:
+    """As the rule tells it, or by the balance; it is no balance that pays for anything."""
+    told = owing()
+    by_rule = account(disk(), counted_at=NOW, balance=MicroUsdc(-1_000_000), alerts={told.fingerprint: told})  # fmt: skip
+    by_balance = account(disk(), name="b", counted_at=NOW, balance=MicroUsdc(-1_000_000))
+    without_anything = account(name="c", counted_at=NOW, balance=MicroUsdc(-7))
+    ahead = digest(by_rule, by_balance, without_anything, account(balance=MicroUsdc(-1))).ahead
+
+    assert ahead
+    assert [
+        ("main", 2_000_000, NOW + DAY, NOW + 9 * DAY),
+        ("b", 1_000_000, NOW + 3 * DAY, NOW + 13 * DAY),
+        ("c", 7, NOW + 3 * DAY, NOW + 13 * DAY),
+    ] == [tuple(each) for each in ahead.owed]
+    assert [] == ahead.runways
+
+
+def test_a_charge_that_cannot_be_paid_is_not_due() -> None:
+    """The same digest says that it ends the VM."""
+    unpaid = Boundaries(NOW - 20 * HOUR, covered=False, refilled=False)
+    of = vm("0xb", boundaries=unpaid, reserved=MicroUsdc(0))
+    ahead = digest(account(vm(), of)).ahead
+
+    assert ahead
+    assert (1, PRICE, ["0xb"]) == (ahead.charges, ahead.amount, [e.of.id for e in ahead.failed])
 
 
 def test_what_is_not_known_of_what_is_due() -> None:

@@ -167,6 +167,7 @@ def test_an_account() -> None:
         "to_month_end": "4.472400",
         "unpriced": 0,
         "vms_unknown": 0,
+        "first_vm": vm_title(WEB.id, WEB.name),
     } == as_json(account_overview("main", [WEB, ended], NOW, balance=money))
 
 
