@@ -44,7 +44,7 @@ def account(*things: KnownVm | KnownResource, name: str = "main", **state: objec
     """An account with these things, read just now."""
     known = {each.vm.key: each for each in things if isinstance(each, KnownVm)}
     resources = {each.resource.key: each for each in things if isinstance(each, KnownResource)}
-    made = AccountState(known, last_good_at=NOW, resources=resources)
+    made = AccountState(known, last_good_at=NOW, resources=resources, whole_at=NOW)
     return Account(name, replace(made, **state), EPOCHS)  # type: ignore[arg-type] # fields by name
 
 

@@ -10,7 +10,6 @@ from fluence_watch.errors import StoreError
 from fluence_watch.model.budget import Budget, BudgetState, Tally, state_of
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.month import Rented
-from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +24,7 @@ class Budgets:
         self._store = store
         self._budgets = budgets
         self._accounts = accounts
-        self._whole: dict[str, Polled] = {}
+        self._rented: dict[str, Rented] = {}
         self._read: tuple[_Sums, Mapping[str, Tally]] | None = None
 
     def states(self, polled: Mapping[str, Polled], now: datetime) -> list[BudgetState] | None:
@@ -35,7 +34,8 @@ class Budgets:
         except StoreError as error:
             _log.error("budgets are not judged: the ledger cannot be read", error=str(error))
             return None
-        self._whole |= {name: each for name, each in polled.items() if _is_whole(each)}
+        seen = {name: each.rented for name, each in polled.items()}
+        self._rented |= {name: each for name, each in seen.items() if each}
         return [self._state(each, spent[each.name], now) for each in self._budgets]
 
     def _spent(self, polled: Mapping[str, Polled], now: datetime) -> Mapping[str, Tally]:
@@ -47,18 +47,5 @@ class Budgets:
         return self._read[1]
 
     def _state(self, budget: Budget, tally: Tally, now: datetime) -> BudgetState:
-        rented = (self._rented(account) for account in filter(budget.covers, self._accounts))
+        rented = (self._rented.get(account) for account in filter(budget.covers, self._accounts))
         return state_of(budget, tally, rented, now)
-
-    def _rented(self, account: str) -> Rented | None:
-        """What the account rents by its last whole poll."""
-        polled = self._whole.get(account)
-        if polled is None or not isinstance(polled.outcome, Snapshot):
-            return None
-        snapshot, billing = polled.outcome, polled.policy.billing_of(polled.outcome)
-        vms, resources = snapshot.vms.values(), snapshot.resources.values()
-        return Rented(vms, resources, billing, polled.state.counted_at)
-
-
-def _is_whole(polled: Polled) -> bool:
-    return isinstance(polled.outcome, Snapshot) and polled.outcome.is_whole

@@ -31,7 +31,8 @@ _DAY = timedelta(days=1)
 class DigestPlan:
     """A digest of the settings. `accounts` has those that it is about, and how each is prepaid.
 
-    `budgets` are those of these accounts alone. `grace` is how long after a charge a reserve may be topped up, as `topup_failed` has it.
+    `budgets` are those of these accounts alone. `grace` is how long after a charge a reserve may be
+    topped up, as `topup_failed` has it.
     The `channel` is its own, so that it and the alerts never wait for each other. `events` are the
     rules whose alerts have no end.
     """

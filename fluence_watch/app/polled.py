@@ -7,6 +7,7 @@ from fluence_watch.alerting.lifecycle import Alert, Alerts
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.decide import Policy
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.month import Rented
 from fluence_watch.model.snapshot import Outcome, Snapshot
 
 
@@ -30,6 +31,15 @@ class Polled:
     paused: frozenset[str] | None = None
     month_to_date: MicroUsdc | None = None
     charged: Mapping[str, MicroUsdc] | None = None
+
+    @property
+    def rented(self) -> Rented | None:
+        """What the account rents, if the poll saw all of it."""
+        listed = self.outcome
+        if not isinstance(listed, Snapshot) or not listed.is_whole:
+            return None
+        vms, resources = listed.vms.values(), listed.resources.values()
+        return Rented(vms, resources, self.policy.billing_of(listed), self.state.counted_at)
 
     @property
     def counts(self) -> tuple[object, ...] | None:

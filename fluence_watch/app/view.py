@@ -13,7 +13,7 @@ from fluence_watch.model.debt import removal_in
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.funding import account_funded_until
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.month import Rented, month_ahead
+from fluence_watch.model.month import month_ahead
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.vm import Vm
@@ -52,18 +52,16 @@ def build_view(polled: Polled, last: AccountView | None) -> AccountView:
         market=outcome.market,
         bill=bill_of(last_settled(outcome.taken_at), polled.state.costs, outcome.charges),
         month_to_date=polled.month_to_date,
-        month_forecast=_month_forecast(polled, outcome, billing),
+        month_forecast=_month_forecast(polled),
         charged=charged,
     )
 
 
-def _month_forecast(polled: Polled, outcome: Snapshot, billing: Billing) -> MicroUsdc | None:
+def _month_forecast(polled: Polled) -> MicroUsdc | None:
     """What the month costs by its end, if everything that costs money is known."""
-    if polled.month_to_date is None or not outcome.is_whole:
+    if polled.month_to_date is None or polled.rented is None:
         return None
-    vms, resources = outcome.vms.values(), outcome.resources.values()
-    rented = Rented(vms, resources, billing, polled.state.counted_at)
-    ahead = month_ahead(rented, outcome.taken_at).whole
+    ahead = month_ahead(polled.rented, polled.outcome.taken_at).whole
     return None if ahead is None else MicroUsdc(polled.month_to_date + ahead)
 
 

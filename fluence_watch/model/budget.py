@@ -109,6 +109,11 @@ class BudgetState:
         """The same with what is not known of it."""
         return Sum(self.spent) + self.ahead if self.ahead else None
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the month is certain to cost more than the limit, if all that is there is kept."""
+        return self.comes_to is not None and self.comes_to.amount > self.budget.limit
+
 
 def state_of(
     budget: Budget, tally: Tally, rented: Iterable[Rented | None], now: datetime

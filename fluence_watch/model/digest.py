@@ -167,8 +167,9 @@ class FailedTopUp(NamedTuple):
 class Ahead:
     """What comes until the next digest at `until`, and how long the money lasts.
 
-    `charges` cost `amount`, without those of VMs that have `failed`; `unpriced` of them have an unknown price. Of `undated` prepaid things the
-    next charge is unknown. `metered` is what is paid by the second meanwhile. `funded` has the soonest first, of what can run out.
+    `charges` cost `amount`, without those of VMs that have `failed`; `unpriced` of them have an unknown
+    price. Of `undated` prepaid things the next charge is unknown. `metered` is what is paid by the second meanwhile. `funded` has the soonest
+    first, of what can run out.
     """
 
     until: datetime

@@ -23,10 +23,14 @@ EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A sum of amounts; `unknown` parts are not in it. With any of these it is at least `amount`."""
+    """A sum of amounts; `unknown` parts are not in it, nor is what `is_unlisted`, however much that is.
+
+    With any of these it is at least `amount`.
+    """
 
     amount: MicroUsdc = MicroUsdc(0)
     unknown: int = 0
+    is_unlisted: bool = False
 
     @classmethod
     def of(cls, amounts: Iterable[MicroUsdc | None]) -> "Sum":
@@ -35,13 +39,22 @@ class Sum:
         return cls(MicroUsdc(sum(each or 0 for each in parts)), parts.count(None))
 
     @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing from it."""
+        return not (self.unknown or self.is_unlisted)
+
+    @property
     def whole(self) -> MicroUsdc | None:
         """The sum; `None` if a part of it is unknown."""
-        return None if self.unknown else self.amount
+        return self.amount if self.is_whole else None
 
     def __add__(self, other: "Sum") -> "Sum":
         """Both together."""
-        return Sum(MicroUsdc(self.amount + other.amount), self.unknown + other.unknown)
+        return Sum(
+            MicroUsdc(self.amount + other.amount),
+            self.unknown + other.unknown,
+            self.is_unlisted or other.is_unlisted,
+        )
 
 
 _DECIMAL = re.compile(r"(-?)(\d*)(?:\.(\d*))?", re.ASCII)

@@ -44,7 +44,7 @@ _PAGE = Template(
 </head>
 <body class="page" style="margin:0;padding:0;background:#eef0f3;color:#1c2128">
 <table role="presentation" width="100%" cellpadding="0" cellspacing="0" class="page" style="background:#eef0f3;color:#1c2128"><tr><td align="center" style="padding:16px 8px">
-<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width:600px"><tr><td align="left" style="$font;font-size:15px;line-height:1.5">
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width:600px"><tr><td align="left" style="$font;font-size:15px;line-height:1.5;word-break:break-word;overflow-wrap:anywhere">
 $content
 </td></tr></table>
 </td></tr></table>

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from fluence_watch.model.finding import Finding, Fingerprint, Verdict
 from fluence_watch.rules import (
@@ -85,7 +86,7 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
         gone |= {(rule.name, subject) for subject in judgement.gone}
     muted = _muted(findings, runnable, situation, settings)
     return Verdict(
-        _spoken(findings, muted),
+        _spoken(findings, muted, situation, settings),
         frozenset(unknown | muted.keys()),
         frozenset(gone),
         judged=frozenset(rule.name for rule in enabled if rule in runnable or rule.event),
@@ -108,24 +109,36 @@ def _muted(
     muted: dict[tuple[str, str], Fingerprint] = {}
     for key, each in findings.items():
         for other in mutes.get(key.rule, ()):
-            hold, now = settings[key.rule].hold, situation.now
-            lasts = now - min(situation.since.get(key, now), each.began_at or now)
+            hold, lasts = settings[key.rule].hold, _lasts(each, situation)
             if each.at_once or hold <= max(lasts, settings[other].hold):
                 muted[other, key.subject] = key
     return muted
 
 
+def _lasts(finding: Finding, situation: Situation) -> timedelta:
+    """How long it has been found."""
+    now = situation.now
+    return now - min(situation.since.get(finding.fingerprint, now), finding.began_at or now)
+
+
 def _spoken(
-    findings: Mapping[Fingerprint, Finding], muted: _Muted
+    findings: Mapping[Fingerprint, Finding],
+    muted: _Muted,
+    situation: Situation,
+    settings: Mapping[str, RuleSettings],
 ) -> Mapping[Fingerprint, Finding]:
     """The findings that are not muted. What mutes a more severe one is as severe as that.
 
-    So a receiver of critical alerts hears of it as if nothing were muted.
+    It takes over once the other would fire, so a receiver of critical alerts hears of it as if nothing
+    were muted: no later, and no earlier.
     """
     spoken = {key: each for key, each in findings.items() if key[1:3] not in muted}
     for key, each in findings.items():
         by = spoken.get(muted[key[1:3]]) if key[1:3] in muted else None
-        if by is not None and by.severity.rank < each.severity.rank:
+        if by is None or by.severity.rank >= each.severity.rank:
+            continue
+        lasts = max(_lasts(each, situation), _lasts(by, situation))
+        if each.at_once or settings[key.rule].hold <= lasts:
             spoken[by.fingerprint] = replace(by, severity=each.severity)
     return spoken
 

@@ -33,9 +33,9 @@ _ACCOUNT = frozenset({""})
 
 
 class AccountLowSettings(RuleSettings):
-    """When a balance is low."""
+    """When a balance is low. One that is used up, or a debt, is always critical."""
 
-    severity: Level = Severity.CRITICAL
+    severity: Level = Severity.WARNING
     min_days: Decimal = Field(
         default=Decimal(3), ge=0, le=3650, description="days that the balance must last"
     )
@@ -57,7 +57,8 @@ def judge(situation: Situation, settings: AccountLowSettings) -> Judgement:
     if facts is None:
         return Judgement(unknown=_ACCOUNT)
     fingerprint = Fingerprint(situation.account, NAME)
-    finding = Finding(fingerprint, settings.severity, facts, step=_step(facts, settings))
+    severity = Severity.CRITICAL if facts.balance <= 0 else settings.severity
+    finding = Finding(fingerprint, severity, facts, step=_step(facts, settings))
     if _is_low(facts, settings.min_days):
         return Judgement([finding])
     absence = why_not_low(situation, facts)

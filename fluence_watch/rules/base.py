@@ -128,6 +128,7 @@ class Situation:
     `missing` says which of them are lost.
     `costs` are what the latest days should cost, where the account is metered.
     `last_good_at` is the successful poll before, `begun_at` the first one; `None` before the first.
+    What was lost is forgotten when it has been missing for longer than `forget_after`.
     `spending` is what the ledger has of today and the days before, `None` if that is unknown.
     `since` holds the alerts that were open after the previous poll, and when each of them began.
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
@@ -160,6 +161,7 @@ class Situation:
     costs: tuple[DayCost, ...] = ()
     last_good_at: datetime | None = None
     begun_at: datetime | None = None
+    forget_after: timedelta = timedelta(0)
     enabled: frozenset[str] = frozenset()
     spending: Spending | None = None
     firing: Mapping[Fingerprint, object] = field(default_factory=dict)
@@ -220,7 +222,7 @@ class Rule:
     A finding says more than those of the rules that it `mutes` about the same subject, as long as it
     fires no later: it is `at_once`, has lasted for its `for`, or has no longer a `for` than theirs.
     They are as if unknown, so that what was notified before still resolves. If one of them is more
-    severe, it takes over that severity.
+    severe, it takes over that severity once that one would fire.
     """
 
     name: str

@@ -14,7 +14,8 @@ month ends nothing, and begins nothing twice.
     that of a month to come, or that is just over    unknown, as long as there is such a budget
     that of any other month      gone
 
-Before it fires, a forecast that is unknown, or not above the limit any more, is no reason to.
+The month is going to cost more if what is known of it does. Before it fires, a forecast that is
+unknown, or not above the limit any more, is no reason to.
 """
 
 from collections.abc import Iterator
@@ -62,7 +63,8 @@ class BudgetRuleSettings(RuleSettings):
 class BudgetSpent:
     """A budget in micro-USDC, and what is spent of it in the month that ends at `ends_at`.
 
-    `percent` is rounded down. `forecast` is what the month comes to, `None` if that is unknown.
+    `percent` is rounded down. `forecast` is what the month comes to, `None` if that is unknown; if it
+    `is_least`, some of it is unknown, and it is at least so much.
     `reached_at` is when the limit is reached at the present burn, to the hour, if that is this month.
     `was_exceeded` is whether all of it was spent at any time this month.
     """
@@ -75,6 +77,7 @@ class BudgetSpent:
     largest: tuple[Spender, ...]
     ends_at: datetime
     reached_at: datetime | None = None
+    is_least: bool = False
     was_exceeded: bool = False
 
     @property
@@ -140,7 +143,7 @@ def _findings(
         facts = replace(_facts(BudgetSpent, state, now), was_exceeded=was_exceeded)
         yield Finding(this, severity, facts, at_once=True, step=step)
     ahead = Fingerprint(WATCHER, NAME, subject, f"{month}{_AHEAD}")
-    is_due = budget.forecast and not exceeded and (state.forecast or 0) > budget.limit
+    is_due = budget.forecast and not exceeded and state.is_ahead
     if (is_due or ahead in situation.firing) and not (is_told and was_exceeded):
         yield Finding(ahead, settings.severity, _facts(BudgetForecast, state, now))
 
@@ -156,22 +159,23 @@ def is_crossed(threshold: int, spent: MicroUsdc, limit: MicroUsdc) -> bool:
 
 
 def _facts(kind: type[BudgetSpent], state: BudgetState, now: datetime) -> BudgetSpent:
-    budget = state.budget
+    budget, comes_to = state.budget, state.comes_to
     return kind(
         name=budget.name,
         limit=budget.limit,
         spent=state.spent,
         percent=state.percent,
-        forecast=state.forecast,
+        forecast=comes_to.amount if comes_to else None,
         largest=state.tally.largest,
         ends_at=month_end(now),
         reached_at=_reached_at(state, now),
+        is_least=comes_to is not None and not comes_to.is_whole,
     )
 
 
 def _reached_at(state: BudgetState, now: datetime) -> datetime | None:
-    left, forecast = MicroUsdc(state.budget.limit - state.spent), state.forecast
-    if left <= 0 or state.burn is None or forecast is None or forecast <= state.budget.limit:
+    left = MicroUsdc(state.budget.limit - state.spent)
+    if left <= 0 or state.burn is None or not state.is_ahead:
         return None
     at = dry_at(left, state.burn, now)
     if at == FOREVER or at >= month_end(now):

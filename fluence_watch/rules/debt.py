@@ -75,8 +75,9 @@ def _facts(situation: Situation, fingerprint: Fingerprint) -> Debt:
     vms, rented = paid = paid_now(situation)
     since = situation.since.get(fingerprint)
     removal = removal_of(snapshot.balance, vms, rented, situation.now, since)
-    counts, unlisted = Counter(each.kind for each in rented), snapshot.unlisted
-    owed, runway = unpaid(snapshot.balance), runway_of(situation, Runway)
+    counts = Counter(each.kind for each in rented)
+    unlisted, owed = snapshot.unlisted, unpaid(snapshot.balance)
+    runway = runway_of(situation, Runway)
     assert runway
     return Debt(
         owed=owed,

@@ -11,7 +11,8 @@ A VM that was topped up at its last boundaries, or of which nobody has seen one,
 account alone. One whose reserve does not pay an epoch is told by `topup_failed` or `low_balance`.
 
     money ends                     verdict
-    in less than `critical`        critical, step 1; step 2 if the balance is used up
+    in less than `critical`        critical, step 1
+    now, the balance is used up    critical, step 2
     in less than `warn`            `severity`, step 0
     later, the alert fires         as `warn`, until it lasts `warn` and a quarter of that
     later, anything unknown        unknown
@@ -36,7 +37,7 @@ from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, funded_until, lac
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules import topup_failed
+from fluence_watch.rules import low_balance, topup_failed
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 from fluence_watch.rules.runway import Runway, runway_of, why_not_low
 
@@ -94,9 +95,8 @@ def judge(situation: Situation, settings: FundsExhaustedSoonSettings) -> Judgeme
     if empty and fingerprint in situation.alerts:
         left = timedelta(0)
     if left is not None and left < _limit(situation, settings, fingerprint):
-        is_critical = left < settings.critical
-        severity = Severity.CRITICAL if is_critical else settings.severity
-        step = 2 if account and account.balance <= 0 else int(is_critical)
+        step = 2 if account and account.balance <= 0 else int(left < settings.critical)
+        severity = Severity.CRITICAL if step else settings.severity
         facts = _facts(situation, account, alone)
         return Judgement([Finding(fingerprint, severity, facts, step=step)])
     return Judgement(
@@ -174,7 +174,7 @@ def _is_told_elsewhere(situation: Situation, entry: KnownVm) -> bool:
     if vm.price is None or vm.reserved is None or max(vm.reserved, 0) >= vm.price:
         return False
     covered = boundaries is not None and boundaries.covered
-    return covered or topup_failed.NAME in situation.enabled
+    return (low_balance.NAME if covered else topup_failed.NAME) in situation.enabled
 
 
 def _facts(

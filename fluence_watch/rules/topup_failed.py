@@ -125,33 +125,39 @@ def _finding(
     boundaries: Boundaries,
     together: ShortVms | None,
 ) -> Finding:
-    assert vm.price is not None
-    assert vm.reserved is not None
-    now, says_so = situation.now, vm.status in OUT_OF_FUNDS
-    facts = TopupFailed(
-        vm=ref(vm),
-        price=vm.price,
-        reserved=vm.reserved,
-        missing=_missing(vm),
-        for_month=lacking_for_month(vm, now, situation.billing),
-        boundary=boundaries.passed_at,
-        ends_at=vm.next_billing_at,
-        disk_bytes=vm.storage_bytes,
-        public_ip=vm.public_ip,
-        status=vm.status_word if says_so else None,
-        together=together,
-    )
+    now, passed_at = situation.now, boundaries.passed_at
+    facts = _facts(situation, vm, passed_at, together)
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
-    since, passed_at = situation.since.get(fingerprint), boundaries.passed_at
+    since = situation.since.get(fingerprint)
     is_seen_again = since is not None and since >= passed_at
     is_overdue = boundaries.is_overdue(now, settings.hold, vm.status)
     return Finding(
         fingerprint,
         settings.severity,
         facts,
-        at_once=says_so or (is_seen_again and is_overdue),
+        at_once=facts.status is not None or (is_seen_again and is_overdue),
         step=_step(facts, now),
         began_at=passed_at,
+    )
+
+
+def _facts(
+    situation: Situation, vm: Vm, passed_at: datetime, together: ShortVms | None
+) -> TopupFailed:
+    assert vm.price is not None
+    assert vm.reserved is not None
+    return TopupFailed(
+        vm=ref(vm),
+        price=vm.price,
+        reserved=vm.reserved,
+        missing=_missing(vm),
+        for_month=lacking_for_month(vm, situation.now, situation.billing),
+        boundary=passed_at,
+        ends_at=vm.next_billing_at,
+        disk_bytes=vm.storage_bytes,
+        public_ip=vm.public_ip,
+        status=vm.status_word if vm.status in OUT_OF_FUNDS else None,
+        together=together,
     )
 
 

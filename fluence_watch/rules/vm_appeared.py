@@ -2,11 +2,13 @@
 
 What an account has at its first poll is not news, and neither is a draft that nobody has launched.
 
-    created                                      verdict
-    within `HIDDEN_AFTER` of the last poll       new
-    since the account is watched                 new; after `FORGOTTEN_AFTER`, it is back
-    before that, watched for less than so long   nothing: a list may have left it out until now
-    before that, watched for longer              it is back, unless it was there and unreadable
+    created                                    verdict
+    within `HIDDEN_AFTER` of the last poll     new
+    since the account is watched, and within   new: it is seen late, for the first time, because
+      `forget_after`                             nothing that was seen can be forgotten by now
+    before the account is watched, which is    nothing: a list may have left it out until now
+      within `forget_after`
+    earlier                                    it is back, unless it was there and unreadable
 
 No command of fluence-watch makes VMs. One that `vm rm` deleted may be in a list that lags behind.
 """
@@ -23,7 +25,6 @@ from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation,
 
 NAME = "vm_appeared"
 HIDDEN_AFTER = timedelta(hours=1)
-FORGOTTEN_AFTER = timedelta(days=7)
 
 
 class VmAppearedSettings(EventSettings):
@@ -84,7 +85,7 @@ def _has_returned(situation: Situation, vm: Vm) -> bool | None:
     assert last_good_at
     if created is None or vm.key in situation.before or created >= last_good_at - HIDDEN_AFTER:
         return False
-    begun_at, long_ago = situation.begun_at or last_good_at, situation.now - FORGOTTEN_AFTER
+    begun_at, long_ago = situation.begun_at or last_good_at, situation.now - situation.forget_after
     if max(created, begun_at) > long_ago:
         return False if created >= begun_at else None
     unread = Fingerprint(situation.account, vm_unreadable.NAME, vm.key)

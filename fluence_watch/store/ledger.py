@@ -48,11 +48,12 @@ def save_ledger(connection: Connection, account_id: int, change: Change) -> None
 
 
 def _corrected(connection: Connection, ids: Mapping[str, int], booking: Booking) -> Iterator[Entry]:
-    """The entries of a poll, without what is booked already."""
+    """The entries of a poll, without what is booked already: a charge comes before its top-up."""
     totals: dict[str, list[Entry]] = {}
+    others: list[Entry] = []
     for each in booking.entries:
         if each.certainty is Certainty.ESTIMATED or each.kind not in OF_THE_TOTAL:
-            yield each
+            others.append(each)
         else:
             totals.setdefault(each.thing, []).append(each)
     booked = _booked(connection, [ids[key] for key in totals.keys() & booking.first])
@@ -65,6 +66,7 @@ def _corrected(connection: Connection, ids: Mapping[str, int], booking: Booking)
             yield from risen(some, dip)
         else:
             yield from some
+    yield from others
 
 
 def _booked(connection: Connection, wanted: Collection[int]) -> Mapping[int, MicroUsdc]:

@@ -29,7 +29,8 @@ class LedgerView:
 
     It is as of the last successful poll, at `as_of`: what was charged later is unknown, so today is
     unknown if that poll was on a day before. `estimated` is the part of the total that is computed
-    from the price and the time, and `counted_until` then. `entries` are the latest, the last one first; metered things have none.
+    from the price and the time, unknown where that is, and `counted_until` then. `entries` are the
+    latest, the last one first; metered things have none.
     """
 
     as_of: datetime | None
@@ -58,6 +59,7 @@ def ledger_view(
         is_known = as_of is not None and as_of.astimezone(UTC).date() >= day
         return in_usdc(total(cost for cost in costs if cost.day >= day)) if is_known else None
 
+    guessed = total(cost for cost in costs if cost.certainty is Certainty.ESTIMATED)
     latest = list(entries)[: -LATEST - 1 : -1]
     return LedgerView(
         as_of=as_of,
@@ -65,7 +67,7 @@ def ledger_view(
         today=from_day(now),
         month=from_day(month_begin(now)),
         total=in_usdc(total(costs)) if as_of else None,
-        estimated=in_usdc(total(c for c in costs if c.certainty is Certainty.ESTIMATED)),
+        estimated=in_usdc(guessed) if as_of else None,
         entries=tuple(EntryView(e.at, e.kind, in_usdc(e.amount), e.certainty) for e in latest),
         counted_until=counted_until,
     )

@@ -20,8 +20,9 @@ class MonthForecast:
     `left_out` is not in it, because its price or its next charge is unknown.
     `polled_at` is the last successful poll; of several accounts, the oldest one. Metered things are in
     the ledger until `counted_until`; it is `None` if there are none.
-    The accounts that are `unpolled` have no successful poll in this month, and are not in `ahead`.
-    If either leaves something out, the sums are at least so much.
+    The accounts that are `unpolled` have no successful poll in this month, and are not in `ahead`. Of
+    those that are `incomplete`, the last one did not see all that is metered.
+    If any of these leaves something out, the sums are at least so much.
     """
 
     month: str
@@ -34,6 +35,12 @@ class MonthForecast:
     polled_at: datetime
     counted_until: datetime | None
     unpolled: tuple[str, ...]
+    incomplete: tuple[str, ...] = ()
+
+    @property
+    def is_least(self) -> bool:
+        """Whether something is left out."""
+        return bool(self.left_out or self.unpolled or self.incomplete)
 
 
 def month_forecast(
@@ -66,6 +73,7 @@ def month_forecast(
         polled_at=min(filter(None, (states[name].last_good_at for name in parts))),
         counted_until=min(filter(None, counted), default=None),
         unpolled=tuple(name for name, each in found.items() if each is None),
+        incomplete=tuple(name for name, each in parts.items() if not each.is_whole),
     )
 
 

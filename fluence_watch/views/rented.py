@@ -13,6 +13,11 @@ def billing_of(state: AccountState, prepaid: Billing) -> Billing:
     return METERED if is_metered(state.counted_at, state.last_good_at) else prepaid
 
 
+def is_whole(state: AccountState, billing: Billing) -> bool:
+    """Whether the last successful poll saw everything that is metered. Of prepaid accounts nobody knows."""
+    return billing.prepaid or state.whole_at == state.last_good_at
+
+
 def rented_in(state: AccountState, prepaid: Billing, now: datetime) -> Rented | None:
     """What is listed and billed, as last known; `None` without a successful poll in this month."""
     if state.last_good_at is None or state.last_good_at < month_begin(now):
@@ -25,4 +30,5 @@ def rented_in(state: AccountState, prepaid: Billing, now: datetime) -> Rented | 
         [each for each in things if each.is_billed],
         billing,
         None if billing.prepaid else state.counted_at,
+        is_whole(state, billing),
     )

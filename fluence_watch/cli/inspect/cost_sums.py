@@ -58,7 +58,7 @@ def forecast_lines(forecast: MonthForecast | None, now: datetime) -> Iterator[st
     """The forecast, and what it assumes, a line each."""
     if forecast is None:
         return
-    least = "at least " if forecast.left_out or forecast.unpolled else ""
+    least = "at least " if forecast.is_least else ""
     yield (
         f"by the end of {forecast.month}: {least}{forecast.total:f} USDC, {forecast.ahead:f} of it"
         " yet to come, if"
@@ -73,6 +73,9 @@ def forecast_lines(forecast: MonthForecast | None, now: datetime) -> Iterator[st
     if forecast.counted_until:
         until = clock(forecast.counted_until, now)
         yield f"  - what is metered from {until} on is computed from prices"
+    if forecast.incomplete:
+        names = _some([inert(name) for name in forecast.incomplete])
+        yield f"  - what else these rent is unknown, the last poll did not see all of it: {names}"
     if forecast.unpolled:
         names = _some([inert(name) for name in forecast.unpolled])
         yield f"  - what is yet to come of these is unknown, no poll this month: {names}"

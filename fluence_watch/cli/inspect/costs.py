@@ -19,7 +19,6 @@ from fluence_watch.cli.common.options import (
 from fluence_watch.cli.common.output import Column, OutputFormat, print_json, print_rows
 from fluence_watch.model.ledger import By, Cost
 from fluence_watch.model.text import inert
-from fluence_watch.views.as_json import fields_of
 
 if TYPE_CHECKING:
     from fluence_watch.cli.inspect.cost_report import CostReport
@@ -135,15 +134,9 @@ def _print_table(shown: "Sequence[CostView]", by: By) -> None:
         columns.insert(1, Column("account", "ACCOUNT"))
     if any(view.estimated for view in shown):
         columns.append(Column("estimated", "OF IT ESTIMATED", right=True, drop=1))
-    rows: Sequence[object] = shown
     if any(view.balance is not None for view in shown):
         columns.append(Column("balance", "BALANCE", right=True, drop=2))
-        rows = [fields_of(view) | {"balance": _balance(view)} for view in shown]
-    print_rows(columns, rows, OutputFormat.TABLE)
-
-
-def _balance(view: "CostView") -> object:
-    return "-" if view.balance is None else view.balance
+    print_rows(columns, shown, OutputFormat.TABLE)
 
 
 def _print_csv(shown: "Sequence[CostView]") -> None:

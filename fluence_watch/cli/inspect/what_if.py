@@ -66,11 +66,20 @@ def show_what_if(
             effects.append(effect)
             after[account] = effect.after
             seen[account] = _together(seen[account], effect.after)
-    outlooks = [
-        Outlook(overview(setup, lists[name], now), overview(setup, after[name], now))
-        for name in lists
-    ]
+    outlooks = [_outlook(setup, lists[name], after[name], now) for name in lists]
     print_outlooks(outlooks, effects, now, form)
+
+
+def _outlook(setup: "Setup", before: Snapshot, after: Snapshot, now: datetime) -> Outlook:
+    of_before, of_after = (overview(setup, each, now) for each in (before, after))
+    return Outlook(of_before, of_after, overdrawn(before, after))
+
+
+def overdrawn(before: Snapshot, after: Snapshot) -> MicroUsdc:
+    """What the balance lacks after the steps, if it lacked nothing before."""
+    if before.balance is None or after.balance is None or before.balance.balance < 0:
+        return MicroUsdc(0)
+    return MicroUsdc(max(0, -after.balance.balance))
 
 
 def _together(earlier: Snapshot, later: Snapshot) -> Snapshot:

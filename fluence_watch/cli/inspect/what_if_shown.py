@@ -17,7 +17,7 @@ from fluence_watch.cli.common.output import (
     print_rows,
 )
 from fluence_watch.model.billing import Billing
-from fluence_watch.model.money import MicroUsdc, in_usdc, micro_from_decimal, plain, to_pay, usdc
+from fluence_watch.model.money import MicroUsdc, in_usdc, plain, to_pay, usdc
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.text import inert
 from fluence_watch.model.what_if import Add, Remove, Step, price_of
@@ -57,8 +57,8 @@ class Effect:
     """What a step does to an account: the snapshot `after` it, and the names of what it changes.
 
     `moved` goes to the balance, or is taken from it if negative; `None` is unknown. `stays` is what
-    disks and addresses of removed VMs go on to cost a day. Both are micro-USDC. So many of what it
-    removes were `never_deployed`: an earlier step added them.
+    disks and addresses of removed VMs go on to cost a day. Both are micro-USDC. Of what it removes,
+    `never_deployed` is how many things an earlier step added.
     """
 
     step: Step
@@ -72,10 +72,11 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """An account with and without all steps."""
+    """An account with and without all steps. `overdrawn` is what its balance lacks then, in micro-USDC."""
 
     without: AccountOverview
     changed: AccountOverview
+    overdrawn: MicroUsdc
 
     def fields(self) -> dict[str, object]:
         """The outlook as an object of JSON."""
@@ -189,10 +190,9 @@ def _money(effect: Effect) -> Iterator[str]:
 
 def _overdrawn(outlooks: Iterable[Outlook]) -> Iterator[str]:
     for each in outlooks:
-        before, after = each.without.balance, each.changed.balance
-        if before is not None and after is not None and after < 0 <= before:
-            missing = to_pay(micro_from_decimal(f"{-after:f}"))
-            yield f"{inert(each.without.account)}: the balance does not pay for this: {missing} are missing"
+        if each.overdrawn:
+            name, missing = inert(each.without.account), to_pay(each.overdrawn)
+            yield f"{name}: the balance does not pay for this: {missing} are missing"
 
 
 def _assumptions(effects: Iterable[Effect]) -> Iterator[str]:

@@ -78,7 +78,7 @@ def show(
     account: AccountOption = None,
     form: Annotated[ShownAs, typer.Option("--format", "-o", help="How to print.")] = ShownAs.TABLE,
 ) -> None:
-    """Show all that is known of a VM, and what was charged for it since it is watched.
+    """Show all that is known of a VM, and what it was charged.
 
     Of one that is missing: what was last known, from the store of the daemon on this machine.
     """
@@ -96,7 +96,8 @@ def show(
         listed = {"listed": missing is None, "missing_since": missing and missing.since}
         print_json(fields_of(target.view(now)) | more | listed | {"ledger": ledger})
         return
-    lines = [*_identity(target), *_money(target, now), *ledger_lines(ledger, now)]
+    interval = setup.settings.poll.interval
+    lines = [*_identity(target), *_money(target, now), *ledger_lines(ledger, now, interval)]
     if missing is None:
         facts(target.title, [*lines, *_ports(target.vm, expected)])
         return

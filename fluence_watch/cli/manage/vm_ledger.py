@@ -1,7 +1,7 @@
 """What `vm show` says of the ledger of a VM."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fluence_watch.cli.manage.memory import Memory
     from fluence_watch.views.ledger import EntryView, LedgerView
 
+_MISSED = 3
+"""After so many intervals without a poll, what was charged is old."""
 _WORDS: Mapping[EntryKind, str] = {EntryKind.TOP_UP: "top-up", EntryKind.OPENING: "spent before"}
 
 
@@ -42,11 +44,15 @@ def ledger_of(
     return ledger_view(costs, entries, since=since, as_of=as_of, now=now, counted_until=counted)
 
 
-def ledger_lines(ledger: "LedgerView | None", now: datetime) -> Iterator[tuple[str, str]]:
-    """The ledger, a fact a line."""
+def ledger_lines(
+    ledger: "LedgerView | None", now: datetime, interval: timedelta
+) -> Iterator[tuple[str, str]]:
+    """The ledger, a fact a line; with as of when it is, if the last poll is several intervals old."""
     if ledger is None:
         yield "charged", "unknown: no watcher on this machine has seen it"
         return
+    if ledger.as_of is not None and now - ledger.as_of > _MISSED * interval:
+        yield "last poll", f"{_moment(ledger.as_of, now)}: what was charged since is unknown"
     yield "charged today", _usdc(ledger.today)
     yield "charged this month", _usdc(ledger.month)
     guess = f", {_usdc(ledger.estimated)} of it estimated" if ledger.estimated else ""

@@ -5,7 +5,14 @@ from contextlib import suppress
 
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Severity
-from fluence_watch.rules import RULES, budget, funds_exhausted_soon, port_drift, vm_status
+from fluence_watch.rules import (
+    RULES,
+    account_low,
+    budget,
+    funds_exhausted_soon,
+    port_drift,
+    vm_status,
+)
 from fluence_watch.sender.urls import describe
 from fluence_watch.settings.checks.doubt import (
     Doubt,
@@ -23,6 +30,11 @@ from fluence_watch.settings.checks.doubt import (
 from fluence_watch.settings.environment import Loc
 from fluence_watch.settings.model import DeliverySettings, ReceiverSettings, WatchSettings
 from fluence_watch.settings.secrets import check_apprise_url
+
+_CRITICAL = {
+    rule.NAME for rule in (port_drift, vm_status, budget, funds_exhausted_soon, account_low)
+}
+"""A closed port 22, an ended VM, a spent budget, money for a day, none: critical in any case."""
 
 
 def some_receiver(settings: WatchSettings) -> Iterator[Doubt]:
@@ -126,9 +138,7 @@ def budgets_are_heard_of(settings: WatchSettings) -> Iterator[Doubt]:
 
 
 def _is_sent(settings: WatchSettings, name: str, receiver: ReceiverSettings) -> bool:
-    # a closed port 22, an ended VM, a spent budget, money for a day are critical, whatever the severity
-    critical = name in {port_drift.NAME, vm_status.NAME, budget.NAME, funds_exhausted_soon.NAME}
-    severity = Severity.CRITICAL if critical else _severity(settings, name)
+    severity = Severity.CRITICAL if name in _CRITICAL else _severity(settings, name)
     return _is_on(settings, name) and severity.rank >= receiver.min_severity.rank
 
 

@@ -20,7 +20,7 @@ from fluence_watch.model.resource import Resource, ResourceRef
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import debt
 from fluence_watch.rules.debt import Debt
-from fluence_watch.views.rented import billing_of, rented_in
+from fluence_watch.views.rented import billing_of, is_whole, rented_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class Account:
         """Whether an alert of one of these rules fires for the VM."""
         alerts = (self.state.alerts.get(Fingerprint(self.name, rule, vm.key)) for rule in rules)
         return any(alert and alert.state is State.FIRING for alert in alerts)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its last successful poll saw everything that is metered."""
+        return is_whole(self.state, self.billing)
 
     def owed(self, now: datetime) -> Owed | None:
         """What it owes: as the alert about its debt says, or else by its balance. `None` is nothing."""

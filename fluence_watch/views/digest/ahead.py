@@ -1,6 +1,7 @@
 """What comes until the next digest, and how long the money lasts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ def ahead_of(accounts: Sequence[Account], now: datetime, until: datetime) -> Ahe
         unpriced=sum(each.number for each in charges if each.price is None),
         amount=MicroUsdc(sum(each.number * (each.price or 0) for each in charges)),
         first=min((each.first for each in charges), default=None),
-        metered=Sum.of(each for account in accounts for each in _metered(account, now, until)),
+        metered=sum((_metered(each, now, until) for each in accounts), Sum()),
         failed=[each for account in accounts for each in _failed(account, now)],
         funded=sorted(_funded(accounts, now), key=lambda each: (each.until, each.of)),
         runways=sorted(_runways(accounts, now), key=lambda each: (each.until, each.account)),
@@ -80,11 +81,11 @@ def _undated(account: Account) -> int:
     return sum(thing.next_billing_at is None for thing in things)
 
 
-def _metered(account: Account, now: datetime, until: datetime) -> Iterator[MicroUsdc | None]:
-    """What each thing that is paid by the second costs meanwhile; `None` at an unknown price."""
-    for thing, billing in _paid(account):
-        if not billing.prepaid:
-            yield cost_until(thing, now, until, billing)
+def _metered(account: Account, now: datetime, until: datetime) -> Sum:
+    """What is paid by the second costs meanwhile."""
+    things = [(thing, billing) for thing, billing in _paid(account) if not billing.prepaid]
+    costs = Sum.of(cost_until(thing, now, until, billing) for thing, billing in things)
+    return replace(costs, is_unlisted=not account.is_whole)
 
 
 def _funded(accounts: Sequence[Account], now: datetime) -> Iterator[Funded]:
@@ -107,7 +108,8 @@ def _is_refilled(account: Account, entry: KnownVm, now: datetime) -> bool:
 def _has_failed(account: Account, entry: KnownVm, now: datetime) -> bool:
     """Whether its top-up has failed, as `topup_failed` judges it, or has judged it."""
     last, vm = entry.boundaries, entry.last_known
-    overdue = last is not None and last.is_overdue(now, account.grace, vm.status)
+    short = vm.price is not None and vm.reserved is not None and max(vm.reserved, 0) < vm.price
+    overdue = short and last is not None and last.is_overdue(now, account.grace, vm.status)
     return overdue or account.fires(vm, topup_failed.NAME)
 
 
@@ -123,7 +125,7 @@ def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
 def _runways(accounts: Sequence[Account], now: datetime) -> Iterator[Runway]:
     for each in accounts:
         balance = each.state.balance
-        if balance is None or each.owed(now):
+        if balance is None or not each.is_whole or each.owed(now):
             continue
         until = account_funded_until(balance, each.vms, now, each.billing, each.resources)
         if until is not None and until != FOREVER:

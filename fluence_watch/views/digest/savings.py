@@ -18,7 +18,7 @@ _STOPPED = frozenset({Status.STOPPED, Status.SUSPENDED})
 def savings_in(accounts: Sequence[Account]) -> list[Saving]:
     """What saves something, the most first; what may be deleted is not also called dear.
 
-    What would save nobody knows how much, because its price is unknown, is last.
+    Things with an unknown price come last.
     """
     deletable = [each for account in accounts for each in _deletable(account) if each.amount != 0]
     named = {each.of for each in deletable}

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -57,6 +58,7 @@ def config(tmp_path: Path) -> Path:
             last_poll_at=NOW,
             last_good_at=NOW,
             balance=MicroUsdc(12_500_000),
+            begun_at=datetime(2025, 5, 30, tzinfo=UTC),
         ),
         booking=Booking(entries),
     )
@@ -241,7 +243,7 @@ def test_balances(config: Path, run: Run) -> None:
     ran = run("costs", "--config", config, "--since", "2025-06-01", "--by", "day")
     head, _, *lines = ran.out.splitlines()
     assert head.rstrip().endswith("BALANCE")
-    assert [("2025-06-29", "-"), ("2025-06-30", "-"), (f"{NOW.date()}", "12.50")] == [
+    assert [("2025-06-29", "unknown"), ("2025-06-30", "unknown"), (f"{NOW.date()}", "12.50")] == [
         (line.split()[0], line.split()[-1]) for line in lines[:3]
     ]
     ran = run("costs", "--config", config, "--by", "day", "-o", "json")
@@ -255,6 +257,14 @@ def test_a_poll_while_it_prints() -> None:
     text = "\n".join(forecast_lines(MONTH, NOW - timedelta(seconds=2)))
     assert "as in the last poll, " in text
     assert ", just now\n" in text + "\n"
+
+
+def test_lists_that_are_not_complete() -> None:
+    """The forecast names the accounts, and says "at least"."""
+    forecast = replace(MONTH, incomplete=("main", "\x1b[31mdev"))
+    first, *_, last = forecast_lines(forecast, NOW)
+    assert first.startswith("by the end of 2026-04: at least 0.000000 USDC")
+    assert last.endswith("the last poll did not see all of it: main, dev")
 
 
 def test_a_ledger_of_nothing(tmp_path: Path, run: Run) -> None:

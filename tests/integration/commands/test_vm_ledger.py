@@ -5,13 +5,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from fluence_watch.alerting.state import AccountState, Change
+from fluence_watch.cli.manage.vm_ledger import ledger_lines
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ledger import Certainty, Entry, EntryKind
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.store import Store
+from fluence_watch.views.ledger import ledger_view
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
 
@@ -37,7 +41,10 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
         moved(vm, EntryKind.CHARGE, 298_160, NOW, Certainty.EXACT),
         moved(vm, EntryKind.TOP_UP, 298_160, NOW, Certainty.SPREAD),
     ]
-    state = AccountState(known, last_poll_at=NOW, last_good_at=NOW, counted_at=NOW - DAY)
+    polled_at = datetime.now(UTC)  # the module may have been imported long ago
+    state = AccountState(
+        known, last_poll_at=polled_at, last_good_at=polled_at, counted_at=NOW - DAY
+    )
     with Store.open("sqlite:///fluence-watch.db") as store:
         change = Change.between(AccountState(), state, booking=Booking(entries))
         store.commit("main", change, version=0)
@@ -57,5 +64,17 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
     assert ("0.598160", "0.000000", "top_up") == (
         answer["total"], answer["estimated"], answer["entries"][0]["kind"],
     )  # fmt: skip
+    assert "last poll" not in shown
+    assert answer["as_of"] == polled_at.isoformat().replace("+00:00", "Z")
     assert "unknown: no watcher on this machine has seen it" in run("vm", "show", second.id).out
     assert json.loads(run("vm", "show", second.id, "-o", "json").out)["ledger"] is None
+
+
+@pytest.mark.parametrize(("ago", "old"), [(179, False), (181, True), (None, False)])
+def test_how_old_a_ledger_is(ago: int | None, *, old: bool) -> None:
+    """It is said once three polls are missing."""
+    as_of = None if ago is None else NOW - timedelta(seconds=ago)
+    ledger = ledger_view([], [], since=NOW - DAY, as_of=as_of, now=NOW)
+    lines = dict(ledger_lines(ledger, NOW, timedelta(seconds=60)))
+    assert old is ("last poll" in lines)
+    assert not old or lines["last poll"].endswith(": what was charged since is unknown")

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from fluence_watch.cli.inspect.what_if import overdrawn
 from fluence_watch.cli.inspect.what_if_shown import Outlook, _overdrawn
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.views.account import AccountOverview, account_overview
+from fluence_watch.model.snapshot import build_snapshot
+from fluence_watch.views.account import account_overview
 
 # ruff: noqa: ANN401 - the fakes' classes are in conftest.py, which is not imported
 
@@ -128,17 +130,29 @@ def test_the_table(run: Run, configure: Configure, serve: Callable[..., Any]) ->
     assert (0, 3, 3) == (ran.code, ran.out.count("\nmain "), ran.out.count("\nother "))
 
 
-def test_more_than_the_balance() -> None:
-    """What is missing is an amount to pay: it is rounded up to a cent."""
-    before, after = (_with_balance(amount) for amount in (1_000_000, -1_000_001))
-    assert ["main: the balance does not pay for this: 1.01 USDC are missing"] == list(
-        _overdrawn([Outlook(before, after), Outlook(before, before)])
-    )
-
-
-def _with_balance(amount: int) -> AccountOverview:
-    balance = AccountBalance(MicroUsdc(amount))
-    return account_overview("main", [], datetime(2026, 4, 17, tzinfo=UTC), EPOCHS, balance=balance)
+@pytest.mark.parametrize(
+    ("before", "after", "missing"),
+    [
+        (1_000_000, -1_000_001, "1.01"),
+        (1_000_000, -3 * 10**16, "30000000000.00"),
+        (1_000_000, 0, None),
+        (-1, -1_000_001, None),
+        (None, None, None),
+    ],
+)
+def test_more_than_the_balance(before: int | None, after: int | None, missing: str | None) -> None:
+    """What is missing is an amount to pay: it is rounded up to a cent, however large it is."""
+    now = datetime(2026, 4, 17, tzinfo=UTC)
+    lists = [
+        build_snapshot(
+            "main", now, [], balance=None if of is None else AccountBalance(MicroUsdc(of))
+        )
+        for of in (before, after)
+    ]
+    view = account_overview("main", [], now, EPOCHS)
+    outlook = Outlook(view, view, overdrawn(*lists))
+    text = f"main: the balance does not pay for this: {missing} USDC are missing"
+    assert ([text] if missing else []) == list(_overdrawn([outlook]))
 
 
 @pytest.mark.parametrize(

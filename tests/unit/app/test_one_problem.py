@@ -17,6 +17,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.snapshot import build_snapshot
 from fluence_watch.model.vm import Status, Vm
+from fluence_watch.rules.vm_appeared import VmAppeared
 from tests.unit.app.hearing import hear
 
 BOUNDARY = datetime(2026, 4, 17, 12, 0, tzinfo=UTC)
@@ -105,6 +106,37 @@ def test_a_missing_top_up_that_is_seen_late(
     assert {"topup_failed"} == {rule for rule, _ in account.told()}
 
 
+@pytest.mark.parametrize("late", [0, 2])
+@pytest.mark.parametrize("rules", [{}, {"low_balance": {"enabled": False}}])
+def test_a_charge_that_is_seen_after_its_boundary(
+    watch: Callable[..., Account], late: int, rules: dict[str, dict[str, object]]
+) -> None:
+    """What the reserve was before its charge pays nothing: the missing top-up is told, and its steps."""
+    account = watch(**rules)
+    for minute in range(-5, 24 * 60):
+        charges = int(minute >= late)
+        seen = vm(charges, P - charges * P, next_billing_at=BOUNDARY + (minute >= 0) * DAY)
+        if minute < 60 or not minute % 20:
+            account.poll(BOUNDARY + minute * MINUTE, seen)
+    told = [each for each in account.told() if each != ("billing_due", "first")]
+    assert [("topup_failed", why) for why in ("first", "worse", "worse")] == told
+    since = min(
+        alert.starts_at
+        for alert in account.decisions[-1].after.alerts.values()
+        if alert.starts_at and alert.fingerprint.rule == "topup_failed"
+    )
+    assert timedelta(0) <= since - BOUNDARY - 15 * MINUTE <= 2 * MINUTE
+
+
+def test_a_first_sight_in_a_healthy_dip(watch: Callable[..., Account]) -> None:
+    """The next charge may still be the one that has just been taken."""
+    account = watch()
+    for minute in range(10):
+        moved = BOUNDARY + (minute >= 3) * DAY
+        account.poll(BOUNDARY + minute * MINUTE + MINUTE / 2, vm(1, P * (minute >= 5), next_billing_at=moved))  # fmt: skip
+    assert [] == account.told()
+
+
 def test_a_dip_of_each_of_two_days(watch: Callable[..., Account]) -> None:
     """What was seen of an earlier boundary is no second sight of this one."""
     account = watch()
@@ -157,19 +189,19 @@ def draining(account: Account, balances: Iterable[int]) -> None:
 @pytest.mark.parametrize(
     ("rules", "ops", "pager"),
     [
-        ({}, [("funds_exhausted_soon", "first")], [("funds_exhausted_soon", "first")]),
+        ({}, [("funds_exhausted_soon", "first")], []),
         (
-            {"account_low": {"severity": "warning"}},
+            {"account_low": {"severity": "critical"}},
             [("funds_exhausted_soon", "first")],
-            [],
+            [("funds_exhausted_soon", "first")],
         ),
         (
-            {"account_low": {"min_days": 10}},
+            {"account_low": {"min_days": 10, "severity": "critical"}},
             [("account_low", "first"), ("account_low", "worse"), ("funds_exhausted_soon", "first")],
             [("account_low", "first"), ("account_low", "worse"), ("funds_exhausted_soon", "first")],
         ),
         (
-            {"funds_exhausted_soon": {"warn": "10d"}},
+            {"funds_exhausted_soon": {"warn": "10d"}, "account_low": {"severity": "critical"}},
             [("funds_exhausted_soon", "first"), ("funds_exhausted_soon", "worse")],
             [("funds_exhausted_soon", "first")],
         ),
@@ -187,9 +219,22 @@ def test_who_hears_of_a_balance_that_falls(
     assert pager == account.told(CRITICAL)
 
 
+def test_a_severity_that_is_taken_over_waits(watch: Callable[..., Account]) -> None:
+    """Who hears critical alerts alone hears when `account_low` has lasted for its own `for`."""
+    low: dict[str, object] = {"for": "6h", "severity": "critical"}
+    account = watch(account_low=low)
+    balances = [30 * P] * 3 + [5 * P // 2] * 7
+    draining(account, balances)
+    rule = "funds_exhausted_soon"
+    assert [] == account.told(CRITICAL)
+    assert (rule, "first") in account.told()
+    draining(account := watch(account_low=low), [*balances, *[5 * P // 2] * 7])
+    assert [(rule, "first")] == account.told(CRITICAL)
+
+
 def test_a_balance_about_a_threshold(watch: Callable[..., Account]) -> None:
     """It is told once, whatever its severity meanwhile, and its end once."""
-    account = watch()
+    account = watch(account_low={"severity": "critical"})
     draining(account, [5 * P // 2] * 3 + [7 * P // 2, 5 * P // 2] * 4 + [9 * P] * 3)
     rule = "funds_exhausted_soon"
     assert [(rule, "first"), (rule, "resolved")] == account.told(CRITICAL)
@@ -241,6 +286,20 @@ def test_a_vm_that_returns_after_it_was_forgotten(watch: Callable[..., Account])
     money = {"vm_unreadable"}
     told = [each for each in account.told() if each[0] not in money]
     assert [("vm_vanished", "first"), ("vm_appeared", "first")] == told
+
+
+@pytest.mark.parametrize("created", [-90 * DAY, HOUR])
+def test_a_vm_that_is_forgotten_sooner(watch: Callable[..., Account], created: timedelta) -> None:
+    """With a shorter `forget_after` it is back sooner, and not new: whenever it was created."""
+    account = watch(vm_vanished={"forget_after": "1d"})
+    mine = vm(0, next_billing_at=None, created_at=BOUNDARY + created)
+    other = replace(mine, id="0xb", created_at=BOUNDARY - 90 * DAY)
+    for hours in range(4 * 24):
+        account.poll(BOUNDARY + hours * HOUR, other, *([mine] if 1 < hours < 4 else []))
+    assert "0xa" not in account.state.known
+    account.poll(BOUNDARY + 4 * DAY, other, mine)
+    facts = [each.facts for each in account.state.alerts.values()]
+    assert [True] == [each.returned for each in facts if isinstance(each, VmAppeared)]
 
 
 def test_a_deleted_vm_in_a_list_that_lags_behind(watch: Callable[..., Account]) -> None:

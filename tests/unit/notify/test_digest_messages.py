@@ -74,6 +74,7 @@ def budgets() -> Digest:
     states = [
         state("all", 1_234_000, Sum(MicroUsdc(500_000))),
         state("even", 1_000_000, None),
+        state("hidden", 900_000, Sum(MicroUsdc(50_000), is_unlisted=True)),
         state("team", 734_000, Sum(MicroUsdc(500_000))),
         state("ci", 500_000, Sum(MicroUsdc(100_000), 2)),
         state("lab", 0, Sum()),
@@ -216,7 +217,7 @@ def test_each_rule_that_fires_has_a_line() -> None:
 def test_a_day_on_which_several_ledgers_begin_is_named_once() -> None:
     of = {"main": SLOT.period.last, "staging": SLOT.period.last, "lab": SLOT.at.date()}
     body = shown(fleet(6, accounts=3, **of), BodyFormat.TEXT).body
-    assert "The ledger begins 2026-04-13 for lab, 2026-04-12 for main and staging, so" in body
+    assert "The ledger begins 2026-04-13 for lab, 2026-04-12 for main and staging" in body
 
 
 def test_a_title_says_what_matters() -> None:

@@ -173,8 +173,8 @@ def key(direction: KeyChange, name: str = "laptop", **changes: object) -> Alert:
 
 def poor(**changes: object) -> Alert:
     dry = NOW + timedelta(days=2, hours=11)
-    facts = AccountLow(2_500_000, 1_015_000, Decimal("2.4"), dry, 2)
-    return fires("account_low", replace(facts, **changes))
+    facts = replace(AccountLow(2_500_000, 1_015_000, Decimal("2.4"), dry, 2), **changes)
+    return fires("account_low", facts, WARNING if facts.balance > 0 else CRITICAL)
 
 
 def ending(severity: Severity = WARNING, **changes: object) -> Alert:
@@ -563,6 +563,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "budget_worse": message(budgeted(100_000_000), reason=Reason.WORSE),
         "budget_exceeded": message(budgeted(130_000_001), reason=Reason.WORSE),
         "budget_forecast": message(COMING),
+        "budget_forecast_least": message(
+            replace(COMING, facts=replace(COMING.facts, is_least=True))
+        ),
         "budget_forecast_late": message(budgeted(130_000_001, BudgetForecast)),
         "budget_both": message(HALF, replace(COMING, fingerprint=HALF.fingerprint)),
         "budget_resolved": message(ended(HALF), ended(COMING)),
@@ -705,7 +708,7 @@ TITLES = {
     ),
     "CRITICAL account main is out of funds: add 4.50 USDC": message(OWING),
     "RESOLVED account main has enough money again": message(ended(ending())),
-    "CRITICAL account main runs out of funds 2026-04-19 04:17 UTC (in 2 d 11 h): 2.500000 USDC left": message(
+    "WARNING account main runs out of funds 2026-04-19 04:17 UTC (in 2 d 11 h): 2.500000 USDC left": message(
         poor()
     ),
     "CRITICAL account main is out of funds: top it up now": message(DRY),

@@ -64,6 +64,7 @@ def see() -> See:
         settled = settle(memory, limits, now, billing)
         snapshot = build_snapshot("main", now, vms, rejected, **listed or {})
         more = {"before": memory, "presence": presence_of(settled, limits, billing)} | more
+        more = {"forget_after": limits.forget_after} | more
         return Situation("main", now, settled, snapshot=snapshot, **more)
 
     return see

@@ -179,7 +179,7 @@ def test_the_facts_of_a_low_balance(web: Vm, see: See) -> None:
         days_left=1,
         uncounted=3,
     )
-    found = Finding(Fingerprint("main", "account_low"), Severity.CRITICAL, facts, step=1)
+    found = Finding(Fingerprint("main", "account_low"), Severity.WARNING, facts, step=1)
     assert [found] == judge(situation, AccountLowSettings()).findings
 
 
@@ -190,6 +190,16 @@ def test_how_bad_a_low_balance_is(web: Vm, see: See, balance: int, step: int) ->
     """A day costs 298160: under three days, at most half of them, nothing."""
     (found,) = judge(see(web, listed=having(balance)), AccountLowSettings()).findings
     assert step == found.step
+    assert found.severity is (Severity.WARNING if balance > 0 else Severity.CRITICAL)
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_how_severe_a_low_balance_is(web: Vm, see: See, severity: Severity) -> None:
+    """As the settings say; nothing left, and a debt, are critical whatever they say."""
+    for balance, expected in (1, severity), (0, Severity.CRITICAL), (-1, Severity.CRITICAL):
+        situation = see(web, listed=having(balance))
+        (found,) = judge(situation, AccountLowSettings(severity=severity)).findings
+        assert expected is found.severity
 
 
 def test_the_burn_counts_the_account_s_epoch(web: Vm, see: See) -> None:

@@ -31,12 +31,11 @@ def settings(**changes: object) -> dict[str, RuleSettings]:
 
 
 def state(
-    spent: int, ahead: int | None = 0, burn: int = 10, budget: Budget = BUDGET
+    spent: int, ahead: int | Sum | None = 0, burn: int = 10, budget: Budget = BUDGET
 ) -> BudgetState:
     known = None if ahead is None else MicroUsdc(burn)
-    return BudgetState(
-        budget, Tally(MicroUsdc(spent)), None if ahead is None else Sum(MicroUsdc(ahead)), known
-    )
+    ahead = Sum(MicroUsdc(ahead)) if isinstance(ahead, int) else ahead
+    return BudgetState(budget, Tally(MicroUsdc(spent)), ahead, known)
 
 
 def seen(
@@ -81,6 +80,9 @@ def test_thresholds(
         (100, 901, True, (), True),
         (100, 901, False, (), False),
         (100, None, True, (), False),
+        (100, Sum(MicroUsdc(901), 1), True, (), True),
+        (100, Sum(MicroUsdc(901), is_unlisted=True), True, (), True),
+        (100, Sum(MicroUsdc(900), 1), True, (), False),
         (1_000, 500, True, (), False),
         (999, 2, True, (), True),
         (100, 0, True, (AHEAD,), True),
@@ -91,7 +93,7 @@ def test_thresholds(
 )
 def test_a_forecast(
     spent: int,
-    ahead: int | None,
+    ahead: int | Sum | None,
     forecast: bool,  # noqa: FBT001 - a column of the table
     firing: tuple[Fingerprint, ...],
     found: bool,  # noqa: FBT001 - a column of the table
@@ -118,6 +120,16 @@ def test_the_facts() -> None:
     )  # fmt: skip
     assert NOW + 12 * DAY == facts.reached_at
     assert ("2026-04", Severity.INFO) == (facts.month, finding.severity)
+
+
+@pytest.mark.parametrize("ahead", [Sum(MicroUsdc(500), 1), Sum(MicroUsdc(500))])
+def test_a_forecast_of_which_a_part_is_unknown(ahead: Sum) -> None:
+    """What is known of it exceeds the budget, so it is told; the sum for metrics is unknown."""
+    of = state(520, ahead)
+    facts = evaluate(seen(of), settings()).findings[AHEAD].facts
+    assert isinstance(facts, BudgetForecast)
+    assert (1_020, not ahead.is_whole) == (facts.forecast, facts.is_least)
+    assert (1_020 if ahead.is_whole else None) == of.forecast
 
 
 @pytest.mark.parametrize(

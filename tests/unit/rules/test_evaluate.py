@@ -144,14 +144,19 @@ def test_what_mutes_is_as_severe_as_what_it_mutes(
     assert worst is found[LOW._replace(rule="topup_failed")].severity
 
 
-def test_a_chain_of_mutes(web: Vm, see: See) -> None:
-    """What is not muted itself takes over the severity of all that it mutes."""
+@pytest.mark.parametrize(("lasts", "severity"), [(29, Severity.INFO), (30, Severity.CRITICAL)])
+def test_a_chain_of_mutes(web: Vm, see: See, lasts: int, severity: Severity) -> None:
+    """What is not muted itself takes over the severity of all that it mutes, once they would fire."""
     listed = {"balance": AccountBalance(MicroUsdc(-1)), "billing": METERED}
     severities = {"debt": "info", "funds_exhausted_soon": "info", "account_low": "critical"}
     settings = defaults(**{rule: {"severity": each} for rule, each in severities.items()})
-    verdict = evaluate(see(web, billing=METERED, listed=listed), settings)
+    situation = see(web, billing=METERED, listed=listed)
+    verdict = evaluate(
+        replace(situation, since={Fingerprint("main", "debt"): NOW - timedelta(minutes=lasts)}),
+        settings,
+    )
     account = {key.rule: each.severity for key, each in verdict.findings.items() if not key.subject}
-    assert {"debt": Severity.CRITICAL} == account
+    assert {"debt": severity} == account
 
 
 def test_a_disabled_rule_is_gone_after_a_failed_poll_too() -> None:

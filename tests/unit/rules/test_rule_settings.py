@@ -54,7 +54,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "funds_exhausted_soon": warning | {"warn": "3d", "critical": "24h", "for": "30m"},
         "topup_failed": calm | {"severity": "critical", "for": "15m"},
         "vm_vanished": calm | {"severity": "critical", "confirm_polls": 2, "suspect_for": "6h"},
-        "account_low": calm | {"severity": "critical", "min_days": "3", "for": "30m"},
+        "account_low": calm | {"severity": "warning", "min_days": "3", "for": "30m"},
         "vm_status": warning,
         "vm_appeared": warning,
         "locked_funds": warning | {"for": "24h", "min_usdc": "0.01"},

@@ -74,6 +74,7 @@ def test_a_vm_that_was_known(web: Vm, see: See, was: dict, found: bool) -> None:
 UNREAD = {"since": {Fingerprint("main", "vm_unreadable", "0x00ab"): NOW - DAY}}
 DELETED = {"expected_changes": frozenset({(NoteAction.REMOVED, "0x00ab")})}
 WEEK = 7 * DAY
+DAY_LIMIT = {"forget_after": DAY}
 NEW, BACK = [False], [True]
 
 
@@ -87,6 +88,10 @@ NEW, BACK = [False], [True]
         (90 * DAY, 100 * DAY, {}, BACK),
         (90 * DAY, WEEK, {}, BACK),
         (90 * DAY, 6 * DAY, {}, []),
+        (3 * DAY, 4 * DAY, DAY_LIMIT, BACK),
+        (DAY - MINUTE, 4 * DAY, DAY_LIMIT, NEW),
+        (90 * DAY, 4 * DAY, DAY_LIMIT, BACK),
+        (90 * DAY, 23 * 60 * MINUTE, DAY_LIMIT, []),
         (90 * DAY, 100 * DAY, UNREAD, []),
         (2 * DAY, 3 * DAY, UNREAD, NEW),
         (90 * DAY, 100 * DAY, DELETED, []),

@@ -141,6 +141,9 @@ FINE = [
     BOTH + 'rules = ["vm_status"]\nmin_severity = "critical"\n',
     BOTH + 'rules = ["debt", "funds_exhausted_soon"]\nmin_severity = "critical"\n',
     BOTH
+    + 'rules = ["account_low"]\nmin_severity = "critical"\n'
+    + "[rules.funds_exhausted_soon]\nenabled = false\n[rules.debt]\nenabled = false\n",
+    BOTH
     + 'rules = ["topup_failed"]\nmin_severity = "critical"\n[rules.topup_failed]\nseverity = "info"\n',
     BOTH + 'rules = ["budget"]\nmin_severity = "critical"\n' + BUDGET,
     BOTH + BUDGET + 'accounts = ["m*"]\nthresholds = [100, 20, 100]\n',

@@ -117,20 +117,34 @@ def test_totals_of_a_ledger_that_had_none(url: str) -> None:
 
 
 def test_where_a_ledger_began(url: str) -> None:
-    """With its first entry; or, if it has none, with the last list."""
+    """With its first entry or its first day, whichever is earlier; if it has neither, with the last list."""
+    late = 10 * _DAY
     accounts = [
-        {"id": number, "name": name, "last_poll_at": 9_000_000, "last_good_at": good_at}
+        {"id": number, "name": name, "last_poll_at": late, "last_good_at": good_at}
         for number, (name, good_at) in enumerate(
-            (("main", 8_000_000), ("other", 7_000_000), ("new", None)), 1
+            (("main", late), ("other", 7_000_000), ("new", None), ("cloud", late), ("old", late)), 1
         )
     ]
     entry = {"thing_id": 1, "kind": "charge", "amount": 1, "certainty": "exact"}
     entries = [{**entry, "at": at, "seen_at": at + 1_000_000} for at in (5_000_000, 4_000_000)]
-    things = [{"id": 1, "account_id": 1, "key": "0xa1", "kind": "vm"}]
-    old_store(url, "0008", {"accounts": accounts, "things": things, "entries": entries})
+    entries.append({**entry, "thing_id": 3, "at": 9 * _DAY, "seen_at": 9 * _DAY})
+    things = [
+        {"id": number, "account_id": account, "key": "0xa1", "kind": "vm"}
+        for number, account in ((1, 1), (2, 4), (3, 5))
+    ]
+    days = [
+        {"thing_id": thing, "day": day, "amount": 1, "certainty": "exact"}
+        for thing, day in ((1, 5), (2, 4), (2, 3), (3, 2))
+    ]
+    rows = {"accounts": accounts, "things": things, "entries": entries, "day_costs": days}
+    old_store(url, "0008", rows)
     with Store.open(url) as store:
         begun = [store.load(account["name"]).state.begun_at for account in accounts]
-    assert [_second(5), _second(7), None] == begun
+    of_days = _second(3 * 86_400), _second(2 * 86_400)
+    assert [_second(5), _second(7), None, *of_days] == begun
+
+
+_DAY = 86_400_000_000  # in microseconds
 
 
 def _second(number: int) -> datetime:

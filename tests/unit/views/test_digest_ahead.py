@@ -1,18 +1,20 @@
 """What a digest says of what comes: charges, top-ups, the ends of funds, and savings."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.model.boundaries import Boundaries
+from fluence_watch.model.budget import Budget, Tally
 from fluence_watch.model.digest import Why
 from fluence_watch.model.finding import Fingerprint, VmRef
 from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.vm import Status
 from fluence_watch.rules.debt import Debt
 from fluence_watch.rules.overpriced import Overpriced
+from fluence_watch.views.digest.budgets import budgeted
 from tests.digest_parts import (
     DAY,
     HOUR,
@@ -23,6 +25,7 @@ from tests.digest_parts import (
     alert,
     digest,
     disk,
+    ledger,
     vm,
 )
 
@@ -73,10 +76,26 @@ def test_a_debt_is_told_with_its_deadlines() -> None:
 def test_a_charge_that_cannot_be_paid_is_not_due() -> None:
     """The same digest says that it ends the VM."""
     unpaid = Boundaries(NOW - 20 * HOUR, covered=False, refilled=False)
-    ahead = digest(account(vm(), vm("0xb", boundaries=unpaid))).ahead
+    ahead = digest(account(vm(), vm("0xb", reserved=MicroUsdc(0), boundaries=unpaid))).ahead
 
     assert ahead
     assert (1, PRICE, ["0xb"]) == (ahead.charges, ahead.amount, [e.of.id for e in ahead.failed])
+
+
+@pytest.mark.parametrize("whole_at", [None, NOW - HOUR])
+def test_what_may_be_more_than_is_listed(whole_at: datetime | None) -> None:
+    """Disks that the key may not list cost money too: sums are the least, and no end is known."""
+    poor = account(disk(), counted_at=NOW, balance=MicroUsdc(24_000), whole_at=whole_at)
+    budget = Budget("all", MicroUsdc(1), thresholds=())
+    found = digest(poor, of=ledger({"disk:d": 1}))
+    (state,) = budgeted({budget: Tally(MicroUsdc(0))}, [poor], (), (), NOW).states
+
+    assert found.ahead
+    assert found.spent
+    assert found.spent.forecast
+    assert {True} == {each.is_unlisted for each in (found.ahead.metered, found.spent.forecast)}
+    assert [] == found.ahead.runways
+    assert (None, True) == (state.forecast, bool(state.comes_to and state.comes_to.amount))
 
 
 def test_what_is_not_known_of_what_is_due() -> None:
@@ -128,7 +147,8 @@ def test_failed_top_ups(
     passed: timedelta, *, covered: bool, refilled: bool, is_failed: bool
 ) -> None:
     """A reserve that nobody refilled after a charge, and that does not pay the next one."""
-    of = vm(boundaries=Boundaries(NOW - passed, covered=covered, refilled=refilled))
+    last = Boundaries(NOW - passed, covered=covered, refilled=refilled)
+    of = vm(boundaries=last, reserved=MicroUsdc(0))
     ahead = digest(account(of)).ahead
 
     assert ahead
@@ -156,7 +176,7 @@ def test_a_digest_does_not_contradict_alerts(
     """What `topup_failed` reports at once, or by its own settings, is not said to be topped up."""
     fires = alert("", rule=rule)
     its = replace(fires, fingerprint=Fingerprint("main", rule, "0xa"))
-    of = vm(status=status, boundaries=JUST_NOW)
+    of = vm(status=status, boundaries=JUST_NOW, reserved=MicroUsdc(0))
     ahead = digest(replace(account(of, alerts={its.fingerprint: its}), grace=grace)).ahead
 
     assert ahead
@@ -167,8 +187,9 @@ def test_a_digest_does_not_contradict_alerts(
 def test_a_longer_grace_is_waited_for() -> None:
     """As long as the rule `topup_failed` waits, the digest does."""
     late = replace(JUST_NOW, passed_at=NOW - 20 * MINUTE)
-    patient = replace(account(vm(boundaries=late)), grace=HOUR)
-    found, hasty = digest(patient).ahead, digest(account(vm(boundaries=late))).ahead
+    of = vm(boundaries=late, reserved=MicroUsdc(0))
+    patient = replace(account(of), grace=HOUR)
+    found, hasty = digest(patient).ahead, digest(account(of)).ahead
 
     assert found
     assert hasty

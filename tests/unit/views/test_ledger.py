@@ -52,6 +52,7 @@ def test_days_without_a_poll(as_of: datetime | None, known: tuple[bool, ...]) ->
     """What was charged on them is unknown, not nothing."""
     sums = ledger(as_of)
     assert known == tuple(each is not None for each in (sums.today, sums.month, sums.total))
+    assert (sums.total is None) is (sums.estimated is None)
 
 
 def test_the_latest_entries() -> None:

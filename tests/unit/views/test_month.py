@@ -18,12 +18,15 @@ VM = Vm("0xa", "web", Status.ACTIVE, "", MicroUsdc(1_000_000), next_billing_at=N
 DISK = Resource(Kind.DISK, "d", None, "ready", MicroUsdc(10_000))
 
 
-def state(*vms: KnownVm | Vm, disks: tuple[Resource, ...] = (), **more: datetime) -> AccountState:
+def state(
+    *vms: KnownVm | Vm, disks: tuple[Resource, ...] = (), **more: datetime | None
+) -> AccountState:
     known = [vm if isinstance(vm, KnownVm) else KnownVm(vm, NOW) for vm in vms]
     return AccountState(
         {each.vm.key: each for each in known},
         last_good_at=more.get("polled_at", NOW - HOUR),
         counted_at=more.get("counted_at"),
+        whole_at=more.get("whole_at"),
         resources={disk.key: KnownResource(disk, NOW) for disk in disks},
     )
 
@@ -80,6 +83,20 @@ def test_what_is_not_known() -> None:
     found = ahead(main=state(KnownVm(unpriced, NOW, remembered=replace(unpriced, price=VM.price))))
     assert found
     assert (Decimal(3), 0) == (found.ahead, found.left_out)
+
+
+@pytest.mark.parametrize(
+    ("whole_at", "incomplete"),
+    [(None, ("main",)), (NOW - 2 * HOUR, ("main",)), (NOW - HOUR, ())],
+)
+def test_lists_that_are_not_complete(
+    whole_at: datetime | None, incomplete: tuple[str, ...]
+) -> None:
+    """What a key may not list costs money too: a metered account comes to at least so much."""
+    found = ahead(main=state(VM, counted_at=NOW - HOUR, whole_at=whole_at))
+    assert found
+    assert (incomplete, bool(incomplete)) == (found.incomplete, found.is_least)
+    assert () == ahead(main=state(VM)).incomplete
 
 
 def test_several_accounts() -> None:
