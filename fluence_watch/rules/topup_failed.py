@@ -17,7 +17,7 @@ worse for the others: it has a message of its own, with the new sum.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import Field
@@ -126,7 +126,7 @@ def _finding(
     together: ShortVms | None,
 ) -> Finding:
     now, passed_at = situation.now, boundaries.passed_at
-    facts = replace(_facts(situation, vm, passed_at), together=together)
+    facts = _facts(situation, vm, passed_at, together)
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
     since = situation.since.get(fingerprint)
     is_seen_again = since is not None and since >= passed_at
@@ -141,7 +141,9 @@ def _finding(
     )
 
 
-def _facts(situation: Situation, vm: Vm, passed_at: datetime) -> TopupFailed:
+def _facts(
+    situation: Situation, vm: Vm, passed_at: datetime, together: ShortVms | None
+) -> TopupFailed:
     assert vm.price is not None
     assert vm.reserved is not None
     return TopupFailed(
@@ -155,6 +157,7 @@ def _facts(situation: Situation, vm: Vm, passed_at: datetime) -> TopupFailed:
         disk_bytes=vm.storage_bytes,
         public_ip=vm.public_ip,
         status=vm.status_word if vm.status in OUT_OF_FUNDS else None,
+        together=together,
     )
 
 

@@ -90,6 +90,15 @@ def test_a_metered_vm_that_is_listed_late(created: datetime | None, hours: float
     assert hours * PRICE == found[NOON.date()]
 
 
+def test_metered_things_are_counted_every_ten_minutes() -> None:
+    """By the first poll of each ten minutes of the clock; what changes is counted at once."""
+    polls = [(NOON + number * HOUR / 60, [VM]) for number in (0, 9, 10, 11, 19, 20)]
+    counted = [days(*polls[:count])[NOON.date()] for count in range(1, len(polls) + 1)]
+    assert [0, 0, PRICE // 6, PRICE // 6, PRICE // 6, PRICE // 3] == counted
+    dearer = NOON + 11 * HOUR / 60, [replace(VM, price=MicroUsdc(2 * PRICE))]
+    assert PRICE * 11 // 60 == days(*polls[:3], dearer)[NOON.date()]
+
+
 def test_a_list_that_still_has_what_its_user_deleted() -> None:
     """It is not listed late: nothing of it is counted twice."""
     new = replace(VM, created_at=NOON + HOUR / 2)
@@ -99,13 +108,3 @@ def test_a_list_that_still_has_what_its_user_deleted() -> None:
         before = Seen({}, {}, NOON + HOUR - HOUR / 60, NOON, NOON, removed)
         booking, _ = book_poll(before, later, snapshot, METERED)
         assert bool(booking.entries) is not bool(removed)
-
-
-def test_metered_things_are_counted_every_ten_minutes() -> None:
-    """By the first poll of each ten minutes of the clock; what changes is counted at once."""
-    polls = [(NOON + number * HOUR / 60, [VM]) for number in (0, 9, 10, 11, 19, 20)]
-    counted = [days(*polls[:count])[NOON.date()] for count in range(1, len(polls) + 1)]
-    assert [0, 0, PRICE // 6, PRICE // 6, PRICE // 6, PRICE // 3] == counted
-    assert (
-        PRICE * 11 // 60 == days(*polls[:3], (NOON + 11 * HOUR / 60, []))[NOON.date()] + PRICE // 60
-    )

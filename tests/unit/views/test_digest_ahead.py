@@ -50,22 +50,6 @@ def test_what_is_paid_by_the_second() -> None:
     assert [("main", NOW + DAY)] == [tuple(each) for each in ahead.runways]
 
 
-@pytest.mark.parametrize("whole_at", [None, NOW - HOUR])
-def test_what_may_be_more_than_is_listed(whole_at: datetime | None) -> None:
-    """Disks that the key may not list cost money too: sums are the least, and no end is known."""
-    poor = account(disk(), counted_at=NOW, balance=MicroUsdc(24_000), whole_at=whole_at)
-    budget = Budget("all", MicroUsdc(1), thresholds=())
-    found = digest(poor, of=ledger({"disk:d": 1}))
-    (state,) = budgeted({budget: Tally(MicroUsdc(0))}, [poor], (), (), NOW).states
-
-    assert found.ahead
-    assert found.spent
-    assert found.spent.forecast
-    assert {True} == {each.is_unlisted for each in (found.ahead.metered, found.spent.forecast)}
-    assert [] == found.ahead.runways
-    assert (None, True) == (state.forecast, bool(state.comes_to and state.comes_to.amount))
-
-
 def owing(**facts: object) -> Alert:
     """A debt of which the rule tells."""
     told = Debt(MicroUsdc(2_000_000), MicroUsdc(1), NOW + DAY, NOW + 9 * DAY, 1, 0, 0)
@@ -92,11 +76,26 @@ def test_a_debt_is_told_with_its_deadlines() -> None:
 def test_a_charge_that_cannot_be_paid_is_not_due() -> None:
     """The same digest says that it ends the VM."""
     unpaid = Boundaries(NOW - 20 * HOUR, covered=False, refilled=False)
-    of = vm("0xb", boundaries=unpaid, reserved=MicroUsdc(0))
-    ahead = digest(account(vm(), of)).ahead
+    ahead = digest(account(vm(), vm("0xb", reserved=MicroUsdc(0), boundaries=unpaid))).ahead
 
     assert ahead
     assert (1, PRICE, ["0xb"]) == (ahead.charges, ahead.amount, [e.of.id for e in ahead.failed])
+
+
+@pytest.mark.parametrize("whole_at", [None, NOW - HOUR])
+def test_what_may_be_more_than_is_listed(whole_at: datetime | None) -> None:
+    """Disks that the key may not list cost money too: sums are the least, and no end is known."""
+    poor = account(disk(), counted_at=NOW, balance=MicroUsdc(24_000), whole_at=whole_at)
+    budget = Budget("all", MicroUsdc(1), thresholds=())
+    found = digest(poor, of=ledger({"disk:d": 1}))
+    (state,) = budgeted({budget: Tally(MicroUsdc(0))}, [poor], (), (), NOW).states
+
+    assert found.ahead
+    assert found.spent
+    assert found.spent.forecast
+    assert {True} == {each.is_unlisted for each in (found.ahead.metered, found.spent.forecast)}
+    assert [] == found.ahead.runways
+    assert (None, True) == (state.forecast, bool(state.comes_to and state.comes_to.amount))
 
 
 def test_what_is_not_known_of_what_is_due() -> None:
