@@ -8,7 +8,7 @@
   over, with or without a message           over, at its end
   an event                                  active for `EVENT_LASTS` from when it was first accepted
 
-- An active alert ends `give_up_after` from now, or at its deadline. So it outlives our silence, and
+- An active alert ends `give_up_after` from now, at least `LEAST`, or at its deadline. So it outlives our silence, and
   what ended so long ago that it is no longer posted has ended by itself.
 - An end is posted until each member has accepted it, not earlier than `SETTLES_AFTER` after it: a
   member whose clock is behind takes an earlier one for an end in the future, and drops it.
@@ -16,7 +16,7 @@
 """
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
@@ -26,6 +26,7 @@ EVENT_LASTS = timedelta(hours=1)
 """How long an event is active: longer than Alertmanager waits with it (`group_wait`, `group_interval`)."""
 SETTLES_AFTER = timedelta(minutes=15)
 """How long an end is posted again, as Prometheus does it: clocks differ."""
+LEAST = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,13 @@ def posting(
     if alert.state is State.FIRING:
         return _of_firing(alert, notified, recipient, now)
     return _of_ended(alert, notified, recipient, now)
+
+
+def patient(recipient: Recipient) -> Recipient:
+    """The same with a `give_up_after` of at least `LEAST`: it is also how far ahead ends are."""
+    route = recipient.route
+    long_enough = replace(route, give_up_after=max(route.give_up_after, LEAST))
+    return replace(recipient, route=long_enough)
 
 
 def ended_before(starts_at: datetime, now: datetime) -> datetime:

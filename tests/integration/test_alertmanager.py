@@ -6,7 +6,9 @@ import asyncio
 import json
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,11 +113,15 @@ def one(make: Make, eventually: Any) -> Alertmanager:
 
 
 def is_ready(of: Alertmanager) -> bool:
-    """Whether it answers."""
-    try:
-        return httpx.get(f"{of.url}/-/ready", timeout=2, verify=False).status_code in {200, 401}
-    except httpx.HTTPError:
-        return False
+    """Whether it answers, if only that it wants a password."""
+    return answers(f"{of.url}/-/ready", 200, 401)
+
+
+def answers(url: str, *statuses: int) -> bool:
+    """Whether it answers with one of these statuses, or 200."""
+    with suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=2, verify=False).status_code in (statuses or (200,))
+    return False
 
 
 @pytest.fixture
@@ -331,3 +337,70 @@ def certify(openssl: str, folder: Path) -> None:
         "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"
     )
     subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+
+
+CONFIG_OF_DAEMON = """
+[poll]
+interval = "300ms"
+jitter = "0s"
+timeout = "2s"
+[server]
+listen = "{listen}"
+[store]
+url = "sqlite:///{folder}/store.db"
+[rules.billing_due]
+enabled = false
+[[accounts]]
+name = "main"
+api_key = "simulated-key"
+base_url = "{api}"
+[[receivers]]
+name = "am"
+alertmanager = ["{alertmanager}"]
+rules = ["port_drift"]
+"""
+FLUENCE_WATCH = [sys.executable, "-m", "fluence_watch"]
+
+
+def test_the_whole_daemon(
+    one: Alertmanager, programs: Any, free_port: Any, eventually: Any, tmp_path: Path
+) -> None:
+    """Two ports that open are two alerts; one closes while no daemon runs, and is resolved after."""
+    api = f"http://127.0.0.1:{free_port()}"
+    config = tmp_path / "config.toml"
+    own = f"127.0.0.1:{free_port()}"
+    text = CONFIG_OF_DAEMON.format(folder=tmp_path, listen=own, api=api, alertmanager=one.url)
+    config.write_text(text, encoding="utf-8")
+    run = [*FLUENCE_WATCH, "run", "--config", str(config)]
+    with programs() as start:
+        listen = api.removeprefix("http://")
+        start([*FLUENCE_WATCH, "simulate", "--listen", listen], tmp_path / "api.log")
+        done = subprocess.run([*run[:-3], "notify", "test", *run[-2:]], check=False)
+        assert 0 == done.returncode
+        assert ["FluenceWatchTest"] == [each["labels"]["alertname"] for each in one.alerts()]
+        eventually(lambda: did(api, "profile", name="none"), "the API is simulated")
+        daemon = start(run, tmp_path / "run.log")
+        eventually(lambda: answers(f"http://{own}/-/ready"), "it watches")
+        for port in ("8001/tcp", "9000/tcp"):
+            assert did(api, "open-port", vm="web-1", port=port)
+        eventually(lambda: ports(one) == {"8001/tcp", "9000/tcp"}, "both are active")
+        daemon.terminate()
+        assert 0 == daemon.wait(30)
+        assert did(api, "close-port", vm="web-1", port="8001/tcp")
+        assert {"8001/tcp", "9000/tcp"} == ports(one)
+        start(run, tmp_path / "run.log")
+        eventually(lambda: ports(one) == {"9000/tcp"}, "the closed one is resolved")
+
+
+def did(api: str, action: str, **what: str) -> bool:
+    """Whether the simulated API did it."""
+    with suppress(httpx.HTTPError):
+        url = f"{api}/_control/{action}"
+        return httpx.post(url, json=what, timeout=10, verify=False).is_success
+    return False
+
+
+def ports(of: Alertmanager) -> set[str]:
+    """The ports that are open, as the alerts that are active say."""
+    found = of.alerts("alertname=FluencePortDrift", "vm_name=web-1")
+    return {each["labels"]["key"].rpartition(":")[2] for each in found}

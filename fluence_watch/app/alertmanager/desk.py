@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
-from fluence_watch.alerting.posting import Posting, posting
+from fluence_watch.alerting.posting import Posting, patient, posting
 from fluence_watch.alerting.telling import Notified, Recipient
 from fluence_watch.app.book import Book, Waiting
 from fluence_watch.errors import NotifyError
@@ -65,7 +65,7 @@ class Desk:
     def adopt(self, cluster: Cluster, recipient: Recipient) -> None:
         """The cluster and the route of new settings."""
         self.delivery.channel = self.cluster = cluster
-        self.recipient = recipient
+        self.recipient = patient(recipient)
         ranks = self.delivery.ranks
         self.payloads = Payloads(cluster.name, ranks, cluster.labels, self._broken)
 

@@ -20,7 +20,8 @@ from fluence_watch.notify.render import render, render_plainly
 log = structlog.get_logger(__name__)
 
 FORMAT = BodyFormat.TEXT  # Alertmanager hands annotations to chats, and escapes nothing in them
-FRESH_FOR = timedelta(seconds=30)
+FRESH_FOR = timedelta(minutes=5)
+"""How long words are used again. They say how far a deadline is, and take most of a refresh."""
 _LONGEST_LABEL = 256
 _GONE = "What it was about is gone, or is no longer judged."
 

@@ -10,6 +10,7 @@ from fluence_watch.alerting.posting import (
     SETTLES_AFTER,
     Posting,
     ended_before,
+    patient,
     posting,
 )
 from fluence_watch.alerting.telling import Heard, Notified, Recipient
@@ -102,6 +103,16 @@ def test_what_is_active_outlives_any_silence_after_which_its_end_would_be_posted
     assert posted
     assert posting(over, HEARD, Recipient(ALL), posted.ends_at) is not None
     assert posting(over, HEARD, Recipient(ALL), posted.ends_at + MINUTE) is None
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(1, 24), (48, 48)])
+def test_an_end_is_never_near(hours: int, expected: int) -> None:
+    """However soon news are given up, a short stop of the daemon resolves nothing."""
+    recipient = patient(Recipient(Route("am", give_up_after=hours * HOUR)))
+    posted = posting(FIRING, None, recipient, NOW)
+
+    assert posted
+    assert expected * HOUR == posted.ends_at - NOW
 
 
 def test_a_clock_that_was_set_back_keeps_no_event_for_ever() -> None:
