@@ -92,7 +92,6 @@ class MemberCourier:
         return left
 
     async def _attempt(self, now: datetime) -> timedelta:
-        await self._desk.delivery.save_unsaved()
         if self._refresh_left(now) <= _NOW:
             self._begin_refresh(now)
         try:

@@ -188,10 +188,11 @@ async def test_a_failing_member_holds_up_nobody_and_gets_all_when_it_is_back(
 ) -> None:
     """Also what it had before: it may have been restarted."""
     await post.begin(telling(first, second))
-    post.poll(alert_of("a"))
+    before = alert_of("a")
+    post.poll(before)
     await post.dispatch.rest()
     second.refuses = NotifyError("down")
-    post.poll(alert_of("a"), alert_of("b"))
+    post.poll(before, alert_of("b"))
     await post.dispatch.rest()
     assert ["a critical", "b critical"] == first.active
     assert (0, {"ops": None}) == (post.waiting(), post.dispatch.failing())
@@ -203,6 +204,43 @@ async def test_a_failing_member_holds_up_nobody_and_gets_all_when_it_is_back(
     assert [] == second.active  # it waits
     await passing(post, 10 * SECOND)
     assert ["a critical", "b critical"] == second.active
+
+
+async def test_a_member_that_is_down_for_long_is_tried_each_minute(
+    post: Post, telling: Callable[..., Setup], first: FakeMember, second: FakeMember
+) -> None:
+    """What it should have is posted each minute anyway."""
+    await post.begin(telling(first, second))
+    second.refuses = NotifyError("down")
+    post.poll(alert_of())
+    for _ in range(12):
+        await passing(post, MINUTE)
+    second.refuses = None
+    await passing(post, MINUTE)
+
+    assert ["a critical"] == second.active
+
+
+async def test_what_changes_during_a_post_is_posted_after_it(
+    post: Post, telling: Callable[..., Setup], first: FakeMember, eventually: Eventually
+) -> None:
+    """What begins, and what is other than it was when the post began."""
+    slow, taken, started = asyncio.Event(), first.post, asyncio.Event()
+
+    async def post_slowly(alerts: Sequence[Payload]) -> None:
+        started.set()
+        await slow.wait()
+        await taken(alerts)
+
+    first.post = post_slowly  # type: ignore[method-assign] # of a fake
+    await post.begin(telling(first))
+    post.poll(alert_of(severity=Severity.WARNING))
+    await started.wait()
+    post.poll(alert_of(), alert_of("b"))
+    slow.set()
+    await post.dispatch.rest()
+
+    assert ["a critical", "b critical"] == first.active
 
 
 async def test_the_receiver_fails_when_no_member_accepts(
