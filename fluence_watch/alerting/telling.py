@@ -148,7 +148,7 @@ def reason_to_notify(
     if alert.state is State.PENDING:
         return None
     if over_at is not None:
-        if _is_old(over_at, recipient, now):
+        if is_old(over_at, recipient, now):
             return None
         return _reason_when_over(alert, notified, route, event=alert.fingerprint.rule in events)
     return _reason_while_firing(alert, notified, route, now, repeats=repeats)
@@ -193,7 +193,8 @@ def _reached_deadline(alert: Alert) -> bool:
     )
 
 
-def _is_old(over_at: datetime, recipient: Recipient, now: datetime) -> bool:
+def is_old(over_at: datetime, recipient: Recipient, now: datetime) -> bool:
+    """Whether the receiver is not told any more of what was over at that time."""
     added_later = recipient.since is not None and over_at < recipient.since
     return added_later or now - over_at > recipient.route.give_up_after
 

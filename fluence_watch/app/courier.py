@@ -8,27 +8,21 @@
   other messages accepted since the last.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
-
-from fluence_watch.alerting.attempts import MAX_BACKOFF
+from fluence_watch.alerting.attempts import MAX_BACKOFF, Attempts
 from fluence_watch.alerting.lifecycle import Alert, Episode
-from fluence_watch.alerting.telling import Line
+from fluence_watch.alerting.telling import Line, Recipient
 from fluence_watch.app.agenda import Agenda, Lines, longest_sleep
 from fluence_watch.app.book import Book, Waiting
+from fluence_watch.app.rounds import AFTER_TROUBLE, Rounds, guarded
 from fluence_watch.app.trial import Culprit, Refused, Trial
-from fluence_watch.errors import NotifyError, StoreError
-from fluence_watch.notify.delivery import Delivery
+from fluence_watch.errors import NotifyError
+from fluence_watch.notify.delivery import Channel, Delivery, Health
 
-_log = structlog.get_logger(__name__)
-
-AFTER_TROUBLE = timedelta(seconds=10)
-"""How long to wait when the store fails, and not the receiver."""
 PROBE_AFTER = 5
 GIVE_UP_AFTER = 3
 
@@ -63,9 +57,7 @@ class Courier:
         self._turn = 0
         self._accepted = 0
         self._hurried = False
-        self._woken = asyncio.Event()
-        self._resting = asyncio.Event()
-        self._task = asyncio.create_task(self._run())
+        self._rounds = Rounds(self._guarded_round, agenda.look_again)
 
     def look(self, account: str, episodes: Iterable[Episode] | None = None) -> None:
         """Look at these episodes of the account now, or at all of them."""
@@ -76,10 +68,27 @@ class Courier:
         """Whether the receiver is due anything of an ended alert."""
         return self.agenda.claims(alert, self.delivery.now())
 
+    def adopt(self, channel: Channel, recipient: Recipient) -> None:
+        """The receiver of new settings."""
+        self.delivery.channel, self.agenda.recipient = channel, recipient
+
+    def forget(self, account: str) -> None:
+        """The account is no longer watched."""
+        self.agenda.forget(account)
+
+    @property
+    def attempts(self) -> Attempts:
+        """The attempts to reach the receiver."""
+        return self.delivery.attempts
+
+    @property
+    def health(self) -> Health:
+        """How they went."""
+        return self.delivery.health
+
     def wake(self) -> None:
         """Begin a round now."""
-        self._resting.clear()
-        self._woken.set()
+        self._rounds.wake()
 
     async def hurry(self) -> None:
         """Try once more to deliver what waits, and return when nothing can be delivered now."""
@@ -89,28 +98,19 @@ class Courier:
 
     async def rest(self) -> None:
         """Return when nothing can be delivered now."""
-        await self._resting.wait()
+        await self._rounds.rest()
+
+    async def leave(self) -> None:
+        """The receiver is removed."""
+        await self.stop()
 
     async def stop(self) -> None:
         """Stop at once: a message that is being sent may have arrived."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-    async def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            again = await self._guarded_round()
-            if not self._woken.is_set():
-                self._resting.set()
-            await self._sleep(again)
+        await self._rounds.stop()
 
     async def _guarded_round(self) -> timedelta | None:
-        try:
+        async with guarded(self.delivery.channel.name):
             return await self._round()
-        except StoreError as error:
-            _log.error("nothing can be sent: the store fails", error=str(error))
-        except Exception:  # noqa: BLE001 - whatever it is, the next round must have its chance
-            _log.exception("delivery failed", receiver=self.delivery.channel.name)
         return AFTER_TROUBLE
 
     async def _round(self) -> timedelta | None:
@@ -232,11 +232,3 @@ class Courier:
         oldest = min((line.since for lines in due for line in lines), default=None)
         self.waiting = Waiting(sum(map(bool, due)), oldest)
         self._counted()
-
-    async def _sleep(self, wait: timedelta | None) -> None:
-        """Wait so long on the monotonic clock, or until woken."""
-        try:
-            async with asyncio.timeout(None if wait is None else wait.total_seconds()):
-                await self._woken.wait()
-        except TimeoutError:
-            self.agenda.look_again()

@@ -24,8 +24,12 @@ from fluence_watch.threads import STORE
 from fluence_watch.web.reports import ReceiverReport
 
 if TYPE_CHECKING:
+    from fluence_watch.app.alertmanager.courier import ClusterCourier
     from fluence_watch.app.courier import Courier
-    from fluence_watch.notify.delivery import Channel
+    from fluence_watch.notify.alertmanager.cluster import Cluster
+    from fluence_watch.notify.delivery import Channel, Delivery
+
+    AnyCourier = Courier | ClusterCourier
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +42,7 @@ class Dispatch:
         self._board = board
         self._clock = clock
         self._book = Book()
-        self._couriers: dict[str, Courier] = {}
+        self._couriers: dict[str, AnyCourier] = {}
         self._complete = False  # until all receivers are known, each may be due anything
         self._settling = asyncio.Lock()
         self._settlements: set[asyncio.Task[None]] = set()
@@ -71,7 +75,7 @@ class Dispatch:
         """The account is no longer watched. Nobody is notified of it."""
         self._book.pages.pop(account, None)
         for courier in self._couriers.values():
-            courier.agenda.forget(account)
+            courier.forget(account)
 
     async def take_over(self, setup: Setup) -> None:
         """Notify the receivers of the setup, and no others."""
@@ -79,27 +83,57 @@ class Dispatch:
         for name in (self._couriers.keys() | stored.keys()) - setup.receivers.keys():
             await self._remove(name)
         await self._add([name for name in setup.receivers if name not in stored])
-        for name, channel in setup.receivers.items():
-            former = self._couriers.get(name)
+        for name in setup.receivers:
             attempts = stored.get(name) or Attempts(since=self._clock())
-            recipient = Recipient(setup.routes[name], attempts.since)
-            if former is None:
-                self._couriers[name] = self._courier(channel, recipient, attempts)
-            else:
-                former.delivery.channel, former.agenda.recipient = channel, recipient
+            await self._serve(name, setup, attempts)
             for account in self._book.pages:
                 self._couriers[name].look(account)
         self._complete = True
         self._settle_soon()
 
-    def _courier(self, channel: "Channel", recipient: Recipient, attempts: Attempts) -> "Courier":
+    async def _serve(self, name: str, setup: Setup, attempts: Attempts) -> None:
+        """Let the receiver have a courier of its kind: the one that it has, or a new one."""
+        recipient, former = Recipient(setup.routes[name], attempts.since), self._couriers.get(name)
+        if former is None:
+            self._board.own.add_receiver(name)
+        if cluster := setup.clusters.get(name):
+            courier = await self._cluster_courier(cluster, former, recipient, attempts)
+        else:
+            courier = self._courier(setup.receivers[name], former, recipient, attempts)
+        if former is not None and former is not courier:
+            await former.leave()
+        self._couriers[name] = courier
+
+    def _courier(
+        self, channel: "Channel", former: "AnyCourier | None", to: Recipient, attempts: Attempts
+    ) -> "AnyCourier":
         from fluence_watch.app.agenda import Agenda  # noqa: PLC0415 - only with receivers
         from fluence_watch.app.courier import Courier  # noqa: PLC0415 - only with receivers
 
-        self._board.own.add_receiver(channel.name)
+        if isinstance(former, Courier):
+            former.adopt(channel, to)
+            return former
+        agenda = Agenda(to, self._book, EVENTS)
+        return Courier(self._delivery(channel, attempts), agenda, self._book, self._settle_soon)
+
+    async def _cluster_courier(
+        self, cluster: "Cluster", former: "AnyCourier | None", to: Recipient, attempts: Attempts
+    ) -> "AnyCourier":
+        from fluence_watch.app.alertmanager.courier import (  # noqa: PLC0415 - only with a cluster
+            ClusterCourier,
+        )
+        from fluence_watch.app.alertmanager.desk import Desk  # noqa: PLC0415 - only with a cluster
+
+        if isinstance(former, ClusterCourier):
+            await former.adopt(cluster, to)
+            return former
+        made = self._delivery(cluster, attempts)
+        counted = self._settle_soon
+        return ClusterCourier(Desk(made, cluster, to, self._book, events=EVENTS, counted=counted))
+
+    def _delivery(self, channel: "Channel", attempts: Attempts) -> "Delivery":
         made = delivery(channel, self._store, self._board.own, self._clock)
-        agenda = Agenda(recipient, self._book, EVENTS)
-        return Courier(replace(made, attempts=attempts), agenda, self._book, self._settle_soon)
+        return replace(made, attempts=attempts)
 
     def failing(self) -> Mapping[str, Undelivered | None]:
         """Each receiver with what it does not accept, `None` while it works."""
@@ -120,7 +154,7 @@ class Dispatch:
         courier = self._couriers.get(receiver)
         if courier is None:
             return ReceiverReport(receiver)
-        health, waiting = courier.delivery.health, courier.waiting or Waiting()
+        health, waiting = courier.health, courier.waiting or Waiting()
         return ReceiverReport(
             receiver,
             health.accepted_at,
@@ -152,7 +186,7 @@ class Dispatch:
             return await STORE.run(self._store.receivers)
         except StoreError as error:
             _log.error("cannot read the state of the receivers", error=str(error))
-            return {name: each.delivery.attempts for name, each in self._couriers.items()}
+            return {name: each.attempts for name, each in self._couriers.items()}
 
     async def _add(self, names: Sequence[str]) -> None:
         try:
@@ -163,7 +197,7 @@ class Dispatch:
 
     async def _remove(self, name: str) -> None:
         if name in self._couriers:
-            await self._couriers.pop(name).stop()
+            await self._couriers.pop(name).leave()
             self._board.own.drop_receiver(name)
         self._book.forget_receiver(name)
         try:
@@ -202,8 +236,8 @@ class Dispatch:
         return [a.episode for a in ended if not any(courier.claims(a) for courier in couriers)]
 
 
-def _undelivered(courier: "Courier") -> Undelivered | None:
-    delivery, waiting = courier.delivery, courier.waiting or Waiting()
-    if delivery.health.works or not delivery.attempts.failures:
+def _undelivered(courier: "AnyCourier") -> Undelivered | None:
+    waiting = courier.waiting or Waiting()
+    if courier.health.works or not courier.attempts.failures:
         return None
-    return Undelivered(delivery.attempts.error, waiting.messages, waiting.oldest_at)
+    return Undelivered(courier.attempts.error, waiting.messages, waiting.oldest_at)

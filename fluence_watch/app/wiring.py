@@ -22,6 +22,7 @@ from fluence_watch.settings import AccountSettings, PollSettings, ReceiverSettin
 
 if TYPE_CHECKING:
     from fluence_watch.app.digest_plan import DigestPlan
+    from fluence_watch.notify.alertmanager.cluster import Cluster
     from fluence_watch.notify.delivery import Attempted, Channel, Delivery
 
 _MIB = 2**20
@@ -36,7 +37,8 @@ EVENTS = frozenset(rule.name for rule in RULES if rule.event)
 class Setup:
     """The parts that the settings ask for, checked and not started; keyed by name.
 
-    `routes` and `receivers` have the same keys. `digests` are keyed by `DigestSettings.key`.
+    `routes` and `receivers` have the same keys. `clusters` are the receivers that are Alertmanagers.
+    `digests` are keyed by `DigestSettings.key`.
     """
 
     settings: WatchSettings
@@ -45,6 +47,7 @@ class Setup:
     receivers: Mapping[str, "Channel"]
     routes: Mapping[str, Route]
     digests: Mapping[str, "DigestPlan"] = field(default_factory=dict)
+    clusters: Mapping[str, "Cluster"] = field(default_factory=dict)
 
 
 def prepare(settings: WatchSettings) -> Setup:
@@ -61,18 +64,40 @@ def prepare(settings: WatchSettings) -> Setup:
         except ValueError as error:
             problems.append(Problem(f"accounts[{number}]", str(error)))
     receivers: dict[str, Channel] = {}
+    clusters: dict[str, Cluster] = {}
     for number, receiver in enumerate(settings.receivers):
         try:
-            from fluence_watch.notify.receiver import parse_receiver  # noqa: PLC0415 - see `delivery`
-
-            receivers[receiver.name] = parse_receiver(receiver.name, receiver.apprise_url)
+            if receiver.is_alertmanager:
+                receivers[receiver.name] = clusters[receiver.name] = _cluster(receiver)
+            else:
+                receivers[receiver.name] = _receiver(receiver)
         except (NotifyError, ValueError) as error:
             problems.append(Problem(f"receivers[{number}]", str(error)))
     if problems:
         raise ConfigError(problems)
     policies = {account.name: policy(account, settings) for account in settings.accounts}
     routes = {each.name: _route(each, settings) for each in settings.receivers}
-    return Setup(settings, policies, clients, receivers, routes, _digests(settings, policies))
+    digests = _digests(settings, policies)
+    return Setup(settings, policies, clients, receivers, routes, digests, clusters)
+
+
+def _receiver(receiver: ReceiverSettings) -> "Channel":
+    from fluence_watch.notify.receiver import parse_receiver  # noqa: PLC0415 - see `delivery`
+
+    return parse_receiver(receiver.name, receiver.apprise_url)
+
+
+def _cluster(receiver: ReceiverSettings) -> "Cluster":
+    from fluence_watch.notify.alertmanager.cluster import (  # noqa: PLC0415 - only with a cluster
+        make_cluster,
+    )
+
+    return make_cluster(
+        receiver.name,
+        receiver.alertmanager_urls,
+        receiver.alertmanager_ca_file,
+        receiver.extra_labels,
+    )
 
 
 def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:

@@ -156,6 +156,20 @@ class Delivery:
         attempts = self.attempts.succeeded().ended(marked)
         return await self._keep(attempts, lines, told, Line.notified)
 
+    async def accepted(self, known: Mapping[Episode, Notified]) -> None:
+        """A part of the receiver, a member of its cluster, accepted a post. `known` is what is new."""
+        self.health.succeeded(self.now())
+        self.unsaved |= known
+        failed, self.attempts = self.attempts.failures, self.attempts.succeeded()
+        await (self._save(self.attempts) if failed else self.save_unsaved())
+
+    async def failed(self, error: NotifyError) -> None:
+        """No part of the receiver accepts anything."""
+        now = self.now()
+        self.health.failed(now, str(error))
+        self.attempts = self.attempts.failed(str(error), now, self.jitter())
+        await self._save(self.attempts)
+
     async def give_up(
         self, lines: Sequence[Line], told: Told, error: str
     ) -> dict[Episode, Notified]:

@@ -13,9 +13,9 @@ from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.model import (
     AccountSettings,
     ExpectSettings,
-    ReceiverSettings,
     WatchSettings,
 )
+from fluence_watch.settings.receivers import ReceiverSettings
 
 HIDDEN = "********"
 
@@ -34,6 +34,10 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "name": "ops",
         "url": "slack://token-a/token-b/token-c/#ops",
         "url_file": "/run/secrets/slack-url",
+        "alertmanager": ["http://am-1:9093", "http://am-2:9093"],
+        "alertmanager_file": "/run/secrets/alertmanager-urls",
+        "alertmanager_ca_file": "/etc/ssl/our-ca.pem",
+        "alertmanager_labels": ["instance=eu-1"],
     },
     "digests": {"receiver": "ops"},
 }
@@ -89,7 +93,8 @@ def _pairs(model: type[BaseModel], samples: Mapping[str, object]) -> Iterator[tu
         key = info.alias or name
         value = samples[name] if name in samples else _default(model, name, info)
         text = f"{key} = {_toml(value)}"
-        yield f"# {text}" if name.endswith("_file") else text, info.description or ""
+        is_other = name.endswith("_file") or name.startswith("alertmanager")
+        yield f"# {text}" if is_other else text, info.description or ""
 
 
 def _default(model: type[BaseModel], name: str, info: FieldInfo) -> object:
@@ -111,10 +116,9 @@ def _toml(value: object) -> str:
             return f'"{HIDDEN}"'
         case list() | tuple():
             return f"[{', '.join(map(_toml, value))}]"
-        case AnyHttpUrl():
-            return _toml(str(value).rstrip("/"))
         case _:
-            return "".join(map(_visible, json.dumps(str(value), ensure_ascii=False)))
+            text = str(value).rstrip("/") if isinstance(value, AnyHttpUrl) else str(value)
+            return "".join(map(_visible, json.dumps(text, ensure_ascii=False)))
 
 
 def _visible(character: str) -> str:

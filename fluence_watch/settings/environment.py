@@ -14,11 +14,15 @@ from typing import Any
 
 PREFIX = "FLUENCE_WATCH_"
 OWN = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE", "NOTIFY_URLS", "NOTIFY_URLS_FILE"})
-TWINS = {"api_key": "api_key_file", "url": "url_file"}
-TWINS |= {file: secret for secret, file in TWINS.items()}
+_ONE_OF = (
+    frozenset({"api_key", "api_key_file"}),
+    frozenset({"url", "url_file", "alertmanager", "alertmanager_file"}),
+)
 _ENTRIES = frozenset({"accounts", "budgets", "digests", "expect", "receivers"})
 _NAMELESS = frozenset({"digests", "expect"})
-_LISTS = frozenset({"rules", "accounts", "ports", "vms", "thresholds"})
+_LISTS = frozenset(
+    {"rules", "accounts", "alertmanager", "alertmanager_labels", "ports", "vms", "thresholds"}
+)
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # Kubernetes sets these in pods of a namespace with a service called fluence-watch.
 _KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
@@ -79,9 +83,9 @@ class Overlay:
             loc = (*loc[:-1], len(node) - 1)
         else:
             node[key] = _value(key, value)
-            twin = TWINS.get(key)
-            if twin in node and (*loc[:-1], twin) not in self.origins:
-                del node[twin]  # the environment's secret replaces the file's
+            for other in _others(key):
+                if other in node and (*loc[:-1], other) not in self.origins:
+                    del node[other]  # the environment's secret replaces the file's
         self.origins[loc] = variable
 
     def _put_urls(self, given: Mapping[str, str]) -> None:
@@ -116,6 +120,11 @@ def _find(entries: list[Any], part: str) -> int | None:
         if (wanted := re.sub(r"[^a-z0-9]", separator, part)) in simple:
             return simple.index(wanted)
     return None
+
+
+def _others(key: str) -> frozenset[str]:
+    """The keys in whose place this one stands."""
+    return next((group - {key} for group in _ONE_OF if key in group), frozenset())
 
 
 def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a scalar or a list of them

@@ -1,6 +1,8 @@
 """Secrets: given in the settings, or in a separate file. No error text shows one."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -63,3 +65,32 @@ def check_apprise_url(url: str) -> None:
         raise ValueError(str(error)) from None
     if description is None:
         raise ValueError(unusable(url))
+
+
+def check_alertmanager_urls(urls: Sequence[str]) -> None:
+    """Check that each is the URL of another Alertmanager.
+
+    Raises:
+        ValueError: one is not; the text does not show its user and password.
+    """
+    seen = set[str]()
+    for number, url in enumerate(urls, 1):
+        address = _address(url)
+        if address is None:
+            what = "write http:// or https://, a host, and a port, such as http://am-1:9093"
+            raise ValueError(f"number {number} is no URL of an Alertmanager: {what}")
+        if address in seen:
+            raise ValueError(f"{address} is there twice")
+        seen.add(address)
+
+
+def _address(url: str) -> str | None:
+    """The URL without user and password, `None` if it is not usable."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0 and parts.hostname and parts.scheme in {"http", "https"}
+    except ValueError:
+        return None
+    if not usable or not fits_header(url) or parts.query or parts.fragment:
+        return None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"

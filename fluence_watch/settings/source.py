@@ -25,6 +25,7 @@ _WORDS = {
     "missing": "is missing",
     "model_type": "write a table of keys and values",
     "string_too_short": "is empty",
+    "too_short": "is empty",
     "string_type": 'write text in quotes: "…"',
     "decimal_type": "write a number, such as 1.5",
     "decimal_parsing": "write a number, such as 1.5",

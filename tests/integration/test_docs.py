@@ -4,7 +4,7 @@
               for any text of a line, and alone on a line for any lines. `export` lasts for the page.
 ```toml       settings that must load; with `file=NAME` it is only written, for the commands that follow
 ```promql     a query that promtool accepts
-```yaml       a configuration, or rules, of Prometheus that promtool accepts
+```yaml       a configuration, or rules, of Prometheus that promtool accepts; of Alertmanager, amtool
 ```python     a program that must end well
 ```sh         not run: it needs what a test machine has not (Docker, systemd, a package manager)
 """
@@ -152,16 +152,20 @@ class Reader:
         self._promtool("rules", rules)
 
     def configure(self, block: Block) -> None:
-        """Let promtool read the file."""
-        self._promtool("rules" if block.text.startswith("groups:") else "config", block.text)
+        """Let promtool read the file, or amtool."""
+        if block.text.startswith("route:"):
+            amtool = self.tool("amtool", "prometheus-alertmanager")
+            self._read_by([amtool, "check-config"], block.text)
+        else:
+            self._promtool("rules" if block.text.startswith("groups:") else "config", block.text)
 
     def _promtool(self, kind: str, text: str) -> None:
-        path = self.folder / f"{kind}.yaml"
+        self._read_by([self.tool("promtool", "prometheus"), "check", kind], text)
+
+    def _read_by(self, command: list[str], text: str) -> None:
+        path = self.folder / "read.yaml"
         path.write_text(text, "utf-8")
-        promtool = self.tool("promtool", "prometheus")
-        done = subprocess.run(
-            [promtool, "check", kind, str(path)], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
         assert 0 == done.returncode, done.stdout + done.stderr
 
     def program(self, block: Block) -> None:

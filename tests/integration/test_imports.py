@@ -58,6 +58,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "pydantic_settings", "pygments", "requests", "rich", "sqlalchemy.dialects.postgresql",
         "sqlalchemy.orm", "trio", "typer", "fluence_watch.cli.commands",
         "fluence_watch.fluence.dialects.cloud", "fluence_watch.simulator",
+        "fluence_watch.app.alertmanager", "fluence_watch.notify.alertmanager",
         "fluence_watch.app.digests", "fluence_watch.model.digest", "cronsim",
         "fluence_watch.fluence.dialects.offers", "html.entities", "http.server",
         "idna", "httpcore._sync.http11", "logging.config",

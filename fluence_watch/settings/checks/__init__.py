@@ -6,7 +6,14 @@ Settings that cannot work are an error. Settings that work, but hardly as intend
 
 from collections.abc import Callable, Iterable, Iterator
 
-from fluence_watch.settings.checks import accounts, budgets, digests, receivers, timing
+from fluence_watch.settings.checks import (
+    accounts,
+    alertmanagers,
+    budgets,
+    digests,
+    receivers,
+    timing,
+)
 from fluence_watch.settings.checks.doubt import Doubt
 from fluence_watch.settings.model import WatchSettings
 
@@ -31,6 +38,11 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     receivers.something_is_sent,
     receivers.budgets_are_heard_of,
     receivers.nothing_is_stale,
+    alertmanagers.urls_are_usable,
+    alertmanagers.passwords_travel_encrypted,
+    alertmanagers.its_settings_are_its_own,
+    alertmanagers.its_work_is_its_own,
+    alertmanagers.digests_go_elsewhere,
     digests.receivers_exist,
     digests.digests_differ,
     timing.poll_ends_before_the_next,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import Severity
@@ -24,11 +25,13 @@ from fluence_watch.settings.checks.doubt import (
     same_names,
     same_secrets,
     secret,
+    twins,
     unmatched,
     unusable,
 )
 from fluence_watch.settings.environment import Loc
-from fluence_watch.settings.model import DeliverySettings, ReceiverSettings, WatchSettings
+from fluence_watch.settings.model import DeliverySettings, WatchSettings
+from fluence_watch.settings.receivers import ReceiverSettings
 from fluence_watch.settings.secrets import check_apprise_url
 
 _CRITICAL = {
@@ -56,9 +59,15 @@ def urls_are_usable(settings: WatchSettings) -> Iterator[Doubt]:
     ):  # otherwise each is described by itself, and its error belongs to the receiver
         urls = (secret(receiver, "apprise_url") for receiver in settings.receivers)
         describe([url for url in urls if isinstance(url, str)])
-    return unusable(
-        "receivers", "url", settings.receivers, lambda each: check_apprise_url(each.apprise_url)
-    )
+    for doubt in unusable("receivers", "url", settings.receivers, _check_url):
+        section, number, _ = doubt.where[0]
+        where = (*doubt.where, *twins(str(section), int(number), "alertmanager"))
+        yield replace(doubt, where=where)
+
+
+def _check_url(receiver: ReceiverSettings) -> None:
+    if not receiver.is_alertmanager or receiver.url or receiver.url_file:
+        check_apprise_url(receiver.apprise_url)
 
 
 def urls_differ(settings: WatchSettings) -> Iterator[Doubt]:

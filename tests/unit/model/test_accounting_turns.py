@@ -40,7 +40,8 @@ def days(*polls: tuple[datetime, Sequence[Vm]]) -> Counter[date]:
     found: Counter[date] = Counter()
     for now, listed in polls:
         snapshot = build_snapshot("main", now, listed, [])
-        after = {vm.key: known.get(vm.key) or KnownVm(vm, now) for vm in listed}
+        first = {key: entry.first_seen_at for key, entry in known.items()}
+        after = {vm.key: KnownVm(vm, first.get(vm.key, now)) for vm in listed}
         before, later = Seen(known, {}, at, counted_at, begun_at), Seen(after, {}, now, None)
         begun_at = min(begun_at or now, now)
         booking, counted_at = book_poll(before, later, snapshot, METERED)

@@ -7,13 +7,22 @@ import pytest
 from fluence_watch import rules
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings import WatchSettings
-from fluence_watch.settings.checks import CHECKS, accounts, budgets, digests, receivers, timing
+from fluence_watch.settings.checks import (
+    CHECKS,
+    accounts,
+    alertmanagers,
+    budgets,
+    digests,
+    receivers,
+    timing,
+)
 from fluence_watch.settings.checks.doubt import Doubt
 
 Load = Callable[..., WatchSettings]
 Check = Callable[[WatchSettings], Iterable[Doubt]]
 
 ACCOUNT = '[[accounts]]\napi_key = "k"\n'
+CLUSTER = '[[receivers]]\nname = "am"\nalertmanager = ["http://a"]\n'
 OPS = '[[receivers]]\nname = "ops"\nurl = "json://h"\n'
 BOTH = ACCOUNT + OPS
 BUDGET = '[[budgets]]\nname = "b"\nmonthly_usdc = 5\n'
@@ -48,6 +57,10 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      '\'low_*, vm_*\' is one glob with a comma in it, and matches no rule: write ["low_*", "vm_*"]'),
     (receivers.globs_match, BOTH + 'accounts = ["mian"]\n', 6, "receivers[0].accounts",
      "'mian' matches no account; did you mean 'main'?"),
+    (alertmanagers.urls_are_usable, ACCOUNT + CLUSTER.replace("//a", "//"), 5, "receivers[0].alertmanager",
+     "number 1 is no URL of an Alertmanager: write http:// or https://, a host, and a port, such as http://am-1:9093"),
+    (alertmanagers.digests_go_elsewhere, ACCOUNT + CLUSTER + '[[digests]]\nreceiver = "am"\n', 7, "digests[0].receiver",
+     "'am' is an Alertmanager, which takes no messages: name another receiver"),
     (digests.receivers_exist, BOTH + '[[digests]]\nreceiver = "opps"\n', 7, "digests[0].receiver",
      "there is no receiver 'opps'; did you mean 'ops'?"),
     (digests.receivers_exist, BOTH + '[[digests]]\nreceiver = "quite-else"\n', 7, "digests[0].receiver",
@@ -103,6 +116,15 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "never notified: each of its rules is disabled or below warning"),
     (receivers.budgets_are_heard_of, BOTH + 'rules = ["vm_*"]\n' + BUDGET, 6, "receivers[0].rules",
      "no receiver takes the rule budget: nobody is notified of budgets"),
+    (alertmanagers.passwords_travel_encrypted, ACCOUNT + CLUSTER.replace("//a", "//u:s3cret@am.example.com"), 5, "receivers[0].alertmanager",
+     "http sends the password unencrypted: write https"),
+    (alertmanagers.its_settings_are_its_own, BOTH + 'alertmanager_ca_file = "ca.pem"\n', 6, "receivers[0].alertmanager_ca_file",
+     "without effect: it is for an Alertmanager, and this receiver has a url"),
+    (alertmanagers.its_settings_are_its_own, BOTH + 'alertmanager_labels = ["a=b"]\n', 6, "receivers[0].alertmanager_labels",
+     "without effect: it is for an Alertmanager, and this receiver has a url"),
+    *((alertmanagers.its_work_is_its_own, ACCOUNT + CLUSTER + f"{setting}\n", 6, f"receivers[0].{setting.split()[0]}",
+       "without effect: Alertmanager does this itself, see its route and receivers")
+      for setting in ('repeat_interval = "4h"', 'group_wait = "30s"', 'group_interval = "5m"', "send_resolved = false")),
     (receivers.nothing_is_stale, BOTH + '[delivery]\nstale_after = "2h"\n', 7, "delivery.stale_after",
      "without effect: messages are written when they are sent; see delivery.give_up_after"),
     (timing.poll_ends_before_the_next, BOTH + '[poll]\ntimeout = "61s"\n', 7, "poll.timeout",

@@ -182,3 +182,14 @@ def test_any_text_is_shown_as_toml(vm: str) -> None:
         {"accounts": [{"api_key": "k"}], "expect": [{"vm": vm, "ports": []}]}
     )
     assert vm == shown(settings)["expect"][0]["vm"]
+
+
+def test_passwords_of_alertmanagers_are_not_shown(load: Load) -> None:
+    """Their URLs may hold some; nothing of them is in what is shown, nor in what is logged."""
+    members = '["http://watch:s3cret@am-1:9093", "http://am-2:9093"]'
+    settings = load(
+        f'[[accounts]]\napi_key = "k"\n[[receivers]]\nname = "am"\nalertmanager = {members}\n'
+    )
+
+    assert "s3cret" not in show(settings) + repr(settings)
+    assert ["********"] * 2 == shown(settings)["receivers"][0]["alertmanager"]

@@ -31,6 +31,10 @@ PLACES = {
 }
 TEXTS = {
     "account": "main",
+    "alertmanager": "http://am-1:9093 http://user:secret@am-2:9093",
+    "alertmanager_ca_file": "ca.pem",
+    "alertmanager_file": "members.txt",
+    "alertmanager_labels": "instance=eu-1 team=ops",
     "accounts": "main second",
     "api_key": "other",
     "api_key_file": "secret.txt",
@@ -106,7 +110,10 @@ def found(settings: WatchSettings, table: str, key: str) -> object:
         case SecretStr():
             return held.get_secret_value()
         case list() | tuple():
-            return " ".join(map(str, held))
+            return " ".join(
+                each.get_secret_value() if isinstance(each, SecretStr) else str(each)
+                for each in held
+            )
         case AnyHttpUrl():
             return str(held).rstrip("/")
         case _:
@@ -119,6 +126,7 @@ def found(settings: WatchSettings, table: str, key: str) -> object:
 def test_every_key_can_be_set(load: Load, table: str, key: str, value: str) -> None:
     """Whatever can be set in the file can be set by a variable, in lists by name or number."""
     Path("secret.txt").write_text("json://secret\n", encoding="utf-8")
+    Path("members.txt").write_text("http://am-1:9093\nhttp://am-2:9093\n", encoding="utf-8")
     place = [table.replace(".", "__"), *([PLACES[table]] if table in PLACES else []), key]
     settings = load(FILE, **{"__".join(place).upper(): value})
 

@@ -12,6 +12,11 @@ RECEIVER = (
 )
 BAD = """'1x' is not a duration: write "90s", "15m", "4h" or "2d\""""
 ONE = "give {0} or {0}_file, one of the two"
+AM = (
+    "number 1 is no URL of an Alertmanager: "
+    "write http:// or https://, a host, and a port, such as http://am-1:9093"
+)
+FOUR = "give url or url_file, or alertmanager or alertmanager_file: one of the four"
 BOTH = (
     '[[accounts]]\nname = "a"\napi_key = "k"\n[[accounts]]\nname = "b"\napi_key = "l"\nepoch = "1x"'
 )
@@ -27,7 +32,8 @@ IN_ENVIRONMENT: list[tuple[str | None, Mapping[str, str], str, str, str]] = [
     (KEY, {"API_KEY": ""}, "accounts[0].api_key", "is empty", "API_KEY"),
     (KEY, {"ACCOUNTS__MAIN__API_KEY": ""}, "accounts[0].api_key", "is empty", "ACCOUNTS__MAIN__API_KEY"),
     (KEY, {"ACCOUNTS__B__EPOCH": "1h"}, "accounts[1].api_key", ONE.format("api_key"), "ACCOUNTS__B__EPOCH"),
-    (KEY, {"RECEIVERS__OPS__RULES": "*"}, "receivers[0].url", ONE.format("url"), "RECEIVERS__OPS__RULES"),
+    (KEY, {"RECEIVERS__OPS__RULES": "*"}, "receivers[0].url", FOUR, "RECEIVERS__OPS__RULES"),
+    (KEY, {"RECEIVERS__OPS__ALERTMANAGER": "am-1:9093"}, "receivers[0].alertmanager", AM, "RECEIVERS__OPS__ALERTMANAGER"),
     (KEY, {"RECEIVERS__0__URL": "json://h"}, "receivers[0].name", "is missing", "RECEIVERS__0__URL"),
     (KEY, {"RECEIVERS__OPS__URL": "ftp://h"}, "receivers[0].url", RECEIVER.format("ftp"), "RECEIVERS__OPS__URL"),
     (KEY, {"EXPECT__0__VM": "a"}, "expect[0].ports", "is missing", "EXPECT__0__VM"),

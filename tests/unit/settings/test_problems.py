@@ -8,6 +8,11 @@ from fluence_watch.settings import load_settings
 
 Problems = Callable[..., tuple[Problem, ...]]
 
+FOUR = "give url or url_file, or alertmanager or alertmanager_file: one of the four"
+MEMBER = (
+    "number {} is no URL of an Alertmanager: "
+    "write http:// or https://, a host, and a port, such as http://am-1:9093"
+)
 KEY = 'accounts = [{ api_key = "k" }]\n'
 UNIT = 'write "90s", "15m", "4h" or "2d"'
 NAMES = (
@@ -125,7 +130,56 @@ IN_FILE = [
         4,
     ),
     ('[[receivers]]\nurl = "json://h"', "receivers[0].name", "is missing", 2),
-    ('[[receivers]]\nname = "a"', "receivers[0].url", "give url or url_file, one of the two", 2),
+    ('[[receivers]]\nname = "a"', "receivers[0].url", FOUR, 2),
+    (
+        '[[receivers]]\nname = "a"\nalertmanager = ["http://am"]\nurl = "json://h"',
+        "receivers[0].url",
+        FOUR,
+        5,
+    ),
+    (
+        '[[receivers]]\nname = "a"\nalertmanager_file = "b"\nalertmanager = ["http://am"]',
+        "receivers[0].alertmanager",
+        FOUR,
+        5,
+    ),
+    ('[[receivers]]\nname = "a"\nalertmanager = []', "receivers[0].alertmanager", "is empty", 4),
+    (
+        '[[receivers]]\nname = "a"\nalertmanager = "http://am"',
+        "receivers[0].alertmanager",
+        "write a list",
+        4,
+    ),
+    (
+        '[[receivers]]\nname = "a"\nalertmanager = ["http://am", "http://user:s3cret@h?a=b"]',
+        "receivers[0].alertmanager",
+        MEMBER.format(2),
+        4,
+    ),
+    (
+        '[[receivers]]\nname = "a"\nalertmanager = ["http://am/", "http://user:s3cret@am"]',
+        "receivers[0].alertmanager",
+        "http://am is there twice",
+        4,
+    ),
+    (
+        '[[receivers]]\nname = "a"\nalertmanager_file = "none"',
+        "receivers[0].alertmanager_file",
+        "cannot read the secret file none: No such file or directory",
+        4,
+    ),
+    (
+        '[[receivers]]\nname = "a"\nalertmanager = ["http://am"]\nalertmanager_labels = ["a"]',
+        "receivers[0].alertmanager_labels[0]",
+        "'a' is no label: write its name, =, its value: \"instance=eu-1\"",
+        5,
+    ),
+    (
+        '[[receivers]]\nname = "a"\nalertmanager = ["http://am"]\nalertmanager_labels = ["rule=a"]',
+        "receivers[0].alertmanager_labels[0]",
+        "'rule' is a label that alerts have already: choose another name",
+        5,
+    ),
     (
         '[[receivers]]\nname = "a"\nurl = "json://h"\nrules = "*"',
         "receivers[0].rules",

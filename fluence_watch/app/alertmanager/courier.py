@@ -1,0 +1,107 @@
+"""The courier of a cluster: one for each of its members, so that none holds up another."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
+from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.telling import Recipient
+from fluence_watch.app.alertmanager.desk import Desk
+from fluence_watch.app.alertmanager.member import MemberCourier
+from fluence_watch.app.book import Waiting
+from fluence_watch.notify.alertmanager.cluster import Cluster
+from fluence_watch.notify.delivery import Health
+
+_FAREWELL = 5.0
+"""Seconds to end what a removed cluster has."""
+
+
+class ClusterCourier:
+    """Notifies one Alertmanager cluster. It has the methods of `courier.Courier`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._members: dict[str, MemberCourier] = {}
+        self._follow(desk.cluster)
+
+    async def adopt(self, cluster: Cluster, recipient: Recipient) -> None:
+        """The receiver of new settings. A member that stays is still known."""
+        removed = [self._members.pop(name) for name in self._members.keys() - _names(cluster)]
+        former = [each.member for each in self._members.values()]
+        self._desk.adopt(cluster, recipient)
+        self._follow(cluster)
+        for courier in removed:
+            await courier.stop()
+        for member in former:
+            await member.aclose()
+
+    def look(self, account: str, episodes: Iterable[Episode] | None = None) -> None:
+        """Post these episodes of the account now, or all of them."""
+        known = self._desk.episodes(account) if episodes is None else set(episodes)
+        for courier in self._members.values():
+            courier.look(known)
+
+    def forget(self, account: str) -> None:
+        """The account is no longer watched: its alerts end."""
+        for courier in self._members.values():
+            courier.forget(account)
+
+    def claims(self, alert: Alert) -> bool:
+        """Whether a member is yet to know that the alert is over."""
+        return self._desk.posting(alert.episode, self._desk.delivery.now()) is not None
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What no member has accepted, `None` before it is counted."""
+        return self._desk.waiting
+
+    @property
+    def attempts(self) -> Attempts:
+        """The attempts to reach the cluster."""
+        return self._desk.delivery.attempts
+
+    @property
+    def health(self) -> Health:
+        """How they went. The cluster works as long as one member does."""
+        return self._desk.delivery.health
+
+    async def hurry(self) -> None:
+        """Try once more to post what waits, and return when nothing can be posted now."""
+        for courier in self._members.values():
+            courier.hurry()
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Return when nothing can be posted now."""
+        for courier in list(self._members.values()):
+            await courier.rest()
+
+    async def leave(self) -> None:
+        """The receiver is removed: end what it has, if that is possible at once, and stop."""
+        self._desk.close()
+        for courier in self._members.values():
+            courier.refresh()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                await self.hurry()
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop at once. What fires stays active in the members."""
+        for courier in self._members.values():
+            await courier.stop()
+
+    def _follow(self, cluster: Cluster) -> None:
+        """Post all to the members of the cluster."""
+        for member in cluster.members:
+            if courier := self._members.get(member.shown):
+                courier.member = member
+                courier.refresh()
+            else:
+                self._members[member.shown] = MemberCourier(member, self._desk)
+        self._desk.standings = [each.standing for each in self._members.values()]
+
+
+def _names(cluster: Cluster) -> set[str]:
+    return {member.shown for member in cluster.members}
