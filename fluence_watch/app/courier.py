@@ -76,6 +76,13 @@ class Courier:
         """Whether the receiver is due anything of an ended alert."""
         return self.agenda.claims(alert, self.delivery.now())
 
+    @property
+    def stuck_since(self) -> datetime | None:
+        """Since when the receiver fails, or an alert waits that it refused; `None` if neither."""
+        tried = self._held or self.delivery.attempts.failures
+        oldest = self.waiting.oldest_at if self.waiting and tried else None
+        return min(filter(None, (self.delivery.health.failing_since, oldest)), default=None)
+
     def wake(self) -> None:
         """Begin a round now."""
         self._resting.clear()

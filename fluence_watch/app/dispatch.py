@@ -6,6 +6,7 @@ An ended alert is settled when no receiver is due anything of it. Then only the 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,6 +19,7 @@ from fluence_watch.app.book import Book, Page, Waiting
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.wiring import EVENTS, Setup, delivery
 from fluence_watch.errors import StoreError
+from fluence_watch.model.duration import rough
 from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
@@ -114,6 +116,17 @@ class Dispatch:
                     if notified.heard is Heard.GIVEN_UP and episode.fingerprint in page.open:
                         found.setdefault(name, []).append(episode.fingerprint.words)
         return {name: Refused(tuple(sorted(alerts))) for name, alerts in found.items()}
+
+    def stuck(self, longest: timedelta) -> list[str]:
+        """What is not delivered for longer than this, in words."""
+        now, found = self._clock(), list[str]()
+        for name, courier in self._couriers.items():
+            since = courier.stuck_since
+            if since is not None and now - since > longest:
+                error = courier.delivery.health.error or courier.delivery.attempts.error
+                why = f": {error}" if error else ""
+                found.append(f"receiver {name}: not delivered for {rough(now - since)}{why}")
+        return found
 
     def report(self, receiver: str) -> ReceiverReport:
         """The state of a receiver of the settings; may run in any thread."""

@@ -13,15 +13,23 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Policy
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
+from fluence_watch.fluence.http.session import tls_context
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.billing import EPOCH
 from fluence_watch.model.finding import WATCHER
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Rule, RuleSettings
-from fluence_watch.settings import AccountSettings, PollSettings, ReceiverSettings, WatchSettings
+from fluence_watch.settings import (
+    AccountSettings,
+    HeartbeatSettings,
+    PollSettings,
+    ReceiverSettings,
+    WatchSettings,
+)
 
 if TYPE_CHECKING:
     from fluence_watch.app.digest_plan import DigestPlan
+    from fluence_watch.app.heartbeat import Plan
     from fluence_watch.notify.delivery import Attempted, Channel, Delivery
 
 _MIB = 2**20
@@ -45,6 +53,7 @@ class Setup:
     receivers: Mapping[str, "Channel"]
     routes: Mapping[str, Route]
     digests: Mapping[str, "DigestPlan"] = field(default_factory=dict)
+    heartbeat: "Plan | None" = None
 
 
 def prepare(settings: WatchSettings) -> Setup:
@@ -68,11 +77,17 @@ def prepare(settings: WatchSettings) -> Setup:
             receivers[receiver.name] = parse_receiver(receiver.name, receiver.apprise_url)
         except (NotifyError, ValueError) as error:
             problems.append(Problem(f"receivers[{number}]", str(error)))
+    heartbeat = None
+    try:
+        heartbeat = _heartbeat(settings.heartbeat)
+    except ValueError as error:
+        problems.append(Problem("heartbeat.url", str(error)))
     if problems:
         raise ConfigError(problems)
     policies = {account.name: policy(account, settings) for account in settings.accounts}
     routes = {each.name: _route(each, settings) for each in settings.receivers}
-    return Setup(settings, policies, clients, receivers, routes, _digests(settings, policies))
+    digests = _digests(settings, policies)
+    return Setup(settings, policies, clients, receivers, routes, digests, heartbeat)
 
 
 def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:
@@ -82,6 +97,19 @@ def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping
 
     prepaid = {name: policy.billing for name, policy in policies.items()}
     return {plan.key: plan for plan in plans(settings, prepaid, EVENTS)}
+
+
+def _heartbeat(settings: HeartbeatSettings) -> "Plan | None":
+    """Whom the heartbeat calls, and when; `None` if it is not set."""
+    if not settings.enabled:
+        return None
+    from fluence_watch.app.heartbeat import Plan  # noqa: PLC0415 - only with a heartbeat
+    from fluence_watch.notify.heartbeat import HeartbeatService  # noqa: PLC0415 - only with a heartbeat
+
+    address = settings.address
+    tls = tls_context(trusting=address.lower().startswith("https:"))
+    service = HeartbeatService(address, settings.timeout.total_seconds(), tls)
+    return Plan(service, settings.max_outbox_age, settings.min_interval)
 
 
 def policy(account: AccountSettings, settings: WatchSettings) -> Policy:

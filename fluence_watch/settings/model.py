@@ -25,6 +25,7 @@ from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settin
 from fluence_watch.settings.budgets import BudgetSettings
 from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.durations import PositiveDuration
+from fluence_watch.settings.heartbeat import HeartbeatSettings
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.secrets import one_secret
 
@@ -244,6 +245,7 @@ class WatchSettings(Settings):
     store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
     delivery: DeliverySettings = DeliverySettings()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
     accounts: tuple[AccountSettings, ...] = ()
     rules: RulesSettings = RulesSettings()  # type: ignore[valid-type] # made above
     expect: tuple[ExpectSettings, ...] = ()

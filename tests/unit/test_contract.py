@@ -98,6 +98,8 @@ METRICS = {
     "fluence_watch_config_last_reload_successful": (),
     "fluence_watch_config_last_reload_success_timestamp_seconds": (),
     "fluence_watch_internal_errors_total": ("where",),
+    "fluence_watch_heartbeat_last_success_timestamp_seconds": (),
+    "fluence_watch_heartbeat_failures_total": (),
     "fluence_watch_build_info": ("version", "python"),
     "process_resident_memory_bytes": (),
     "python_info": ("implementation", "major", "minor", "patchlevel", "version"),
@@ -129,6 +131,7 @@ def exposed() -> dict[str, set[str]]:
     own.add_receiver("ops")
     own.outbox("ops", 1, NOW)
     own.reloaded(NOW)
+    own.beat(NOW)
     vm = Vm(
         id="0xA1",
         name="web",

@@ -56,12 +56,12 @@ def keys_differ(settings: WatchSettings) -> Iterator[Doubt]:
 def keys_travel_encrypted(settings: WatchSettings) -> Iterator[Doubt]:
     """The API key crosses the open network only encrypted."""
     for number, account in enumerate(settings.accounts):
-        if account.base_url.scheme == "http" and not _is_near(account.base_url.host or ""):
+        if account.base_url.scheme == "http" and not is_near(account.base_url.host or ""):
             what = "http sends the API key unencrypted: write https"
             yield note(what, ("accounts", number, "base_url"))
 
 
-def _is_near(host: str) -> bool:
+def is_near(host: str) -> bool:
     """Whether the host is this machine, on a private network, or a neighbouring container."""
     try:
         return ip_address(host.strip("[]")).is_private

@@ -7,7 +7,15 @@ import pytest
 from fluence_watch import rules
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings import WatchSettings
-from fluence_watch.settings.checks import CHECKS, accounts, budgets, digests, receivers, timing
+from fluence_watch.settings.checks import (
+    CHECKS,
+    accounts,
+    budgets,
+    digests,
+    heartbeat,
+    receivers,
+    timing,
+)
 from fluence_watch.settings.checks.doubt import Doubt
 
 Load = Callable[..., WatchSettings]
@@ -128,6 +136,8 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "without effect: a change fires at once"),
     (timing.events_do_not_wait, BOTH + '[rules.price_changed]\nkeep_firing_for = "1h"\n', 7, "rules.price_changed.keep_firing_for",
      "without effect: a change does not resolve"),
+    (heartbeat.address_is_usable, BOTH + '[heartbeat]\nurl = "http://hc-ping.com/x"\n', 7, "heartbeat.url",
+     "http sends the address, a secret, unencrypted: write https"),
 ]  # fmt: skip
 
 FINE = [
