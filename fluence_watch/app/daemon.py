@@ -145,7 +145,7 @@ class Daemon:
             self._digests = Digests(self._store, self.board.own, self._clock)
             # the first look comes after the first polls, so that a late digest knows what is now
             self._schedule.every(LOOK_SECONDS, "digests", self._digests.look, first=LOOK_SECONDS)
-        self._digests.take_over(fresh.digests)
+        self._digests.take_over(fresh.digests, fresh.words)
 
     async def _take_over_heartbeat(self, fresh: Setup) -> None:
         if fresh.heartbeat is None:

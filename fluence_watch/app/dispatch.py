@@ -21,6 +21,7 @@ from fluence_watch.app.wiring import EVENTS, Setup, delivery
 from fluence_watch.errors import StoreError
 from fluence_watch.model.duration import rough
 from fluence_watch.model.undelivered import Refused, Undelivered
+from fluence_watch.notify.shipped import Words
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
 from fluence_watch.web.reports import ReceiverReport
@@ -86,20 +87,23 @@ class Dispatch:
             attempts = stored.get(name) or Attempts(since=self._clock())
             recipient = Recipient(setup.routes[name], attempts.since)
             if former is None:
-                self._couriers[name] = self._courier(channel, recipient, attempts)
+                self._couriers[name] = self._courier(channel, recipient, attempts, setup.words)
             else:
+                former.delivery.words = setup.words
                 former.delivery.channel, former.agenda.recipient = channel, recipient
             for account in self._book.pages:
                 self._couriers[name].look(account)
         self._complete = True
         self._settle_soon()
 
-    def _courier(self, channel: "Channel", recipient: Recipient, attempts: Attempts) -> "Courier":
+    def _courier(
+        self, channel: "Channel", recipient: Recipient, attempts: Attempts, words: Words
+    ) -> "Courier":
         from fluence_watch.app.agenda import Agenda  # noqa: PLC0415 - only with receivers
         from fluence_watch.app.courier import Courier  # noqa: PLC0415 - only with receivers
 
         self._board.own.add_receiver(channel.name)
-        made = delivery(channel, self._store, self._board.own, self._clock)
+        made = delivery(channel, self._store, self._board.own, self._clock, words)
         agenda = Agenda(recipient, self._book, EVENTS)
         return Courier(replace(made, attempts=attempts), agenda, self._book, self._settle_soon)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from random import random
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from fluence_watch.fluence.http.session import tls_context
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.billing import EPOCH
 from fluence_watch.model.finding import WATCHER
+from fluence_watch.notify.shipped import SHIPPED, Words
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Rule, RuleSettings
 from fluence_watch.settings import (
@@ -54,6 +56,7 @@ class Setup:
     routes: Mapping[str, Route]
     digests: Mapping[str, "DigestPlan"] = field(default_factory=dict)
     heartbeat: "Plan | None" = None
+    words: Words = SHIPPED
 
 
 def prepare(settings: WatchSettings) -> Setup:
@@ -82,12 +85,27 @@ def prepare(settings: WatchSettings) -> Setup:
         heartbeat = _heartbeat(settings.heartbeat)
     except ValueError as error:
         problems.append(Problem("heartbeat.url", str(error)))
+    words: Words = SHIPPED
+    try:
+        words = _words(settings.templates.dir)
+    except ConfigError as error:
+        problems += error.problems
     if problems:
         raise ConfigError(problems)
     policies = {account.name: policy(account, settings) for account in settings.accounts}
     routes = {each.name: _route(each, settings) for each in settings.receivers}
     digests = _digests(settings, policies)
-    return Setup(settings, policies, clients, receivers, routes, digests, heartbeat)
+    return Setup(settings, policies, clients, receivers, routes, digests, heartbeat, words)
+
+
+def _words(folder: Path | None) -> Words:
+    if folder is None:
+        return SHIPPED
+    from fluence_watch.notify.custom import UserWords  # noqa: PLC0415 - only with templates
+    from fluence_watch.notify.overrides import read_overrides  # noqa: PLC0415 - only with templates
+
+    found = read_overrides(folder)
+    return UserWords(found) if found else SHIPPED
 
 
 def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:
@@ -185,8 +203,10 @@ def _counting(account: str, own: OwnMetrics | None) -> Callable[[RequestRecord],
     return count
 
 
-def delivery(channel: "Channel", store: "Attempted", own: OwnMetrics, clock: Clock) -> "Delivery":
+def delivery(
+    channel: "Channel", store: "Attempted", own: OwnMetrics, clock: Clock, words: Words = SHIPPED
+) -> "Delivery":
     """The delivery to the receiver."""
     from fluence_watch.notify.delivery import Delivery  # noqa: PLC0415 - only with receivers
 
-    return Delivery(channel, store, own, now=clock, jitter=random, ranks=RANKS)
+    return Delivery(channel, store, own, now=clock, jitter=random, ranks=RANKS, words=words)

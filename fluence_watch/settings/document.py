@@ -17,6 +17,7 @@ from fluence_watch.settings.model import (
     ReceiverSettings,
     WatchSettings,
 )
+from fluence_watch.settings.templates import TemplatesSettings
 
 HIDDEN = "********"
 
@@ -41,9 +42,11 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "url": "https://hc-ping.com/ping-key/fluence-watch",
         "url_file": "/run/secrets/heartbeat-url",
     },
+    "templates": {"dir": "/etc/fluence-watch/templates"},
 }
 _OPTIONAL: Mapping[str, type[BaseModel]] = {
     "heartbeat": HeartbeatSettings,
+    "templates": TemplatesSettings,
     "expect": ExpectSettings,
     "budgets": BudgetSettings,
     "receivers": ReceiverSettings,

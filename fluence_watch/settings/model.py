@@ -28,6 +28,7 @@ from fluence_watch.settings.durations import PositiveDuration
 from fluence_watch.settings.heartbeat import HeartbeatSettings
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.secrets import one_secret
+from fluence_watch.settings.templates import TemplatesSettings
 
 
 def _sqlite(value: str) -> str:
@@ -246,6 +247,7 @@ class WatchSettings(Settings):
     log: LogSettings = LogSettings()
     delivery: DeliverySettings = DeliverySettings()
     heartbeat: HeartbeatSettings = HeartbeatSettings()
+    templates: TemplatesSettings = TemplatesSettings()
     accounts: tuple[AccountSettings, ...] = ()
     rules: RulesSettings = RulesSettings()  # type: ignore[valid-type] # made above
     expect: tuple[ExpectSettings, ...] = ()

@@ -37,6 +37,7 @@ TEXTS = {
     "auth": "bearer",
     "base_url": "http://127.0.0.1:9825",
     "dialect": "v2",
+    "dir": "templates",
     "format": "json",
     "level": "debug",
     "listen": "0.0.0.0:1",
