@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from fluence_watch.app.digest_plan import DigestPlan
     from fluence_watch.app.heartbeat import Plan
     from fluence_watch.notify.delivery import Attempted, Channel, Delivery
+
+T = TypeVar("T")
 
 _MIB = 2**20
 
@@ -65,37 +68,46 @@ def prepare(settings: WatchSettings) -> Setup:
     Raises:
         ConfigError: parts of it cannot be made; it lists them all.
     """
-    problems: list[Problem] = []
-    clients = {}
-    for number, account in enumerate(settings.accounts):
-        try:
-            clients[account.name] = _client_config(account, settings)
-        except ValueError as error:
-            problems.append(Problem(f"accounts[{number}]", str(error)))
-    receivers: dict[str, Channel] = {}
-    for number, receiver in enumerate(settings.receivers):
-        try:
-            from fluence_watch.notify.receiver import parse_receiver  # noqa: PLC0415 - see `delivery`
-
-            receivers[receiver.name] = parse_receiver(receiver.name, receiver.apprise_url)
-        except (NotifyError, ValueError) as error:
-            problems.append(Problem(f"receivers[{number}]", str(error)))
-    heartbeat = None
-    try:
-        heartbeat = _heartbeat(settings.heartbeat)
-    except ValueError as error:
-        problems.append(Problem("heartbeat.url", str(error)))
-    words: Words = SHIPPED
-    try:
-        words = _words(settings.templates.dir)
-    except ConfigError as error:
-        problems += error.problems
-    if problems:
-        raise ConfigError(problems)
+    trial = _Trial()
+    clients = {
+        account.name: trial.of(f"accounts[{number}]", partial(_client_config, account, settings))
+        for number, account in enumerate(settings.accounts)
+    }
+    receivers = {
+        receiver.name: trial.of(f"receivers[{number}]", partial(_channel, receiver))
+        for number, receiver in enumerate(settings.receivers)
+    }
+    heartbeat = trial.of("heartbeat.url", partial(_heartbeat, settings.heartbeat))
+    words = trial.of("templates.dir", partial(_words, settings.templates.dir))
+    if trial.problems:
+        raise ConfigError(trial.problems)
     policies = {account.name: policy(account, settings) for account in settings.accounts}
     routes = {each.name: _route(each, settings) for each in settings.receivers}
     digests = _digests(settings, policies)
     return Setup(settings, policies, clients, receivers, routes, digests, heartbeat, words)
+
+
+@dataclass(slots=True)
+class _Trial:
+    """Makes parts, and collects why some cannot be made. Then what it returned is of no use."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def of(self, where: str, make: Callable[[], T]) -> T:
+        """The part of the setting."""
+        try:
+            return make()
+        except ConfigError as error:
+            self.problems += error.problems
+        except (NotifyError, ValueError) as error:
+            self.problems.append(Problem(where, str(error)))
+        return cast("T", None)
+
+
+def _channel(receiver: ReceiverSettings) -> "Channel":
+    from fluence_watch.notify.receiver import parse_receiver  # noqa: PLC0415 - see `delivery`
+
+    return parse_receiver(receiver.name, receiver.apprise_url)
 
 
 def _words(folder: Path | None) -> Words:
