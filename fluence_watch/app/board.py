@@ -133,7 +133,11 @@ class Board:
         ]
         polled = list(self._polled.values())
         errors = {each.store_error for each in polled if each.store_error}
-        return [*reasons, *list(self._problem.values()), *sorted(errors)]
+        return [*reasons, *self.problems(), *sorted(errors)]
+
+    def problems(self) -> list[str]:
+        """The accounts that are not watched as they should be, and why."""
+        return list(self._problem.values())
 
     def status(self, receivers: Iterable[ReceiverReport] = ()) -> "StatusView":
         """The status page as of now, with these receivers."""

@@ -22,6 +22,7 @@ from fluence_watch.app.rounds import AFTER_TROUBLE, Rounds, guarded
 from fluence_watch.app.trial import Culprit, Refused, Trial
 from fluence_watch.errors import NotifyError
 from fluence_watch.notify.delivery import Channel, Delivery, Health
+from fluence_watch.notify.shipped import Words
 
 PROBE_AFTER = 5
 GIVE_UP_AFTER = 3
@@ -68,9 +69,10 @@ class Courier:
         """Whether the receiver is due anything of an ended alert."""
         return self.agenda.claims(alert, self.delivery.now())
 
-    def adopt(self, channel: Channel, recipient: Recipient) -> None:
-        """The receiver of new settings."""
+    def adopt(self, channel: Channel, recipient: Recipient, words: Words) -> None:
+        """The receiver of new settings, and the words for it."""
         self.delivery.channel, self.agenda.recipient = channel, recipient
+        self.delivery.words = words
 
     def forget(self, account: str) -> None:
         """The account is no longer watched."""
@@ -85,6 +87,13 @@ class Courier:
     def health(self) -> Health:
         """How they went."""
         return self.delivery.health
+
+    @property
+    def stuck_since(self) -> datetime | None:
+        """Since when the receiver fails, or an alert waits that it refused; `None` if neither."""
+        tried = self._held or self.delivery.attempts.failures
+        oldest = self.waiting.oldest_at if self.waiting and tried else None
+        return min(filter(None, (self.delivery.health.failing_since, oldest)), default=None)
 
     def wake(self) -> None:
         """Begin a round now."""

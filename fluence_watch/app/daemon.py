@@ -30,6 +30,7 @@ from fluence_watch.web.reports import ReceiverReport
 
 if TYPE_CHECKING:
     from fluence_watch.app.digests import Digests
+    from fluence_watch.app.heartbeat import Heartbeat
 
 _log = structlog.get_logger(__name__)
 
@@ -67,6 +68,7 @@ class Daemon:
         self._watches = Watches(self._schedule, store, self.board, clock, self._dispatch)
         self._selfwatch = SelfWatch(self._schedule, store, self.board, clock, self._dispatch)
         self._digests: Digests | None = None
+        self._heartbeat: Heartbeat | None = None
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
@@ -87,6 +89,7 @@ class Daemon:
         settle()
         await self._stopping.wait()
         _log.info("stopping")
+        await self._stop_heartbeat()  # first: the last polls are no cycle
         await self._watches.stop(LAST_POLL_SECONDS)
         await self._dispatch.stop(LAST_DELIVERY_SECONDS)
         await server.stop()
@@ -121,6 +124,7 @@ class Daemon:
 
     async def _take_over(self, fresh: Setup) -> None:
         await self._watches.take_over(fresh)
+        await self._take_over_heartbeat(fresh)  # before the first poll begins
         await STORE.run(self._note_absent, fresh)
         await self._dispatch.take_over(fresh)
         await self._selfwatch.take_over(fresh)  # looks at the receivers at once
@@ -141,7 +145,33 @@ class Daemon:
             self._digests = Digests(self._store, self.board.own, self._clock)
             # the first look comes after the first polls, so that a late digest knows what is now
             self._schedule.every(LOOK_SECONDS, "digests", self._digests.look, first=LOOK_SECONDS)
-        self._digests.take_over(fresh.digests)
+        self._digests.take_over(fresh.digests, fresh.words)
+
+    async def _take_over_heartbeat(self, fresh: Setup) -> None:
+        if fresh.heartbeat is None:
+            await self._stop_heartbeat()
+            return
+        from fluence_watch.app.heartbeat import Heartbeat  # noqa: PLC0415 - only with a heartbeat
+
+        if self._heartbeat is None:
+            self._heartbeat = self._watches.listener = Heartbeat(
+                fresh.heartbeat,
+                self.board.own,
+                now=self._clock,
+                monotonic=self._schedule.time,
+                troubles=self._troubles,
+            )
+        self._heartbeat.take_over(fresh.heartbeat, fresh.policies.keys())
+
+    async def _stop_heartbeat(self) -> None:
+        former, self._heartbeat, self._watches.listener = self._heartbeat, None, None
+        if former is not None:
+            await former.stop()
+
+    def _troubles(self, max_outbox_age: timedelta) -> list[str]:
+        """What is wrong beside the polls of a cycle."""
+        own = [self._selfwatch.trouble] if self._selfwatch.trouble else []
+        return [*self.board.problems(), *own, *self._dispatch.stuck(max_outbox_age)]
 
     def _forget_digests(self) -> None:
         """Let a digest that is named again later begin anew."""

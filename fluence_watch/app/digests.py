@@ -18,8 +18,8 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.digest_plan import DigestPlan
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.notify.delivery import Observer
-from fluence_watch.notify.digest import render_digest
 from fluence_watch.notify.render import Rendered
+from fluence_watch.notify.shipped import SHIPPED, Words
 from fluence_watch.store import Store
 from fluence_watch.threads import RENDERING, STORE
 
@@ -51,12 +51,14 @@ class Digests:
         self._observer = observer
         self._clock = clock
         self._plans: Mapping[str, DigestPlan] = {}
+        self._words: Words = SHIPPED
         self._since: datetime | None = None
         self._running: dict[str, _Running] = {}
 
-    def take_over(self, plans: Mapping[str, DigestPlan]) -> None:
+    def take_over(self, plans: Mapping[str, DigestPlan], words: Words = SHIPPED) -> None:
         """Send these digests from the next look on, and no others. A new one begins now."""
         self._plans, self._since = plans, self._clock()
+        self._words = words
 
     async def look(self) -> None:
         """Deal with whatever is due."""
@@ -137,7 +139,9 @@ class Digests:
     async def _rendered(self, plan: DigestPlan, slot: datetime, now: datetime) -> Rendered:
         digest = await STORE.run(plan.made, self._store, slot, now)
         channel = plan.channel
-        return await RENDERING.run(render_digest, digest, channel.format, now, channel.longest)
+        return await RENDERING.run(
+            self._words.render_digest, digest, channel.format, now, channel.longest
+        )
 
     def _refused(self, one: _Running, error: str) -> None:
         _log.warning("receiver did not accept a digest", error=error, **_named(one))

@@ -6,6 +6,7 @@ An ended alert is settled when no receiver is due anything of it. Then only the 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,6 +19,7 @@ from fluence_watch.app.book import Book, Page, Waiting
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.wiring import EVENTS, Setup, delivery
 from fluence_watch.errors import StoreError
+from fluence_watch.model.duration import rough
 from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from fluence_watch.app.alertmanager.courier import ClusterCourier
     from fluence_watch.app.courier import Courier
     from fluence_watch.notify.alertmanager.cluster import Cluster
-    from fluence_watch.notify.delivery import Channel, Delivery
 
     AnyCourier = Courier | ClusterCourier
 
@@ -99,22 +100,24 @@ class Dispatch:
         if cluster := setup.clusters.get(name):
             courier = await self._cluster_courier(cluster, former, recipient, attempts)
         else:
-            courier = self._courier(setup.receivers[name], former, recipient, attempts)
+            courier = self._courier(setup, former, recipient, attempts)
         if former is not None and former is not courier:
             await former.leave()
         self._couriers[name] = courier
 
     def _courier(
-        self, channel: "Channel", former: "AnyCourier | None", to: Recipient, attempts: Attempts
+        self, setup: Setup, former: "AnyCourier | None", to: Recipient, attempts: Attempts
     ) -> "AnyCourier":
         from fluence_watch.app.agenda import Agenda  # noqa: PLC0415 - only with receivers
         from fluence_watch.app.courier import Courier  # noqa: PLC0415 - only with receivers
 
+        channel, words = setup.receivers[to.route.receiver], setup.words
         if isinstance(former, Courier):
-            former.adopt(channel, to)
+            former.adopt(channel, to, words)
             return former
+        made = delivery(channel, self._store, self._board.own, self._clock, words)
         agenda = Agenda(to, self._book, EVENTS)
-        return Courier(self._delivery(channel, attempts), agenda, self._book, self._settle_soon)
+        return Courier(replace(made, attempts=attempts), agenda, self._book, self._settle_soon)
 
     async def _cluster_courier(
         self, cluster: "Cluster", former: "AnyCourier | None", to: Recipient, attempts: Attempts
@@ -127,13 +130,10 @@ class Dispatch:
         if isinstance(former, ClusterCourier):
             await former.adopt(cluster, to)
             return former
-        made = self._delivery(cluster, attempts)
+        made = delivery(cluster, self._store, self._board.own, self._clock)
+        made = replace(made, attempts=attempts)
         counted = self._settle_soon
         return ClusterCourier(Desk(made, cluster, to, self._book, events=EVENTS, counted=counted))
-
-    def _delivery(self, channel: "Channel", attempts: Attempts) -> "Delivery":
-        made = delivery(channel, self._store, self._board.own, self._clock)
-        return replace(made, attempts=attempts)
 
     def failing(self) -> Mapping[str, Undelivered | None]:
         """Each receiver with what it does not accept, `None` while it works."""
@@ -148,6 +148,17 @@ class Dispatch:
                     if notified.heard is Heard.GIVEN_UP and episode.fingerprint in page.open:
                         found.setdefault(name, []).append(episode.fingerprint.words)
         return {name: Refused(tuple(sorted(alerts))) for name, alerts in found.items()}
+
+    def stuck(self, longest: timedelta) -> list[str]:
+        """What is not delivered for longer than this, in words."""
+        now, found = self._clock(), list[str]()
+        for name, courier in self._couriers.items():
+            since = courier.stuck_since
+            if since is not None and now - since > longest:
+                error = courier.health.error or courier.attempts.error
+                why = f": {error}" if error else ""
+                found.append(f"receiver {name}: not delivered for {rough(now - since)}{why}")
+        return found
 
     def report(self, receiver: str) -> ReceiverReport:
         """The state of a receiver of the settings; may run in any thread."""

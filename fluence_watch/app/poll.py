@@ -132,19 +132,20 @@ class Watch:
         self._polling = asyncio.Lock()
         self._settling = asyncio.Lock()  # may be taken beside `_polling`, never before it
 
-    async def poll(self) -> None:
+    async def poll(self) -> Polled:
         """Poll the account once; a failure is an outcome, not an error."""
         async with self._polling:
             started, policy = monotonic(), self._policy
             with tallied() as retries:
                 outcome = await self._fetch(policy)
-            await self._settle(policy, outcome, started, retries)
+            return await self._settle(policy, outcome, started, retries)
 
-    async def fail(self, reason: str, message: str) -> None:
+    async def fail(self, reason: str, message: str) -> Polled | None:
         """Conclude a failure beside a poll that hangs, unless one is being concluded."""
-        if not self._settling.locked():
-            failure = PollFailure(self._policy.account, self._clock(), reason, message)
-            await self._settle(self._policy, failure, monotonic())
+        if self._settling.locked():
+            return None
+        failure = PollFailure(self._policy.account, self._clock(), reason, message)
+        return await self._settle(self._policy, failure, monotonic())
 
     async def change(self, policy: Policy, client: FluenceClient | None = None) -> None:
         """Continue with another policy, and with another client if one is given.
@@ -174,13 +175,14 @@ class Watch:
         outcome: Outcome,
         started: float,
         retries: Mapping[str, int] = MappingProxyType({}),
-    ) -> None:
+    ) -> Polled:
         async with self._settling:
             polled = await STORE.run(self._conclude, policy, outcome, started)
         report(polled, retries, changed=polled.counts != self._counts)
         self._counts = polled.counts
         if not polled.store_error:
             self._committed(policy.account, polled.state.alerts, polled.ended, polled.paused)
+        return polled
 
     def _conclude(self, policy: Policy, outcome: Outcome, started: float) -> Polled:
         """Decide, commit, publish. If that raises, conclude an internal error instead.

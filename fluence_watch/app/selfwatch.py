@@ -76,7 +76,10 @@ class _Watched:
 
 
 class SelfWatch:
-    """Looks at receivers and budgets once a poll interval, from the first `take_over` on."""
+    """Looks at receivers and budgets once a poll interval, from the first `take_over` on.
+
+    `trouble` is why the last look failed, or could not see the budgets.
+    """
 
     def __init__(
         self, schedule: Schedule, store: Store, board: Board, clock: Clock, dispatch: Dispatch
@@ -88,6 +91,7 @@ class SelfWatch:
         self._dispatch = dispatch
         self._watched: _Watched | None = None
         self._looking = asyncio.Lock()
+        self.trouble = ""
 
     async def take_over(self, setup: Setup) -> None:
         """Watch the receivers and the budgets of the setup, and no others.
@@ -118,10 +122,12 @@ class SelfWatch:
                 decision = await STORE.run(self._settle, self._watched, receivers, refused)
             except StoreError as error:
                 _log.error("cannot look at the receivers: the store fails", error=str(error))
+                self.trouble = str(error)
                 return
             except Exception:  # noqa: BLE001 - of ours; the next look must have its chance
                 _log.exception("internal error, please report it", where="receivers")
                 self._board.own.internal_error("receivers")
+                self.trouble = "internal error while looking at the receivers"
                 return
         self._dispatch.committed(WATCHER, decision.after.alerts, decision.ended)
 
@@ -142,6 +148,7 @@ class SelfWatch:
             decision = watched.kept.change(judge)
         self._board.publish_watcher(decision.after)
         self._board.own.budgets(budgets or ())
+        self.trouble = "the ledger of the budgets cannot be read" if budgets is None else ""
         _report(before, decision, watched.routes)
         return decision
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Protocol
 
 import structlog
 
@@ -14,6 +15,7 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import paused_subjects
 from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.poll import Watch
+from fluence_watch.app.polled import Polled
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, connect
 from fluence_watch.errors import StoreError
@@ -34,8 +36,20 @@ _LONGEST_STEP = timedelta(seconds=1)
 """Many accounts are spread over the interval; a few do not have to wait that long."""
 
 
+class Listener(Protocol):
+    """Hears of each poll, in the event loop; see `heartbeat`."""
+
+    def poll_begins(self) -> None:
+        """A poll begins."""
+        ...
+
+    def poll_ended(self, polled: Polled) -> None:
+        """A poll ended, or is given up as overdue."""
+        ...
+
+
 class Watches:
-    """One watch per account, each with a job of the schedule."""
+    """One watch per account, each with a job of the schedule. `listener` hears of each poll."""
 
     def __init__(
         self,
@@ -55,6 +69,7 @@ class Watches:
         self._poll_settings: PollSettings | None = None
         self._slots = asyncio.Semaphore()
         self._ended: dict[str, float] = {}
+        self.listener: Listener | None = None
 
     async def take_over(self, setup: Setup) -> None:
         """Watch exactly the accounts of the setup.
@@ -193,8 +208,11 @@ class Watches:
         async with self._slots:
             # looked up only now, because its account may have been removed while it waited
             if watch := self._watches.get(name):
-                await watch.poll()
+                if self.listener:
+                    self.listener.poll_begins()
+                polled = await watch.poll()
                 self._ended[name] = self._schedule.time()
+                self._tell(polled)
 
     async def _look(self, name: str, longest: timedelta) -> None:
         """Find a poll that does not end or never begins."""
@@ -202,7 +220,12 @@ class Watches:
         if watch and self._schedule.time() - self._ended[name] > longest.total_seconds():
             why = f"no poll has ended for {rough(longest)}"
             self._board.stalled(name, why)
-            await watch.fail(OVERDUE, why)
+            if polled := await watch.fail(OVERDUE, why):
+                self._tell(polled)
+
+    def _tell(self, polled: Polled) -> None:
+        if self.listener:
+            self.listener.poll_ended(polled)
 
 
 def _identity(config: ClientConfig) -> tuple[object, object]:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from random import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
@@ -13,17 +15,28 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Policy
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
+from fluence_watch.fluence.http.session import tls_context
 from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.billing import EPOCH
 from fluence_watch.model.finding import WATCHER
+from fluence_watch.notify.shipped import SHIPPED, Words
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Rule, RuleSettings
-from fluence_watch.settings import AccountSettings, PollSettings, ReceiverSettings, WatchSettings
+from fluence_watch.settings import (
+    AccountSettings,
+    HeartbeatSettings,
+    PollSettings,
+    ReceiverSettings,
+    WatchSettings,
+)
 
 if TYPE_CHECKING:
     from fluence_watch.app.digest_plan import DigestPlan
+    from fluence_watch.app.heartbeat import Plan
     from fluence_watch.notify.alertmanager.cluster import Cluster
     from fluence_watch.notify.delivery import Attempted, Channel, Delivery
+
+T = TypeVar("T")
 
 _MIB = 2**20
 
@@ -47,6 +60,8 @@ class Setup:
     receivers: Mapping[str, "Channel"]
     routes: Mapping[str, Route]
     digests: Mapping[str, "DigestPlan"] = field(default_factory=dict)
+    heartbeat: "Plan | None" = None
+    words: Words = SHIPPED
     clusters: Mapping[str, "Cluster"] = field(default_factory=dict)
 
 
@@ -56,32 +71,51 @@ def prepare(settings: WatchSettings) -> Setup:
     Raises:
         ConfigError: parts of it cannot be made; it lists them all.
     """
-    problems: list[Problem] = []
-    clients = {}
-    for number, account in enumerate(settings.accounts):
-        try:
-            clients[account.name] = _client_config(account, settings)
-        except ValueError as error:
-            problems.append(Problem(f"accounts[{number}]", str(error)))
-    receivers: dict[str, Channel] = {}
-    clusters: dict[str, Cluster] = {}
-    for number, receiver in enumerate(settings.receivers):
-        try:
-            if receiver.is_alertmanager:
-                receivers[receiver.name] = clusters[receiver.name] = _cluster(receiver)
-            else:
-                receivers[receiver.name] = _receiver(receiver)
-        except (NotifyError, ValueError) as error:
-            problems.append(Problem(f"receivers[{number}]", str(error)))
-    if problems:
-        raise ConfigError(problems)
+    trial = _Trial()
+    clients = {
+        account.name: trial.of(f"accounts[{number}]", partial(_client_config, account, settings))
+        for number, account in enumerate(settings.accounts)
+    }
+    clusters = {
+        receiver.name: trial.of(f"receivers[{number}]", partial(_cluster, receiver))
+        for number, receiver in enumerate(settings.receivers)
+        if receiver.is_alertmanager
+    }
+    receivers = clusters | {
+        receiver.name: trial.of(f"receivers[{number}]", partial(_channel, receiver))
+        for number, receiver in enumerate(settings.receivers)
+        if not receiver.is_alertmanager
+    }
+    heartbeat = trial.of("heartbeat.url", partial(_heartbeat, settings.heartbeat))
+    words = trial.of("templates.dir", partial(_words, settings.templates.dir))
+    if trial.problems:
+        raise ConfigError(trial.problems)
     policies = {account.name: policy(account, settings) for account in settings.accounts}
     routes = {each.name: _route(each, settings) for each in settings.receivers}
     digests = _digests(settings, policies)
-    return Setup(settings, policies, clients, receivers, routes, digests, clusters)
+    return Setup(
+        settings, policies, clients, receivers, routes, digests, heartbeat, words, clusters
+    )
 
 
-def _receiver(receiver: ReceiverSettings) -> "Channel":
+@dataclass(slots=True)
+class _Trial:
+    """Makes parts, and collects why some cannot be made. Then what it returned is of no use."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def of(self, where: str, make: Callable[[], T]) -> T:
+        """The part of the setting."""
+        try:
+            return make()
+        except ConfigError as error:
+            self.problems += error.problems
+        except (NotifyError, ValueError) as error:
+            self.problems.append(Problem(where, str(error)))
+        return cast("T", None)
+
+
+def _channel(receiver: ReceiverSettings) -> "Channel":
     from fluence_watch.notify.receiver import parse_receiver  # noqa: PLC0415 - see `delivery`
 
     return parse_receiver(receiver.name, receiver.apprise_url)
@@ -100,6 +134,16 @@ def _cluster(receiver: ReceiverSettings) -> "Cluster":
     )
 
 
+def _words(folder: Path | None) -> Words:
+    if folder is None:
+        return SHIPPED
+    from fluence_watch.notify.custom import UserWords  # noqa: PLC0415 - only with templates
+    from fluence_watch.notify.overrides import read_overrides  # noqa: PLC0415 - only with templates
+
+    found = read_overrides(folder)
+    return UserWords(found) if found else SHIPPED
+
+
 def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:
     if not settings.digests:
         return {}
@@ -107,6 +151,19 @@ def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping
 
     prepaid = {name: policy.billing for name, policy in policies.items()}
     return {plan.key: plan for plan in plans(settings, prepaid, EVENTS)}
+
+
+def _heartbeat(settings: HeartbeatSettings) -> "Plan | None":
+    """Whom the heartbeat calls, and when; `None` if it is not set."""
+    if not settings.enabled:
+        return None
+    from fluence_watch.app.heartbeat import Plan  # noqa: PLC0415 - only with a heartbeat
+    from fluence_watch.notify.heartbeat import HeartbeatService  # noqa: PLC0415 - only with a heartbeat
+
+    address = settings.address
+    tls = tls_context(trusting=address.lower().startswith("https:"))
+    service = HeartbeatService(address, settings.timeout.total_seconds(), tls)
+    return Plan(service, settings.max_outbox_age, settings.min_interval)
 
 
 def policy(account: AccountSettings, settings: WatchSettings) -> Policy:
@@ -182,8 +239,10 @@ def _counting(account: str, own: OwnMetrics | None) -> Callable[[RequestRecord],
     return count
 
 
-def delivery(channel: "Channel", store: "Attempted", own: OwnMetrics, clock: Clock) -> "Delivery":
+def delivery(
+    channel: "Channel", store: "Attempted", own: OwnMetrics, clock: Clock, words: Words = SHIPPED
+) -> "Delivery":
     """The delivery to the receiver."""
     from fluence_watch.notify.delivery import Delivery  # noqa: PLC0415 - only with receivers
 
-    return Delivery(channel, store, own, now=clock, jitter=random, ranks=RANKS)
+    return Delivery(channel, store, own, now=clock, jitter=random, ranks=RANKS, words=words)

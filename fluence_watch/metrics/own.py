@@ -47,6 +47,7 @@ class OwnMetrics:
         self._describe_delivery()
         self._describe_state()
         self._describe_budgets()
+        self._describe_heartbeat()
 
     def _describe_process(self, version: str) -> None:
         build = Info(
@@ -145,6 +146,19 @@ class OwnMetrics:
             "What the month costs by its end, if all that runs is kept, in USDC.",
         )
 
+    def _describe_heartbeat(self) -> None:
+        self._heartbeat_at = ReplacedGauge(
+            "fluence_watch_heartbeat_last_success_timestamp_seconds",
+            "Time of the last heartbeat that its service accepted.",
+            (),
+            registry=self.registry,
+        )
+        self._heartbeat_failures = Counter(
+            "fluence_watch_heartbeat_failures",
+            "Calls of the heartbeat that failed, retries included.",
+            registry=self.registry,
+        )
+
     def request(
         self, account: str, endpoint: str, seconds: float, failure: str | None = None
     ) -> None:
@@ -215,6 +229,14 @@ class OwnMetrics:
     def store_up(self, *, up: bool) -> None:
         """Record whether the store could be used."""
         self._store_up.set(int(up))
+
+    def beat(self, at: datetime) -> None:
+        """Record a heartbeat that was accepted."""
+        self._heartbeat_at.replace("", {(): at.timestamp()})
+
+    def heartbeat_failed(self) -> None:
+        """Count a call of the heartbeat that failed."""
+        self._heartbeat_failures.inc()
 
     def drop_account(self, account: str) -> None:
         """Remove all series of an account."""

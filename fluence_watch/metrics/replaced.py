@@ -11,7 +11,7 @@ Series = Mapping[tuple[str, ...], float]
 
 
 class ReplacedGauge:
-    """A gauge with one set of series per owner. The first label names the owner."""
+    """A gauge with one set of series per owner. The first label, if there is one, names the owner."""
 
     def __init__(
         self, name: str, text: str, labels: tuple[str, ...], *, registry: CollectorRegistry

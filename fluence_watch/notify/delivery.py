@@ -21,7 +21,8 @@ from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.telling import Line, Notified, Told
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.notify.markup import BodyFormat
-from fluence_watch.notify.render import Rendered, render, render_plainly
+from fluence_watch.notify.render import Rendered, render_plainly
+from fluence_watch.notify.shipped import SHIPPED, Words
 from fluence_watch.threads import RENDERING, STORE
 
 log = structlog.get_logger(__name__)
@@ -113,7 +114,7 @@ class Delivery:
     """Delivers to one receiver.
 
     `now` is UTC, `jitter` gives a number in 0..1 that spreads retries. `unsaved` is what was
-    accepted but could not be written yet. `ranks` orders alerts by rule.
+    accepted but could not be written yet. `ranks` orders alerts by rule. `words` renders.
     """
 
     channel: Channel
@@ -124,6 +125,7 @@ class Delivery:
     ranks: Mapping[str, Rank]
     attempts: Attempts = field(default_factory=Attempts)
     health: Health = field(default_factory=Health)
+    words: Words = SHIPPED
     unsaved: dict[Episode, Notified] = field(default_factory=dict)
 
     async def send(
@@ -245,7 +247,7 @@ class Delivery:
         fmt, longest = self.channel.format, self.channel.longest
         if not plainly:
             try:
-                return render(message, fmt, self.now(), longest)
+                return self.words.render(message, fmt, self.now(), longest)
             except Exception:
                 log.exception("internal error, please report it", receiver=self.channel.name)
                 self.observer.internal_error("message")

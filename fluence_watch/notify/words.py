@@ -3,10 +3,11 @@
 Jinja costs 2 MB and is loaded with this module, at the first message or page.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache, lru_cache
 from shlex import quote
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, pass_context
 from jinja2.environment import TemplateModule
@@ -22,6 +23,28 @@ from fluence_watch.model.text import counted, inert, short_id
 from fluence_watch.notify.item_view import ItemView
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
 
+SHIPPED = PackageLoader("fluence_watch.notify")
+MACROS = ("fires", "resolved", "title", "missed", "brief")
+"""What the template of facts has."""
+
+
+def _shipped(fmt: BodyFormat, **options: Any) -> Environment:  # noqa: ANN401 - as Jinja takes them
+    del fmt
+    return Environment(loader=SHIPPED, **options)  # noqa: S701 - `words` sets it
+
+
+class _Source:
+    """What makes an environment: of shipped templates, unless a process renders those of a user."""
+
+    make: Callable[..., Environment] = staticmethod(_shipped)
+
+
+def use(make: Callable[..., Environment]) -> None:
+    """Take templates from what this makes for a format and options, in the whole process."""
+    _Source.make = staticmethod(make)
+    words.cache_clear()
+    _macros.cache_clear()
+
 
 @cache
 def words(fmt: BodyFormat) -> Environment:
@@ -31,8 +54,8 @@ def words(fmt: BodyFormat) -> Environment:
     def harmless(value: object) -> Safe:
         return value if isinstance(value, Safe) else markup.text(str(value))
 
-    environment = Environment(
-        loader=PackageLoader("fluence_watch.notify"),
+    environment = _Source.make(
+        fmt,
         autoescape=True,
         finalize=harmless,
         undefined=StrictUndefined,
@@ -82,9 +105,18 @@ def macros_of(facts: object, fmt: BodyFormat, now: datetime) -> TemplateModule:
 @lru_cache(maxsize=32)  # each line of a long message needs the same few
 def _macros(name: str, fmt: BodyFormat, now: datetime) -> TemplateModule:
     try:
-        return words(fmt).get_template(f"{name}.jinja").make_module({"now": now})
+        module = words(fmt).get_template(f"{name}.jinja").make_module({"now": now})
+        for macro in MACROS:
+            if not hasattr(module, macro):  # one of a user need not have them all
+                setattr(module, macro, _shipped_macro(name, macro, fmt, now))
     except TemplateError as error:
         raise NotifyError(f"there are no words for {name}") from error
+    return module
+
+
+def _shipped_macro(name: str, macro: str, fmt: BodyFormat, now: datetime) -> object:
+    template = words(fmt).get_template(f"shipped/{name}.jinja")
+    return getattr(template.make_module({"now": now}), macro)
 
 
 def filled(template: str, fmt: BodyFormat, values: Mapping[str, object]) -> str:

@@ -2,6 +2,7 @@
 
 from fluence_watch.settings.budgets import BudgetSettings
 from fluence_watch.settings.digests import DigestSettings
+from fluence_watch.settings.heartbeat import HeartbeatSettings
 from fluence_watch.settings.model import (
     AccountSettings,
     DeliverySettings,
@@ -19,6 +20,7 @@ __all__ = [
     "BudgetSettings",
     "DeliverySettings",
     "DigestSettings",
+    "HeartbeatSettings",
     "LogSettings",
     "PollSettings",
     "ReceiverSettings",

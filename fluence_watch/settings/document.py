@@ -10,12 +10,14 @@ from pydantic.fields import FieldInfo
 from fluence_watch.rules import RULES
 from fluence_watch.settings.budgets import BudgetSettings
 from fluence_watch.settings.digests import DigestSettings
+from fluence_watch.settings.heartbeat import HeartbeatSettings
 from fluence_watch.settings.model import (
     AccountSettings,
     ExpectSettings,
     WatchSettings,
 )
 from fluence_watch.settings.receivers import ReceiverSettings
+from fluence_watch.settings.templates import TemplatesSettings
 
 HIDDEN = "********"
 
@@ -40,8 +42,15 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "alertmanager_labels": ["instance=eu-1"],
     },
     "digests": {"receiver": "ops"},
+    "heartbeat": {
+        "url": "https://hc-ping.com/ping-key/fluence-watch",
+        "url_file": "/run/secrets/heartbeat-url",
+    },
+    "templates": {"dir": "/etc/fluence-watch/templates"},
 }
-_ENTRIES: Mapping[str, type[BaseModel]] = {
+_OPTIONAL: Mapping[str, type[BaseModel]] = {
+    "heartbeat": HeartbeatSettings,
+    "templates": TemplatesSettings,
     "expect": ExpectSettings,
     "budgets": BudgetSettings,
     "receivers": ReceiverSettings,
@@ -76,7 +85,8 @@ def example() -> str:
         elif name == "rules":
             blocks += [_example_table(f"[rules.{r.name}]", r.settings) for r in RULES]
         elif name in _SAMPLES:
-            blocks.append(_commented(_example_table(f"[[{name}]]", _ENTRIES[name], name)))
+            header = f"[{name}]" if isinstance(info.default, BaseModel) else f"[[{name}]]"
+            blocks.append(_commented(_example_table(header, _OPTIONAL[name], name)))
         else:
             blocks.append(_example_table(f"[{name}]", type(info.default)))
     return "\n\n".join(blocks) + "\n"

@@ -136,8 +136,8 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a scalar or a list of 
 
 
 def _merged(under: Tables, over: Tables) -> Tables:
-    """Both tables merged; `over` takes precedence."""
-    merged = dict(under)
+    """Both tables merged; `over` takes precedence, a secret of it also over the other keys of its kind."""
+    merged = {key: value for key, value in under.items() if _others(key).isdisjoint(over)}
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merged(merged[key], value) if both else value

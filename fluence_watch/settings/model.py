@@ -24,9 +24,11 @@ from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settin
 from fluence_watch.settings.budgets import BudgetSettings
 from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.durations import PositiveDuration
+from fluence_watch.settings.heartbeat import HeartbeatSettings
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.receivers import ReceiverSettings
 from fluence_watch.settings.secrets import one_secret
+from fluence_watch.settings.templates import TemplatesSettings
 
 
 def _sqlite(value: str) -> str:
@@ -216,6 +218,8 @@ class WatchSettings(Settings):
     store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
     delivery: DeliverySettings = DeliverySettings()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
+    templates: TemplatesSettings = TemplatesSettings()
     accounts: tuple[AccountSettings, ...] = ()
     rules: RulesSettings = RulesSettings()  # type: ignore[valid-type] # made above
     expect: tuple[ExpectSettings, ...] = ()

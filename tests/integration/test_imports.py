@@ -60,6 +60,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "fluence_watch.fluence.dialects.cloud", "fluence_watch.simulator",
         "fluence_watch.app.alertmanager", "fluence_watch.notify.alertmanager",
         "fluence_watch.app.digests", "fluence_watch.model.digest", "cronsim",
+        "fluence_watch.app.heartbeat", "fluence_watch.notify.heartbeat",
+        "fluence_watch.notify.custom", "fluence_watch.notify.overrides", "fluence_watch.notify.samples",
         "fluence_watch.fluence.dialects.offers", "html.entities", "http.server",
         "idna", "httpcore._sync.http11", "logging.config",
         "sqlalchemy.dialects.sqlite.aiosqlite", "wsgiref.simple_server",

@@ -98,6 +98,8 @@ METRICS = {
     "fluence_watch_config_last_reload_successful": (),
     "fluence_watch_config_last_reload_success_timestamp_seconds": (),
     "fluence_watch_internal_errors_total": ("where",),
+    "fluence_watch_heartbeat_last_success_timestamp_seconds": (),
+    "fluence_watch_heartbeat_failures_total": (),
     "fluence_watch_build_info": ("version", "python"),
     "process_resident_memory_bytes": (),
     "python_info": ("implementation", "major", "minor", "patchlevel", "version"),
@@ -111,6 +113,7 @@ COMMANDS = {
     "config show": {"config"},
     "config example": set(),
     "notify test": {"config", "receiver"},
+    "notify preview": {"config", "receiver", "count", "format", "browser"},
     "alerts": {"config", "format"},
     "forecast": {"config", "format"},
     "healthcheck": {"config"},
@@ -129,6 +132,7 @@ def exposed() -> dict[str, set[str]]:
     own.add_receiver("ops")
     own.outbox("ops", 1, NOW)
     own.reloaded(NOW)
+    own.beat(NOW)
     vm = Vm(
         id="0xA1",
         name="web",
@@ -246,7 +250,12 @@ def test_commands(name: str, options: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, options in COMMANDS.items() if "format" in options]
+    "name",
+    [
+        name
+        for name, options in COMMANDS.items()
+        if "format" in options and name != "notify preview"
+    ],
 )
 def test_listings_take_a_format(name: str) -> None:
     """`--format table` for people and `--format json` for programs."""

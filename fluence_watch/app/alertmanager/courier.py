@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Episode
@@ -65,6 +66,12 @@ class ClusterCourier:
     def health(self) -> Health:
         """How they went. The cluster works as long as one member does."""
         return self._desk.delivery.health
+
+    @property
+    def stuck_since(self) -> datetime | None:
+        """Since when no member accepts anything; `None` while one does."""
+        oldest = self.waiting.oldest_at if self.waiting and self.attempts.failures else None
+        return min(filter(None, (self.health.failing_since, oldest)), default=None)
 
     async def hurry(self) -> None:
         """Try once more to post what waits, and return when nothing can be posted now."""

@@ -1,12 +1,16 @@
 """`config check`, `config show`, `config example`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fluence_watch.app.wiring import Setup
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(config: ConfigOption = None) -> None:
-    """Check the settings, print errors and doubtful settings.
+    """Check the settings and templates, print errors and doubts.
 
     Each has its key and place. Exits with 2 when there is an error; doubtful settings are notes, and leave it at 0.
     """
@@ -27,7 +31,9 @@ def check(config: ConfigOption = None) -> None:
     from fluence_watch.settings import find_file
 
     try:
-        settings = prepare(settings_from(config)).settings
+        setup = prepare(settings_from(config))
+        settings = setup.settings
+        _check_templates(setup)
     except ConfigError as error:
         for note in error.notes:
             typer.echo(f"fluence-watch: note: {note}", err=True)
@@ -37,6 +43,19 @@ def check(config: ConfigOption = None) -> None:
     typer.echo(f"{place}: valid: accounts: {accounts}, receivers: {receivers}")
     for note in settings.notes:
         typer.echo(f"note: {note}")
+
+
+def _check_templates(setup: "Setup") -> None:
+    """Fill the templates of a user with samples; raises `ConfigError`."""
+    if not setup.settings.templates.dir:
+        return
+    from fluence_watch.app.wiring import RANKS
+    from fluence_watch.notify.custom import UserWords
+    from fluence_watch.notify.lint import problems
+
+    wrong = problems(setup.words, RANKS) if isinstance(setup.words, UserWords) else []
+    if wrong:
+        raise ConfigError(wrong, setup.settings.notes)
 
 
 def show(config: ConfigOption = None) -> None:

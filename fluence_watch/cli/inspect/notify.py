@@ -1,4 +1,7 @@
-"""`notify test`: a test message through the receivers. `notify digest`: what a digest says now."""
+"""`notify test`: a test message through the receivers. `notify digest`: what a digest says now.
+
+`notify preview` is in `preview`.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -10,6 +13,7 @@ import typer
 from fluence_watch import eventloop
 from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.options import ConfigOption, settings_from
+from fluence_watch.cli.inspect.preview import preview
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 from fluence_watch.model.moment import clock
 
@@ -21,15 +25,17 @@ if TYPE_CHECKING:
     from fluence_watch.model.digest import Digest
     from fluence_watch.notify.delivery import Channel
     from fluence_watch.notify.render import Rendered
+    from fluence_watch.notify.shipped import Words
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = CommandGroup(
-        no_args_is_help=True, help="Check that receivers can be reached; see what digests say."
+        no_args_is_help=True, help="Check that receivers can be reached; see what messages say."
     )
     group.command("test")(send_test)
     group.command("digest")(digest)
+    group.command("preview")(preview)
     app.add_typer(group, name="notify")
 
 
@@ -39,11 +45,11 @@ ReceiverOption = Annotated[
 
 
 def send_test(config: ConfigOption = None, receiver: ReceiverOption = None) -> None:
-    """Send a test message through every receiver; exit 1 when one fails."""
+    """Send a test message to every receiver; exit 1 when one fails."""
     from fluence_watch.app.wiring import prepare
 
-    chosen = _chosen(prepare(settings_from(config)), receiver)
-    failed = eventloop.run(_send_all(chosen))
+    setup = prepare(settings_from(config))
+    failed = eventloop.run(_send_all(_chosen(setup, receiver), setup.words))
     raise typer.Exit(1 if failed else 0)
 
 
@@ -70,10 +76,10 @@ def digest(
             for plan in plans
         ]
     if send:
-        failed = eventloop.run(_send_digests(made, now))
+        failed = eventloop.run(_send_digests(made, now, setup.words))
         raise typer.Exit(1 if failed else 0)
     for number, (plan, each) in enumerate(made):
-        _print_digest(plan, each, now, first=not number)
+        _print_digest(plan, each, now, setup.words, first=not number)
 
 
 def _planned(setup: "Setup", name: str | None) -> "Sequence[DigestPlan]":
@@ -86,26 +92,28 @@ def _planned(setup: "Setup", name: str | None) -> "Sequence[DigestPlan]":
     return plans
 
 
-def _print_digest(plan: "DigestPlan", made: "Digest", now: datetime, *, first: bool) -> None:
-    from fluence_watch.notify.digest import render_digest
+def _print_digest(
+    plan: "DigestPlan", made: "Digest", now: datetime, words: "Words", *, first: bool
+) -> None:
     from fluence_watch.notify.markup import BodyFormat
 
     following = plan.cron.following(now)
-    rendered = render_digest(made, BodyFormat.PLAIN, now)
+    rendered = words.render_digest(made, BodyFormat.PLAIN, now)
     due = f", next {clock(following, now)}" if following else ""
     typer.echo(f"{'' if first else chr(10)}To {plan.channel.name}{due}:\n")
     typer.echo(f"{rendered.title}\n\n{rendered.body}")
 
 
-async def _send_digests(made: "Sequence[tuple[DigestPlan, Digest]]", now: datetime) -> int:
-    return sum([await _send_digest(plan.channel, each, now) for plan, each in made])
-
-
-async def _send_digest(channel: "Channel", made: "Digest", now: datetime) -> bool:
-    """Send one and print the result; whether it failed."""
-    from fluence_watch.notify.digest import render_digest
-
-    return await _reported(channel, render_digest(made, channel.format, now, channel.longest))
+async def _send_digests(
+    made: "Sequence[tuple[DigestPlan, Digest]]", now: datetime, words: "Words"
+) -> int:
+    """Send them and print the results; how many failed."""
+    failed = 0
+    for plan, each in made:
+        channel = plan.channel
+        rendered = words.render_digest(each, channel.format, now, channel.longest)
+        failed += await _reported(channel, rendered)
+    return failed
 
 
 def _chosen(setup: "Setup", name: str | None) -> "Sequence[Channel]":
@@ -120,16 +128,15 @@ def _chosen(setup: "Setup", name: str | None) -> "Sequence[Channel]":
     return [setup.receivers[name]]
 
 
-async def _send_all(receivers: "Sequence[Channel]") -> int:
-    return sum(await asyncio.gather(*map(_send, receivers)))
+async def _send_all(receivers: "Sequence[Channel]", words: "Words") -> int:
+    return sum(await asyncio.gather(*(_send(each, words) for each in receivers)))
 
 
-async def _send(receiver: "Channel") -> bool:
+async def _send(receiver: "Channel", words: "Words") -> bool:
     """Send to one and print the result; whether it failed."""
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.notify.render import render_test
 
-    test = render_test(receiver.name, receiver.format, utc_now(), receiver.longest)
+    test = words.render_test(receiver.name, receiver.format, utc_now(), receiver.longest)
     return await _reported(receiver, test)
 
 

@@ -52,7 +52,7 @@ def http_client(
             "User-Agent": f"fluence-watch/{__version__}",
         },
         follow_redirects=False,
-        verify=_tls(trusting=config.base_url.startswith("https:")),
+        verify=tls_context(trusting=config.base_url.startswith("https:")),
         transport=transport,
         limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE),
     )
@@ -64,7 +64,7 @@ def timeout(budget: float, *, tries: int) -> httpx.Timeout:
 
 
 @cache
-def _tls(*, trusting: bool) -> ssl.SSLContext:
+def tls_context(*, trusting: bool) -> ssl.SSLContext:
     """One context for all clients: each takes 20 ms and 2 MB, and a company may have 200 accounts.
 
     Plain HTTP needs no certificates, so none are loaded.

@@ -11,6 +11,7 @@ from fluence_watch.settings.checks import (
     alertmanagers,
     budgets,
     digests,
+    heartbeat,
     receivers,
     timing,
 )
@@ -45,6 +46,7 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     alertmanagers.digests_go_elsewhere,
     digests.receivers_exist,
     digests.digests_differ,
+    heartbeat.address_is_usable,
     timing.poll_ends_before_the_next,
     timing.polls_keep_up,
     timing.some_rule,

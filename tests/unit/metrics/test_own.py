@@ -97,6 +97,16 @@ def test_reloads_and_the_store(own: OwnMetrics, now: datetime) -> None:
     assert 1.0 == value("fluence_watch_store_up")
 
 
+def test_the_heartbeat(own: OwnMetrics, now: datetime) -> None:
+    """Its time is absent until a first one is accepted."""
+    value, beat = own.registry.get_sample_value, "fluence_watch_heartbeat"
+    assert value(f"{beat}_last_success_timestamp_seconds") is None
+    own.beat(now)
+    own.heartbeat_failed()
+    assert now.timestamp() == value(f"{beat}_last_success_timestamp_seconds")
+    assert 1.0 == value(f"{beat}_failures_total")
+
+
 def test_what_is_removed_leaves_no_series(own: OwnMetrics, now: datetime) -> None:
     """Neither an account nor a receiver stays on the page after it left the settings."""
     for name in ("gone", "stays"):

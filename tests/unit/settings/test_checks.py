@@ -13,6 +13,7 @@ from fluence_watch.settings.checks import (
     alertmanagers,
     budgets,
     digests,
+    heartbeat,
     receivers,
     timing,
 )
@@ -152,6 +153,8 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "without effect: a change fires at once"),
     (timing.events_do_not_wait, BOTH + '[rules.price_changed]\nkeep_firing_for = "1h"\n', 7, "rules.price_changed.keep_firing_for",
      "without effect: a change does not resolve"),
+    (heartbeat.address_is_usable, BOTH + '[heartbeat]\nurl = "http://hc-ping.com/x"\n', 7, "heartbeat.url",
+     "http sends the address, a secret, unencrypted: write https"),
 ]  # fmt: skip
 
 FINE = [

@@ -105,11 +105,11 @@ def shown(settings: WatchSettings) -> dict[str, Any]:
 
 
 def uncommented(text: str) -> str:
-    """The example with every `# key = …` and `# [[table]]` of it in force."""
+    """The example with every `# key = …`, `# [table]` and `# [[table]]` of it in force."""
     lines = []
     for line in text.splitlines():
         bare = line
-        while bare.startswith("# ") and (" = " in bare or "[[" in bare):
+        while bare.startswith("# ") and (" = " in bare or bare[2:].lstrip("# ")[:1] == "["):
             bare = bare.removeprefix("# ")
         lines.append(bare)
     return "\n".join(lines)

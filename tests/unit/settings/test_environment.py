@@ -41,6 +41,7 @@ TEXTS = {
     "auth": "bearer",
     "base_url": "http://127.0.0.1:9825",
     "dialect": "v2",
+    "dir": "templates",
     "format": "json",
     "level": "debug",
     "listen": "0.0.0.0:1",
@@ -51,6 +52,8 @@ TEXTS = {
     "store.url": "sqlite:////tmp/x.db",
     "store.ledger_retention": "60d",
     "receivers.url": "json://other",
+    "heartbeat.url": "https://other/secret",
+    "heartbeat.url_file": "address.txt",
     "receiver": "mail-1",
     "schedule": "0 9 * * 1",
     "timezone": "Europe/Paris",
@@ -94,7 +97,7 @@ def another(table: str, key: str, default: object) -> str:
         case int() | Decimal():
             return str(default + 1)
         case _:
-            return TEXTS[key] if key in TEXTS else TEXTS[f"{table}.{key}"]
+            return TEXTS.get(f"{table}.{key}") or TEXTS[key]
 
 
 def found(settings: WatchSettings, table: str, key: str) -> object:
@@ -127,6 +130,7 @@ def test_every_key_can_be_set(load: Load, table: str, key: str, value: str) -> N
     """Whatever can be set in the file can be set by a variable, in lists by name or number."""
     Path("secret.txt").write_text("json://secret\n", encoding="utf-8")
     Path("members.txt").write_text("http://am-1:9093\nhttp://am-2:9093\n", encoding="utf-8")
+    Path("address.txt").write_text("https://other/secret\n", encoding="utf-8")
     place = [table.replace(".", "__"), *([PLACES[table]] if table in PLACES else []), key]
     settings = load(FILE, **{"__".join(place).upper(): value})
 

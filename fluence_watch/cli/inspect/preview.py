@@ -1,0 +1,129 @@
+"""`notify preview`: what messages about a rule look like, from sample alerts."""
+
+from contextlib import suppress
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fluence_watch.cli.common.options import ConfigOption, settings_from
+from fluence_watch.errors import ConfigError, Problem
+from fluence_watch.model.text import inert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fluence_watch.alerting.grouping import Message
+    from fluence_watch.app.wiring import Setup
+    from fluence_watch.notify.delivery import Channel
+    from fluence_watch.notify.markup import BodyFormat
+    from fluence_watch.notify.render import Rendered
+    from fluence_watch.rules.base import Rule
+
+_MOST = 1000
+
+
+class PreviewFormat(StrEnum):
+    """A format of messages."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+def preview(
+    name: Annotated[str, typer.Argument(metavar="RULE", help="The rule, such as low_balance.")],
+    config: ConfigOption = None,
+    receiver: Annotated[
+        str | None,
+        typer.Option("--receiver", metavar="NAME", help="As this receiver would show it."),
+    ] = None,
+    count: Annotated[
+        int, typer.Option("--count", metavar="N", min=1, max=_MOST, help="How many alerts fire.")
+    ] = 1,
+    form: Annotated[
+        PreviewFormat | None, typer.Option("--format", help="Only this format of a body.")
+    ] = None,
+    *,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Open the mail in the browser.")
+    ] = False,
+) -> None:
+    """Print the messages about sample alerts of a rule.
+
+    One says that they fire, the next that they are over. Nothing is sent. Your own templates are used, if `[templates]` names some.
+    """
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.app.wiring import prepare
+
+    rule, now = _rule(name), utc_now()
+    setup = prepare(settings_from(config))
+    channel = _channel(setup, receiver)
+    longest = channel.longest if channel else None
+    for message in _messages(rule, now, count):
+        for fmt in _formats(channel, form, browser=browser):
+            rendered = setup.words.render(message, fmt, now, longest)
+            if browser:
+                _open(rendered)
+            else:
+                typer.echo(f"── {fmt} ──\n{rendered.title}\n\n{rendered.body}\n")
+
+
+def _rule(name: str) -> "Rule":
+    from fluence_watch.rules import RULES
+    from fluence_watch.settings.checks.doubt import unmatched
+
+    rules = {rule.name: rule for rule in RULES}
+    if name not in rules:
+        raise ConfigError([Problem("RULE", inert(unmatched("rule", name, list(rules)), 1000))])
+    return rules[name]
+
+
+def _channel(setup: "Setup", receiver: str | None) -> "Channel | None":
+    if receiver is None:
+        return None
+    if receiver not in setup.receivers:
+        known = ", ".join(setup.receivers) or "none"
+        what = inert(f"there is no {receiver!r}; there are: {known}")
+        raise ConfigError([Problem("--receiver", what)])
+    return setup.receivers[receiver]
+
+
+def _messages(rule: "Rule", now: datetime, count: int) -> "Iterator[Message]":
+    from fluence_watch.app.wiring import RANKS
+    from fluence_watch.notify.lint import message
+    from fluence_watch.notify.samples import alerts, ended
+
+    firing = alerts(rule, now, count)
+    yield message(firing, now, RANKS)
+    if rule.sends_resolved and not rule.event:
+        yield message([ended(each, now) for each in firing], now, RANKS)
+
+
+def _formats(
+    channel: "Channel | None", form: PreviewFormat | None, *, browser: bool
+) -> "Sequence[BodyFormat]":
+    from fluence_watch.notify.markup import BodyFormat
+
+    if browser:
+        return [BodyFormat.MAIL]
+    if form is not None:
+        return [BodyFormat(form.value)]
+    if channel is not None:
+        return [channel.format]
+    return [BodyFormat(each.value) for each in PreviewFormat]
+
+
+def _open(rendered: "Rendered") -> None:
+    """Show a mail in the browser, from a file that stays for it to read."""
+    with NamedTemporaryFile(
+        "w", prefix="fluence-watch-", suffix=".html", encoding="utf-8", delete=False
+    ) as file:
+        file.write(rendered.body)
+    place = Path(file.name).as_uri()
+    with suppress(OSError):
+        typer.launch(place)
+    typer.echo(f"{rendered.title}\n{place}")

@@ -1,0 +1,89 @@
+"""`notify preview`, and `config check` of templates."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SETTINGS = """\
+[[accounts]]
+api_key = "k"
+[[receivers]]
+name = "ops"
+url = "json://localhost"
+[templates]
+dir = "words"
+"""
+TITLE = "{% macro title(item) %}mine: {{ item.facts.vm.name }}{% endmacro %}\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path) -> Path:
+    """The folder of templates, empty; the settings name it."""
+    Path("config.toml").write_text(SETTINGS, encoding="utf-8")
+    made = tmp_path / "words"
+    made.mkdir()
+    return made
+
+
+def test_every_format(run: Callable[..., Any], folder: Path) -> None:
+    """While it fires and when it is over, in the words of the user."""
+    (folder / "LowBalance.jinja").write_text(TITLE, encoding="utf-8")
+    ran = run("notify", "preview", "low_balance")
+    assert 0 == ran.code
+    assert 2 == ran.out.count("── text ──") == ran.out.count("── markdown ──") == ran.out.count("── html ──")  # fmt: skip
+    assert 3 == ran.out.count("CRITICAL mine: web-1\n")
+    assert 3 == ran.out.count("RESOLVED mine: web-1\n")
+
+
+def test_as_a_receiver_shows_it(run: Callable[..., Any]) -> None:
+    """In its format, and as many alerts as wanted; an event has no end."""
+    ran = run("notify", "preview", "price_changed", "--receiver", "ops", "--count", "20")
+    assert ["── plain ──"] == [line for line in ran.out.splitlines() if line.startswith("──")]
+    assert "[FIRING:20] price_changed · main" in ran.out
+
+
+def test_one_format(run: Callable[..., Any]) -> None:
+    """`--format` has those of bodies."""
+    ran = run("notify", "preview", "debt", "--format", "markdown")
+    assert {"── markdown ──"} == {line for line in ran.out.splitlines() if line.startswith("──")}
+
+
+def test_in_the_browser(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page as a mail has it, in a file."""
+    opened: list[str] = []
+    monkeypatch.setattr("typer.launch", opened.append)
+    assert 0 == run("notify", "preview", "billing_due", "--browser").code
+    (url,) = opened
+    page = Path(url.removeprefix("file://"))
+    assert "<!doctype html>" in page.read_text(encoding="utf-8").lower()
+    page.unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["low_balanc"], "RULE: 'low_balanc' matches no rule; did you mean 'low_balance'?"),
+        (["debt", "--receiver", "x"], "--receiver: there is no 'x'; there are: ops"),
+    ],
+)
+def test_what_is_not_there(run: Callable[..., Any], words: list[str], error: str) -> None:
+    """With the nearest name."""
+    ran = run("notify", "preview", *words)
+    assert (2, f"fluence-watch: {error}\n") == (ran.code, ran.err)
+
+
+def test_config_check_fills_templates(run: Callable[..., Any], folder: Path) -> None:
+    """With the file, the line, the rule, and the format."""
+    (folder / "LowBalance.jinja").write_text(TITLE, encoding="utf-8")
+    assert 0 == run("config", "check").code
+    (folder / "LowBalance.jinja").write_text(f"\n{TITLE}".replace(".name", ".nme"), "utf-8")
+    ran = run("config", "check")
+    assert 2 == ran.code
+    assert "words/LowBalance.jinja:2: templates.dir: " in ran.err
+    assert "has no attribute 'nme' (low_balance, text)" in ran.err
+
+    (folder / "LowBalanc.jinja").write_text("", encoding="utf-8")
+    ran = run("config", "check")
+    assert "did you mean 'LowBalance.jinja'?" in ran.err
