@@ -1,12 +1,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluence_watch.model.billing import EPOCHS, HOURS, METERED
+from fluence_watch.model.billing import EPOCHS, HOURS, METERED, EpochBilling
 from fluence_watch.model.charge import VM
 from fluence_watch.model.market import (
     GIB,
@@ -206,9 +207,11 @@ def test_resources_without_a_going_price(thing: Resource) -> None:
 
 
 def test_the_billing_of_vms(web: Vm) -> None:
-    """A price of an hour is compared for a day."""
+    """A price of an hour is compared for a day; an epoch is a day, also where the simulator's is short."""
     vm, asked = sized(web, None), market(vm_quote(PARIS, 100, None))
-    for billing, per_day in ((EPOCHS, 298_160), (METERED, 24 * 298_160)):
+    for billing, per_day in (
+        (EPOCHS, 298_160), (EpochBilling(timedelta(minutes=3)), 298_160), (METERED, 24 * 298_160),
+    ):  # fmt: skip
         going = going_price(asked, vm, billing)
         assert going
         assert per_day == going.per_day
