@@ -98,6 +98,8 @@ def test_metered_things_are_counted_every_ten_minutes() -> None:
     assert [0, 0, PRICE // 6, PRICE // 6, PRICE // 6, PRICE // 3] == counted
     dearer = NOON + 11 * HOUR / 60, [replace(VM, price=MicroUsdc(2 * PRICE))]
     assert PRICE * 11 // 60 == days(*polls[:3], dearer)[NOON.date()]
+    another = NOON + 11 * HOUR / 60, [VM, replace(VM, id="0xb")]
+    assert PRICE * 11 // 60 == days(*polls[:3], another)[NOON.date()]
 
 
 def test_a_list_that_still_has_what_its_user_deleted() -> None:
