@@ -19,6 +19,7 @@ from fluence_watch.model.finding import WATCHER
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Rule, RuleSettings
 from fluence_watch.settings import AccountSettings, PollSettings, ReceiverSettings, WatchSettings
+from fluence_watch.settings.matchers import read_matchers
 
 if TYPE_CHECKING:
     from fluence_watch.app.digest_plan import DigestPlan
@@ -122,6 +123,7 @@ def _route(receiver: ReceiverSettings, settings: WatchSettings) -> Route:
         min_severity=receiver.min_severity,
         rules=receiver.rules,
         accounts=receiver.accounts,
+        match=read_matchers(receiver.match),
         send_resolved=receiver.send_resolved,
         repeat_interval=receiver.repeat_interval,
         group_wait=receiver.group_wait,

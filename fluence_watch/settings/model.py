@@ -25,6 +25,7 @@ from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settin
 from fluence_watch.settings.budgets import BudgetSettings
 from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.durations import PositiveDuration
+from fluence_watch.settings.matchers import MatchList
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.secrets import one_secret
 
@@ -212,6 +213,9 @@ class ReceiverSettings(Settings):
     )
     rules: tuple[str, ...] = Field(default=("*",), description="globs on rule names")
     accounts: tuple[str, ...] = Field(default=("*",), description="globs on account names")
+    match: MatchList = Field(
+        default=(), description="matchers on labels, as in Alertmanager; all of them must match"
+    )
     send_resolved: bool = Field(default=True, description="notify when an alert resolves")
     repeat_interval: Duration = Field(
         default=timedelta(0), description="notify again while an alert fires, after this; 0s: never"

@@ -40,6 +40,7 @@ TEXTS = {
     "format": "json",
     "level": "debug",
     "listen": "0.0.0.0:1",
+    "match": "rule=a vm!=b",
     "name": "Other",
     "ports": "22/tcp 443/tcp",
     "rules": "low_balance port_*",
