@@ -67,7 +67,8 @@ class Matcher:
     def matches(self, labels: "Mapping[str, str]") -> bool:
         """Whether it is true of these labels. `vm` compares with the name and the id."""
         if self.name == "vm":
-            values = [labels.get("vm_name", ""), labels.get("vm_id", "")]
+            known = filter(None, (labels.get("vm_name"), labels.get("vm_id")))
+            values = [*known] or [""]
         else:
             values = [labels.get(self.name, "")]
         return any(map(self._is, values)) is not self.operator.negative
