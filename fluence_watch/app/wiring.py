@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
 from fluence_watch.alerting.matching import Route
+from fluence_watch.alerting.muting import FIXED, Mutes
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Policy
 from fluence_watch.errors import ConfigError, NotifyError, Problem
@@ -46,6 +47,7 @@ class Setup:
     receivers: Mapping[str, "Channel"]
     routes: Mapping[str, Route]
     digests: Mapping[str, "DigestPlan"] = field(default_factory=dict)
+    mutes: Mutes = field(default_factory=Mutes)
 
 
 def prepare(settings: WatchSettings) -> Setup:
@@ -73,7 +75,14 @@ def prepare(settings: WatchSettings) -> Setup:
         raise ConfigError(problems)
     policies = {account.name: policy(account, settings) for account in settings.accounts}
     routes = {each.name: _route(each, settings) for each in settings.receivers}
-    return Setup(settings, policies, clients, receivers, routes, _digests(settings, policies))
+    digests = _digests(settings, policies)
+    return Setup(settings, policies, clients, receivers, routes, digests, mutes_of(settings))
+
+
+def mutes_of(settings: WatchSettings) -> Mutes:
+    """What the settings keep back: maintenance and inhibition. Silences are in the store."""
+    maintenance = tuple(each.maintenance for each in settings.maintenance)
+    return Mutes((), maintenance, (*FIXED, *(each.inhibit for each in settings.inhibit)))
 
 
 def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:
