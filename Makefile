@@ -1,6 +1,8 @@
 # Two commands matter: `make demo` and `make test`. Each prepares .venv by itself, inside this folder.
 PYTHON ?= python3
 BIN := .venv/bin
+# Containers often set it. Without bytecode, each of many processes compiles all it imports, and pytest rewrites every test.
+unexport PYTHONDONTWRITEBYTECODE
 # What .venv holds: what the program needs, the program itself, and what working on it needs.
 # A stamp is older than its lock file after a `git pull` that changes one.
 RUN := .venv/.run
@@ -55,8 +57,8 @@ test: $(DEPLOY) ## Run all tests
 unit: $(DEV) ## Run the unit tests alone
 	@$(PYTEST) tests/unit --numprocesses auto $(ARGS)
 
-cover: $(DEV) ## Run the unit tests with more examples, and hold the branch coverage of the core to its floor
-	@TESTS_HYPOTHESIS=thorough $(PYTEST) tests/unit --numprocesses auto --cov --cov-report=term:skip-covered $(ARGS)
+cover: $(DEV) ## Run the unit tests with more examples, and the days; hold the branch coverage of the core to its floor
+	@TESTS_HYPOTHESIS=thorough $(PYTEST) tests/unit tests/integration/days --numprocesses auto --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(DEV) ## Check style, types and the floors of the house
 	$(BIN)/ruff check .

@@ -62,6 +62,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "fluence_watch.fluence.dialects.offers", "html.entities", "http.server",
         "idna", "httpcore._sync.http11", "logging.config",
         "sqlalchemy.dialects.sqlite.aiosqlite", "wsgiref.simple_server",
+        "configparser", "csv", "gzip", "msgspec.inspect", "zipfile",
     ],
 )  # fmt: skip
 def test_the_daemon_does_not_load(loaded: set[str], name: str) -> None:
@@ -87,6 +88,9 @@ def test_what_was_left_out_can_be_loaded_later() -> None:
         "httpx.Client().close()\n"
         "assert errors.html.escape('<') == '&lt;'\n"
         "logging.config.dictConfig({'version': 1})\n"
+        "import configparser, csv, gzip, importlib.metadata, msgspec, zipfile\n"
+        "assert importlib.metadata.zipfile.Path is zipfile.Path\n"
+        "assert msgspec.inspect.type_info(int) == msgspec.inspect.IntType()\n"
         "uvicorn.Config(lambda: None, log_config=uvicorn.config.LOGGING_CONFIG)\n"
         "assert uvicorn.Server and uvicorn.main.Server is uvicorn.Server"
     )

@@ -25,7 +25,7 @@ from fluence_watch.simulator.actions import (
 from fluence_watch.simulator.machine import Machine, State
 from fluence_watch.simulator.market_actions import Overcharge
 from fluence_watch.store import Store
-from tests.unit.app.test_ledger_days import BEGIN, DAY, HOUR, MINUTE, Account
+from tests.integration.days.test_ledger_days import BEGIN, DAY, HOUR, MINUTE, Account
 
 WATCHED = {"unexpected_charge", "vm_appeared", "locked_funds"}
 

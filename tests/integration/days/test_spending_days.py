@@ -68,14 +68,14 @@ class Rented:
 class Fleet:
     """An account with twenty VMs, and a GPU instance, that is polled into a store."""
 
-    def __init__(self, policy: Policy, store: Store, billing: Billing, dialect: str) -> None:
+    def __init__(self, policy: Policy, store: Store, billing: Billing) -> None:
         rules = {
             name: settings.model_copy(update={"enabled": name == spend_anomaly.NAME})
             for name, settings in policy.rules.items()
         }
         self.policy = replace(policy, rules=rules)
         self.kept = Kept(store, "main", store.load("main"))
-        self.store, self.billing, self.dialect = store, billing, dialect
+        self.store, self.billing = store, billing
         self.random, self.listeners = Random(7), Listeners()
         self.now, self.said = BEGIN, Say()
         self.price = USDC if billing.prepaid else USDC // 24
@@ -124,7 +124,7 @@ class Fleet:
         )  # fmt: skip
         vms = [each.seen(self.billing) for each in self.rented]
         return build_snapshot(
-            "main", self.now, vms, dialect=self.dialect, billing=self.billing, resources=[gpu],
+            "main", self.now, vms, dialect="v2", billing=self.billing, resources=[gpu],
             kinds=frozenset(Kind),
         )  # fmt: skip
 
@@ -151,10 +151,9 @@ class Fleet:
             self.now += self.random.randint(5, 40) * HOUR
 
 
-@pytest.fixture(params=["v2", "v3", "cloud"])
+@pytest.fixture(params=[EPOCHS, METERED], ids=["prepaid", "metered"])
 def fleet(request: pytest.FixtureRequest, policy: Policy, store: Store) -> Fleet:
-    billing = METERED if request.param == "cloud" else EPOCHS
-    return Fleet(policy, store, billing, request.param)
+    return Fleet(policy, store, request.param)
 
 
 def test_a_healthy_fleet_is_never_odd(fleet: Fleet) -> None:
