@@ -52,15 +52,25 @@ def keep_books(
     billing: Billing,
     known: Known,
     absent: tuple[Presence, Missing],
+    *,
+    removed: frozenset[str] = frozenset(),
 ) -> Books:
-    """The books after a poll. A failed one changes nothing. `absent` is what is in no list."""
+    """The books after a poll. A failed one changes nothing.
+
+    `absent` is what is in no list, `removed` what users have deleted lately.
+    """
     if not isinstance(outcome, Snapshot):
         return Books(before.costs, before.whole_at, before.counted_at, before.settled_day)
     costs, whole_at = before.costs, before.whole_at
     if not billing.prepaid:
         costs, whole_at = _costs(before, outcome, known, absent)
     earlier = Seen(
-        before.known, before.resources, before.last_good_at, before.counted_at, before.begun_at
+        before.known,
+        before.resources,
+        before.last_good_at,
+        before.counted_at,
+        before.begun_at,
+        removed,
     )
     booking, counted_at = book_poll(earlier, Seen(*known, outcome.taken_at, None), outcome, billing)
     if settled := _settlements(before, outcome):
@@ -89,13 +99,14 @@ def _costs(
 
 
 def _settlements(before: AccountState, snapshot: Snapshot) -> Sequence[Settlement]:
-    """The charges of the settled days: as soon as they are told, and anew each hour."""
-    now, last_good_at = snapshot.taken_at, before.last_good_at
+    """The charges of the settled days: as soon as the last of them is told, and anew each hour."""
+    now, last_good_at, charges = snapshot.taken_at, before.last_good_at, snapshot.charges or ()
     last = last_settled(now)
-    is_told = before.settled_day is not None and before.settled_day >= last
-    if is_told and last_good_at and hour_of(last_good_at) == hour_of(now):
+    is_new = before.settled_day is None or before.settled_day < last
+    is_news = is_new and any(each.day == last for each in charges)
+    if not is_news and last_good_at and hour_of(last_good_at) == hour_of(now):
         return ()
-    return settlements(snapshot.charges or (), last)
+    return settlements(charges, last)
 
 
 def _is_whole(snapshot: Snapshot) -> bool:

@@ -36,6 +36,8 @@ from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules import bill_mismatch, debt, evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
+_REMOVALS = frozenset({NoteAction.REMOVED, NoteAction.RESOURCE_REMOVED})
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -116,7 +118,9 @@ def decide(
     presence = presence_of(known, policy.presence, billing)
     resources = _resources_after(before, outcome, policy, changes, unpaid)
     missing = missing_resources(resources, policy.presence)
-    books = keep_books(remembered, outcome, billing, (known, resources), (presence, missing))
+    removed = frozenset(key for action, key in changes if action in _REMOVALS)
+    absent = presence, missing
+    books = keep_books(remembered, outcome, billing, (known, resources), absent, removed=removed)
     situation = Situation(
         account=policy.account,
         now=now,
@@ -154,7 +158,7 @@ def decide(
         whole_at=books.whole_at,
         counted_at=books.counted_at,
         settled_day=books.settled_day,
-        begun_at=before.begun_at or good_at,
+        begun_at=min(filter(None, (before.begun_at, good_at)), default=None),
     )
     applied = obsolete_notes(notes, now)
     return Decision(after, ended, applied, verdict, presence.subjects, books.booking)

@@ -21,6 +21,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Snapshot
 
 _LATE = timedelta(hours=1)  # so much later a list may show what is new
+_AHEAD = timedelta(hours=1)  # what was counted so far ahead, a wrong clock counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Seen:
     """What is known of an account after a poll. `at` is the last successful one, `None` before it.
 
     `counted_at` is until when metered things are in the ledger, `begun_at` when the ledger began.
+    `removed` are the things that users have deleted lately: a list may still show them.
     """
 
     known: Mapping[str, KnownVm]
@@ -35,6 +37,7 @@ class Seen:
     at: datetime | None
     counted_at: datetime | None
     begun_at: datetime | None = None
+    removed: frozenset[str] = frozenset()
 
     @property
     def things(self) -> Things:
@@ -107,25 +110,31 @@ def _is_late(created_at: datetime | None, since: datetime | None, now: datetime)
 
 
 def _metered(before: Seen, after: Seen) -> tuple[list[Entry], datetime | None]:
-    """What metered things cost since they were last counted: each hour, and when anything changes.
-
-    A clock that was days ahead counted what is still to come: that is taken back.
-    """
+    """What metered things cost since they were last counted: each hour, and when anything changes."""
     counted, now = before.counted_at, after.at
     if counted is None or now is None:
         return [], now
     earlier, later = before.things, after.things
-    if counted - now > _LATE:
-        span = now, counted
-        priced = [(key, each.price) for key, each in earlier.items() if each.price is not None]
-        return [
-            replace(entry, amount=MicroUsdc(-entry.amount))
-            for key, price in priced
-            for entry in metered_entries(key, price, span, now)
-        ], now
+    if counted - now > _AHEAD:
+        return [*_taken_back(before, now, counted)], now
     if not _is_due(counted, now, changed=earlier != later):
         return [], counted
     return [*_counted(before, after, (counted, now), earlier, later)], now
+
+
+def _taken_back(before: Seen, now: datetime, counted: datetime) -> Iterator[Entry]:
+    """What a clock that was ahead counted, although it is still to come.
+
+    Nothing was counted of a thing before it was first seen, but for one that was listed late.
+    """
+    for key, thing in before.things.items():
+        entry = before.known.get(key) or before.resources[key]
+        created, since = _created_at(before, key), entry.first_seen_at
+        if created and before.begun_at and before.begun_at < created < since:
+            since = created
+        if thing.price is not None:
+            for each in metered_entries(key, thing.price, (max(now, since), counted), now):
+                yield replace(each, amount=MicroUsdc(-each.amount))
 
 
 def _counted(
@@ -154,7 +163,7 @@ def _new_since(before: Seen, after: Seen, key: str) -> datetime | None:
     created, since = _created_at(after, key), before.at
     if created is None or since is None:
         return None
-    was_known = key in before.known or key in before.resources
+    was_known = key in before.known or key in before.resources or key in before.removed
     return created if created > (since if was_known else since - _LATE) else None
 
 

@@ -66,7 +66,7 @@ class OddCharge:
 class Boundaries:
     """The latest boundary of a VM, and what came of it.
 
-    `passed_at` is the boundary. Since then, `covered` is whether the reserve has ever paid an epoch,
+    `passed_at` is the boundary. Since its charge, `covered` is whether the reserve has ever paid an epoch,
     `refilled` whether it was topped up; `was_refilled` is the same of the boundary before.
     What nobody saw is taken for refilled. `odd` is what was charged and does not fit.
     `charged` is whether all that is due is in the total. If not, an epoch more may come late.
@@ -80,7 +80,7 @@ class Boundaries:
     charged: bool = True
 
     def is_overdue(self, now: datetime, grace: timedelta, status: Status) -> bool:
-        """Whether the top-up has failed: the reserve pays no epoch, and it should by now.
+        """Whether the top-up has failed, if the reserve does not pay an epoch now.
 
         The API itself may report low funds, which is not waited for.
         """
@@ -144,7 +144,18 @@ def passed(
 
 
 def first_boundaries(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:
-    """What is known of the boundaries of a VM that is seen for the first time."""
+    """What is known of the boundaries of a VM that is seen for the first time.
+
+    One that is next and not to come any more has passed: the API is late.
+    """
+    start = _begin(vm, billing, now)
+    if start is None or vm.next_billing_at is None or vm.next_billing_at > now:
+        return start
+    late = now - vm.next_billing_at > _LATE
+    return replace(start, passed_at=vm.next_billing_at, charged=vm.spent != 0 and late)
+
+
+def _begin(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:
     if vm.next_billing_at is None:
         return None
     try:
@@ -168,20 +179,23 @@ def next_boundaries(
     `is_told` is whether the API tells what the VM has spent. If not, all that passes counts later.
     A VM that is billed again, as a launched draft, begins anew.
     """
-    start = first_boundaries(after, billing, now)
+    start = _begin(after, billing, now)
     if known is None or start is None or (after.is_billed and not before.is_billed):
-        return start
+        return first_boundaries(after, billing, now)
     first = _uncounted(known, before.next_billing_at, billing)
     count = passed(first, after.next_billing_at, billing, now)
     most = max(count, _moved(first, after.next_billing_at, billing))
     topped_up, this = _is_topped_up(before, after), _charge(before, after, (count, most), now)
     odd, charged = _settled(known, this, after.price, is_told=is_told)
+    covered = start.covered and not _is_missing(odd)
     if count:
         was = known.refilled
-        return replace(start, refilled=topped_up, was_refilled=was, odd=odd, charged=charged)
+        return replace(
+            start, covered=covered, refilled=topped_up, was_refilled=was, odd=odd, charged=charged
+        )
     return replace(
         known,
-        covered=known.covered or start.covered,
+        covered=known.covered or covered,
         refilled=known.refilled or topped_up,
         odd=odd,
         charged=charged,
@@ -191,6 +205,11 @@ def next_boundaries(
 def _covers(vm: Paid) -> bool:
     """Whether the reserve pays an epoch, as far as that is known."""
     return vm.reserved is None or vm.price is None or vm.reserved >= vm.price
+
+
+def _is_missing(odd: OddCharge | None) -> bool:
+    """Whether a charge is not in the total yet, and the reserve is what it was before it."""
+    return odd is not None and odd.charged < odd.low
 
 
 def _is_topped_up(before: Paid, after: Paid) -> bool:

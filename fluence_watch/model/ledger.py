@@ -157,8 +157,9 @@ def _first(
     created = thing.created_at
     if created and begun and begun.replace(microsecond=0) <= created <= now:
         following = _first_boundary(created, billing)
-        later = _boundaries(following, thing.next_billing_at, billing, now)
-        yield from _charges(thing, thing, spent, (created, *later), now)
+        passed_since = _boundaries(following, thing.next_billing_at, billing, now)
+        charged = _charged((created, *passed_since), thing, spent)
+        yield from _charges(thing, thing, spent, charged, now)
         return
     due = _boundaries_since(begun, thing.next_billing_at, billing, now) if begun else ()
     price = thing.price or MicroUsdc(0)
@@ -167,6 +168,13 @@ def _first(
         yield Entry(thing.key, EntryKind.OPENING, opening, now, now, Certainty.SPREAD)
     for at in due[len(due) - count :]:
         yield Entry(thing.key, EntryKind.CHARGE, price, at, now, Certainty.SPREAD)
+
+
+def _charged(due: Sequence[datetime], thing: Prepaid, spent: MicroUsdc) -> Sequence[datetime]:
+    """The boundaries that were charged: a VM may have been a draft before the first of them."""
+    if not thing.price or spent % thing.price or thing.next_billing_at is None:
+        return due
+    return due[-(spent // thing.price) :] if 0 < spent // thing.price < len(due) else due
 
 
 def _first_boundary(began: datetime, billing: Billing) -> datetime:

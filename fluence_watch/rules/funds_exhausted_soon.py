@@ -36,7 +36,7 @@ from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, funded_until, lac
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules import topup_failed
+from fluence_watch.rules import low_balance, topup_failed
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
 from fluence_watch.rules.runway import Runway, runway_of, why_not_low
 
@@ -174,7 +174,7 @@ def _is_told_elsewhere(situation: Situation, entry: KnownVm) -> bool:
     if vm.price is None or vm.reserved is None or max(vm.reserved, 0) >= vm.price:
         return False
     covered = boundaries is not None and boundaries.covered
-    return covered or topup_failed.NAME in situation.enabled
+    return (low_balance.NAME if covered else topup_failed.NAME) in situation.enabled
 
 
 def _facts(

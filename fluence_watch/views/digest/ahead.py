@@ -104,7 +104,8 @@ def _is_refilled(account: Account, entry: KnownVm, now: datetime) -> bool:
 def _has_failed(account: Account, entry: KnownVm, now: datetime) -> bool:
     """Whether its top-up has failed, as `topup_failed` judges it, or has judged it."""
     last, vm = entry.boundaries, entry.last_known
-    overdue = last is not None and last.is_overdue(now, account.grace, vm.status)
+    short = vm.price is not None and vm.reserved is not None and max(vm.reserved, 0) < vm.price
+    overdue = short and last is not None and last.is_overdue(now, account.grace, vm.status)
     return overdue or account.fires(vm, topup_failed.NAME)
 
 

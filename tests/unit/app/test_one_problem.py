@@ -105,6 +105,37 @@ def test_a_missing_top_up_that_is_seen_late(
     assert {"topup_failed"} == {rule for rule, _ in account.told()}
 
 
+@pytest.mark.parametrize("late", [0, 2])
+@pytest.mark.parametrize("rules", [{}, {"low_balance": {"enabled": False}}])
+def test_a_charge_that_is_seen_after_its_boundary(
+    watch: Callable[..., Account], late: int, rules: dict[str, dict[str, object]]
+) -> None:
+    """What the reserve was before its charge pays nothing: the missing top-up is told, and its steps."""
+    account = watch(**rules)
+    for minute in range(-5, 24 * 60):
+        charges = int(minute >= late)
+        seen = vm(charges, P - charges * P, next_billing_at=BOUNDARY + (minute >= 0) * DAY)
+        if minute < 60 or not minute % 20:
+            account.poll(BOUNDARY + minute * MINUTE, seen)
+    told = [each for each in account.told() if each != ("billing_due", "first")]
+    assert [("topup_failed", why) for why in ("first", "worse", "worse")] == told
+    since = min(
+        alert.starts_at
+        for alert in account.decisions[-1].after.alerts.values()
+        if alert.starts_at and alert.fingerprint.rule == "topup_failed"
+    )
+    assert timedelta(0) <= since - BOUNDARY - 15 * MINUTE <= 2 * MINUTE
+
+
+def test_a_first_sight_in_a_healthy_dip(watch: Callable[..., Account]) -> None:
+    """The next charge may still be the one that has just been taken."""
+    account = watch()
+    for minute in range(10):
+        moved = BOUNDARY + (minute >= 3) * DAY
+        account.poll(BOUNDARY + minute * MINUTE + MINUTE / 2, vm(1, P * (minute >= 5), next_billing_at=moved))  # fmt: skip
+    assert [] == account.told()
+
+
 def test_a_dip_of_each_of_two_days(watch: Callable[..., Account]) -> None:
     """What was seen of an earlier boundary is no second sight of this one."""
     account = watch()

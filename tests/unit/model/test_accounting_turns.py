@@ -36,12 +36,13 @@ def test_the_days_between_are_not_metered() -> None:
 def days(*polls: tuple[datetime, Sequence[Vm]]) -> Counter[date]:
     """What polls at these times count of a metered account, by day."""
     known: dict[str, KnownVm] = {}
-    at, counted_at = None, None
+    at, counted_at, begun_at = None, None, None
     found: Counter[date] = Counter()
     for now, listed in polls:
         snapshot = build_snapshot("main", now, listed, [])
-        after = {vm.key: KnownVm(vm, now) for vm in listed}
-        before, later = Seen(known, {}, at, counted_at, NOON), Seen(after, {}, now, None)
+        after = {vm.key: known.get(vm.key) or KnownVm(vm, now) for vm in listed}
+        before, later = Seen(known, {}, at, counted_at, begun_at), Seen(after, {}, now, None)
+        begun_at = min(begun_at or now, now)
         booking, counted_at = book_poll(before, later, snapshot, METERED)
         for entry in booking.entries:
             found[entry.day] += entry.amount
@@ -55,8 +56,27 @@ def test_a_clock_that_was_days_ahead() -> None:
     ahead = [(NOON + 3 * DAY, [VM])]
     right = days(*polls)
     assert {NOON.date(): 7 * PRICE} == right
-    assert right == +days(*polls[:3], *ahead, *polls[3:])
-    assert +days(*polls[:3], *ahead, *polls[3:], *ahead) == +days(*polls, *ahead)
+    assert right == spent(*polls[:3], *ahead, *polls[3:])
+    assert spent(*polls[:3], *ahead, *polls[3:], *ahead) == spent(*polls, *ahead)
+    fresh = replace(VM, id="0xb")
+    with_fresh = [(at, [VM, fresh]) for at, _ in polls]
+    assert days(*polls[:3], *with_fresh[3:]) == spent(
+        *polls[:3], (NOON + 3 * DAY, [VM, fresh]), *with_fresh[3:]
+    )
+
+
+@pytest.mark.parametrize("ahead", [2 * HOUR, 5 * DAY])
+def test_a_first_poll_with_a_clock_that_is_ahead(ahead: timedelta) -> None:
+    """Nothing was counted then, so nothing is taken back; the ledger begins when it really began."""
+    polls = [(NOON + number * HOUR, [VM]) for number in range(8)]
+    assert days(*polls) == spent((NOON + ahead, [VM]), *polls)
+
+
+def spent(*polls: tuple[datetime, Sequence[Vm]]) -> Counter[date]:
+    """The days that cost anything. None of them is below zero."""
+    found = days(*polls)
+    assert min(found.values()) >= 0
+    return +found
 
 
 @pytest.mark.parametrize(
@@ -68,3 +88,14 @@ def test_a_metered_vm_that_is_listed_late(created: datetime | None, hours: float
     new = replace(VM, created_at=created)
     found = days((NOON, []), (NOON + HOUR, []), (NOON + 2 * HOUR, [new]))
     assert hours * PRICE == found[NOON.date()]
+
+
+def test_a_list_that_still_has_what_its_user_deleted() -> None:
+    """It is not listed late: nothing of it is counted twice."""
+    new = replace(VM, created_at=NOON + HOUR / 2)
+    snapshot = build_snapshot("main", NOON + HOUR, [new], [])
+    later = Seen({"0xa": KnownVm(new, NOON + HOUR)}, {}, NOON + HOUR, None)
+    for removed in (frozenset[str](), frozenset({"0xa"})):
+        before = Seen({}, {}, NOON + HOUR - HOUR / 60, NOON, NOON, removed)
+        booking, _ = book_poll(before, later, snapshot, METERED)
+        assert bool(booking.entries) is not bool(removed)

@@ -161,6 +161,8 @@ def test_the_first_sight(created: datetime | None, spent: int, kind: EntryKind) 
         (None, 4 * PRICE, (10, 60, 120, 180), Certainty.EXACT),
         (None, 2 * PRICE, (10, 60), Certainty.SPREAD),
         (None, 2 * PRICE + 1, (10, 60, 120, 180), Certainty.SPREAD),
+        (NOON + 4 * HOUR, 1 * PRICE, (180,), Certainty.EXACT),  # a draft until then
+        (NOON + 4 * HOUR, 2 * PRICE, (120, 180), Certainty.EXACT),
     ],
 )
 def test_the_first_sight_after_several_boundaries(

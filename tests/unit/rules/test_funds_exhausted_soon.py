@@ -34,7 +34,7 @@ PENDING = {"since": {ALERT: NOW - HOUR}, "last_good_at": NOW - 31 * MINUTE}
 FINE, UNKNOWN, GONE = "fine", "unknown", "gone"
 WARN, CRIT, OUT = "warning 0", "critical 1", "critical 2"
 ASKED = {"unknown": {"balance": "HTTP 503"}}
-TOPUPS = frozenset({"topup_failed"})
+TOPUPS = frozenset({"topup_failed", "low_balance"})
 
 See = Callable[..., Situation]
 
@@ -188,6 +188,8 @@ def test_which_vms_count(
 def test_without_topup_failed(vm: Vm, see: See) -> None:
     """A VM whose top-up failed is told here."""
     assert CRIT == verdict_on(seen(see, unfilled(vm, 0, covered=False)))
+    only_topups = frozenset({"topup_failed"})
+    assert CRIT == verdict_on(seen(see, unfilled(vm, 0), enabled=only_topups))
 
 
 def test_a_vm_of_which_no_boundary_was_seen(vm: Vm, see: See) -> None:

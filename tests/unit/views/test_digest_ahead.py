@@ -94,7 +94,8 @@ def test_failed_top_ups(
     passed: timedelta, *, covered: bool, refilled: bool, is_failed: bool
 ) -> None:
     """A reserve that nobody refilled after a charge, and that does not pay the next one."""
-    of = vm(boundaries=Boundaries(NOW - passed, covered=covered, refilled=refilled))
+    last = Boundaries(NOW - passed, covered=covered, refilled=refilled)
+    of = vm(boundaries=last, reserved=MicroUsdc(0))
     ahead = digest(account(of)).ahead
 
     assert ahead
@@ -122,7 +123,7 @@ def test_a_digest_does_not_contradict_alerts(
     """What `topup_failed` reports at once, or by its own settings, is not said to be topped up."""
     fires = alert("", rule=rule)
     its = replace(fires, fingerprint=Fingerprint("main", rule, "0xa"))
-    of = vm(status=status, boundaries=JUST_NOW)
+    of = vm(status=status, boundaries=JUST_NOW, reserved=MicroUsdc(0))
     ahead = digest(replace(account(of, alerts={its.fingerprint: its}), grace=grace)).ahead
 
     assert ahead
@@ -133,8 +134,9 @@ def test_a_digest_does_not_contradict_alerts(
 def test_a_longer_grace_is_waited_for() -> None:
     """As long as the rule `topup_failed` waits, the digest does."""
     late = replace(JUST_NOW, passed_at=NOW - 20 * MINUTE)
-    patient = replace(account(vm(boundaries=late)), grace=HOUR)
-    found, hasty = digest(patient).ahead, digest(account(vm(boundaries=late))).ahead
+    of = vm(boundaries=late, reserved=MicroUsdc(0))
+    patient = replace(account(of), grace=HOUR)
+    found, hasty = digest(patient).ahead, digest(account(of)).ahead
 
     assert found
     assert hasty
