@@ -16,6 +16,7 @@ from fluence_watch.settings.model import (
     ReceiverSettings,
     WatchSettings,
 )
+from fluence_watch.settings.muting import InhibitSettings, MaintenanceSettings
 
 HIDDEN = "********"
 
@@ -36,12 +37,24 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "url_file": "/run/secrets/slack-url",
     },
     "digests": {"receiver": "ops"},
+    "maintenance": {
+        "name": "backups",
+        "match": ['vm=~"db-.*"'],
+        "schedule": "0 3 * * 0",
+        "duration": "2h",
+    },
+    "inhibit": {
+        "source": ["rule=vm_status", 'vm="proxy"'],
+        "target": ["rule=port_drift"],
+    },
 }
 _ENTRIES: Mapping[str, type[BaseModel]] = {
     "expect": ExpectSettings,
     "budgets": BudgetSettings,
     "receivers": ReceiverSettings,
     "digests": DigestSettings,
+    "maintenance": MaintenanceSettings,
+    "inhibit": InhibitSettings,
 }
 
 

@@ -16,9 +16,12 @@ PREFIX = "FLUENCE_WATCH_"
 OWN = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE", "NOTIFY_URLS", "NOTIFY_URLS_FILE"})
 TWINS = {"api_key": "api_key_file", "url": "url_file"}
 TWINS |= {file: secret for secret, file in TWINS.items()}
-_ENTRIES = frozenset({"accounts", "budgets", "digests", "expect", "receivers"})
-_NAMELESS = frozenset({"digests", "expect"})
-_LISTS = frozenset({"rules", "accounts", "ports", "vms", "thresholds"})
+_ENTRIES = frozenset(
+    {"accounts", "budgets", "digests", "expect", "inhibit", "maintenance", "receivers"}
+)
+_NAMELESS = frozenset({"digests", "expect", "inhibit"})
+_LISTS = frozenset({"rules", "accounts", "ports", "vms", "thresholds", "equal"})
+_MATCHERS = frozenset({"match", "source", "target"})  # a text may have several, with commas
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # Kubernetes sets these in pods of a namespace with a service called fluence-watch.
 _KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
@@ -121,6 +124,8 @@ def _find(entries: list[Any], part: str) -> int | None:
 def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a scalar or a list of them
     if key in _LISTS:
         return [part for part in re.split(r"[\s,]+", text) if part]
+    if key in _MATCHERS:
+        return [text] if text.strip() else []
     return (
         _TRUTH.get(text.lower(), text) if key in {"enabled", "send_resolved", "forecast"} else text
     )

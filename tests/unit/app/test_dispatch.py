@@ -606,6 +606,11 @@ class SickStore:
         self.sick: Exception | None = None
         self.asked = 0
 
+    @property
+    def silences(self) -> object:
+        """What is read before each round."""
+        return self.store.silences
+
     def __getattr__(self, name: str) -> Any:
         def call(*args: object, **more: object) -> object:
             self.asked += 1
