@@ -130,7 +130,7 @@ def due(
         reason = reason_to_notify(alert, notified, recipient, now, repeats=repeats, events=events)
         mute = kept_back(alert, reason, now, muted=muted, taken=taken)
         if mute:
-            waits += [mute.until] if mute.until else []
+            waits += [mute.until] if mute.until and _over_at(alert, now) is None else []
         elif reason:
             lines.append(Line(alert, reason, _due_since(alert, reason, now)))
         elif at := _repeats_at(alert, notified, recipient.route, now, repeats=repeats):
