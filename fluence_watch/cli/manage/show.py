@@ -78,7 +78,7 @@ def show(
     account: AccountOption = None,
     form: Annotated[ShownAs, typer.Option("--format", "-o", help="How to print.")] = ShownAs.TABLE,
 ) -> None:
-    """Show all that is known of a VM, and what was charged for it since it is watched.
+    """Show all that is known of a VM, and what it was charged.
 
     Of one that is missing: what was last known, from the store of the daemon on this machine.
     """
