@@ -162,6 +162,14 @@ class Mutes:
 
         return muted
 
+    def by_account(self, alerts: Iterable[Alert]) -> Muted:
+        """The same of alerts of any account."""
+        pages: dict[str, list[Alert]] = {}
+        for alert in alerts:
+            pages.setdefault(alert.fingerprint.account, []).append(alert)
+        muted = {account: self.among(page) for account, page in pages.items()}
+        return lambda alert, at: muted.get(alert.fingerprint.account, never)(alert, at)
+
     def acknowledgement(self, alert: Alert, at: datetime) -> Mute | None:
         """Whether somebody takes care of it: then it is not repeated."""
         found = self.acknowledged.get(alert.episode)

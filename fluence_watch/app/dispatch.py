@@ -12,12 +12,12 @@ import structlog
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
-from fluence_watch.alerting.matching import GIVE_UP_AFTER
 from fluence_watch.alerting.muting import Mutes
 from fluence_watch.alerting.telling import Heard, Recipient
 from fluence_watch.app.board import Board
 from fluence_watch.app.book import Book, Page, Waiting
 from fluence_watch.app.clock import Clock
+from fluence_watch.app.mutes import current
 from fluence_watch.app.wiring import EVENTS, Setup, delivery
 from fluence_watch.errors import StoreError
 from fluence_watch.model.undelivered import Refused, Undelivered
@@ -115,7 +115,7 @@ class Dispatch:
     async def refresh(self) -> None:
         """Read silences and acknowledgements; if they changed, look at everything again."""
         try:
-            mutes = await STORE.run(self._mutes)
+            mutes = await STORE.run(current, self._configured, self._store, self._clock())
         except StoreError as error:
             _log.error("cannot read silences: those known before count", error=str(error))
             return
@@ -124,11 +124,6 @@ class Dispatch:
             for courier in self._couriers.values():
                 for account in self._book.pages:
                     courier.look(account)
-
-    def _mutes(self) -> Mutes:
-        stored = self._store.silences
-        silences = stored.all(since=self._clock() - GIVE_UP_AFTER)
-        return replace(self._configured, silences=silences, acknowledged=stored.acknowledged())
 
     def failing(self) -> Mapping[str, Undelivered | None]:
         """Each receiver with what it does not accept, `None` while it works."""

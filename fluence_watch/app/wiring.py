@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
 from fluence_watch.alerting.matching import Route
-from fluence_watch.alerting.muting import FIXED, Mutes
+from fluence_watch.alerting.muting import Mutes
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Policy
+from fluence_watch.app.mutes import configured
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
 from fluence_watch.metrics.own import OwnMetrics
@@ -76,13 +77,7 @@ def prepare(settings: WatchSettings) -> Setup:
     policies = {account.name: policy(account, settings) for account in settings.accounts}
     routes = {each.name: _route(each, settings) for each in settings.receivers}
     digests = _digests(settings, policies)
-    return Setup(settings, policies, clients, receivers, routes, digests, mutes_of(settings))
-
-
-def mutes_of(settings: WatchSettings) -> Mutes:
-    """What the settings keep back: maintenance and inhibition. Silences are in the store."""
-    maintenance = tuple(each.maintenance for each in settings.maintenance)
-    return Mutes((), maintenance, (*FIXED, *(each.inhibit for each in settings.inhibit)))
+    return Setup(settings, policies, clients, receivers, routes, digests, configured(settings))
 
 
 def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:
