@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
@@ -36,7 +36,8 @@ class Why(StrEnum):
     ACKNOWLEDGED = "acknowledged"
 
 
-class Mute(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mute:
     """Why an alert is not told now, by what, and until when (`None`: until another alert is over).
 
     `by` is the id of a silence, the name of a maintenance, or the words of the other alert.

@@ -34,13 +34,13 @@ def ack(
     *,
     config: ConfigOption = None,
 ) -> None:
-    """Repeat and escalate an alert no more, until a time or until it is worse."""
+    """Do not repeat or escalate an alert for a while, unless it is worse."""
     from fluence_watch.alerting.muting import Acknowledgement
     from fluence_watch.app.clock import utc_now
     from fluence_watch.store import Store
 
     now, duration = utc_now(), _duration(lasts)
-    with Store.open(settings_from(config).store.url, exclusive=False) as store:
+    with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
         for alert in _chosen(store, ids):
             who, why = inert(author or login()), inert(comment, _LONGEST_COMMENT)
             taken = Acknowledgement(
@@ -58,7 +58,7 @@ def unack(ids: IdsArgument, *, config: ConfigOption = None) -> None:
     """Withdraw an acknowledgement: repeat and escalate again."""
     from fluence_watch.store import Store
 
-    with Store.open(settings_from(config).store.url, exclusive=False) as store:
+    with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
         for alert in _chosen(store, ids):
             store.silences.withdraw(alert.episode)
             typer.echo(f"{inert(alert.fingerprint.words)}: not acknowledged any more")

@@ -84,7 +84,7 @@ def add(
         token_hex(4), matchers, begins, ends,
         inert(comment, _LONGEST_COMMENT), inert(author or login()),
     )  # fmt: skip
-    with Store.open(settings_from(config).store.url, exclusive=False) as store:
+    with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
         store.silences.add(silence)
         mutes = _matching(store, matchers)
     typer.echo(
@@ -124,7 +124,7 @@ def expire(
     from fluence_watch.store import Store
 
     now = utc_now()
-    with Store.open(settings_from(config).store.url, exclusive=False) as store:
+    with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
         known = {each.id: each for each in store.silences.all(now)}
         chosen = [known[whole_id(each, known, "active silence", "silence ls")] for each in ids]
         for silence in chosen:
