@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.matchers import Matchers, all_match
 from fluence_watch.model.finding import WATCHER, Severity
 from fluence_watch.model.globs import matches_any
 
@@ -14,6 +16,8 @@ GIVE_UP_AFTER = timedelta(days=7)
 class Route:
     """Which alerts go to a receiver, and how often. `rules` and `accounts` are globs.
 
+    All matchers in `match` must match too.
+
     A message waits `group_wait` for more alerts, and `group_interval` after the message before it.
     What is over for longer than `give_up_after` is no longer news.
     """
@@ -22,6 +26,7 @@ class Route:
     min_severity: Severity = Severity.INFO
     rules: tuple[str, ...] = ("*",)
     accounts: tuple[str, ...] = ("*",)
+    match: Matchers = ()
     send_resolved: bool = True
     repeat_interval: timedelta = timedelta(0)
     group_wait: timedelta = timedelta(0)
@@ -29,7 +34,7 @@ class Route:
     give_up_after: timedelta = GIVE_UP_AFTER
 
     def matches(self, alert: Alert) -> bool:
-        """Whether the alert's severity, rule and account match the route.
+        """Whether the alert's severity, rule, account and labels match the route.
 
         Alerts about the watcher ignore `accounts`.
         They never go to the receiver that they are about.
@@ -43,4 +48,5 @@ class Route:
             in_scope
             and alert.severity.rank >= self.min_severity.rank
             and matches_any(self.rules, about.rule)
+            and (not self.match or all_match(self.match, labels(alert)))
         )

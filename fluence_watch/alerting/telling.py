@@ -15,6 +15,7 @@ The unit is the episode: one problem from its start to its end.
   A repetition takes along all that would be repeated within half an interval.
 - `missed`: it began and ended while the receiver could not be reached.
 - A first or worse notification needs a route that matches. A resolved one needs `send_resolved`.
+- What a silence, a maintenance, another alert or an acknowledgement keeps back: see `muting.py`.
 - What ended before the receiver was added, or more than `give_up_after` ago, is no longer news.
 """
 
@@ -25,6 +26,7 @@ from enum import StrEnum
 
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matching import Route
+from fluence_watch.alerting.muting import Mute, Muted, never
 from fluence_watch.model.finding import Severity
 
 
@@ -111,26 +113,54 @@ def due(
     *,
     paused: Container[str] = frozenset(),
     events: Container[str] = frozenset(),
+    muted: Muted = never,
+    taken: Muted = never,
 ) -> Due:
     """What the receiver is due of these alerts.
 
     Alerts with a `paused` subject are not repeated. `events` are the rules that report events.
+    `muted` says what keeps an alert back, `taken` whether somebody acknowledged it.
     """
     lines: list[Line] = []
     later: list[tuple[datetime, Alert]] = []
+    waits: list[datetime] = []
     for alert in alerts:
         notified = told.get(alert.episode)
         repeats = alert.fingerprint.subject not in paused
         reason = reason_to_notify(alert, notified, recipient, now, repeats=repeats, events=events)
-        if reason:
+        mute = kept_back(alert, reason, now, muted=muted, taken=taken)
+        if mute:
+            waits += [mute.until] if mute.until and _over_at(alert, now) is None else []
+        elif reason:
             lines.append(Line(alert, reason, _due_since(alert, reason, now)))
         elif at := _repeats_at(alert, notified, recipient.route, now, repeats=repeats):
             later.append((at, alert))
     if any(line.reason is Reason.REPEAT for line in lines):
         soon = now + recipient.route.repeat_interval / 2
-        lines += [Line(alert, Reason.REPEAT, now) for at, alert in later if at <= soon]
-        later = [(at, alert) for at, alert in later if at > soon]
-    return Due(tuple(lines), min((at for at, _ in later), default=None))
+        also = [
+            (at, alert)
+            for at, alert in later
+            if at <= soon and not kept_back(alert, Reason.REPEAT, now, muted=muted, taken=taken)
+        ]
+        lines += [Line(alert, Reason.REPEAT, now) for _, alert in also]
+        later = [each for each in later if each not in also]
+    waits += [at for at, _ in later]
+    return Due(tuple(lines), min(waits, default=None))
+
+
+def kept_back(
+    alert: Alert,
+    reason: Reason | None,
+    now: datetime,
+    *,
+    muted: Muted = never,
+    taken: Muted = never,
+) -> Mute | None:
+    """What keeps back a message that would be sent for that reason."""
+    if reason is None or reason is Reason.RESOLVED:
+        return None
+    mute = muted(alert, _over_at(alert, now) or now)
+    return mute or (taken(alert, now) if reason is Reason.REPEAT else None)
 
 
 def reason_to_notify(
@@ -142,7 +172,10 @@ def reason_to_notify(
     repeats: bool = True,
     events: Container[str] = frozenset(),
 ) -> Reason | None:
-    """The reason to notify the receiver of the alert now; `None` for none. See the table above."""
+    """The reason to notify the receiver of the alert now; `None` for none. See the table above.
+
+    What may keep the message back all the same, `kept_back` says.
+    """
     route = recipient.route
     over_at = _over_at(alert, now)
     if alert.state is State.PENDING:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from fluence_watch.alerting.grouping import group_opens_at
 from fluence_watch.alerting.lifecycle import Alert, Episode
-from fluence_watch.alerting.telling import Line, Recipient, due, reason_to_notify
+from fluence_watch.alerting.telling import Line, Recipient, due, kept_back, reason_to_notify
 from fluence_watch.app.book import Book
 from fluence_watch.threads import RENDERING
 
@@ -60,7 +60,7 @@ class Agenda:
 
     async def due(self, account: str, now: datetime) -> Lines:
         """The lines that are due now of the episodes to look at."""
-        page = self._book.pages.get(account)
+        page, mutes = self._book.pages.get(account), self._book.mutes
         episodes = self._changed.pop(account, set())
         if page is None:
             return ()
@@ -69,7 +69,15 @@ class Agenda:
         # a copy, for what is settled meanwhile leaves the alerts and `told` together
         known = {each: told[each] for each in episodes if each in told}
         found = await RENDERING.run(
-            due, alerts, known, self.recipient, now, paused=page.paused, events=self._events
+            due,
+            alerts,
+            known,
+            self.recipient,
+            now,
+            paused=page.paused,
+            events=self._events,
+            muted=mutes.among(list(page.alerts.values())),
+            taken=mutes.acknowledgement,
         )
         self.look_at(account, found.wait_until)
         if not found.lines:
@@ -83,10 +91,14 @@ class Agenda:
 
     def claims(self, alert: Alert, now: datetime) -> bool:
         """Whether the receiver is due anything of an ended alert."""
-        told = self._book.told(alert.fingerprint.account, self.recipient.route.receiver)
+        account, mutes = alert.fingerprint.account, self._book.mutes
+        told = self._book.told(account, self.recipient.route.receiver)
         notified = told.get(alert.episode)
         reason = reason_to_notify(alert, notified, self.recipient, now, events=self._events)
-        return reason is not None
+        if reason is None:
+            return False
+        page = self._book.pages[account]
+        return kept_back(alert, reason, now, muted=mutes.among(page.alerts.values())) is None
 
 
 def longest_sleep(again_at: datetime | None, now: datetime) -> timedelta | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Self
 
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode, State
+from fluence_watch.alerting.muting import Mutes
 from fluence_watch.alerting.state import Stored
 from fluence_watch.alerting.telling import Notified
 
@@ -70,10 +71,11 @@ class Page:
 
 
 class Book:
-    """The pages of all accounts. It is used in the event loop alone."""
+    """The pages of all accounts, and what keeps messages back. It is used in the event loop alone."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
+        self.mutes = Mutes()
 
     def told(self, account: str, receiver: str) -> dict[Episode, Notified]:
         """What the receiver was notified of, of alerts of the account."""

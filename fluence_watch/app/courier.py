@@ -8,7 +8,7 @@
   other messages accepted since the last.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -43,16 +43,26 @@ class _Held:
 class Courier:
     """The courier of one receiver.
 
-    `waiting` is `None` before it is counted. `counted` is called each time that it is.
+    `waiting` is `None` before it is counted. `counted` is called each time that it is. `refresh`
+    reads what keeps messages back, before each round.
     """
 
+    heeds_mutes = True
+    """Whether silences, maintenance and inhibition keep its messages back."""
+
     def __init__(
-        self, delivery: Delivery, agenda: Agenda, book: Book, counted: Callable[[], None]
+        self,
+        delivery: Delivery,
+        agenda: Agenda,
+        book: Book,
+        refresh: Callable[[], Awaitable[None]],
+        counted: Callable[[], None],
     ) -> None:
         self.delivery = delivery
         self.agenda = agenda
         self.waiting: Waiting | None = None
         self._book = book
+        self._refresh = refresh
         self._counted = counted
         self._held: dict[Episode, _Held] = {}
         self._turn = 0
@@ -124,6 +134,7 @@ class Courier:
 
     async def _round(self) -> timedelta | None:
         """Deliver what is due. Returns how long to wait before the next round."""
+        await self._refresh()
         await self.delivery.save_unsaved()
         await self._count()
         left, self._hurried = self._left(), False

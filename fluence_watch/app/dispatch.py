@@ -4,7 +4,7 @@ An ended alert is settled when no receiver is due anything of it. Then only the 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,10 +13,12 @@ import structlog
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
+from fluence_watch.alerting.muting import Mutes
 from fluence_watch.alerting.telling import Heard, Recipient
 from fluence_watch.app.board import Board
 from fluence_watch.app.book import Book, Page, Waiting
 from fluence_watch.app.clock import Clock
+from fluence_watch.app.mutes import current
 from fluence_watch.app.wiring import EVENTS, Setup, delivery
 from fluence_watch.errors import StoreError
 from fluence_watch.model.duration import rough
@@ -46,7 +48,8 @@ class Dispatch:
         self._couriers: dict[str, AnyCourier] = {}
         self._complete = False  # until all receivers are known, each may be due anything
         self._settling = asyncio.Lock()
-        self._settlements: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._configured = Mutes()
 
     def follow(self, account: str, page: Page) -> None:
         """Notify of the alerts of an account, from its stored state on."""
@@ -67,10 +70,15 @@ class Dispatch:
         if page is None:
             return
         changed = page.update(alerts, ended, paused)
+        mutes = self._book.mutes
+        turned = any(
+            mutes.inhibits_others(page.alerts[each]) for each in changed if each in page.alerts
+        )
         for courier in self._couriers.values() if changed else ():
-            courier.look(account, changed)
+            courier.look(account, None if turned and courier.heeds_mutes else changed)
         if ended:
             self._settle_soon()
+        self._start(self.refresh())
 
     def forget(self, account: str) -> None:
         """The account is no longer watched. Nobody is notified of it."""
@@ -80,6 +88,8 @@ class Dispatch:
 
     async def take_over(self, setup: Setup) -> None:
         """Notify the receivers of the setup, and no others."""
+        self._configured = setup.mutes
+        await self.refresh()
         stored = await self._stored()
         for name in (self._couriers.keys() | stored.keys()) - setup.receivers.keys():
             await self._remove(name)
@@ -116,8 +126,21 @@ class Dispatch:
             former.adopt(channel, to, words)
             return former
         made = delivery(channel, self._store, self._board.own, self._clock, words)
-        agenda = Agenda(to, self._book, EVENTS)
-        return Courier(replace(made, attempts=attempts), agenda, self._book, self._settle_soon)
+        made, agenda = replace(made, attempts=attempts), Agenda(to, self._book, EVENTS)
+        return Courier(made, agenda, self._book, self.refresh, self._settle_soon)
+
+    async def refresh(self) -> None:
+        """Read silences and acknowledgements; if they changed, look at everything again."""
+        try:
+            mutes = await STORE.run(current, self._configured, self._store, self._clock())
+        except StoreError as error:
+            _log.error("cannot read silences: those known before count", error=str(error))
+            return
+        if mutes != self._book.mutes:
+            self._book.mutes = mutes
+            for courier in self._couriers.values():
+                for account in self._book.pages if courier.heeds_mutes else ():
+                    courier.look(account)
 
     async def _cluster_courier(
         self, cluster: "Cluster", former: "AnyCourier | None", to: Recipient, attempts: Attempts
@@ -189,7 +212,7 @@ class Dispatch:
                 task.cancel()
         for courier in self._couriers.values():
             await courier.stop()
-        for task in self._settlements:
+        for task in self._tasks:
             task.cancel()
 
     async def _stored(self) -> dict[str, Attempts]:
@@ -225,9 +248,12 @@ class Dispatch:
                 self._board.own.outbox(name, *courier.waiting)
         ended = any(page.ended() for page in self._book.pages.values())
         if ended and self._complete and not self._settling.locked():
-            task = asyncio.create_task(self._settle())
-            self._settlements.add(task)
-            task.add_done_callback(self._settlements.discard)
+            self._start(self._settle())
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _settle(self) -> None:
         async with self._settling:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
 from fluence_watch.alerting.matching import Route
+from fluence_watch.alerting.muting import Mutes
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Policy
+from fluence_watch.app.mutes import configured
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
 from fluence_watch.fluence.http.session import tls_context
@@ -29,6 +31,7 @@ from fluence_watch.settings import (
     ReceiverSettings,
     WatchSettings,
 )
+from fluence_watch.settings.matchers import read_matchers
 
 if TYPE_CHECKING:
     from fluence_watch.app.digest_plan import DigestPlan
@@ -63,6 +66,7 @@ class Setup:
     heartbeat: "Plan | None" = None
     words: Words = SHIPPED
     clusters: Mapping[str, "Cluster"] = field(default_factory=dict)
+    mutes: Mutes = field(default_factory=Mutes)
 
 
 def prepare(settings: WatchSettings) -> Setup:
@@ -94,7 +98,16 @@ def prepare(settings: WatchSettings) -> Setup:
     routes = {each.name: _route(each, settings) for each in settings.receivers}
     digests = _digests(settings, policies)
     return Setup(
-        settings, policies, clients, receivers, routes, digests, heartbeat, words, clusters
+        settings,
+        policies,
+        clients,
+        receivers,
+        routes,
+        digests,
+        heartbeat,
+        words,
+        clusters,
+        configured(settings),
     )
 
 
@@ -204,6 +217,7 @@ def _route(receiver: ReceiverSettings, settings: WatchSettings) -> Route:
         min_severity=receiver.min_severity,
         rules=receiver.rules,
         accounts=receiver.accounts,
+        match=read_matchers(receiver.match),
         send_resolved=receiver.send_resolved,
         repeat_interval=receiver.repeat_interval,
         group_wait=receiver.group_wait,

@@ -25,15 +25,19 @@ def _zone(value: str) -> str:
     return value
 
 
+Schedule = Annotated[str, AfterValidator(_schedule)]
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
 class DigestSettings(Settings):
     """A summary that a receiver gets by a schedule."""
 
     receiver: str = Field(description="name of the receiver; its accounts are what it is about")
-    schedule: Annotated[str, AfterValidator(_schedule)] = Field(
+    schedule: Schedule = Field(
         default="0 8 * * 1-5",
         description="as in a crontab: minute, hour, day of month, month, day of week",
     )
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+    timezone: Zone = Field(
         default="UTC", description="time zone of the schedule, such as Europe/Paris"
     )
     catch_up: PositiveDuration = Field(

@@ -16,6 +16,7 @@ from fluence_watch.settings.model import (
     ExpectSettings,
     WatchSettings,
 )
+from fluence_watch.settings.muting import InhibitSettings, MaintenanceSettings
 from fluence_watch.settings.receivers import ReceiverSettings
 from fluence_watch.settings.templates import TemplatesSettings
 
@@ -47,6 +48,16 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "url_file": "/run/secrets/heartbeat-url",
     },
     "templates": {"dir": "/etc/fluence-watch/templates"},
+    "maintenance": {
+        "name": "backups",
+        "match": ['vm=~"db-.*"'],
+        "schedule": "0 3 * * 0",
+        "duration": "2h",
+    },
+    "inhibit": {
+        "source": ["rule=vm_status", 'vm="proxy"'],
+        "target": ["rule=port_drift"],
+    },
 }
 _OPTIONAL: Mapping[str, type[BaseModel]] = {
     "heartbeat": HeartbeatSettings,
@@ -55,6 +66,8 @@ _OPTIONAL: Mapping[str, type[BaseModel]] = {
     "budgets": BudgetSettings,
     "receivers": ReceiverSettings,
     "digests": DigestSettings,
+    "maintenance": MaintenanceSettings,
+    "inhibit": InhibitSettings,
 }
 
 

@@ -18,11 +18,17 @@ _ONE_OF = (
     frozenset({"api_key", "api_key_file"}),
     frozenset({"url", "url_file", "alertmanager", "alertmanager_file"}),
 )
-_ENTRIES = frozenset({"accounts", "budgets", "digests", "expect", "receivers"})
-_NAMELESS = frozenset({"digests", "expect"})
-_LISTS = frozenset(
-    {"rules", "accounts", "alertmanager", "alertmanager_labels", "ports", "vms", "thresholds"}
+_ENTRIES = frozenset(
+    {"accounts", "budgets", "digests", "expect", "inhibit", "maintenance", "receivers"}
 )
+_NAMELESS = frozenset({"digests", "expect", "inhibit"})
+_LISTS = frozenset(
+    {
+        "rules", "accounts", "alertmanager", "alertmanager_labels", "ports", "vms", "thresholds",
+        "equal",
+    }
+)  # fmt: skip
+_MATCHERS = frozenset({"match", "source", "target"})  # a text may have several, with commas
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # Kubernetes sets these in pods of a namespace with a service called fluence-watch.
 _KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
@@ -130,6 +136,8 @@ def _others(key: str) -> frozenset[str]:
 def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a scalar or a list of them
     if key in _LISTS:
         return [part for part in re.split(r"[\s,]+", text) if part]
+    if key in _MATCHERS:
+        return [text] if text.strip() else []
     return (
         _TRUTH.get(text.lower(), text) if key in {"enabled", "send_resolved", "forecast"} else text
     )

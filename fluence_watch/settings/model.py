@@ -25,6 +25,7 @@ from fluence_watch.settings.budgets import BudgetSettings
 from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.durations import PositiveDuration
 from fluence_watch.settings.heartbeat import HeartbeatSettings
+from fluence_watch.settings.muting import InhibitSettings, MaintenanceSettings
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.receivers import ReceiverSettings
 from fluence_watch.settings.secrets import one_secret
@@ -226,6 +227,8 @@ class WatchSettings(Settings):
     budgets: tuple[BudgetSettings, ...] = ()
     receivers: tuple[ReceiverSettings, ...] = ()
     digests: tuple[DigestSettings, ...] = ()
+    maintenance: tuple[MaintenanceSettings, ...] = ()
+    inhibit: tuple[InhibitSettings, ...] = ()
     _notes: tuple[Problem, ...] = PrivateAttr(default=())
 
     @property

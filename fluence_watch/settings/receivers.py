@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from fluence_watch.model.finding import Severity
 from fluence_watch.rules.base import Duration, Settings
+from fluence_watch.settings.matchers import MatchList
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.secrets import one_secret, read_secret
 
@@ -58,6 +59,9 @@ class ReceiverSettings(Settings):
     )
     rules: tuple[str, ...] = Field(default=("*",), description="globs on rule names")
     accounts: tuple[str, ...] = Field(default=("*",), description="globs on account names")
+    match: MatchList = Field(
+        default=(), description="matchers on labels, as in Alertmanager; all of them must match"
+    )
     send_resolved: bool = Field(default=True, description="notify when an alert resolves")
     repeat_interval: Duration = Field(
         default=timedelta(0), description="notify again while an alert fires, after this; 0s: never"

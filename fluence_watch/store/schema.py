@@ -211,6 +211,30 @@ receivers = Table(
     sqlite_with_rowid=False,
 )
 
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("matchers", AnyText, nullable=False),  # as they are written
+    Column("starts_at", Moment, nullable=False),
+    Column("ends_at", Moment, nullable=False),
+    Column("comment", AnyText, nullable=False),
+    Column("author", AnyText, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("alert_id", ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("severity", AnyText, nullable=False),  # as bad as the alert was then
+    Column("step", Integer, nullable=False),
+    Column("comment", AnyText, nullable=False),
+    Column("author", AnyText, nullable=False),
+)
+
 digests = Table(
     "digests",
     metadata,

@@ -27,6 +27,7 @@ from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.ledger_reads import LedgerReads
 from fluence_watch.store.resources import load_resources, save_resources
 from fluence_watch.store.schema import accounts, alerts, digests, is_open
+from fluence_watch.store.silences import SilenceStore
 
 if TYPE_CHECKING:
     from fluence_watch.store.digests import DigestStore
@@ -80,6 +81,11 @@ class Store(LedgerReads):
         from fluence_watch.store.digests import DigestStore  # noqa: PLC0415 - only with digests
 
         return DigestStore(self._database)
+
+    @property
+    def silences(self) -> SilenceStore:
+        """The silences, and the alerts that somebody takes care of."""
+        return SilenceStore(self._database)
 
     def forget_digests(self) -> None:
         """Forget how far all digests are, because there are none in the settings."""

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.muting import Mute
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef, shown_account
 from fluence_watch.views.vm import vm_title
 
@@ -33,6 +35,7 @@ class FindingView:
 class AlertView(FindingView):
     """An alert: a finding with a history.
 
+    `id` is short and its own; a later episode of the same problem has another.
     `since` is when the condition was first seen.
     `fired_at` and `ended_at` are `None` until the alert fires and resolves.
     """
@@ -41,6 +44,8 @@ class AlertView(FindingView):
     since: datetime
     fired_at: datetime | None
     ended_at: datetime | None
+    id: str
+    muted: Mute | None = None
 
 
 def finding_view(
@@ -58,8 +63,8 @@ def finding_view(
     )
 
 
-def alert_view(alert: Alert, now: datetime, brief: Brief) -> AlertView:
-    """The view of an alert. `brief` renders its facts."""
+def alert_view(alert: Alert, now: datetime, brief: Brief, muted: Mute | None = None) -> AlertView:
+    """The view of an alert, and what keeps it back. `brief` renders its facts."""
     vm = _vm_of(alert.facts)
     return AlertView(
         severity=alert.severity,
@@ -72,6 +77,8 @@ def alert_view(alert: Alert, now: datetime, brief: Brief) -> AlertView:
         since=alert.active_at,
         fired_at=alert.starts_at,
         ended_at=alert.ends_at,
+        id=mark(alert.episode),
+        muted=muted,
     )
 
 

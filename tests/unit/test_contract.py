@@ -235,10 +235,10 @@ def commands() -> Iterator[tuple[str, set[str]]]:
     pending = [("", get_command(app))]
     while pending:
         path, command = pending.pop()
-        below = getattr(command, "commands", None)
-        if below is None:
+        below = getattr(command, "commands", None) or {}
+        if not below or (path and getattr(command, "invoke_without_command", False)):
             yield path, {option.name or "" for option in command.params}
-        else:
+        if below:
             pending += [(f"{path} {name}".strip(), each) for name, each in below.items()]
 
 

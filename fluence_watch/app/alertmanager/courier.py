@@ -21,6 +21,9 @@ _FAREWELL = 5.0
 class ClusterCourier:
     """Notifies one Alertmanager cluster. It has the methods of `courier.Courier`."""
 
+    heeds_mutes = False
+    """An Alertmanager has silences and inhibition of its own."""
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._members: dict[str, MemberCourier] = {}

@@ -232,7 +232,7 @@ def test_what_fires(run: Run, remembered: None) -> None:
     table = [line.split() for line in run("alerts", API_KEY="k").out.splitlines()]
     rows = json.loads(run("alerts", "--format", "json").out)
 
-    assert ["SEVERITY", "RULE", "ACCOUNT", "VM", "STATE", "SINCE", "WHAT"] == table[0]
+    assert ["SEVERITY", "RULE", "ACCOUNT", "VM", "STATE", "SINCE", "ID", "WHAT"] == table[0]
     assert ["vm_vanished", "poll_failing"] == [row["rule"] for row in rows]
     assert ["firing", "pending"] == [row["state"] for row in rows]
     assert ["0xa1b2c3d4e5", None] == [row["vm_id"] for row in rows]

@@ -4,6 +4,7 @@ import pytest
 
 from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity, VmRef
 from fluence_watch.rules.low_balance import LowBalance
@@ -23,6 +24,9 @@ CRITICAL = Route("ops", min_severity=Severity.CRITICAL)
         (Route("ops", rules=()), False),
         (Route("ops", accounts=("ma*",)), True),
         (Route("ops", accounts=("test", "MAIN")), False),
+        (Route("ops", match=parse_matchers("rule=port_drift,severity!=info")), True),
+        (Route("ops", match=parse_matchers("rule=port_drift,account=test")), False),
+        (Route("ops", rules=("low_balance",), match=parse_matchers("account=main")), False),
     ],
 )
 def test_which_alerts_a_route_matches(firing: Alert, route: Route, matches: bool) -> None:  # noqa: FBT001 - a column of the table

@@ -1,18 +1,22 @@
 """The parts of the process, real ones: a store, a simulated API inside the test, a clock that we move."""
 
+# ruff: noqa: ANN401 - fakes stand for stores and receivers
+
 import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import stamina.instrumentation
 import structlog
 
+from fluence_watch.alerting.matching import Route
 from fluence_watch.app.decide import Policy
 from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.errors import NotifyError
@@ -22,6 +26,7 @@ from fluence_watch.notify.render import Rendered
 from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import FaultPlan, SettableClock, World, build_world, create_app
 from fluence_watch.store import Store
+from tests.unit.app.post import Post
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 KEY = "simulated-key"
@@ -153,3 +158,35 @@ def eventually() -> Callable[[Callable[[], object]], object]:
                 pause = min(1.0, pause * 1.5)
 
     return until
+
+
+@pytest.fixture
+async def make_post(store: Store, clock: SettableClock) -> AsyncIterator[Callable[..., Post]]:
+    """The half of a daemon that notifies, over the store or a fake of it."""
+    made: list[Post] = []
+
+    def make(over: Any = store) -> Post:
+        made.append(Post(over, clock))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.dispatch.stop(1)
+
+
+@pytest.fixture
+def post(make_post: Callable[..., Post]) -> Post:
+    """One that notifies over the store."""
+    return make_post()
+
+
+@pytest.fixture
+def telling(planned: Callable[..., Setup]) -> Callable[..., Setup]:
+    """A setup whose receivers are these, with their routes."""
+
+    def make(*channels: Any, **route: Any) -> Setup:
+        routes = {channel.name: Route(channel.name, **route) for channel in channels}
+        receivers = {channel.name: channel for channel in channels}
+        return replace(planned(), receivers=receivers, routes=routes)
+
+    return make

@@ -3,7 +3,7 @@
 # ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,6 @@ import pytest
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
-from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Due, Notified, due
 from fluence_watch.app import agenda
 from fluence_watch.app.book import Page
@@ -23,7 +22,6 @@ from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.notify.render import Rendered
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.price_changed import PriceChanged
-from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
 from fluence_watch.web.reports import ReceiverReport
 from tests.unit.app.post import Post
@@ -41,36 +39,6 @@ def alert_of(key: str = "", account: str = "main", **changes: Any) -> Alert:
     fingerprint = Fingerprint(account, "poll_failing", "", key)
     alert = Alert(fingerprint, Severity.CRITICAL, State.FIRING, facts, NOW, NOW)
     return replace(alert, **changes)
-
-
-@pytest.fixture
-async def make_post(store: Store, clock: SettableClock) -> AsyncIterator[Callable[..., Post]]:
-    made: list[Post] = []
-
-    def make(over: Any = store) -> Post:
-        made.append(Post(over, clock))
-        return made[-1]
-
-    yield make
-    for each in made:
-        await each.dispatch.stop(1)
-
-
-@pytest.fixture
-def post(make_post: Callable[..., Post]) -> Post:
-    return make_post()
-
-
-@pytest.fixture
-def telling(planned: Callable[..., Setup]) -> Callable[..., Setup]:
-    """A setup whose receivers are these, with their routes."""
-
-    def make(*channels: Any, **route: Any) -> Setup:
-        routes = {channel.name: Route(channel.name, **route) for channel in channels}
-        receivers = {channel.name: channel for channel in channels}
-        return replace(planned(), receivers=receivers, routes=routes)
-
-    return make
 
 
 class Picky:
@@ -605,6 +573,11 @@ class SickStore:
         self.store = store
         self.sick: Exception | None = None
         self.asked = 0
+
+    @property
+    def silences(self) -> object:
+        """What is read before each round."""
+        return self.store.silences
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: object, **more: object) -> object:

@@ -21,6 +21,8 @@ expect = [{ vm = "a", ports = [] }]
 budgets = [{ name = "team", monthly_usdc = 5 }]
 receivers = [{ name = "mail-1", url = "json://h" }, { name = "ops", url = "json://h" }]
 digests = [{ receiver = "ops" }]
+maintenance = [{ name = "weekly", match = ["rule=a"], schedule = "0 3 * * 0", duration = "2h" }]
+inhibit = [{ source = ["rule=a"], target = ["rule=b"] }]
 """
 PLACES = {
     "accounts": "MAIN",
@@ -28,6 +30,8 @@ PLACES = {
     "budgets": "TEAM",
     "receivers": "MAIL_1",
     "digests": "0",
+    "maintenance": "WEEKLY",
+    "inhibit": "0",
 }
 TEXTS = {
     "account": "main",
@@ -42,9 +46,14 @@ TEXTS = {
     "base_url": "http://127.0.0.1:9825",
     "dialect": "v2",
     "dir": "templates",
+    "equal": "vm_id status",
+    "source": 'rule=c, vm="d e"',
+    "target": 'rule=c, vm="d e"',
+    "maintenance.duration": "5m",
     "format": "json",
     "level": "debug",
     "listen": "0.0.0.0:1",
+    "match": "rule=a,vm!=b",
     "name": "Other",
     "ports": "22/tcp 443/tcp",
     "rules": "low_balance port_*",

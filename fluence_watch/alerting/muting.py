@@ -1,0 +1,228 @@
+"""What keeps a message about an alert back: silences, maintenance, inhibition, acknowledgement. Pure.
+
+None of them is a state of the alert: each is judged when a receiver is due something.
+
+  what would be sent     silenced or maintenance      inhibited                      acknowledged
+  first, worse           waits until that ends        waits until the other is over  sent
+  repeat                 waits until that ends        waits until the other is over  waits until that ends
+  resolved               sent                         sent                           sent
+  missed, over an event  never sent, if it was over   never sent, if it was over     sent
+                         meanwhile                    meanwhile
+
+An acknowledgement ends when the alert gets worse. Source: Alertmanager, silences and inhibition.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from fluence_watch.alerting.labels import labels
+from fluence_watch.alerting.lifecycle import Alert, Episode, State
+from fluence_watch.alerting.matchers import Matchers, all_match, parse_matchers
+from fluence_watch.model.finding import Severity
+
+if TYPE_CHECKING:
+    from fluence_watch.alerting.slots import Cron
+
+
+class Why(StrEnum):
+    """What keeps a message back."""
+
+    SILENCED = "silenced"
+    MAINTENANCE = "maintenance"
+    INHIBITED = "inhibited"
+    ACKNOWLEDGED = "acknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Why an alert is not told now, by what, and until when (`None`: until another alert is over).
+
+    `by` is the id of a silence, the name of a maintenance, or the words of the other alert.
+    """
+
+    why: Why
+    by: str
+    until: datetime | None = None
+
+
+Muted = Callable[[Alert, datetime], Mute | None]
+"""What keeps an alert back at a time. That of an alert that is over is when it ended."""
+
+
+def never(alert: Alert, at: datetime) -> Mute | None:  # noqa: ARG001 - a `Muted`
+    """Nothing is kept back."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No messages about what matches, from one time to another."""
+
+    id: str
+    matchers: Matchers
+    starts_at: datetime
+    ends_at: datetime
+    comment: str = ""
+    author: str = ""
+
+    def is_active(self, at: datetime) -> bool:
+        """Whether it is in force."""
+        return self.starts_at <= at < self.ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A silence that comes again and again: at each slot of a schedule, for so long."""
+
+    name: str
+    matchers: Matchers
+    cron: "Cron"
+    duration: timedelta
+
+    def ends_at(self, at: datetime) -> datetime | None:
+        """When the window ends that is open at that time; `None` if none is."""
+        begun = self.cron.latest(at)
+        return begun + self.duration if begun and at < begun + self.duration else None
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibit:
+    """An alert that matches `source` mutes those that match `target`, if the `equal` labels are.
+
+    What matches both does not mute what matches both.
+    """
+
+    source: Matchers
+    target: Matchers
+    equal: tuple[str, ...] = ("account",)
+
+    def mutes(self, source: Mapping[str, str], target: Mapping[str, str]) -> bool:
+        """Whether an alert with the first labels mutes one with the others."""
+        if not (all_match(self.source, source) and all_match(self.target, target)):
+            return False
+        if all_match(self.target, source) and all_match(self.source, target):
+            return False
+        return all(source.get(name, "") == target.get(name, "") for name in self.equal)
+
+
+def _inhibit(source: str, target: str, *equal: str) -> Inhibit:
+    return Inhibit(parse_matchers(source), parse_matchers(target), ("account", *equal))
+
+
+FIXED = (
+    _inhibit("rule=vm_vanished", 'rule!=vm_vanished,vm_id!=""', "vm_id"),
+    _inhibit(
+        'rule=vm_status,status=~"terminated|failed"',
+        'rule!~"vm_status|locked_funds",vm_id!=""',
+        "vm_id",
+    ),
+    _inhibit("rule=poll_failing", "rule!=poll_failing,severity!=critical"),
+)
+"""A VM that vanished or ended mutes its other alerts, but for the money that it keeps; polls that fail
+mute those of the account, but for critical ones: what was critical is so until a poll says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Somebody takes care of an alert, as bad as it was then, until a time."""
+
+    at: datetime
+    until: datetime
+    severity: Severity
+    step: int
+    author: str = ""
+    comment: str = ""
+
+    def holds(self, alert: Alert, at: datetime) -> bool:
+        """Whether it is in force: not over, and the alert no worse."""
+        worse = alert.step > self.step or alert.severity.rank > self.severity.rank
+        return at < self.until and not worse
+
+
+@dataclass(frozen=True, slots=True)
+class Mutes:
+    """All that can keep messages back."""
+
+    silences: Sequence[Silence] = ()
+    maintenance: Sequence[Maintenance] = ()
+    inhibits: Sequence[Inhibit] = FIXED
+    acknowledged: Mapping[Episode, Acknowledgement] = field(default_factory=dict)
+
+    def among(self, alerts: Iterable[Alert]) -> Muted:
+        """What keeps alerts of one account back; `alerts` are all that fire there, or did lately."""
+        found: list[tuple[Alert, Mapping[str, str]]] | None = None
+
+        def muted(alert: Alert, at: datetime) -> Mute | None:
+            nonlocal found
+            if found is None:
+                found = list(self._sources(alerts))
+            return self._timed(alert, at) or self._inhibited(alert, at, found)
+
+        return muted
+
+    def by_account(self, alerts: Iterable[Alert]) -> Muted:
+        """The same of alerts of any account."""
+        pages: dict[str, list[Alert]] = {}
+        for alert in alerts:
+            pages.setdefault(alert.fingerprint.account, []).append(alert)
+        muted = {account: self.among(page) for account, page in pages.items()}
+        return lambda alert, at: muted.get(alert.fingerprint.account, never)(alert, at)
+
+    def acknowledgement(self, alert: Alert, at: datetime) -> Mute | None:
+        """Whether somebody takes care of it: then it is not repeated."""
+        found = self.acknowledged.get(alert.episode)
+        if found is None or not found.holds(alert, at):
+            return None
+        return Mute(Why.ACKNOWLEDGED, found.author, found.until)
+
+    def inhibits_others(self, alert: Alert) -> bool:
+        """Whether it may mute other alerts."""
+        its = labels(alert)
+        return any(all_match(each.source, its) for each in self.inhibits)
+
+    def _timed(self, alert: Alert, at: datetime) -> Mute | None:
+        """The silence or maintenance that lasts longest."""
+        if not (self.silences or self.maintenance):
+            return None
+        its = labels(alert)
+        found = [
+            Mute(Why.SILENCED, each.id, each.ends_at)
+            for each in self.silences
+            if each.is_active(at) and all_match(each.matchers, its)
+        ]
+        found += [
+            Mute(Why.MAINTENANCE, each.name, end)
+            for each in self.maintenance
+            if all_match(each.matchers, its) and (end := each.ends_at(at))
+        ]
+        return max(found, key=lambda mute: mute.until or at, default=None)
+
+    def _sources(self, alerts: Iterable[Alert]) -> Iterable[tuple[Alert, Mapping[str, str]]]:
+        for alert in alerts:
+            its = labels(alert)
+            if alert.starts_at and any(all_match(each.source, its) for each in self.inhibits):
+                yield alert, its
+
+    def _inhibited(
+        self, alert: Alert, at: datetime, sources: Iterable[tuple[Alert, Mapping[str, str]]]
+    ) -> Mute | None:
+        its = None
+        for source, names in sources:
+            if source.episode == alert.episode or not _fires(source, alert, at):
+                continue
+            its = its or labels(alert)
+            if any(each.mutes(names, its) for each in self.inhibits):
+                return Mute(Why.INHIBITED, source.fingerprint.words)
+        return None
+
+
+def _fires(source: Alert, target: Alert, at: datetime) -> bool:
+    """Whether the source fires at that time; one that ends with the target did so until then."""
+    if source.starts_at is None or at < source.starts_at:
+        return False
+    if source.ends_at is None:
+        return True
+    return at <= source.ends_at if target.state is State.RESOLVED else at < source.ends_at

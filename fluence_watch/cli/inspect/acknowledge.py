@@ -1,0 +1,87 @@
+"""`alerts ack|unack`: somebody takes care of an alert."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fluence_watch.cli.common.login import login
+from fluence_watch.cli.common.options import ConfigOption, settings_from
+from fluence_watch.cli.common.prefix import whole_id
+from fluence_watch.cli.manage.confirm import USAGE, stop
+from fluence_watch.model.moment import distance, exact
+from fluence_watch.model.text import inert
+
+if TYPE_CHECKING:
+    from fluence_watch.alerting.lifecycle import Alert
+    from fluence_watch.store import Store
+
+_LONGEST_COMMENT = 1000
+IdsArgument = Annotated[
+    list[str], typer.Argument(metavar="ID...", help="As `alerts` has it; its beginning is enough.")
+]
+
+
+def ack(
+    ids: IdsArgument,
+    lasts: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="How long, such as 4h.")
+    ] = "1d",
+    comment: Annotated[str, typer.Option(metavar="TEXT", help="What is done about it.")] = "",
+    author: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who.", show_default="your login")
+    ] = None,
+    *,
+    config: ConfigOption = None,
+) -> None:
+    """Do not repeat or escalate an alert for a while, unless it is worse."""
+    from fluence_watch.alerting.muting import Acknowledgement
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.store import Store
+
+    now, duration = utc_now(), _duration(lasts)
+    with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
+        for alert in _chosen(store, ids):
+            who, why = inert(author or login()), inert(comment, _LONGEST_COMMENT)
+            taken = Acknowledgement(
+                now, now + duration, alert.severity, alert.step, who, why
+            )  # fmt: skip
+            if not store.silences.acknowledge(alert.episode, taken):
+                stop(f"{alert.fingerprint.words} is over", USAGE)
+            until = f"until {exact(taken.until, now)} ({distance(taken.until, now)})"
+            typer.echo(
+                f"{inert(alert.fingerprint.words)}: acknowledged {until}, or until it is worse"
+            )
+
+
+def unack(ids: IdsArgument, *, config: ConfigOption = None) -> None:
+    """Withdraw an acknowledgement: repeat and escalate again."""
+    from fluence_watch.store import Store
+
+    with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
+        for alert in _chosen(store, ids):
+            store.silences.withdraw(alert.episode)
+            typer.echo(f"{inert(alert.fingerprint.words)}: not acknowledged any more")
+
+
+def _chosen(store: "Store", ids: list[str]) -> "list[Alert]":
+    from fluence_watch.alerting.attempts import mark
+
+    known = {
+        mark(alert.episode): alert
+        for name in store.accounts()
+        for alert in store.load(name).state.alerts.values()
+    }
+    return [known[whole_id(wanted, known, "open alert", "alerts")] for wanted in ids]
+
+
+def _duration(text: str) -> timedelta:
+    from fluence_watch.model.duration import parse_duration
+
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        stop(f"--for: {inert(str(error))}", USAGE)
+    if not timedelta(0) < found <= timedelta(days=366):
+        stop("--for: write a duration up to 366d", USAGE)
+    return found

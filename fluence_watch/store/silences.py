@@ -1,0 +1,132 @@
+"""Silences and acknowledgements: commands write them, and the daemon reads them before each message."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from fluence_watch.alerting.lifecycle import Episode
+from fluence_watch.alerting.matchers import parse_matchers
+from fluence_watch.alerting.muting import Acknowledgement, Silence
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.store.database import Database
+from fluence_watch.store.schema import accounts, acknowledgements, alerts, is_open, silences
+
+_log = structlog.get_logger(__name__)
+
+
+class SilenceStore:
+    """The part of the store with silences and acknowledgements. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self, since: datetime | None = None) -> list[Silence]:
+        """The silences that end later than that, the first to end first. Unreadable ones are logged."""
+        query = select(silences).order_by(silences.c.ends_at, silences.c.id)
+        if since is not None:
+            query = query.where(silences.c.ends_at > since)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [silence for row in rows if (silence := _silence(row)) is not None]
+
+    def add(self, silence: Silence) -> None:
+        """Store a new silence."""
+        row = {
+            "id": silence.id,
+            "matchers": ",".join(map(str, silence.matchers)),
+            "starts_at": silence.starts_at,
+            "ends_at": silence.ends_at,
+            "comment": silence.comment,
+            "author": silence.author,
+        }
+        with self._database.write() as connection:
+            connection.execute(insert(silences).values(row))
+
+    def expire(self, silence_id: str, now: datetime) -> None:
+        """End a silence now. One that has not begun never does."""
+        this = silences.c.id == silence_id
+        with self._database.write() as connection:
+            connection.execute(delete(silences).where(this, silences.c.starts_at >= now))
+            connection.execute(
+                update(silences).where(this, silences.c.ends_at > now).values(ends_at=now)
+            )
+
+    def prune(self, before: datetime) -> int:
+        """Remove the silences that ended before that time. Returns their number."""
+        with self._database.write() as connection:
+            return connection.execute(delete(silences).where(silences.c.ends_at < before)).rowcount
+
+    def acknowledged(self) -> Mapping[Episode, Acknowledgement]:
+        """The open alerts that somebody takes care of, or did."""
+        query = (
+            select(acknowledgements, alerts, accounts.c.name)
+            .select_from(acknowledgements.join(alerts).join(accounts))
+            .where(is_open)
+        )
+        with self._database.read() as connection:
+            return {_episode(row): _acknowledgement(row) for row in connection.execute(query)}
+
+    def acknowledge(self, episode: Episode, wanted: Acknowledgement) -> bool:
+        """Take care of an open alert from now on. Returns false if it is over."""
+        row = {
+            "at": wanted.at,
+            "until": wanted.until,
+            "severity": wanted.severity.value,
+            "step": wanted.step,
+            "comment": wanted.comment,
+            "author": wanted.author,
+        }
+        with self._database.write() as connection:
+            alert_id = _alert_id(connection, episode)
+            if alert_id is None:
+                return False
+            this = acknowledgements.c.alert_id == alert_id
+            if not connection.execute(update(acknowledgements).where(this).values(row)).rowcount:
+                connection.execute(insert(acknowledgements).values(alert_id=alert_id, **row))
+            return True
+
+    def withdraw(self, episode: Episode) -> None:
+        """Nobody takes care of the alert any more."""
+        with self._database.write() as connection:
+            this = acknowledgements.c.alert_id == _alert_id(connection, episode)
+            connection.execute(delete(acknowledgements).where(this))
+
+
+def _silence(row: Row[Any]) -> Silence | None:
+    try:
+        matchers = parse_matchers(row.matchers)
+    except ValueError as error:
+        _log.warning("silence unreadable, skipped", id=row.id, error=str(error))
+        return None
+    return Silence(row.id, matchers, row.starts_at, row.ends_at, row.comment, row.author)
+
+
+def _episode(row: Row[Any]) -> Episode:
+    return Episode(Fingerprint(row.name, row.rule, row.subject, row.key), row.active_at)
+
+
+def _acknowledgement(row: Row[Any]) -> Acknowledgement:
+    return Acknowledgement(
+        row.at, row.until, Severity(row.severity), row.step, row.author, row.comment
+    )
+
+
+def _alert_id(connection: Connection, episode: Episode) -> int | None:
+    about = episode.fingerprint
+    query = (
+        select(alerts.c.id)
+        .select_from(alerts.join(accounts))
+        .where(
+            is_open,
+            accounts.c.name == about.account,
+            alerts.c.rule == about.rule,
+            alerts.c.subject == about.subject,
+            alerts.c.key == about.key,
+            alerts.c.active_at == episode.active_at,
+        )
+    )
+    found: int | None = connection.scalar(query)
+    return found

@@ -1,0 +1,180 @@
+"""What silences, maintenance, other alerts and acknowledgements keep back, over a real store and couriers."""
+
+# ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.matchers import parse_matchers
+from fluence_watch.alerting.muting import Acknowledgement, Inhibit, Mutes, Silence
+from fluence_watch.app.wiring import Setup
+from fluence_watch.errors import StoreError
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.store import Store
+from tests.unit.app.post import Post
+
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+Eventually = Callable[[Callable[[], object]], Awaitable[None]]
+
+
+def alert_of(rule: str = "poll_failing", at: datetime = NOW) -> Alert:
+    """An alert that fires."""
+    facts = PollFailing("server_error", f"what {rule} says")
+    return Alert(Fingerprint("main", rule), Severity.CRITICAL, State.FIRING, facts, at, at)
+
+
+def silence(text: str = "rule=poll_failing", lasts: timedelta = HOUR) -> Silence:
+    """A silence from now on."""
+    return Silence("5115", parse_matchers(text), NOW, NOW + lasts)
+
+
+@dataclass
+class House:
+    """A daemon's half that notifies, a receiver, and how much it got."""
+
+    post: Post
+    channel: Any
+
+    async def poll(self, *alerts: Alert) -> None:
+        """Poll, and let the courier do what it has to."""
+        self.post.poll(*alerts)
+        await self.look()
+
+    async def look(self) -> None:
+        """Let the courier do what it has to."""
+        await self.post.dispatch.refresh()
+        self.post.dispatch._couriers["ops"].wake()
+        await self.post.dispatch.rest()
+
+    def heard(self) -> list[str]:
+        """The kinds of the messages."""
+        return [each.title.split("]")[0].split()[0].strip("[") for each in self.channel.sent]
+
+
+@pytest.fixture
+async def house(post: Post, telling: Callable[..., Setup], channel: Any) -> House:
+    """One receiver that is notified again after half an hour."""
+    await post.begin(telling(channel, repeat_interval=HOUR / 2))
+    await post.dispatch.rest()
+    return House(post, channel)
+
+
+async def test_a_silence_that_ends(house: House, store: Store) -> None:
+    """What still fires speaks then, at its time, without a poll."""
+    store.silences.add(silence())
+    await house.poll(alert_of())
+    assert [] == house.heard()
+    house.post.clock.advance(HOUR - MINUTE)
+    await house.look()
+    assert [] == house.heard()
+    house.post.clock.advance(MINUTE)
+    await house.look()
+    assert ["CRITICAL"] == house.heard()
+
+
+async def test_a_silence_that_is_ended(house: House, store: Store) -> None:
+    """The next poll speaks, whatever it found."""
+    store.silences.add(silence())
+    await house.poll(alert_of())
+    store.silences.expire("5115", NOW)
+    await house.poll(alert_of())
+    assert ["CRITICAL"] == house.heard()
+
+
+async def test_what_resolves_under_a_silence(house: House, store: Store) -> None:
+    """Who knows that it fired is notified; nobody is of what began and ended under it."""
+    await house.poll(alert_of())
+    store.silences.add(silence())
+    house.post.clock.advance(HOUR / 2)
+    await house.poll(alert_of())
+    assert ["CRITICAL"] == house.heard()
+    await house.poll()
+    assert ["CRITICAL", "RESOLVED"] == house.heard()
+    second = alert_of(at=house.post.clock())
+    await house.poll(second)
+    await house.poll()
+    house.post.clock.advance(2 * HOUR)
+    await house.poll()
+    assert ["CRITICAL", "RESOLVED"] == house.heard()
+    assert [] == [each for each in store.load("main").unsettled if each.episode == second.episode]
+
+
+async def test_a_restart_under_a_silence(
+    house: House, store: Store, make_post: Callable[..., Post], telling: Callable[..., Setup]
+) -> None:
+    """It is still in force, and ends when it should."""
+    store.silences.add(silence())
+    await house.poll(alert_of())
+    await house.post.dispatch.stop(1)
+    again = House(make_post(), house.channel)
+    await again.post.begin(telling(house.channel))
+    await again.look()
+    assert [] == again.heard()
+    again.post.clock.advance(HOUR)
+    await again.look()
+    assert ["CRITICAL"] == again.heard()
+
+
+async def test_an_alert_that_mutes_another(
+    post: Post, telling: Callable[..., Setup], channel: Any
+) -> None:
+    """As long as it fires; then the other speaks."""
+    inhibit = Inhibit(parse_matchers("rule=debt"), parse_matchers("rule=account_low"))
+    setup = replace(telling(channel), mutes=Mutes(inhibits=(inhibit,)))
+    await post.begin(setup)
+    house = House(post, channel)
+    source, target = alert_of("debt"), alert_of("account_low")
+    await house.poll(source, target)
+    assert ["CRITICAL"] == house.heard()
+    assert "debt says" in channel.sent[0].body
+    assert "account_low says" not in channel.sent[0].body
+    post.clock.advance(MINUTE)
+    await house.poll(target)
+    bodies = "".join(each.body for each in channel.sent[1:])
+    assert "account_low says" in bodies
+
+
+async def test_an_acknowledged_alert(house: House, store: Store) -> None:
+    """It is not repeated, and its end is told."""
+    alert = alert_of()
+    await house.poll(alert)
+    taken = Acknowledgement(NOW, NOW + 2 * HOUR, alert.severity, alert.step)
+    assert store.silences.acknowledge(alert.episode, taken)
+    house.post.clock.advance(HOUR)
+    await house.poll(alert)
+    assert ["CRITICAL"] == house.heard()
+    house.post.clock.advance(HOUR)
+    await house.look()
+    assert ["CRITICAL"] * 2 == house.heard()
+    await house.poll()
+    assert ["CRITICAL", "CRITICAL", "RESOLVED"] == house.heard()
+    assert not store.silences.acknowledge(alert.episode, taken)
+    assert {} == store.silences.acknowledged()
+
+
+class Unreadable:
+    """A store that cannot be read."""
+
+    @property
+    def silences(self) -> object:
+        """Nothing."""
+        raise StoreError("the disk is gone")
+
+
+async def test_silences_that_cannot_be_read(house: House, store: Store) -> None:
+    """Those known before count."""
+    store.silences.add(silence())
+    await house.poll(alert_of())
+    house.post.dispatch._store = Unreadable()
+    await house.look()
+    assert house.post.dispatch._book.mutes.silences
+    assert [] == house.heard()
+    house.post.dispatch._store = store
