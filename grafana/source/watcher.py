@@ -13,6 +13,7 @@ from grafana.source.panels import (
     FROM_NOW,
     PLAIN,
     SECONDS,
+    USDC,
     AnyPanel,
     asking,
     described,
@@ -24,6 +25,7 @@ from grafana.source.queries import ACCOUNT, age, of_watcher
 
 _GOOD_IS_ONE = ((None, "red"), (1, "green"))
 _OLD = ((None, "green"), (300, "orange"), (900, "red"))
+_BOOKED = f"sum by (account) (increase(fluence_account_charged_usdc_total{{{ACCOUNT}}}[1d]))"
 _REASONS = f"fluence_api_request_failures_total{{{ACCOUNT}}}"
 
 
@@ -134,6 +136,14 @@ def _polls() -> list[AnyPanel]:
                 "sum by (where) (increase(fluence_watch_internal_errors_total[$__rate_interval]))",
                 "{{where}}",
             ),
+        ),
+        series(
+            "Booked in the ledger",
+            "What polls booked as charged in the 24 hours before each point, for each account; the 20"
+            " largest. A line that falls to 0 while VMs run is a ledger that nobody writes.",
+            USDC,
+            over_time(f"topk(20, {_BOOKED})", "{{account}}"),
+            width=24,
         ),
         _heatmap(
             "Duration of polls",
