@@ -92,7 +92,9 @@ class Dispatch:
         for name, channel in setup.receivers.items():
             former = self._couriers.get(name)
             attempts = stored.get(name) or Attempts(since=self._clock())
-            recipient = Recipient(setup.routes[name], attempts.since)
+            recipient = Recipient(
+                setup.routes[name], attempts.since, setup.escalations.get(name, ())
+            )
             if former is None:
                 self._couriers[name] = self._courier(channel, recipient, attempts)
             else:

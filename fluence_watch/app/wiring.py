@@ -6,6 +6,7 @@ from datetime import timedelta
 from random import random
 from typing import TYPE_CHECKING
 
+from fluence_watch.alerting.escalation import Escalation
 from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
 from fluence_watch.alerting.matching import Route
@@ -39,7 +40,8 @@ EVENTS = frozenset(rule.name for rule in RULES if rule.event)
 class Setup:
     """The parts that the settings ask for, checked and not started; keyed by name.
 
-    `routes` and `receivers` have the same keys. `digests` are keyed by `DigestSettings.key`.
+    `routes` and `receivers` have the same keys. `escalations` has those to a receiver.
+    `digests` are keyed by `DigestSettings.key`.
     """
 
     settings: WatchSettings
@@ -49,6 +51,7 @@ class Setup:
     routes: Mapping[str, Route]
     digests: Mapping[str, "DigestPlan"] = field(default_factory=dict)
     mutes: Mutes = field(default_factory=Mutes)
+    escalations: Mapping[str, tuple[Escalation, ...]] = field(default_factory=dict)
 
 
 def prepare(settings: WatchSettings) -> Setup:
@@ -77,7 +80,23 @@ def prepare(settings: WatchSettings) -> Setup:
     policies = {account.name: policy(account, settings) for account in settings.accounts}
     routes = {each.name: _route(each, settings) for each in settings.receivers}
     digests = _digests(settings, policies)
-    return Setup(settings, policies, clients, receivers, routes, digests, configured(settings))
+    mutes, escalations = configured(settings), _escalations(settings, routes)
+    return Setup(settings, policies, clients, receivers, routes, digests, mutes, escalations)
+
+
+def _escalations(
+    settings: WatchSettings, routes: Mapping[str, Route]
+) -> Mapping[str, tuple[Escalation, ...]]:
+    """The escalations to each receiver. None goes in a circle: see the checks of settings."""
+
+    def to(name: str) -> tuple[Escalation, ...]:
+        return tuple(
+            Escalation(routes[each.name], each.escalate_after, to(each.name))
+            for each in settings.receivers
+            if each.escalate_to == name and each.escalate_after
+        )
+
+    return {name: to(name) for name in routes}
 
 
 def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:
@@ -133,6 +152,8 @@ def _route(receiver: ReceiverSettings, settings: WatchSettings) -> Route:
         group_wait=receiver.group_wait,
         group_interval=receiver.group_interval,
         give_up_after=settings.delivery.give_up_after,
+        active=receiver.active_times,
+        critical_at_once=receiver.critical_at_once,
     )
 
 

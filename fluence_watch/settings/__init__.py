@@ -7,11 +7,11 @@ from fluence_watch.settings.model import (
     DeliverySettings,
     LogSettings,
     PollSettings,
-    ReceiverSettings,
     ServerSettings,
     StoreSettings,
     WatchSettings,
 )
+from fluence_watch.settings.receivers import ReceiverSettings
 from fluence_watch.settings.source import find_file, load_settings
 
 __all__ = [

@@ -13,10 +13,10 @@ from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.model import (
     AccountSettings,
     ExpectSettings,
-    ReceiverSettings,
     WatchSettings,
 )
 from fluence_watch.settings.muting import InhibitSettings, MaintenanceSettings
+from fluence_watch.settings.receivers import ReceiverSettings
 
 HIDDEN = "********"
 

@@ -17,7 +17,6 @@ from pydantic import (
 )
 
 from fluence_watch.errors import Problem
-from fluence_watch.model.finding import Severity
 from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.model.presence import PresenceLimits
 from fluence_watch.rules import RULES
@@ -25,9 +24,9 @@ from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settin
 from fluence_watch.settings.budgets import BudgetSettings
 from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.durations import PositiveDuration
-from fluence_watch.settings.matchers import MatchList
 from fluence_watch.settings.muting import InhibitSettings, MaintenanceSettings
 from fluence_watch.settings.names import Name
+from fluence_watch.settings.receivers import ReceiverSettings
 from fluence_watch.settings.secrets import one_secret
 
 
@@ -201,37 +200,6 @@ class ExpectSettings(Settings):
     def expectation(self) -> Expectation:
         """The expectation as the rules know it."""
         return Expectation(self.vm, self.ports, self.account)
-
-
-class ReceiverSettings(Settings):
-    """A service or mailbox to notify."""
-
-    name: Name = Field(description="its name in metrics and logs")
-    url: SecretStr | None = Field(default=None, description="one Apprise URL")
-    url_file: Path | None = Field(default=None, description="or a file that holds the URL")
-    min_severity: Severity = Field(
-        default=Severity.INFO, description="info, warning or critical: lower ones are not sent"
-    )
-    rules: tuple[str, ...] = Field(default=("*",), description="globs on rule names")
-    accounts: tuple[str, ...] = Field(default=("*",), description="globs on account names")
-    match: MatchList = Field(
-        default=(), description="matchers on labels, as in Alertmanager; all of them must match"
-    )
-    send_resolved: bool = Field(default=True, description="notify when an alert resolves")
-    repeat_interval: Duration = Field(
-        default=timedelta(0), description="notify again while an alert fires, after this; 0s: never"
-    )
-    group_wait: Duration = Field(
-        default=timedelta(0), description="how long a new alert of an account waits for others"
-    )
-    group_interval: Duration = Field(
-        default=timedelta(0), description="the shortest time between two messages about an account"
-    )
-
-    @property
-    def apprise_url(self) -> str:
-        """The Apprise URL, from the setting or its file."""
-        return one_secret(self.url, self.url_file, "url").get_secret_value()
 
 
 RulesSettings = create_model(

@@ -6,7 +6,7 @@ Settings that cannot work are an error. Settings that work, but hardly as intend
 
 from collections.abc import Callable, Iterable, Iterator
 
-from fluence_watch.settings.checks import accounts, budgets, digests, receivers, timing
+from fluence_watch.settings.checks import accounts, budgets, digests, escalation, receivers, timing
 from fluence_watch.settings.checks.doubt import Doubt
 from fluence_watch.settings.model import WatchSettings
 
@@ -30,6 +30,9 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     receivers.nothing_is_muted,
     receivers.something_is_sent,
     receivers.nothing_is_stale,
+    escalation.receivers_exist,
+    escalation.nothing_goes_in_circles,
+    escalation.times_have_an_effect,
     digests.receivers_exist,
     digests.digests_differ,
     timing.poll_ends_before_the_next,

@@ -7,7 +7,15 @@ import pytest
 from fluence_watch import rules
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings import WatchSettings
-from fluence_watch.settings.checks import CHECKS, accounts, budgets, digests, receivers, timing
+from fluence_watch.settings.checks import (
+    CHECKS,
+    accounts,
+    budgets,
+    digests,
+    escalation,
+    receivers,
+    timing,
+)
 from fluence_watch.settings.checks.doubt import Doubt
 
 Load = Callable[..., WatchSettings]
@@ -24,6 +32,9 @@ DISABLED = "".join(
     f"[rules.{name}]\nenabled = false\n" for name in RULES.removeprefix("there are: ").split(", ")
 )
 
+PAGER = '[[receivers]]\nname = "pager"\nurl = "json://pager"\n'
+TO_PAGER = 'escalate_after = "1h"\nescalate_to = "pager"\n'
+TO_OPS = TO_PAGER.replace("pager", "ops")
 DIGEST = '[[digests]]\nreceiver = "ops"\n'
 
 ERRORS: list[tuple[Check, str, int | None, str, str]] = [
@@ -48,6 +59,19 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      '\'low_*, vm_*\' is one glob with a comma in it, and matches no rule: write ["low_*", "vm_*"]'),
     (receivers.globs_match, BOTH + 'accounts = ["mian"]\n', 6, "receivers[0].accounts",
      "'mian' matches no account; did you mean 'main'?"),
+    (escalation.receivers_exist, BOTH + 'escalate_after = "1h"\nescalate_to = "pagger"\n' + PAGER, 7, "receivers[0].escalate_to",
+     "there is no receiver 'pagger'; did you mean 'pager'?"),
+    (escalation.receivers_exist, BOTH + 'escalate_after = "1h"\nescalate_to = "x"\n' + PAGER, 7, "receivers[0].escalate_to",
+     "there is no receiver 'x'; there are: ops, pager"),
+    (escalation.receivers_exist, BOTH + 'escalate_to = "pager"\n' + PAGER, 6, "receivers[0].escalate_to",
+     "nothing is escalated: say after which time in escalate_after"),
+    (escalation.receivers_exist, BOTH + 'escalate_after = "1h"\n' + PAGER, 6, "receivers[0].escalate_after",
+     "nothing is escalated: say to which receiver in escalate_to"),
+    (escalation.nothing_goes_in_circles, BOTH + TO_OPS, 7, "receivers[0].escalate_to", "escalates in a circle: ops → ops"),
+    (escalation.nothing_goes_in_circles, BOTH + TO_PAGER + PAGER + TO_OPS, 7, "receivers[0].escalate_to",
+     "escalates in a circle: ops → pager → ops"),
+    (escalation.nothing_goes_in_circles, BOTH + TO_PAGER + PAGER + TO_PAGER, 12, "receivers[1].escalate_to",
+     "escalates in a circle: pager → pager"),
     (digests.receivers_exist, BOTH + '[[digests]]\nreceiver = "opps"\n', 7, "digests[0].receiver",
      "there is no receiver 'opps'; did you mean 'ops'?"),
     (digests.receivers_exist, BOTH + '[[digests]]\nreceiver = "quite-else"\n', 7, "digests[0].receiver",
@@ -101,6 +125,10 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "topup_failed is reported in place of low_balance: name it too"),
     (receivers.something_is_sent, BOTH + 'rules = ["public_ip_changed"]\nmin_severity = "warning"\n', 7, "receivers[0].min_severity",
      "never notified: each of its rules is disabled or below warning"),
+    (escalation.times_have_an_effect, BOTH + 'timezone = "Europe/Paris"\n', 6, "receivers[0].timezone",
+     "without effect: the receiver has no active times"),
+    (escalation.times_have_an_effect, BOTH + "critical_at_once = false\n", 6, "receivers[0].critical_at_once",
+     "without effect: the receiver has no active times"),
     (receivers.nothing_is_stale, BOTH + '[delivery]\nstale_after = "2h"\n', 7, "delivery.stale_after",
      "without effect: messages are written when they are sent; see delivery.give_up_after"),
     (timing.poll_ends_before_the_next, BOTH + '[poll]\ntimeout = "61s"\n', 7, "poll.timeout",
@@ -149,6 +177,10 @@ FINE = [
     ACCOUNT + 'base_url = "http://simulator:9825"\n' + OPS,
     ACCOUNT + '[[accounts]]\nname = "b"\napi_key = "k"\nbase_url = "https://other.example"\n' + OPS,
     BOTH + '[[expect]]\nvm = "web-*"\nports = []\n[[expect]]\nvm = "*"\nports = []\n',
+    BOTH + TO_PAGER + PAGER + "rules = []\n",
+    BOTH + TO_PAGER + PAGER + "accounts = []\n",
+    BOTH + TO_PAGER + PAGER + 'rules = ["public_ip_changed"]\nmin_severity = "critical"\n',
+    BOTH + 'active = ["08:00-18:00"]\ntimezone = "Europe/Paris"\ncritical_at_once = false\n',
 ]
 
 
