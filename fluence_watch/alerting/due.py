@@ -6,10 +6,10 @@ What keeps back what there would be a reason to send (see `telling.py`):
   first, worse           waits                                 sent           waits
   escalated, repeat      waits                                 waits          waits
   resolved               sent                                  sent           waits
-  missed                 never sent                            sent           waits; never sent, if it
-                                                                              was over before they began
+  missed                 never sent                            sent           waits
   first, an event: over  never sent                            sent           waits
 
+What is over and was kept back as long as it fired is never sent, but for events.
 What waits for active times is sent in one message when they begin, as far as it is still true.
 Critical alerts do not wait for them where the route says so.
 """
@@ -20,6 +20,7 @@ from datetime import datetime
 
 from fluence_watch.alerting.escalation import Escalated, first_of
 from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Mute, Muted, Why, never
 from fluence_watch.alerting.telling import (
     Heard,
@@ -120,27 +121,30 @@ def kept_back(
     """
     if reason is None:
         return None
-    over_at = when_over(alert, now)
+    over_at, route = when_over(alert, now), recipient.route
     mute = None if reason is Reason.RESOLVED else muted(alert, over_at or now)
+    if mute is None and over_at and reason is Reason.MISSED:
+        mute = _all_along(alert, route, over_at, muted)
     if mute and over_at:
         return replace(mute, until=None)
     if mute is None and reason in {Reason.REPEAT, Reason.ESCALATED}:
         mute = taken(alert, now)
-    return mute or _inactive(alert, reason, notified, recipient, now)
+    return mute or _inactive(route, now, opens_at(alert, notified, route, now))
 
 
-def _inactive(
-    alert: Alert, reason: Reason, notified: Notified | None, recipient: Recipient, now: datetime
-) -> Mute | None:
-    """Whether it is outside the receiver's active times, or was so all the time that it fired."""
-    route = recipient.route
-    over_at = when_over(alert, now)
-    if reason is Reason.MISSED and over_at:
-        began = opens_at(alert, notified, route, since_when(alert))
-        if began > since_when(alert) and began >= over_at:
-            return Mute(Why.INACTIVE, route.receiver)
-    at = opens_at(alert, notified, route, now)
-    return Mute(Why.INACTIVE, route.receiver, at) if at > now else None
+def _inactive(route: Route, at: datetime, until: datetime) -> Mute | None:
+    return Mute(Why.INACTIVE, route.receiver, until) if until > at else None
+
+
+def _all_along(alert: Alert, route: Route, over_at: datetime, muted: Muted) -> Mute | None:
+    """What kept an alert back as long as it fired, one after the other: the last of them."""
+    mute, at = None, since_when(alert)
+    while at < over_at:
+        mute = _inactive(route, at, opens_at(alert, None, route, at)) or muted(alert, at)
+        if mute is None or mute.until is None:
+            return None
+        at = mute.until
+    return mute
 
 
 def _kept_back(
