@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluence_watch.alerting.active import ActiveTimes, parse_windows
@@ -310,8 +310,13 @@ def heard(world: World) -> list[tuple[int, int, Reason]]:
     return sorted(found)
 
 
+@settings(max_examples=300)
 @given(
-    st.lists(st.tuples(st.sampled_from([WARNING, CRITICAL]), spans, st.none() | spans), max_size=3),
+    st.lists(
+        st.tuples(st.sampled_from([WARNING, CRITICAL]), spans, st.none() | spans),
+        min_size=1,
+        max_size=3,
+    ),
     st.none() | st.integers(0, 10),
     st.none() | st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda w: w[0] != w[1]),
     st.booleans(),
