@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
+from fluence_watch.alerting.escalation import Escalated
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Line, Reason, Told
@@ -54,6 +55,8 @@ class Item:
     relevant_until: datetime | None = None
     reason: Reason = Reason.FIRST
     event: bool = False
+    starts_at: datetime | None = None
+    escalated: Escalated | None = None
 
     @property
     def firing(self) -> bool:
@@ -175,6 +178,8 @@ def _item(line: Line, ranks: Mapping[str, Rank]) -> Item:
         relevant_until=alert.relevant_until,
         reason=line.reason,
         event=event,
+        starts_at=alert.starts_at,
+        escalated=line.escalated,
     )
 
 

@@ -4,12 +4,13 @@ None of them is a state of the alert: each is judged when a receiver is due some
 
   what would be sent     silenced or maintenance      inhibited                      acknowledged
   first, worse           waits until that ends        waits until the other is over  sent
-  repeat                 waits until that ends        waits until the other is over  waits until that ends
+  repeat, escalated      waits until that ends        waits until the other is over  waits until that ends
   resolved               sent                         sent                           sent
   missed, over an event  never sent, if it was over   never sent, if it was over     sent
                          meanwhile                    meanwhile
 
-An acknowledgement ends when the alert gets worse. Source: Alertmanager, silences and inhibition.
+An acknowledgement ends when the alert gets worse. What active times keep back, `due.py` says.
+Source: Alertmanager, silences and inhibition.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,13 +35,15 @@ class Why(StrEnum):
     MAINTENANCE = "maintenance"
     INHIBITED = "inhibited"
     ACKNOWLEDGED = "acknowledged"
+    INACTIVE = "inactive"
 
 
 @dataclass(frozen=True, slots=True)
 class Mute:
     """Why an alert is not told now, by what, and until when (`None`: until another alert is over).
 
-    `by` is the id of a silence, the name of a maintenance, or the words of the other alert.
+    `by` is the id of a silence, the name of a maintenance, the words of the other alert, who
+    acknowledged it, or the receiver outside whose active times it is.
     """
 
     why: Why

@@ -7,9 +7,10 @@ What is due stays on the agenda until the receiver knows of it.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from fluence_watch.alerting.due import due, kept_back
 from fluence_watch.alerting.grouping import group_opens_at
 from fluence_watch.alerting.lifecycle import Alert, Episode
-from fluence_watch.alerting.telling import Line, Recipient, due, kept_back, reason_to_notify
+from fluence_watch.alerting.telling import Line, Recipient, Told, reason_to_notify
 from fluence_watch.app.book import Book
 from fluence_watch.threads import RENDERING
 
@@ -66,8 +67,9 @@ class Agenda:
             return ()
         alerts = [page.alerts[each] for each in episodes if each in page.alerts]
         told = self._book.told(account, self.recipient.route.receiver)
-        # a copy, for what is settled meanwhile leaves the alerts and `told` together
-        known = {each: told[each] for each in episodes if each in told}
+        # copies, for what is settled meanwhile leaves the alerts and `told` together
+        known = _of(told, episodes)
+        first = [each.route.receiver for each in self.recipient.escalations]
         found = await RENDERING.run(
             due,
             alerts,
@@ -78,6 +80,7 @@ class Agenda:
             events=self._events,
             muted=mutes.among(list(page.alerts.values())),
             taken=mutes.acknowledgement,
+            others={name: _of(self._book.told(account, name), episodes) for name in first},
         )
         self.look_at(account, found.wait_until)
         if not found.lines:
@@ -97,8 +100,13 @@ class Agenda:
         reason = reason_to_notify(alert, notified, self.recipient, now, events=self._events)
         if reason is None:
             return False
-        page = self._book.pages[account]
-        return kept_back(alert, reason, now, muted=mutes.among(page.alerts.values())) is None
+        muted = mutes.among(self._book.pages[account].alerts.values())
+        mute = kept_back(alert, reason, notified, self.recipient, now, muted=muted)
+        return mute is None or mute.until is not None
+
+
+def _of(told: Told, episodes: Iterable[Episode]) -> Told:
+    return {each: told[each] for each in episodes if each in told}
 
 
 def longest_sleep(again_at: datetime | None, now: datetime) -> timedelta | None:

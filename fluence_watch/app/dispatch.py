@@ -104,7 +104,8 @@ class Dispatch:
 
     async def _serve(self, name: str, setup: Setup, attempts: Attempts) -> None:
         """Let the receiver have a courier of its kind: the one that it has, or a new one."""
-        recipient, former = Recipient(setup.routes[name], attempts.since), self._couriers.get(name)
+        former, escalations = self._couriers.get(name), setup.escalations.get(name, ())
+        recipient = Recipient(setup.routes[name], attempts.since, escalations)
         if former is None:
             self._board.own.add_receiver(name)
         if cluster := setup.clusters.get(name):

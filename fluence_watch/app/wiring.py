@@ -8,6 +8,7 @@ from pathlib import Path
 from random import random
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from fluence_watch.alerting.escalation import Escalation
 from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
 from fluence_watch.alerting.matching import Route
@@ -54,6 +55,7 @@ class Setup:
     """The parts that the settings ask for, checked and not started; keyed by name.
 
     `routes` and `receivers` have the same keys. `clusters` are the receivers that are Alertmanagers.
+    `escalations` has those to a receiver.
     `digests` are keyed by `DigestSettings.key`.
     """
 
@@ -67,6 +69,7 @@ class Setup:
     words: Words = SHIPPED
     clusters: Mapping[str, "Cluster"] = field(default_factory=dict)
     mutes: Mutes = field(default_factory=Mutes)
+    escalations: Mapping[str, tuple[Escalation, ...]] = field(default_factory=dict)
 
 
 def prepare(settings: WatchSettings) -> Setup:
@@ -108,6 +111,7 @@ def prepare(settings: WatchSettings) -> Setup:
         words,
         clusters,
         configured(settings),
+        _escalations(settings, routes),
     )
 
 
@@ -155,6 +159,21 @@ def _words(folder: Path | None) -> Words:
 
     found = read_overrides(folder)
     return UserWords(found) if found else SHIPPED
+
+
+def _escalations(
+    settings: WatchSettings, routes: Mapping[str, Route]
+) -> Mapping[str, tuple[Escalation, ...]]:
+    """The escalations to each receiver. None goes in a circle: see the checks of settings."""
+
+    def to(name: str) -> tuple[Escalation, ...]:
+        return tuple(
+            Escalation(routes[each.name], each.escalate_after, to(each.name))
+            for each in settings.receivers
+            if each.escalate_to == name and each.escalate_after
+        )
+
+    return {name: to(name) for name in routes}
 
 
 def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:
@@ -223,6 +242,8 @@ def _route(receiver: ReceiverSettings, settings: WatchSettings) -> Route:
         group_wait=receiver.group_wait,
         group_interval=receiver.group_interval,
         give_up_after=settings.delivery.give_up_after,
+        active=receiver.active_times,
+        critical_at_once=receiver.critical_at_once,
     )
 
 

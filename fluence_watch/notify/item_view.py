@@ -3,15 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from fluence_watch.alerting.attempts import mark
+from fluence_watch.alerting.escalation import Escalated
+from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.telling import Reason
 from fluence_watch.model.finding import Fingerprint
+
+_ID = 8  # commands take the beginning
 
 
 @dataclass(frozen=True, slots=True)
 class ItemView:
     """An item as templates see it; times are UTC.
 
-    `reason` is why the receiver is notified: `first`, `worse`, `repeat`, `resolved`, `missed`.
+    `reason` is why the receiver is notified; see `Reason`.
     """
 
     fingerprint: Fingerprint
@@ -19,6 +24,13 @@ class ItemView:
     active_at: datetime
     ends_at: datetime | None
     reason: Reason
+    starts_at: datetime | None = None
+    escalated: Escalated | None = None
+
+    @property
+    def id(self) -> str:
+        """Identifies the alert in commands."""
+        return mark(Episode(self.fingerprint, self.active_at))[:_ID]
 
     @property
     def account(self) -> str:

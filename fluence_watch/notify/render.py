@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from fluence_watch.alerting.grouping import Count, Item, Message, Status
 from fluence_watch.model.finding import Severity
 from fluence_watch.model.text import inert
+from fluence_watch.notify.escalated import EscalatedView, escalated_views
 from fluence_watch.notify.fitting import Shown, fitted, of_body, of_title
 from fluence_watch.notify.item_view import ItemView
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
@@ -57,6 +58,11 @@ class Section:
     def tone(self) -> str:
         """What decides the colour: the severity while it fires, else resolved."""
         return self.severity.value if self.firing else "resolved"
+
+    @property
+    def escalated(self) -> list[EscalatedView]:
+        """Those that somebody else did not acknowledge in time."""
+        return escalated_views(item for _, items in self.parts for item in items)
 
 
 def render(
@@ -163,7 +169,10 @@ def _section_of(item: Item) -> tuple[bool, Severity, str]:
 
 
 def _view(item: Item) -> ItemView:
-    return ItemView(item.fingerprint, item.facts, item.active_at, item.ends_at, item.reason)
+    times = item.active_at, item.ends_at
+    return ItemView(
+        item.fingerprint, item.facts, *times, item.reason, item.starts_at, item.escalated
+    )
 
 
 def _parts(

@@ -19,9 +19,10 @@ def _schedule(value: str) -> str:
 
 
 def _zone(value: str) -> str:
-    from fluence_watch.alerting.slots import check_zone
+    if value != "UTC":
+        from fluence_watch.alerting.slots import check_zone
 
-    check_zone(value)
+        check_zone(value)
     return value
 
 

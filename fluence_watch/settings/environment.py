@@ -28,7 +28,8 @@ _LISTS = frozenset(
         "equal",
     }
 )  # fmt: skip
-_MATCHERS = frozenset({"match", "source", "target"})  # a text may have several, with commas
+_TEXTS = frozenset({"match", "source", "target", "active"})  # a text may have several, with commas
+_FLAGS = frozenset({"enabled", "send_resolved", "forecast", "critical_at_once"})
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # Kubernetes sets these in pods of a namespace with a service called fluence-watch.
 _KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
@@ -136,11 +137,9 @@ def _others(key: str) -> frozenset[str]:
 def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a scalar or a list of them
     if key in _LISTS:
         return [part for part in re.split(r"[\s,]+", text) if part]
-    if key in _MATCHERS:
+    if key in _TEXTS:
         return [text] if text.strip() else []
-    return (
-        _TRUTH.get(text.lower(), text) if key in {"enabled", "send_resolved", "forecast"} else text
-    )
+    return _TRUTH.get(text.lower(), text) if key in _FLAGS else text
 
 
 def _merged(under: Tables, over: Tables) -> Tables:

@@ -1,17 +1,23 @@
-"""The settings of receivers."""
+"""The settings of receivers: who is notified of what, and when."""
 
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from fluence_watch.model.finding import Severity
 from fluence_watch.rules.base import Duration, Settings
+from fluence_watch.settings.digests import Zone
 from fluence_watch.settings.matchers import MatchList
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.secrets import one_secret, read_secret
+
+if TYPE_CHECKING:
+    from fluence_watch.alerting.active import ActiveTimes
+
+# ruff: noqa: PLC0415 - only with active times
 
 _LABEL = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
 _OWN_LABELS = frozenset(
@@ -32,6 +38,17 @@ def _label(value: str) -> str:
 
 
 _Label = Annotated[str, AfterValidator(_label)]
+
+
+def _windows(text: str) -> str:
+    from fluence_watch.alerting.active import parse_windows
+
+    parse_windows(text)
+    return text
+
+
+Windows = tuple[Annotated[str, AfterValidator(_windows)], ...]
+"""Texts with windows of days and hours, each checked by itself."""
 
 
 class ReceiverSettings(Settings):
@@ -72,6 +89,21 @@ class ReceiverSettings(Settings):
     group_interval: Duration = Field(
         default=timedelta(0), description="the shortest time between two messages about an account"
     )
+    escalate_after: Duration = Field(
+        default=timedelta(0),
+        le=timedelta(days=365),
+        description="what fires for so long, and nobody acknowledged, goes to escalate_to too; 0s: never",
+    )
+    escalate_to: str = Field(default="", description="name of the receiver to escalate to")
+    active: Windows = Field(
+        default=(), description='when messages are sent, such as "Mon-Fri 08:00-18:00"; []: always'
+    )
+    timezone: Zone = Field(
+        default="UTC", description="time zone of these times, such as Europe/Paris"
+    )
+    critical_at_once: bool = Field(
+        default=True, description="whether critical alerts are sent at other times too"
+    )
 
     @property
     def is_alertmanager(self) -> bool:
@@ -97,6 +129,16 @@ class ReceiverSettings(Settings):
         """The labels of all its alerts, by name."""
         parts = (each.partition("=") for each in self.alertmanager_labels or ())
         return {name: text for name, _, text in parts}
+
+    @property
+    def active_times(self) -> "ActiveTimes | None":
+        """When messages are sent; `None`: always."""
+        if not self.active:
+            return None
+        from fluence_watch.alerting.active import ActiveTimes, parse_windows
+
+        windows = tuple(window for text in self.active for window in parse_windows(text))
+        return ActiveTimes(windows, self.timezone)
 
     def _check_one_address(self) -> None:
         given = (self.url, self.url_file, self.alertmanager, self.alertmanager_file)

@@ -9,7 +9,7 @@ from fluence_watch.settings.model import WatchSettings
 from fluence_watch.settings.receivers import ReceiverSettings
 from fluence_watch.settings.secrets import check_alertmanager_urls
 
-_DONE_THERE = ("send_resolved", "repeat_interval", "group_wait", "group_interval")
+_DONE_THERE = ("send_resolved", "repeat_interval", "group_wait", "group_interval", "active")
 _ITS_OWN = ("alertmanager_ca_file", "alertmanager_labels")
 
 
@@ -58,9 +58,22 @@ def its_work_is_its_own(settings: WatchSettings) -> Iterator[Doubt]:
                 yield note(what, ("receivers", number, key))
 
 
+def escalations_go_elsewhere(settings: WatchSettings) -> Iterator[Doubt]:
+    """What is posted to an Alertmanager, its own route decides."""
+    clusters = _clusters(settings)
+    for number, receiver in enumerate(settings.receivers):
+        if receiver.escalate_to in clusters:
+            what = f"{receiver.escalate_to!r} is an Alertmanager, which gets what its own route takes: name another receiver"
+            yield error(what, ("receivers", number, "escalate_to"))
+
+
+def _clusters(settings: WatchSettings) -> set[str]:
+    return {each.name for each in settings.receivers if each.is_alertmanager}
+
+
 def digests_go_elsewhere(settings: WatchSettings) -> Iterator[Doubt]:
     """A digest is a message, and no alert."""
-    clusters = {each.name for each in settings.receivers if each.is_alertmanager}
+    clusters = _clusters(settings)
     for number, digest in enumerate(settings.digests):
         if digest.receiver in clusters:
             what = f"{digest.receiver!r} is an Alertmanager, which takes no messages: name another receiver"

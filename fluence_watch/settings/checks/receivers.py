@@ -80,13 +80,16 @@ def globs_match(settings: WatchSettings) -> Iterator[Doubt]:
     """Each glob of a receiver matches an existing rule or account."""
     rules = [rule.name for rule in RULES]
     accounts = [account.name for account in settings.accounts]
-    with_digest = {digest.receiver for digest in settings.digests}
+    others = {digest.receiver for digest in settings.digests} | _escalated_to(settings)
     for number, receiver in enumerate(settings.receivers):
         where: Loc = ("receivers", number, "rules")
         dead = [glob for glob in receiver.rules if not matching((glob,), rules)]
         yield from (error(unmatched("rule", glob, rules), where) for glob in dead)
         yield from _accounts_match(receiver, ("receivers", number, "accounts"), accounts)
-        if not receiver.rules and receiver.name not in with_digest:
+        if not receiver.accounts and receiver.name not in others:
+            what = "an empty list: this receiver is never notified"
+            yield note(what, ("receivers", number, "accounts"))
+        if not receiver.rules and receiver.name not in others:
             yield note("an empty list: this receiver is never notified", where)
 
 
@@ -98,6 +101,11 @@ def nothing_is_muted(settings: WatchSettings) -> Iterator[Doubt]:
             if muted and not matching(receiver.rules, [rule.name]) and _is_on(settings, rule.name):
                 what = f"{rule.name} is reported in place of {', '.join(muted)}: name it too"
                 yield note(what, ("receivers", number, "rules"))
+
+
+def _escalated_to(settings: WatchSettings) -> set[str]:
+    """The receivers that others escalate to, whatever their own route takes."""
+    return {each.escalate_to for each in settings.receivers if each.escalate_after}
 
 
 def _is_on(settings: WatchSettings, rule: str) -> bool:
@@ -113,18 +121,18 @@ def _accounts_match(
         yield Doubt(
             (where, *names("accounts", accounts)), unmatched("account", glob, accounts), fatal=never
         )
-    if not receiver.accounts:
-        yield note("an empty list: this receiver is never notified", where)
 
 
 def something_is_sent(settings: WatchSettings) -> Iterator[Doubt]:
     """At least one rule of each receiver is enabled, and severe enough for it."""
     some_enabled = any(rule.enabled for rule in settings.by_rule.values())
+    escalated_to = _escalated_to(settings)
     for number, receiver in enumerate(settings.receivers):
         wanted = matching(receiver.rules, settings.by_rule)
         if (
             wanted
             and some_enabled
+            and receiver.name not in escalated_to
             and not any(_is_sent(settings, name, receiver) for name in wanted)
         ):
             what = f"never notified: each of its rules is disabled or below {receiver.min_severity}"

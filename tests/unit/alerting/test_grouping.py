@@ -55,9 +55,12 @@ def test_what_fires_and_what_resolved_is_one_message(firing: Alert) -> None:
     message = message_of([ended, firing])
     of, warning = "80/tcp is open", Severity.WARNING
     items = (
-        Item(firing.fingerprint, warning, Status.FIRING, of, NOW),
-        Item(ended.fingerprint, warning, Status.RESOLVED, of, NOW, NOW, reason=Reason.RESOLVED),
-    )
+        Item(firing.fingerprint, warning, Status.FIRING, of, NOW, starts_at=NOW),
+        Item(
+            ended.fingerprint, warning, Status.RESOLVED, of, NOW, NOW,
+            reason=Reason.RESOLVED, starts_at=NOW,
+        ),
+    )  # fmt: skip
     counts = (
         Count("port_drift", warning, Status.FIRING, 1),
         Count("port_drift", warning, Status.RESOLVED, 1),

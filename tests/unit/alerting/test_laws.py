@@ -8,11 +8,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from fluence_watch.alerting.due import due
 from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, Episode, State, Timing, advance
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.alerting.telling import Notified, Reason, Recipient, due
+from fluence_watch.alerting.telling import Notified, Reason, Recipient
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS
 from fluence_watch.model.finding import Fingerprint, Severity

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluence_watch.alerting.due import Due, due
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
@@ -21,7 +22,7 @@ from fluence_watch.alerting.muting import (
     Why,
 )
 from fluence_watch.alerting.slots import Cron
-from fluence_watch.alerting.telling import Due, Notified, Reason, Recipient, due
+from fluence_watch.alerting.telling import Notified, Reason, Recipient
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)

@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluence_watch.alerting.due import Due, due
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import GIVE_UP_AFTER, Route
 from fluence_watch.alerting.telling import (
-    Due,
     Heard,
     Line,
     Notified,
     Reason,
     Recipient,
-    due,
     reason_to_notify,
 )
 from fluence_watch.model.finding import Fingerprint, Severity

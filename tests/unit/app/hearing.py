@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from fluence_watch.alerting.due import due
 from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
 from fluence_watch.alerting.matching import Route
-from fluence_watch.alerting.telling import Notified, Recipient, due
+from fluence_watch.alerting.telling import Notified, Recipient
 from fluence_watch.app.book import Page
 from fluence_watch.app.decide import Decision
 from fluence_watch.app.wiring import EVENTS, RANKS

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.due import Due, due
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
-from fluence_watch.alerting.telling import Due, Notified, due
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.app import agenda
 from fluence_watch.app.book import Page
 from fluence_watch.app.kept import Kept

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from fluence_watch.alerting.active import ActiveTimes, parse_windows
+from fluence_watch.alerting.escalation import Escalation
 from fluence_watch.alerting.lifecycle import Timing
 from fluence_watch.alerting.matching import Route
 from fluence_watch.app.wiring import RANKS, Setup, connect, delivery, prepare
@@ -48,6 +50,9 @@ def test_every_setting_arrives_where_it_counts(planned: Planned) -> None:
                 "repeat_interval": "4h",
                 "group_wait": "1m",
                 "group_interval": "5m",
+                "active": ["Mon-Fri 08:00-18:00, Sat 10:00-14:00", "22:00-23:00"],
+                "timezone": "Europe/Paris",
+                "critical_at_once": False,
             }
         ],
         delivery={"give_up_after": "1d"},
@@ -71,9 +76,29 @@ def test_every_setting_arrives_where_it_counts(planned: Planned) -> None:
             group_wait=MINUTE,
             group_interval=5 * MINUTE,
             give_up_after=24 * HOUR,
+            active=ActiveTimes(
+                parse_windows("Mon-Fri 08:00-18:00,Sat 10:00-14:00,22:00-23:00"), "Europe/Paris"
+            ),
+            critical_at_once=False,
         )
     } == made.routes
     assert ["pager"] == [receiver.name for receiver in made.receivers.values()]
+
+
+def test_who_escalates_to_whom(planned: Planned) -> None:
+    """Each receiver knows those before it, and theirs."""
+    steps = [("ops", "30m", "pager"), ("night", "1h", "pager"), ("pager", "2h", "boss")]
+    receivers = [
+        {"name": name, "url": "json://h", "escalate_after": after, "escalate_to": to}
+        for name, after, to in steps
+    ]
+    made = planned(receivers=[*receivers, {"name": "boss", "url": "json://h"}])
+    before = (
+        Escalation(made.routes["ops"], HOUR / 2),
+        Escalation(made.routes["night"], HOUR),
+    )
+    boss = (Escalation(made.routes["pager"], 2 * HOUR, before),)
+    assert {"ops": (), "night": (), "pager": before, "boss": boss} == made.escalations
 
 
 def test_every_rule_has_its_settings_and_its_timing(planned: Planned) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from fluence_watch.alerting.escalation import Escalated
 from fluence_watch.alerting.grouping import Message, compose
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.telling import Line, Reason
@@ -114,6 +115,12 @@ def message(*alerts: Alert, reason: Reason = Reason.FIRST) -> Message:
 def lines(*alerts: Alert, reason: Reason = Reason.FIRST) -> list[Line]:
     over = Reason.MISSED if reason is Reason.MISSED else Reason.RESOLVED
     return [Line(a, over if a.state is State.RESOLVED else reason, NOW) for a in alerts]
+
+
+def escalated(*alerts: Alert, told_at: datetime | None) -> list[Line]:
+    """Lines about alerts that web-team did not acknowledge."""
+    of = Escalated("web-team", told_at)
+    return [Line(alert, Reason.ESCALATED, NOW, of) for alert in alerts]
 
 
 def composed(of: list[Line]) -> Message:
@@ -628,6 +635,13 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         ),
         "missed_alone": message(ended(vanished()), ended(failing("refused")), reason=Reason.MISSED),
         "back_after_a_week": AWAY,
+        "escalated": composed(
+            [
+                *escalated(low(), *OPENED, told_at=FIRED),
+                *escalated(due(1, 42), told_at=None),
+                *lines(CLOSED),
+            ]
+        ),
         "mixed": message(low(), CLOSED, due(1, 42), ended(vanished())),
         "many": message(*MANY),
         "hostile": message(*NASTY),
@@ -756,6 +770,9 @@ TITLES = {
     "[MISSED:1] port_drift · main": message(ended(CLOSED), reason=Reason.MISSED),
     "CRITICAL web-1 ends 17:59 UTC (in 42 min): top up 0.30 USDC (worse)": message(
         low(reserved=0), reason=Reason.WORSE
+    ),
+    "CRITICAL web-1 ends 17:59 UTC (in 42 min): top up 0.20 USDC (escalated)": composed(
+        escalated(low(), told_at=FIRED)
     ),
     "CRITICAL receiver ops refuses 7 alerts": message(REFUSED),
 }

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluence_watch.alerting.due import due
 from fluence_watch.alerting.lifecycle import Alert, State, Timing, advance
 from fluence_watch.alerting.matching import Route
-from fluence_watch.alerting.telling import Notified, Reason, Recipient, due
+from fluence_watch.alerting.telling import Notified, Reason, Recipient
 from fluence_watch.model.budget import Budget, BudgetState, Tally
 from fluence_watch.model.finding import WATCHER, Absence, Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc, Sum

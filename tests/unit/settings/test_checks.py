@@ -13,6 +13,7 @@ from fluence_watch.settings.checks import (
     alertmanagers,
     budgets,
     digests,
+    escalation,
     heartbeat,
     receivers,
     timing,
@@ -34,6 +35,9 @@ DISABLED = "".join(
     f"[rules.{name}]\nenabled = false\n" for name in RULES.removeprefix("there are: ").split(", ")
 )
 
+PAGER = '[[receivers]]\nname = "pager"\nurl = "json://pager"\n'
+TO_PAGER = 'escalate_after = "1h"\nescalate_to = "pager"\n'
+TO_OPS = TO_PAGER.replace("pager", "ops")
 DIGEST = '[[digests]]\nreceiver = "ops"\n'
 
 ERRORS: list[tuple[Check, str, int | None, str, str]] = [
@@ -62,6 +66,21 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      "number 1 is no URL of an Alertmanager: write http:// or https://, a host, and a port, such as http://am-1:9093"),
     (alertmanagers.digests_go_elsewhere, ACCOUNT + CLUSTER + '[[digests]]\nreceiver = "am"\n', 7, "digests[0].receiver",
      "'am' is an Alertmanager, which takes no messages: name another receiver"),
+    (alertmanagers.escalations_go_elsewhere, BOTH + 'escalate_after = "1h"\nescalate_to = "am"\n' + CLUSTER, 7, "receivers[0].escalate_to",
+     "'am' is an Alertmanager, which gets what its own route takes: name another receiver"),
+    (escalation.receivers_exist, BOTH + 'escalate_after = "1h"\nescalate_to = "pagger"\n' + PAGER, 7, "receivers[0].escalate_to",
+     "there is no receiver 'pagger'; did you mean 'pager'?"),
+    (escalation.receivers_exist, BOTH + 'escalate_after = "1h"\nescalate_to = "x"\n' + PAGER, 7, "receivers[0].escalate_to",
+     "there is no receiver 'x'; there are: ops, pager"),
+    (escalation.receivers_exist, BOTH + 'escalate_to = "pager"\n' + PAGER, 6, "receivers[0].escalate_to",
+     "nothing is escalated: say after which time in escalate_after"),
+    (escalation.receivers_exist, BOTH + 'escalate_after = "1h"\n' + PAGER, 6, "receivers[0].escalate_after",
+     "nothing is escalated: say to which receiver in escalate_to"),
+    (escalation.nothing_goes_in_circles, BOTH + TO_OPS, 7, "receivers[0].escalate_to", "escalates in a circle: ops → ops"),
+    (escalation.nothing_goes_in_circles, BOTH + TO_PAGER + PAGER + TO_OPS, 7, "receivers[0].escalate_to",
+     "escalates in a circle: ops → pager → ops"),
+    (escalation.nothing_goes_in_circles, BOTH + TO_PAGER + PAGER + TO_PAGER, 12, "receivers[1].escalate_to",
+     "escalates in a circle: pager → pager"),
     (digests.receivers_exist, BOTH + '[[digests]]\nreceiver = "opps"\n', 7, "digests[0].receiver",
      "there is no receiver 'opps'; did you mean 'ops'?"),
     (digests.receivers_exist, BOTH + '[[digests]]\nreceiver = "quite-else"\n', 7, "digests[0].receiver",
@@ -125,7 +144,11 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "without effect: it is for an Alertmanager, and this receiver has a url"),
     *((alertmanagers.its_work_is_its_own, ACCOUNT + CLUSTER + f"{setting}\n", 6, f"receivers[0].{setting.split()[0]}",
        "without effect: Alertmanager does this itself, see its route and receivers")
-      for setting in ('repeat_interval = "4h"', 'group_wait = "30s"', 'group_interval = "5m"', "send_resolved = false")),
+      for setting in ('repeat_interval = "4h"', 'group_wait = "30s"', 'group_interval = "5m"', "send_resolved = false", 'active = ["Mon-Fri 08:00-18:00"]')),
+    (escalation.times_have_an_effect, BOTH + 'timezone = "Europe/Paris"\n', 6, "receivers[0].timezone",
+     "without effect: the receiver has no active times"),
+    (escalation.times_have_an_effect, BOTH + "critical_at_once = false\n", 6, "receivers[0].critical_at_once",
+     "without effect: the receiver has no active times"),
     (receivers.nothing_is_stale, BOTH + '[delivery]\nstale_after = "2h"\n', 7, "delivery.stale_after",
      "without effect: messages are written when they are sent; see delivery.give_up_after"),
     (timing.poll_ends_before_the_next, BOTH + '[poll]\ntimeout = "61s"\n', 7, "poll.timeout",
@@ -179,6 +202,10 @@ FINE = [
     ACCOUNT + 'base_url = "http://simulator:9825"\n' + OPS,
     ACCOUNT + '[[accounts]]\nname = "b"\napi_key = "k"\nbase_url = "https://other.example"\n' + OPS,
     BOTH + '[[expect]]\nvm = "web-*"\nports = []\n[[expect]]\nvm = "*"\nports = []\n',
+    BOTH + TO_PAGER + PAGER + "rules = []\n",
+    BOTH + TO_PAGER + PAGER + "accounts = []\n",
+    BOTH + TO_PAGER + PAGER + 'rules = ["public_ip_changed"]\nmin_severity = "critical"\n',
+    BOTH + 'active = ["08:00-18:00"]\ntimezone = "Europe/Paris"\ncritical_at_once = false\n',
 ]
 
 

@@ -19,7 +19,11 @@ FILE = """\
 accounts = [{ api_key = "k" }, { name = "second", api_key = "l" }]
 expect = [{ vm = "a", ports = [] }]
 budgets = [{ name = "team", monthly_usdc = 5 }]
-receivers = [{ name = "mail-1", url = "json://h" }, { name = "ops", url = "json://h" }]
+receivers = [
+    { name = "mail-1", url = "json://h", escalate_after = "1h", escalate_to = "ops" },
+    { name = "ops", url = "json://h" },
+    { name = "boss", url = "json://h" },
+]
 digests = [{ receiver = "ops" }]
 maintenance = [{ name = "weekly", match = ["rule=a"], schedule = "0 3 * * 0", duration = "2h" }]
 inhibit = [{ source = ["rule=a"], target = ["rule=b"] }]
@@ -42,11 +46,13 @@ TEXTS = {
     "accounts": "main second",
     "api_key": "other",
     "api_key_file": "secret.txt",
+    "active": "Mon-Fri 8:00-18:00, Sat 10:00-14:00",
     "auth": "bearer",
     "base_url": "http://127.0.0.1:9825",
     "dialect": "v2",
     "dir": "templates",
     "equal": "vm_id status",
+    "escalate_to": "boss",
     "source": 'rule=c, vm="d e"',
     "target": 'rule=c, vm="d e"',
     "maintenance.duration": "5m",
@@ -160,7 +166,7 @@ def test_what_a_variable_does_not_name_stays(load: Load) -> None:
 
     assert [("main", "k"), ("second", "l")] == [(a.name, a.key) for a in settings.accounts]
     assert [24, 1] == [a.epoch // timedelta(hours=1) for a in settings.accounts]
-    assert [True, False] == [receiver.send_resolved for receiver in settings.receivers]
+    assert [True, False, True] == [receiver.send_resolved for receiver in settings.receivers]
     assert 1 == len(settings.expect)
 
 
@@ -215,6 +221,7 @@ def test_the_short_variables_beside_a_file(load: Load) -> None:
     assert [
         ("mail-1", "json://h"),
         ("ops", "json://h"),
+        ("boss", "json://h"),
         ("notify-1", "json://one"),
         ("notify-2", "json://two"),
         ("notify-3", "json://three"),
@@ -232,7 +239,7 @@ def test_a_receiver_and_an_expectation_of_the_environment(load: Load) -> None:
         EXPECT__DB__PORTS="5432",
     )
 
-    assert [("pager", ("low_balance",))] == [(r.name, r.rules) for r in settings.receivers[2:]]
+    assert [("pager", ("low_balance",))] == [(r.name, r.rules) for r in settings.receivers[3:]]
     assert [("a", []), ("db-*", ["5432/tcp"])] == [
         (e.vm, list(map(str, e.ports))) for e in settings.expect
     ]

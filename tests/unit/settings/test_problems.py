@@ -198,6 +198,24 @@ IN_FILE = [
         "'a' is already the name of receivers[0]",
         6,
     ),
+    (
+        '[[receivers]]\nname = "a"\nurl = "json://h"\nactive = ["Mom 08:00-18:00"]',
+        "receivers[0].active[0]",
+        "'Mom' is no day: write Mon, Tue, Wed, Thu, Fri, Sat, Sun",
+        5,
+    ),
+    (
+        '[[receivers]]\nname = "a"\nurl = "json://h"\nactive = ["8-18"]',
+        "receivers[0].active[0]",
+        '\'8-18\' has no hours: write days and hours, such as "Mon-Fri 08:00-18:00", "Sat 10:00-14:00" or "22:00-06:00"',
+        5,
+    ),
+    (
+        '[[receivers]]\nname = "a"\nurl = "json://h"\ntimezone = "Europe/Pariss"',
+        "receivers[0].timezone",
+        "'Europe/Pariss' is no time zone; did you mean 'Europe/Paris'?",
+        5,
+    ),
     # shapes
     ("receivers = 5", "receivers", "write [[receivers]] tables", 2),
     ("receivers = [5]", "receivers[0]", "write a table of keys and values", 2),

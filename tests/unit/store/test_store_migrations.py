@@ -10,8 +10,9 @@ from alembic.config import Config
 from sqlalchemy import Column, MetaData, Table, create_engine, insert, inspect
 
 from fluence_watch.alerting.attempts import marks
+from fluence_watch.alerting.due import due
 from fluence_watch.alerting.matching import Route
-from fluence_watch.alerting.telling import Recipient, due
+from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.book import Page
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import SSH
