@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from fluence_watch import __version__
-from fluence_watch.alerting.lifecycle import State
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.muting import Mutes
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.polled import Polled
 from fluence_watch.app.view import build_view
 from fluence_watch.metrics.exposition import AccountView, Exposition
-from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.metrics.own import SILENCED, OwnMetrics
 from fluence_watch.model.finding import WATCHER, Fingerprint, shown_account
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
@@ -44,6 +45,7 @@ class Board:
         self._problem: dict[str, str] = {}
         self._absent: dict[str, datetime] = {}
         self._watcher = AccountState()
+        self._mutes = Mutes()
         self._lock = Lock()
 
     def expect(self, accounts: set[str], interval: timedelta = _INTERVAL) -> None:
@@ -78,7 +80,7 @@ class Board:
             else:
                 self._problem.pop(account, None)
             self.own.poll_finished(account, polled.seconds)
-            self.own.alerts(account, _alert_counts(polled.state))
+            self._count(account, polled.state)
             self.own.store_up(up=polled.store_error is None)
             self._views[account] = view = build_view(polled, self._views.get(account))
             self.exposition.publish(view)
@@ -110,7 +112,24 @@ class Board:
     def publish_watcher(self, state: AccountState) -> None:
         """Show the alerts about the watcher itself."""
         self._watcher = state
-        self.own.alerts(shown_account(WATCHER), _alert_counts(state))
+        self._count(shown_account(WATCHER), state)
+        self._count_silences()
+
+    def muted_by(self, mutes: Mutes) -> None:
+        """Show what keeps messages back from now on."""
+        with self._lock:
+            self._mutes = mutes
+            for account, polled in self._polled.items():
+                self._count(account, polled.state)
+        self._count(shown_account(WATCHER), self._watcher)
+        self._count_silences()
+
+    def _count(self, account: str, state: AccountState) -> None:
+        self.own.alerts(account, _alert_counts(state, self._mutes, self._clock()))
+
+    def _count_silences(self) -> None:
+        now = self._clock()
+        self.own.silences(sum(each.is_active(now) for each in self._mutes.silences))
 
     def remarks(self) -> list[str]:
         """Failures that do not affect readiness: accounts and receivers."""
@@ -212,8 +231,14 @@ def _problem(account: str, why: str) -> str:
     return f"account {account}: {why}"
 
 
-def _alert_counts(state: AccountState) -> Mapping[tuple[str, str, str], int]:
-    return Counter(
-        (alert.fingerprint.rule, alert.severity.value, alert.state.value)
-        for alert in state.alerts.values()
-    )
+def _alert_counts(
+    state: AccountState, mutes: Mutes, now: datetime
+) -> Mapping[tuple[str, str, str], int]:
+    alerts = state.alerts.values()
+    muted = mutes.among(alerts)
+
+    def shown(alert: Alert) -> str:
+        is_muted = alert.state is State.FIRING and muted(alert, now)
+        return SILENCED if is_muted else alert.state.value
+
+    return Counter((each.fingerprint.rule, each.severity.value, shown(each)) for each in alerts)
