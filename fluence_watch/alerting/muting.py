@@ -22,6 +22,7 @@ from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matchers import Matchers, all_match, parse_matchers
 from fluence_watch.model.finding import Severity
+from fluence_watch.model.silenced import silence_subject
 
 if TYPE_CHECKING:
     from fluence_watch.alerting.slots import Cron
@@ -40,12 +41,14 @@ class Why(StrEnum):
 class Mute:
     """Why an alert is not told now, by what, and until when (`None`: until another alert is over).
 
-    `by` is the id of a silence, the name of a maintenance, or the words of the other alert.
+    `by` is the id of a silence, the name of a maintenance, the words of the other alert, or who takes
+    care of it. `comment` is that of the silence or of the acknowledgement.
     """
 
     why: Why
     by: str
     until: datetime | None = None
+    comment: str = ""
 
 
 Muted = Callable[[Alert, datetime], Mute | None]
@@ -71,6 +74,10 @@ class Silence:
     def is_active(self, at: datetime) -> bool:
         """Whether it is in force."""
         return self.starts_at <= at < self.ends_at
+
+    def is_told_by(self, alert: Alert) -> bool:
+        """Whether the alert is about this silence: it does not mute that."""
+        return alert.fingerprint.subject == silence_subject(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,7 @@ class Mutes:
         found = self.acknowledged.get(alert.episode)
         if found is None or not found.holds(alert, at):
             return None
-        return Mute(Why.ACKNOWLEDGED, found.author, found.until)
+        return Mute(Why.ACKNOWLEDGED, found.author, found.until, found.comment)
 
     def inhibits_others(self, alert: Alert) -> bool:
         """Whether it may mute other alerts."""
@@ -189,9 +196,9 @@ class Mutes:
             return None
         its = labels(alert)
         found = [
-            Mute(Why.SILENCED, each.id, each.ends_at)
+            Mute(Why.SILENCED, each.id, each.ends_at, each.comment)
             for each in self.silences
-            if each.is_active(at) and all_match(each.matchers, its)
+            if each.is_active(at) and not each.is_told_by(alert) and all_match(each.matchers, its)
         ]
         found += [
             Mute(Why.MAINTENANCE, each.name, end)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.hidden import silenced
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
 from fluence_watch.alerting.muting import Mutes
 from fluence_watch.alerting.telling import Heard, Recipient
@@ -20,6 +21,7 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.mutes import current
 from fluence_watch.app.wiring import EVENTS, Setup, delivery
 from fluence_watch.errors import StoreError
+from fluence_watch.model.silenced import Silenced
 from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
@@ -45,6 +47,7 @@ class Dispatch:
         self._settling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._configured = Mutes()
+        self._silences_known = False
 
     def follow(self, account: str, page: Page) -> None:
         """Notify of the alerts of an account, from its stored state on."""
@@ -119,8 +122,10 @@ class Dispatch:
         except StoreError as error:
             _log.error("cannot read silences: those known before count", error=str(error))
             return
+        self._silences_known = True
         if mutes != self._book.mutes:
             self._book.mutes = mutes
+            self._board.muted_by(mutes)
             for courier in self._couriers.values():
                 for account in self._book.pages:
                     courier.look(account)
@@ -138,6 +143,13 @@ class Dispatch:
                     if notified.heard is Heard.GIVEN_UP and episode.fingerprint in page.open:
                         found.setdefault(name, []).append(episode.fingerprint.words)
         return {name: Refused(tuple(sorted(alerts))) for name, alerts in found.items()}
+
+    def silenced(self) -> Sequence[Silenced] | None:
+        """The silences in force and what they hide, `None` before they are known."""
+        if not self._silences_known:
+            return None
+        alerts = [each for page in self._book.pages.values() for each in page.open.values()]
+        return silenced(self._book.mutes, alerts, self._clock())
 
     def report(self, receiver: str) -> ReceiverReport:
         """The state of a receiver of the settings; may run in any thread."""
