@@ -1,7 +1,7 @@
 """What the process shows: the exposition, its own metrics, readiness, the status page."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -154,13 +154,16 @@ class Board:
         errors = {each.store_error for each in polled if each.store_error}
         return [*reasons, *list(self._problem.values()), *sorted(errors)]
 
-    def status(self, receivers: Iterable[ReceiverReport] = ()) -> "StatusView":
-        """The status page as of now, with these receivers."""
+    def status(
+        self, receivers: Iterable[ReceiverReport] = (), match: Sequence[str] = ()
+    ) -> "StatusView":
+        """The status page as of now, with these receivers, and the alerts that match."""
         now = self._clock()
         polled = dict(self._polled)
         reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
         states = [self._watcher, *(each.state for each in polled.values())]
         alerts = [alert for state in states for alert in state.alerts.values()]
+        from fluence_watch.web.query import read_query  # noqa: PLC0415 - at the first page
         from fluence_watch.web.status import build_status  # noqa: PLC0415 - at the first page
 
         return build_status(
@@ -168,6 +171,8 @@ class Board:
             alerts,
             now,
             _brief,
+            mutes=self._mutes,
+            query=read_query(match),
             absent=self._absent,
             receivers=[self._since(each) for each in receivers],
             reload_after=self._interval,
