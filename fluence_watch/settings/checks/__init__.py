@@ -6,7 +6,7 @@ Settings that cannot work are an error. Settings that work, but hardly as intend
 
 from collections.abc import Callable, Iterable, Iterator
 
-from fluence_watch.settings.checks import accounts, budgets, digests, receivers, timing
+from fluence_watch.settings.checks import accounts, budgets, digests, muting, receivers, timing
 from fluence_watch.settings.checks.doubt import Doubt
 from fluence_watch.settings.model import WatchSettings
 
@@ -32,6 +32,10 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     receivers.nothing_is_stale,
     digests.receivers_exist,
     digests.digests_differ,
+    muting.names_differ,
+    muting.matchers_match,
+    muting.maintenance_ends,
+    muting.receivers_match,
     timing.poll_ends_before_the_next,
     timing.polls_keep_up,
     timing.some_rule,

@@ -21,8 +21,8 @@ expect = [{ vm = "a", ports = [] }]
 budgets = [{ name = "team", monthly_usdc = 5 }]
 receivers = [{ name = "mail-1", url = "json://h" }, { name = "ops", url = "json://h" }]
 digests = [{ receiver = "ops" }]
-maintenance = [{ name = "weekly", match = ["rule=a"], schedule = "0 3 * * 0", duration = "2h" }]
-inhibit = [{ source = ["rule=a"], target = ["rule=b"] }]
+maintenance = [{ name = "weekly", match = ["rule=debt"], schedule = "0 3 * * 0", duration = "2h" }]
+inhibit = [{ source = ["rule=debt"], target = ["rule=budget"] }]
 """
 PLACES = {
     "accounts": "MAIN",
@@ -42,13 +42,13 @@ TEXTS = {
     "base_url": "http://127.0.0.1:9825",
     "dialect": "v2",
     "equal": "vm_id status",
-    "source": 'rule=c, vm="d e"',
-    "target": 'rule=c, vm="d e"',
+    "source": 'rule=debt, vm="d e"',
+    "target": 'rule=debt, vm="d e"',
     "maintenance.duration": "5m",
     "format": "json",
     "level": "debug",
     "listen": "0.0.0.0:1",
-    "match": "rule=a,vm!=b",
+    "match": "rule=debt,vm!=b",
     "name": "Other",
     "ports": "22/tcp 443/tcp",
     "rules": "low_balance port_*",
