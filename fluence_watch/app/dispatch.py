@@ -4,7 +4,7 @@ An ended alert is settled when no receiver is due anything of it. Then only the 
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -236,9 +236,17 @@ class Dispatch:
                 page.settle(settled)
 
     def _unclaimed(self) -> list[Episode]:
-        ended = [alert for page in self._book.pages.values() for alert in page.ended()]
-        couriers = list(self._couriers.values())
-        return [a.episode for a in ended if not any(courier.claims(a) for courier in couriers)]
+        return [
+            alert.episode
+            for page in self._book.pages.values()
+            for alert in self._unclaimed_of(page)
+        ]
+
+    def _unclaimed_of(self, page: Page) -> Iterator[Alert]:
+        muted = self._book.mutes.among(page.alerts.values())
+        for alert in page.ended():
+            if not any(courier.claims(alert, muted) for courier in self._couriers.values()):
+                yield alert
 
 
 def _undelivered(courier: "Courier") -> Undelivered | None:
