@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from fluence_watch.alerting.attempts import Attempts
-from fluence_watch.alerting.hidden import silenced
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
 from fluence_watch.alerting.muting import Mutes
 from fluence_watch.alerting.telling import Heard, Recipient
@@ -148,6 +147,10 @@ class Dispatch:
         """The silences in force and what they hide, `None` before they are known."""
         if not self._silences_known:
             return None
+        if not self._book.mutes.silences:
+            return []
+        from fluence_watch.alerting.hidden import silenced  # noqa: PLC0415 - only with silences
+
         alerts = [each for page in self._book.pages.values() for each in page.open.values()]
         return silenced(self._book.mutes, alerts, self._clock())
 
