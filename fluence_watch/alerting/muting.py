@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matchers import Matchers, all_match, parse_matchers
 from fluence_watch.model.finding import Severity
+from fluence_watch.model.silenced import silence_subject
 
 if TYPE_CHECKING:
     from fluence_watch.alerting.slots import Cron
@@ -43,12 +45,14 @@ class Mute:
     """Why an alert is not told now, by what, and until when (`None`: until another alert is over).
 
     `by` is the id of a silence, the name of a maintenance, the words of the other alert, who
-    acknowledged it, or the receiver outside whose active times it is.
+    acknowledged it, or the receiver outside whose active times it is. `comment` is that of the
+    silence or of the acknowledgement.
     """
 
     why: Why
     by: str
     until: datetime | None = None
+    comment: str = ""
 
 
 Muted = Callable[[Alert, datetime], Mute | None]
@@ -75,6 +79,10 @@ class Silence:
         """Whether it is in force."""
         return self.starts_at <= at < self.ends_at
 
+    def is_told_by(self, alert: Alert) -> bool:
+        """Whether the alert is about this silence: it does not mute that."""
+        return alert.fingerprint.subject == silence_subject(self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
@@ -87,8 +95,13 @@ class Maintenance:
 
     def ends_at(self, at: datetime) -> datetime | None:
         """When the window ends that is open at that time; `None` if none is."""
-        begun = self.cron.latest(at)
-        return begun + self.duration if begun and at < begun + self.duration else None
+        return _window_end(self.cron, self.duration, at)
+
+
+@lru_cache(maxsize=256)  # of many alerts at one time
+def _window_end(cron: "Cron", duration: timedelta, at: datetime) -> datetime | None:
+    begun = cron.latest(at)
+    return begun + duration if begun and at < begun + duration else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +115,20 @@ class Inhibit:
     target: Matchers
     equal: tuple[str, ...] = ("account",)
 
-    def mutes(self, source: Mapping[str, str], target: Mapping[str, str]) -> bool:
-        """Whether an alert with the first labels mutes one with the others."""
-        if not (all_match(self.source, source) and all_match(self.target, target)):
-            return False
-        if all_match(self.target, source) and all_match(self.source, target):
-            return False
-        return all(source.get(name, "") == target.get(name, "") for name in self.equal)
+    def key(self, its: Mapping[str, str]) -> tuple[str, ...]:
+        """The values of the labels that must be equal."""
+        return tuple(its.get(name, "") for name in self.equal)
+
+
+class _Source(NamedTuple):
+    """An alert that matches the source of an inhibition, and whether it matches the target too."""
+
+    alert: Alert
+    is_target: bool
+
+
+_Sources = Sequence[tuple[Inhibit, Mapping[tuple[str, ...], Sequence[_Source]]]]
+"""The alerts that mute others, by what must be equal: thousands of them must not be compared in pairs."""
 
 
 def _inhibit(source: str, target: str, *equal: str) -> Inhibit:
@@ -156,13 +176,13 @@ class Mutes:
 
     def among(self, alerts: Iterable[Alert]) -> Muted:
         """What keeps alerts of one account back; `alerts` are all that fire there, or did lately."""
-        found: list[tuple[Alert, Mapping[str, str]]] | None = None
+        sources: _Sources | None = None
 
         def muted(alert: Alert, at: datetime) -> Mute | None:
-            nonlocal found
-            if found is None:
-                found = list(self._sources(alerts))
-            return self._timed(alert, at) or self._inhibited(alert, at, found)
+            nonlocal sources
+            if sources is None:
+                sources = self._sources(alerts)
+            return self._timed(alert, at) or _inhibited(alert, at, sources)
 
         return muted
 
@@ -179,7 +199,7 @@ class Mutes:
         found = self.acknowledged.get(alert.episode)
         if found is None or not found.holds(alert, at):
             return None
-        return Mute(Why.ACKNOWLEDGED, found.author, found.until)
+        return Mute(Why.ACKNOWLEDGED, found.author, found.until, found.comment)
 
     def inhibits_others(self, alert: Alert) -> bool:
         """Whether it may mute other alerts."""
@@ -192,9 +212,9 @@ class Mutes:
             return None
         its = labels(alert)
         found = [
-            Mute(Why.SILENCED, each.id, each.ends_at)
+            Mute(Why.SILENCED, each.id, each.ends_at, each.comment)
             for each in self.silences
-            if each.is_active(at) and all_match(each.matchers, its)
+            if each.is_active(at) and not each.is_told_by(alert) and all_match(each.matchers, its)
         ]
         found += [
             Mute(Why.MAINTENANCE, each.name, end)
@@ -203,23 +223,29 @@ class Mutes:
         ]
         return max(found, key=lambda mute: mute.until or at, default=None)
 
-    def _sources(self, alerts: Iterable[Alert]) -> Iterable[tuple[Alert, Mapping[str, str]]]:
+    def _sources(self, alerts: Iterable[Alert]) -> _Sources:
+        found: list[tuple[Inhibit, dict[tuple[str, ...], list[_Source]]]]
+        found = [(inhibit, {}) for inhibit in self.inhibits]
         for alert in alerts:
             its = labels(alert)
-            if alert.starts_at and any(all_match(each.source, its) for each in self.inhibits):
-                yield alert, its
+            for inhibit, by_key in found if alert.starts_at else ():
+                if all_match(inhibit.source, its):
+                    source = _Source(alert, all_match(inhibit.target, its))
+                    by_key.setdefault(inhibit.key(its), []).append(source)
+        return [(inhibit, by_key) for inhibit, by_key in found if by_key]
 
-    def _inhibited(
-        self, alert: Alert, at: datetime, sources: Iterable[tuple[Alert, Mapping[str, str]]]
-    ) -> Mute | None:
-        its = None
-        for source, names in sources:
-            if source.episode == alert.episode or not _fires(source, alert, at):
-                continue
-            its = its or labels(alert)
-            if any(each.mutes(names, its) for each in self.inhibits):
-                return Mute(Why.INHIBITED, source.fingerprint.words)
-        return None
+
+def _inhibited(alert: Alert, at: datetime, sources: _Sources) -> Mute | None:
+    its = labels(alert) if sources else {}
+    for inhibit, by_key in sources:
+        if not all_match(inhibit.target, its):
+            continue
+        is_source = all_match(inhibit.source, its)
+        for source in by_key.get(inhibit.key(its), ()):
+            other = source.alert.episode != alert.episode
+            if other and not (is_source and source.is_target) and _fires(source.alert, alert, at):
+                return Mute(Why.INHIBITED, source.alert.fingerprint.words)
+    return None
 
 
 def _fires(source: Alert, target: Alert, at: datetime) -> bool:

@@ -46,6 +46,10 @@ class Cron:
         """The first slot after the moment, in UTC."""
         return next(self._after(moment), None)
 
+    def slots(self) -> Iterator[datetime]:
+        """Its slots from some year on, in UTC."""
+        return self._after(_START)
+
     def latest(self, moment: datetime) -> datetime | None:
         """The last slot that is not after the moment, in UTC; `None` if there was none in years."""
         for span in (*_SPANS, _LEAP_YEARS):

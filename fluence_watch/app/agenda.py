@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from fluence_watch.alerting.due import due, kept_back
 from fluence_watch.alerting.grouping import group_opens_at
 from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.muting import Muted
 from fluence_watch.alerting.telling import Line, Recipient, Told, reason_to_notify
 from fluence_watch.app.book import Book
 from fluence_watch.threads import RENDERING
@@ -92,15 +93,13 @@ class Agenda:
             return ()
         return found.lines
 
-    def claims(self, alert: Alert, now: datetime) -> bool:
-        """Whether the receiver is due anything of an ended alert."""
-        account, mutes = alert.fingerprint.account, self._book.mutes
-        told = self._book.told(account, self.recipient.route.receiver)
+    def claims(self, alert: Alert, now: datetime, muted: Muted) -> bool:
+        """Whether the receiver is due anything of an ended alert. `muted` is that of its account."""
+        told = self._book.told(alert.fingerprint.account, self.recipient.route.receiver)
         notified = told.get(alert.episode)
         reason = reason_to_notify(alert, notified, self.recipient, now, events=self._events)
         if reason is None:
             return False
-        muted = mutes.among(self._book.pages[account].alerts.values())
         mute = kept_back(alert, reason, notified, self.recipient, now, muted=muted)
         return mute is None or mute.until is not None
 

@@ -1,7 +1,7 @@
 """What the process shows: the exposition, its own metrics, readiness, the status page."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from fluence_watch import __version__
-from fluence_watch.alerting.lifecycle import State
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.muting import Mutes
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.polled import Polled
 from fluence_watch.app.view import build_view
 from fluence_watch.metrics.exposition import AccountView, Exposition
-from fluence_watch.metrics.own import OwnMetrics
+from fluence_watch.metrics.own import SILENCED, OwnMetrics
 from fluence_watch.model.finding import WATCHER, Fingerprint, shown_account
 from fluence_watch.model.snapshot import PollFailure, Rejected, Snapshot
 from fluence_watch.model.text import inert
@@ -44,6 +45,7 @@ class Board:
         self._problem: dict[str, str] = {}
         self._absent: dict[str, datetime] = {}
         self._watcher = AccountState()
+        self._mutes = Mutes()
         self._lock = Lock()
 
     def expect(self, accounts: set[str], interval: timedelta = _INTERVAL) -> None:
@@ -78,7 +80,7 @@ class Board:
             else:
                 self._problem.pop(account, None)
             self.own.poll_finished(account, polled.seconds)
-            self.own.alerts(account, _alert_counts(polled.state))
+            self._count(account, polled.state)
             self.own.store_up(up=polled.store_error is None)
             self._views[account] = view = build_view(polled, self._views.get(account))
             self.exposition.publish(view)
@@ -110,7 +112,24 @@ class Board:
     def publish_watcher(self, state: AccountState) -> None:
         """Show the alerts about the watcher itself."""
         self._watcher = state
-        self.own.alerts(shown_account(WATCHER), _alert_counts(state))
+        self._count(shown_account(WATCHER), state)
+        self._count_silences()
+
+    def muted_by(self, mutes: Mutes) -> None:
+        """Show what keeps messages back from now on."""
+        with self._lock:
+            self._mutes = mutes
+            for account, polled in self._polled.items():
+                self._count(account, polled.state)
+        self._count(shown_account(WATCHER), self._watcher)
+        self._count_silences()
+
+    def _count(self, account: str, state: AccountState) -> None:
+        self.own.alerts(account, _alert_counts(state, self._mutes, self._clock()))
+
+    def _count_silences(self) -> None:
+        now = self._clock()
+        self.own.silences(sum(each.is_active(now) for each in self._mutes.silences))
 
     def remarks(self) -> list[str]:
         """Failures that do not affect readiness: accounts and receivers."""
@@ -139,13 +158,16 @@ class Board:
         """The accounts that are not watched as they should be, and why."""
         return list(self._problem.values())
 
-    def status(self, receivers: Iterable[ReceiverReport] = ()) -> "StatusView":
-        """The status page as of now, with these receivers."""
+    def status(
+        self, receivers: Iterable[ReceiverReport] = (), match: Sequence[str] = ()
+    ) -> "StatusView":
+        """The status page as of now, with these receivers, and the alerts that match."""
         now = self._clock()
         polled = dict(self._polled)
         reports = [self._report(name, polled.get(name)) for name in sorted(self._expected)]
         states = [self._watcher, *(each.state for each in polled.values())]
         alerts = [alert for state in states for alert in state.alerts.values()]
+        from fluence_watch.web.query import read_query  # noqa: PLC0415 - at the first page
         from fluence_watch.web.status import build_status  # noqa: PLC0415 - at the first page
 
         return build_status(
@@ -153,6 +175,8 @@ class Board:
             alerts,
             now,
             _brief,
+            mutes=self._mutes,
+            query=read_query(match),
             absent=self._absent,
             receivers=[self._since(each) for each in receivers],
             reload_after=self._interval,
@@ -216,8 +240,14 @@ def _problem(account: str, why: str) -> str:
     return f"account {account}: {why}"
 
 
-def _alert_counts(state: AccountState) -> Mapping[tuple[str, str, str], int]:
-    return Counter(
-        (alert.fingerprint.rule, alert.severity.value, alert.state.value)
-        for alert in state.alerts.values()
-    )
+def _alert_counts(
+    state: AccountState, mutes: Mutes, now: datetime
+) -> Mapping[tuple[str, str, str], int]:
+    alerts = state.alerts.values()
+    muted = mutes.among(alerts)
+
+    def shown(alert: Alert) -> str:
+        is_muted = alert.state is State.FIRING and muted(alert, now)
+        return SILENCED if is_muted else alert.state.value
+
+    return Counter((each.fingerprint.rule, each.severity.value, shown(each)) for each in alerts)

@@ -15,6 +15,7 @@ from functools import partial
 
 from fluence_watch.alerting.attempts import MAX_BACKOFF, Attempts
 from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.muting import Muted
 from fluence_watch.alerting.telling import Line, Recipient
 from fluence_watch.app.agenda import Agenda, Lines, longest_sleep
 from fluence_watch.app.book import Book, Waiting
@@ -75,9 +76,9 @@ class Courier:
         self.agenda.look(account, episodes)
         self.wake()
 
-    def claims(self, alert: Alert) -> bool:
-        """Whether the receiver is due anything of an ended alert."""
-        return self.agenda.claims(alert, self.delivery.now())
+    def claims(self, alert: Alert, muted: Muted) -> bool:
+        """Whether the receiver is due anything of an ended alert. `muted` is that of its account."""
+        return self.agenda.claims(alert, self.delivery.now(), muted)
 
     def adopt(self, channel: Channel, recipient: Recipient, words: Words) -> None:
         """The receiver of new settings, and the words for it."""

@@ -216,6 +216,7 @@ class Daemon:
         now, settings = self._clock(), self._plan.settings.store
         try:
             await STORE.run(self._store.prune, now - settings.retention)
+            await STORE.run(self._store.silences.prune, now - settings.retention)
             await STORE.run(self._store.prune_ledger, now - settings.ledger_retention)
             oldest = now - settings.forget_accounts_after
             gone = await STORE.run(self._store.forget_absent, oldest)

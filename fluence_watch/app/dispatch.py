@@ -4,7 +4,7 @@ An ended alert is settled when no receiver is due anything of it. Then only the 
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from fluence_watch.app.mutes import current
 from fluence_watch.app.wiring import EVENTS, Setup, delivery
 from fluence_watch.errors import StoreError
 from fluence_watch.model.duration import rough
+from fluence_watch.model.silenced import Silenced
 from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
@@ -50,6 +51,7 @@ class Dispatch:
         self._settling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._configured = Mutes()
+        self._silences_known = False
 
     def follow(self, account: str, page: Page) -> None:
         """Notify of the alerts of an account, from its stored state on."""
@@ -137,8 +139,10 @@ class Dispatch:
         except StoreError as error:
             _log.error("cannot read silences: those known before count", error=str(error))
             return
+        self._silences_known = True
         if mutes != self._book.mutes:
             self._book.mutes = mutes
+            self._board.muted_by(mutes)
             for courier in self._couriers.values():
                 for account in self._book.pages if courier.heeds_mutes else ():
                     courier.look(account)
@@ -183,6 +187,17 @@ class Dispatch:
                 why = f": {error}" if error else ""
                 found.append(f"receiver {name}: not delivered for {rough(now - since)}{why}")
         return found
+
+    def silenced(self) -> Sequence[Silenced] | None:
+        """The silences in force and what they hide, `None` before they are known."""
+        if not self._silences_known:
+            return None
+        if not self._book.mutes.silences:
+            return []
+        from fluence_watch.alerting.hidden import silenced  # noqa: PLC0415 - only with silences
+
+        alerts = [each for page in self._book.pages.values() for each in page.open.values()]
+        return silenced(self._book.mutes, alerts, self._clock())
 
     def report(self, receiver: str) -> ReceiverReport:
         """The state of a receiver of the settings; may run in any thread."""
@@ -269,9 +284,17 @@ class Dispatch:
                 page.settle(settled)
 
     def _unclaimed(self) -> list[Episode]:
-        ended = [alert for page in self._book.pages.values() for alert in page.ended()]
-        couriers = list(self._couriers.values())
-        return [a.episode for a in ended if not any(courier.claims(a) for courier in couriers)]
+        return [
+            alert.episode
+            for page in self._book.pages.values()
+            for alert in self._unclaimed_of(page)
+        ]
+
+    def _unclaimed_of(self, page: Page) -> Iterator[Alert]:
+        muted = self._book.mutes.among(page.alerts.values())
+        for alert in page.ended():
+            if not any(courier.claims(alert, muted) for courier in self._couriers.values()):
+                yield alert
 
 
 def _undelivered(courier: "AnyCourier") -> Undelivered | None:

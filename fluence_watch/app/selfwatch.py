@@ -1,4 +1,4 @@
-"""The watcher's own look: at its receivers, and at budgets, which may span accounts."""
+"""The watcher's own look: at its receivers, and at budgets and silences, which may span accounts."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,9 @@ from fluence_watch.app.wiring import Setup, watcher_policy
 from fluence_watch.errors import StoreError
 from fluence_watch.model.budget import BudgetState
 from fluence_watch.model.finding import WATCHER
+from fluence_watch.model.silenced import Silenced
 from fluence_watch.model.undelivered import Refused, Undelivered
-from fluence_watch.rules import budget, evaluate
+from fluence_watch.rules import budget, evaluate, silence_ending
 from fluence_watch.rules.base import Situation
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
@@ -43,11 +44,12 @@ def decide_watcher(
     now: datetime,
     *,
     budgets: Sequence[BudgetState] | None = (),
+    silences: Sequence[Silenced] | None = (),
 ) -> Decision:
-    """The alerts about failing receivers and about budgets.
+    """The alerts about failing receivers, about budgets and about silences.
 
     `receivers` has each receiver of the settings: what it does not accept, `None` while it works.
-    `budgets` are `None` if the ledger cannot be read.
+    `budgets` are `None` if the ledger cannot be read, `silences` before they are.
     """
     situation = Situation(
         WATCHER,
@@ -59,6 +61,7 @@ def decide_watcher(
         receivers=receivers,
         refused=refused,
         budgets=budgets,
+        silences=silences,
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
@@ -76,7 +79,7 @@ class _Watched:
 
 
 class SelfWatch:
-    """Looks at receivers and budgets once a poll interval, from the first `take_over` on.
+    """Looks at receivers, budgets and silences once a poll interval, from the first `take_over` on.
 
     `trouble` is why the last look failed, or could not see the budgets.
     """
@@ -113,13 +116,13 @@ class SelfWatch:
         self._schedule.every(setup.settings.poll.interval.total_seconds(), "receivers", self.look)
 
     async def look(self) -> None:
-        """Check receivers and budgets once; while the store fails, nothing changes."""
+        """Check receivers, budgets and silences once; while the store fails, nothing changes."""
         async with self._looking:
             if self._watched is None:
                 return
-            receivers, refused = self._dispatch.failing(), self._dispatch.refused()
+            seen = self._dispatch.failing(), self._dispatch.refused(), self._dispatch.silenced()
             try:
-                decision = await STORE.run(self._settle, self._watched, receivers, refused)
+                decision = await STORE.run(self._settle, self._watched, *seen)
             except StoreError as error:
                 _log.error("cannot look at the receivers: the store fails", error=str(error))
                 self.trouble = str(error)
@@ -136,12 +139,15 @@ class SelfWatch:
         watched: _Watched,
         receivers: Mapping[str, Undelivered | None],
         refused: Mapping[str, Refused],
+        silences: Sequence[Silenced] | None,
     ) -> Decision:
         before, policy, now = watched.kept.state, watched.policy, self._clock()
         budgets = watched.budgets.states(self._board.polled(), now) if watched.budgets else ()
 
         def judge(state: AccountState) -> Decision:
-            return decide_watcher(state, receivers, refused, policy, now, budgets=budgets)
+            return decide_watcher(
+                state, receivers, refused, policy, now, budgets=budgets, silences=silences
+            )
 
         decision = judge(before)
         if before.alerts or decision.after.alerts:  # else there is nothing to keep
@@ -171,6 +177,10 @@ def _report(before: AccountState, decision: Decision, routes: Mapping[str, Route
             is_ahead = isinstance(facts, budget.BudgetForecast)
             what = "budget is going to be exceeded" if is_ahead else "budget is being spent"
             _log.warning(what, budget=facts.name, percent=facts.percent, notified=notified)
+            continue
+        if isinstance(alert.facts, silence_ending.SilenceEnding):
+            ends_at = alert.facts.ends_at.isoformat()
+            _log.info("silence ends", silence=alert.facts.id, at=ends_at, notified=notified)
             continue
         receiver = alert.fingerprint.subject
         if notified:

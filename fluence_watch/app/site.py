@@ -22,6 +22,6 @@ def site(
             ready=board.unready,
             remarks=board.remarks,
             reload=reload,
-            status=lambda: board.status(receivers()),
+            status=lambda match: board.status(receivers(), match),
         )
     )

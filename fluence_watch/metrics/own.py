@@ -35,6 +35,9 @@ _RECEIVER = ("receiver",)
 AlertCounts = Mapping[tuple[str, str, str], int]
 """The number of alerts by rule, severity and state (pending, firing or silenced)."""
 
+SILENCED = "silenced"
+"""The state of an alert that fires and of which nobody is notified now."""
+
 
 class OwnMetrics:
     """Metrics of the watcher itself."""
@@ -123,6 +126,7 @@ class OwnMetrics:
             ("account", "rule", "severity", "state"),
             registry=self.registry,
         )
+        self._silences = gauge("fluence_watch_silences", "Number of silences in force.")
         self._reload_ok = gauge(
             "fluence_watch_config_last_reload_successful",
             "Whether the last configuration reload was successful.",
@@ -179,6 +183,10 @@ class OwnMetrics:
     def alerts(self, account: str, counts: AlertCounts) -> None:
         """Set the account's open alerts."""
         self._alerts.replace(account, dict(counts.items()))
+
+    def silences(self, number: int) -> None:
+        """Set how many silences are in force."""
+        self._silences.set(number)
 
     def budgets(self, states: Sequence[BudgetState]) -> None:
         """Set the budgets; an unknown forecast has no sample."""

@@ -48,7 +48,8 @@ class Fingerprint(NamedTuple):
     """Identifies a problem. Findings with the same fingerprint are the same problem.
 
     `subject` is a VM's key, or `""` for the account itself.
-    For the account `WATCHER`, it is the name of a receiver, or `budget:` and the name of a budget.
+    For the account `WATCHER`, it is the name of a receiver, `budget:` and the name of a budget, or
+    `silence:` and the id of a silence.
     `key` distinguishes problems with the same rule and subject (a port, an epoch).
     """
 

@@ -12,6 +12,7 @@ from fluence_watch.model.finding import WATCHER, Fingerprint, VmRef
 from fluence_watch.model.known import Cause
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, ResourceRef
+from fluence_watch.model.silenced import Hidden
 from fluence_watch.model.spending import ThingSpending
 from fluence_watch.model.vm import Status
 from fluence_watch.rules.account_low import AccountLow
@@ -33,6 +34,7 @@ from fluence_watch.rules.port_drift import Direction, PortDrift
 from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.runway import Runway
+from fluence_watch.rules.silence_ending import SilenceEnding
 from fluence_watch.rules.spend_anomaly import SpendAnomaly
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.topup_failed import TopupFailed
@@ -192,3 +194,7 @@ def _of_the_watcher(now: datetime) -> Iterator[object]:
     yield PollFailing("server_error", "the API failed (503)")
     yield DeliveryFailing("chat", "HTTP 503: try later", 2, now - _HOUR)
     yield DeliveryRefused("chat", ("main low_balance 0x311edb01",), 1)
+    hidden = (Hidden("main", "topup_failed", _vm()), Hidden("main", "debt"))
+    yield SilenceEnding(
+        "5f0c1a2b", 'vm=~"train-.*"', "new disks", "ann", now + 20 * _HOUR, hidden, len(hidden)
+    )

@@ -23,6 +23,7 @@ from fluence_watch.rules import (
     port_drift,
     price_changed,
     public_ip_changed,
+    silence_ending,
     spend_anomaly,
     ssh_key_drift,
     topup_failed,
@@ -60,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     vm_unreadable.RULE,
     poll_failing.RULE,
     delivery_failing.RULE,
+    silence_ending.RULE,
 )
 
 FACTS: Mapping[str, type] = {facts.__name__: facts for rule in RULES for facts in rule.facts}

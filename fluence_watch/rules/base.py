@@ -25,6 +25,7 @@ from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.presence import Presence
+from fluence_watch.model.silenced import Silenced
 from fluence_watch.model.snapshot import PollFailure, Snapshot
 from fluence_watch.model.spending import Spending
 from fluence_watch.model.ssh_key import SshKey
@@ -134,9 +135,10 @@ class Situation:
     `fault` describes an internal error of the watcher. It stays set until a poll completes.
     `enabled` are the names of the rules that are evaluated; `evaluate` sets it.
 
-    For the watcher itself (the account is `WATCHER`), only `since`, `firing`, `budgets`, `receivers`
-    and `refused` are set. `firing` are the alerts that fired after the previous look, with their facts. `budgets` are
-    `None` while the ledger cannot be read. `receivers` holds what waits for each configured receiver, `None` while it works.
+    For the watcher itself (the account is `WATCHER`), only `since`, `firing`, `budgets`, `silences`,
+    `receivers` and `refused` are set. `firing` are the alerts that fired after the previous look, with
+    their facts. `budgets` are `None` while the ledger cannot be read, `silences` (those in force)
+    before they are. `receivers` holds what waits for each configured receiver, `None` while it works.
     `refused` holds the alerts that a receiver refuses although it works.
     """
 
@@ -166,6 +168,7 @@ class Situation:
     spending: Spending | None = None
     firing: Mapping[Fingerprint, object] = field(default_factory=dict)
     budgets: Sequence[BudgetState] | None = ()
+    silences: Sequence[Silenced] | None = ()
 
     @property
     def alerts(self) -> Collection[Fingerprint]:

@@ -42,6 +42,13 @@ _FILL: Mapping[str, Tables] = {
     "budgets": {"name": "unnamed", "monthly_usdc": 1},
     "receivers": {"name": "unnamed"},
     "digests": {"receiver": "unnamed"},
+    "maintenance": {
+        "name": "unnamed",
+        "match": ['rule!=""'],
+        "schedule": "0 0 1 1 *",
+        "duration": "1m",
+    },
+    "inhibit": {"source": ['rule!=""'], "target": ['rule!=""']},
 }
 
 Origins = Mapping[Loc, str]

@@ -50,10 +50,11 @@ class _Site:
             headers["Content-Encoding"] = encoding
         return PartsResponse(parts, headers)
 
-    def status(self, _: Request) -> Response:
+    def status(self, request: Request) -> Response:
         from fluence_watch.web.page import render_status  # noqa: PLC0415 - it loads Jinja
 
-        return HTMLResponse(render_status(self._backend.status()))
+        view = self._backend.status(request.query_params.getlist("match"))
+        return HTMLResponse(render_status(view), 400 if view.query.error else 200)
 
     async def healthy(self, _: Request) -> Response:
         return PlainTextResponse("healthy\n")

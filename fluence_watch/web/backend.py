@@ -18,6 +18,7 @@ class Backend:
     `metrics` takes the headers Accept and Accept-Encoding.
     `ready` returns the reasons why the daemon is not ready, `remarks` failures that do not affect
     readiness.
+    `status` takes what `?match=` says, and has the page.
     `reload` applies the new settings and returns the changed ones that need a restart. Or it raises
     `FluenceWatchError` (mostly `ConfigError`) and changes nothing.
     """
@@ -26,4 +27,4 @@ class Backend:
     ready: Callable[[], Sequence[str]]
     remarks: Callable[[], Sequence[str]]
     reload: Callable[[], Awaitable[Sequence[str]]]
-    status: Callable[[], "StatusView"]
+    status: Callable[[Sequence[str]], "StatusView"]

@@ -8,6 +8,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.muting import Mute, Mutes
 from fluence_watch.model.billing import HOUR
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.funding import FOREVER, funded_until, resources_burn
@@ -19,6 +20,7 @@ from fluence_watch.views.account import AccountOverview, account_overview
 from fluence_watch.views.alert import AlertView, Brief, alert_view
 from fluence_watch.views.resource import ResourceView, resource_view
 from fluence_watch.views.vm import VmView, vm_title, vm_view
+from fluence_watch.web.query import EVERYTHING, Query
 from fluence_watch.web.reports import AccountReport, ReceiverReport
 
 MOST_VMS = 200
@@ -27,14 +29,14 @@ MOST_ALERTS = 100
 MOST_REJECTED = 10
 
 _RELOAD = timedelta(seconds=30)
-
+_NOTHING = Mutes(inhibits=())
 
 _Ranked = tuple[AccountReport, Vm, Severity | None]
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """A firing alert, and whether it is silenced."""
+    """A firing alert, and whether nobody is notified of it now: `alert.muted` says why."""
 
     alert: AlertView
     silenced: bool
@@ -74,8 +76,9 @@ class ResourceRow:
 
 @dataclass(frozen=True, slots=True)
 class StatusView:
-    """The page. `level` is `ok`, `unknown`, or the severity of the worst firing alert.
+    """The page. `level` is `ok`, `unknown`, or the severity of the worst alert that is not silenced.
 
+    `alerts` are those that match the `query`, of `firing` in all.
     `absent` has the accounts that are missing from the settings, and until when their state is
     kept.
     """
@@ -86,6 +89,7 @@ class StatusView:
     headline: str
     alerts: tuple[AlertRow, ...]
     more_alerts: int
+    firing: int
     pending: int
     accounts: tuple[AccountRow, ...]
     vms: tuple[VmRow, ...]
@@ -94,6 +98,7 @@ class StatusView:
     more_resources: int
     absent: tuple[tuple[str, datetime], ...] = ()
     receivers: tuple[ReceiverReport, ...] = ()
+    query: Query = EVERYTHING
 
 
 def build_status(
@@ -101,19 +106,24 @@ def build_status(
     alerts: Collection[Alert],
     now: datetime,
     brief: Brief,
-    silenced: Collection[Fingerprint] = (),
     *,
+    mutes: Mutes = _NOTHING,
+    query: Query = EVERYTHING,
     absent: Mapping[str, datetime] = MappingProxyType({}),
     receivers: Iterable[ReceiverReport] = (),
     reload_after: timedelta = _RELOAD,
 ) -> StatusView:
     """The page of these accounts and their open alerts; `brief` words the facts of an alert.
 
+    The query chooses alerts, and nothing else: level and headline are those of all.
     A browser reloads it as often as accounts are polled, at most once a second.
     """
     firing = [alert for alert in alerts if alert.state is State.FIRING]
+    muted = mutes.by_account(alerts)
+    silenced = {each.fingerprint: mute for each in firing if (mute := muted(each, now))}
     loud = [alert for alert in firing if alert.fingerprint not in silenced]
-    level, headline = _overall(accounts, loud)
+    chosen = [alert for alert in firing if query.matches(alert)]
+    level, headline = _overall(accounts, loud, len(silenced))
     worst = _worst_by_vm(loud)
     vms = chain.from_iterable(_vms(account, worst) for account in accounts)
     rows = {account.name: _account_row(account, now) for account in accounts}
@@ -124,10 +134,11 @@ def build_status(
         level=level,
         headline=headline,
         alerts=tuple(
-            AlertRow(alert_view(alert, now, brief), alert.fingerprint in silenced)
-            for alert in nsmallest(MOST_ALERTS, firing, key=_alert_urgency(silenced))
+            _alert_row(alert, silenced.get(alert.fingerprint), mutes, now, brief)
+            for alert in nsmallest(MOST_ALERTS, chosen, key=_alert_urgency(silenced))
         ),
-        more_alerts=max(0, len(firing) - MOST_ALERTS),
+        more_alerts=max(0, len(chosen) - MOST_ALERTS),
+        firing=len(firing),
         pending=sum(1 for alert in alerts if alert.state is State.PENDING),
         accounts=tuple(rows.values()),
         vms=tuple(
@@ -142,17 +153,28 @@ def build_status(
         more_vms=max(0, sum(len(account.vms) for account in accounts) - MOST_VMS),
         absent=tuple(sorted(absent.items())),
         receivers=tuple(receivers),
+        query=query,
     )
 
 
-def _overall(accounts: Collection[AccountReport], firing: Collection[Alert]) -> tuple[str, str]:
+def _alert_row(
+    alert: Alert, mute: Mute | None, mutes: Mutes, now: datetime, brief: Brief
+) -> AlertRow:
+    muted = mute or mutes.acknowledgement(alert, now)
+    return AlertRow(alert_view(alert, now, brief, muted), mute is not None)
+
+
+def _overall(
+    accounts: Collection[AccountReport], firing: Collection[Alert], silenced: int
+) -> tuple[str, str]:
     if firing:
         worst = max((alert.severity for alert in firing), key=lambda severity: severity.rank)
         number = sum(1 for alert in firing if alert.severity is worst)
         fire = f"{counted(len(firing), 'alert fires', 'alerts fire')}, {number} {worst}"
         return worst.value, fire if len(firing) > 1 else f"1 {worst} alert fires"
     doubt = _doubt(accounts)
-    return ("unknown", doubt) if doubt else ("ok", "All is well")
+    but = f" but for {counted(silenced, 'silenced alert')}" if silenced else ""
+    return ("unknown", doubt) if doubt else ("ok", f"All is well{but}")
 
 
 def _doubt(accounts: Collection[AccountReport]) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import uvicorn
@@ -18,6 +19,7 @@ from fluence_watch.model.vm import Status, Vm
 from fluence_watch.notify.render import brief
 from fluence_watch.web.app import create_app
 from fluence_watch.web.backend import Backend
+from fluence_watch.web.query import read_query
 from fluence_watch.web.status import AccountReport, ReceiverReport, build_status
 
 NOW = datetime(2025, 6, 1, 17, 17, tzinfo=UTC)
@@ -71,7 +73,9 @@ def address() -> Iterator[str]:
         ready=list,
         remarks=list,
         reload=reload,
-        status=lambda: build_status([fleet], [], NOW, brief, receivers=[refuses]),
+        status=lambda match: build_status(
+            [fleet], [], NOW, brief, receivers=[refuses], query=read_query(match)
+        ),
     )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -81,6 +85,17 @@ def address() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
         server.should_exit = True
         thread.join(10)
+
+
+def test_a_query_stays_text(browser: webdriver.Chrome, address: str) -> None:
+    """What the address asks is shown as it is, with the error; the link leads back."""
+    browser.get(f"{address}?{urlencode({'match': HOSTILE[0]})}")
+    assert HOSTILE[0] in browser.find_element(By.TAG_NAME, "bdi").text
+    assert [] == browser.find_elements(By.CSS_SELECTOR, "script, img, body style")
+    browser.get(f"{address}?{urlencode({'match': 'vm=web'})}")
+    assert "0 of 0 firing alerts match vm=web" in browser.find_element(By.TAG_NAME, "main").text
+    browser.find_element(By.LINK_TEXT, "Show all").click()
+    assert "vm=web" not in browser.find_element(By.TAG_NAME, "main").text
 
 
 @pytest.mark.parametrize("width", [360, 1400])

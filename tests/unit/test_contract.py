@@ -81,6 +81,7 @@ METRICS = {
     "fluence_budget_limit_usdc": ("budget",),
     "fluence_budget_spent_usdc": ("budget",),
     "fluence_budget_forecast_usdc": ("budget",),
+    "fluence_watch_silences": (),
     "fluence_watch_alerts": ("account", "rule", "severity", "state"),
     "fluence_api_requests_total": ("account", "endpoint"),
     "fluence_api_request_failures_total": ("account", "endpoint", "reason"),

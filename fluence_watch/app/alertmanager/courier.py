@@ -7,6 +7,7 @@ from datetime import datetime
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.muting import Muted
 from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.alertmanager.desk import Desk
 from fluence_watch.app.alertmanager.member import MemberCourier
@@ -51,7 +52,7 @@ class ClusterCourier:
         for courier in self._members.values():
             courier.forget(account)
 
-    def claims(self, alert: Alert) -> bool:
+    def claims(self, alert: Alert, muted: Muted) -> bool:  # noqa: ARG002 - an Alertmanager heeds none
         """Whether a member is yet to know that the alert is over."""
         return self._desk.posting(alert.episode, self._desk.delivery.now()) is not None
 

@@ -13,6 +13,7 @@ from fluence_watch.settings.checks import (
     digests,
     escalation,
     heartbeat,
+    muting,
     receivers,
     timing,
 )
@@ -52,6 +53,10 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     digests.receivers_exist,
     digests.digests_differ,
     heartbeat.address_is_usable,
+    muting.names_differ,
+    muting.matchers_match,
+    muting.maintenance_ends,
+    muting.receivers_match,
     timing.poll_ends_before_the_next,
     timing.polls_keep_up,
     timing.some_rule,

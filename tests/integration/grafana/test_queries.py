@@ -38,6 +38,7 @@ CALM = {
 """Rules that find nothing here, and why; that they do fire is tested with promtool."""
 
 UNUSED = {
+    "fluence_watch_silences": "the panel of alerts shows how many are silenced",
     "python_gc_collections": "of interest to who works on fluence-watch alone",
     "python_gc_objects_collected": "of interest to who works on fluence-watch alone",
     "python_gc_objects_uncollectable": "of interest to who works on fluence-watch alone",

@@ -177,6 +177,16 @@ def test_inhibition(
     assert told(Mutes(inhibits=inhibits), target).lines  # an alert does not mute itself
 
 
+def test_thousands_that_mute_and_are_muted() -> None:
+    """Each finds its own at once: compared in pairs, these would take minutes."""
+    gone = [alert_of("vm_vanished", f"0x{number}") for number in range(3000)]
+    others = [alert_of(vm=f"0x{number}") for number in range(3000)]
+    muted = Mutes().among([*gone, *others])
+    expected = [Mute(Why.INHIBITED, each.fingerprint.words) for each in gone]
+    assert expected == [muted(each, NOW) for each in others]
+    assert {None} == {muted(each, NOW) for each in gone}
+
+
 def test_what_matches_source_and_target() -> None:
     """It does not mute what matches both too, or two alerts would mute each other."""
     both = Inhibit(parse_matchers("rule=~.*"), parse_matchers("rule=~.*"))

@@ -6,6 +6,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.matchers import parse_matchers
+from fluence_watch.alerting.muting import Acknowledgement, Mutes, Silence
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.board import Board
 from fluence_watch.app.decide import Policy, decide
@@ -243,6 +245,34 @@ def test_an_account_that_is_gone_is_gone(board: Board, polled: Callable[..., Pol
     assert not [key for key in shown if "main" in key]
     assert ["account second: not polled yet"] == board.unready()
     assert ["second"] == [row.overview.account for row in board.status().accounts]
+
+
+def test_silenced_alerts(board: Board, polled: Callable[..., Polled]) -> None:
+    """They are counted as such, from when a silence is known to its end."""
+    drift = polled(listed(replace(WEB, ports=(SSH, port(80)))), polled(listed(WEB)).state)
+    board.publish(drift)
+    counted = "fluence_watch_alerts", "main", "port_drift"
+    silence = Silence("5115", parse_matchers("vm=web"), NOW, NOW + 2 * MINUTE, "why")
+    later = replace(silence, id="later", starts_at=NOW + 3 * MINUTE, ends_at=NOW + 4 * MINUTE)
+    board.muted_by(Mutes([silence, later]))
+    shown = samples(board)
+    assert (1, 1) == (shown[*counted, "silenced"], shown["fluence_watch_silences",])
+    assert (*counted, "firing") not in shown
+    board._clock = lambda: NOW + 2 * MINUTE
+    board.publish(drift)
+    board.publish_watcher(AccountState())
+    shown = samples(board)
+    assert (1, 0) == (shown[*counted, "firing"], shown["fluence_watch_silences",])
+
+
+def test_an_acknowledged_alert_fires(board: Board, polled: Callable[..., Polled]) -> None:
+    """Somebody takes care of it, and it is not over."""
+    drift = polled(listed(replace(WEB, ports=(SSH, port(80)))), polled(listed(WEB)).state)
+    board.publish(drift)
+    (alert,) = drift.state.alerts.values()
+    taken = Acknowledgement(NOW, NOW + 9 * MINUTE, alert.severity, alert.step)
+    board.muted_by(Mutes(acknowledged={alert.episode: taken}))
+    assert 1 == samples(board)["fluence_watch_alerts", "main", "port_drift", "firing"]
 
 
 def test_an_alert_that_cannot_be_rendered_does_not_take_the_page_away(

@@ -12,6 +12,8 @@ import structlog
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.matchers import parse_matchers
+from fluence_watch.alerting.muting import Silence
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
@@ -25,6 +27,7 @@ from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 from fluence_watch.model.undelivered import Undelivered
 from fluence_watch.notify.render import Rendered
 from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.rules.silence_ending import SilenceEnding
 from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
@@ -32,7 +35,7 @@ from tests.stored import keep
 from tests.unit.app.hearing import Listeners
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 LEFT = Undelivered("HTTP 503", 2, NOW)
 OPS, CHAT = (Fingerprint(WATCHER, "delivery_failing", name) for name in ("ops", "chat"))
 BOTH = [{"name": name, "url": f"json://{name}"} for name in ("ops", "chat")]
@@ -250,6 +253,45 @@ async def test_one_that_refuses_a_message_and_takes_others_works(
     assert {} == store.load(WATCHER).state.alerts
     assert store.load("other").told["ops"]
     assert "ops" not in store.load("main").told
+
+
+async def test_a_silence_that_ends_is_told_once(
+    post: Post, setup: Callable[..., Setup], channel: Any, store: Store
+) -> None:
+    """A day before, with what it hides; it mutes neither that, nor does it end with a message."""
+    after = AccountState(alerts={LOST.fingerprint: LOST}, last_poll_at=NOW)
+    keep(store, "main", after)
+    begun, ends = NOW - 3 * DAY, NOW + DAY + 2 * MINUTE
+    store.silences.add(Silence("5115", parse_matchers('rule!=""'), begun, ends, "why", "ann"))
+    await post.begin(setup("ops"))
+    await post.pass_time(1)
+    assert [] == channel.sent
+    for _ in range(3):
+        await post.pass_time(1)
+    (told,) = channel.sent
+    assert told.title.startswith("WARNING silence 5115 ends 2026-04-17 12:02 UTC")
+    assert "poll_failing of account main" in told.body
+    await post.dispatch.refresh()
+    post.clock.set(ends)
+    await post.pass_time(1)
+    assert ["WARNING", "CRITICAL"] == [each.title.split()[0] for each in channel.sent]
+    assert ["silence_ending"] == [each.fingerprint.rule for each in store.history()]
+
+
+async def test_a_silence_before_silences_are_known(
+    post: Post, setup: Callable[..., Setup], store: Store
+) -> None:
+    """What is told of it goes on."""
+    about = Fingerprint(WATCHER, "silence_ending", "silence:5115")
+    facts = SilenceEnding("5115", "rule=x", "", "", NOW + DAY, (), 0)
+    told = replace(LOST, fingerprint=about, facts=facts, relevant_until=NOW + DAY)
+    keep(store, WATCHER, AccountState(alerts={about: told}, last_poll_at=NOW))
+    await post.selfwatch.take_over(setup("ops"))
+    await post.selfwatch.look()
+    assert {about} == store.load(WATCHER).state.alerts.keys()
+    await post.dispatch.refresh()
+    await post.selfwatch.look()
+    assert {} == store.load(WATCHER).state.alerts
 
 
 async def test_a_restart_forgets_nothing(

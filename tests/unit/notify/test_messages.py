@@ -27,6 +27,7 @@ from fluence_watch.model.finding import WATCHER, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, ResourceRef
+from fluence_watch.model.silenced import Hidden
 from fluence_watch.model.spending import ThingSpending
 from fluence_watch.model.vm import Status
 from fluence_watch.notify.markup import BodyFormat
@@ -56,6 +57,7 @@ from fluence_watch.rules.port_drift import Direction, PortDrift
 from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.runway import Runway
+from fluence_watch.rules.silence_ending import SilenceEnding
 from fluence_watch.rules.spend_anomaly import SpendAnomaly
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.topup_failed import ShortVms, TopupFailed
@@ -373,6 +375,19 @@ def refusing(receiver: str = "chat", **changes: object) -> Alert:
     return replace(alert, fingerprint=Fingerprint(WATCHER, "delivery_failing", receiver))
 
 
+def silence_ends(*alerts: Hidden, comment: str = "new disks on Friday", number: int = 0) -> Alert:
+    number, until = number or len(alerts), NOW + timedelta(hours=23, minutes=12)
+    facts = SilenceEnding(
+        "c0ffee00", 'vm_name=~"web-.*"', comment, "ann", until, alerts, number
+    )  # fmt: skip
+    alert = fires("silence_ending", facts, WARNING)
+    fingerprint = Fingerprint(WATCHER, "silence_ending", "silence:c0ffee00")
+    return replace(alert, fingerprint=fingerprint, active_at=NOW, relevant_until=until)
+
+
+HIDDEN = Hidden("main", "low_balance", vm()), Hidden("second", "debt")
+
+
 def refused() -> Alert:
     alerts = tuple(f"main low_balance 0x311edb{number}" for number in range(5))
     alert = fires("delivery_failing", DeliveryRefused("ops", alerts, 7))
@@ -625,6 +640,10 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "delivery_failing_resolved": message(ended(refusing())),
         "delivery_refused": message(REFUSED),
         "delivery_refused_resolved": message(ended(REFUSED)),
+        "silence_ending": message(silence_ends(*HIDDEN)),
+        "silence_ending_many": message(silence_ends(*HIDDEN, comment=HOSTILE, number=22)),
+        "silence_ending_bare": message(silence_ends(*HIDDEN[:1], comment="")),
+        "silence_ending_resolved": message(ended(silence_ends(*HIDDEN))),
         "missed": composed(
             [
                 *lines(low(), CLOSED),

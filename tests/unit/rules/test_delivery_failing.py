@@ -52,7 +52,9 @@ def test_the_rules_of_accounts_do_not_judge_the_watcher() -> None:
     """It has no VMs, and no poll that could fail; accounts are not judged by its rule either."""
     of_account = evaluate(Situation("main", NOW, {}, {}, receivers={"ops": LEFT}), settings())
 
-    assert {"delivery_failing", "budget"} == evaluate(seen(ops=LEFT), settings()).judged
+    assert {"delivery_failing", "budget", "silence_ending"} == evaluate(
+        seen(ops=LEFT), settings()
+    ).judged
     assert "delivery_failing" not in of_account.judged
     assert {} == of_account.findings
 

@@ -67,6 +67,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "vm_unreadable": warning | {"for": "10m"},
         "poll_failing": calm | {"severity": "critical", "for": "10m"},
         "delivery_failing": calm | {"severity": "critical", "for": "15m"},
+        "silence_ending": warning | {"lead_time": "24h"},
     } == defaults
 
 

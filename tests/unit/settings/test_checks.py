@@ -15,6 +15,7 @@ from fluence_watch.settings.checks import (
     digests,
     escalation,
     heartbeat,
+    muting,
     receivers,
     timing,
 )
@@ -39,6 +40,7 @@ PAGER = '[[receivers]]\nname = "pager"\nurl = "json://pager"\n'
 TO_PAGER = 'escalate_after = "1h"\nescalate_to = "pager"\n'
 TO_OPS = TO_PAGER.replace("pager", "ops")
 DIGEST = '[[digests]]\nreceiver = "ops"\n'
+NIGHTLY = '[[maintenance]]\nname = "nightly"\nmatch = ["vm=db"]\nschedule = "0 2 * * *"\nduration = "2h"\n'
 
 ERRORS: list[tuple[Check, str, int | None, str, str]] = [
     (accounts.some_account, OPS, None, "accounts",
@@ -87,6 +89,16 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      "there is no receiver 'quite-else'; there are: ops"),
     (digests.digests_differ, BOTH + DIGEST + DIGEST + 'schedule = "0  8 * * 1-5"\n', 10, "digests[1].schedule",
      "the same receiver, schedule and timezone as digests[0]"),
+    (muting.names_differ, BOTH + NIGHTLY + NIGHTLY, 12, "maintenance[1].name",
+     "'nightly' is already the name of maintenance[0]"),
+    (muting.matchers_match, BOTH + 'match = ["vm=a", "rule=low_blance"]\n', 6, "receivers[0].match",
+     "rule=\"low_blance\" matches no rule; did you mean 'low_balance'?"),
+    (muting.matchers_match, BOTH + "match = ['rule=~\"quite|else\"']\n", 6, "receivers[0].match",
+     f'rule=~"quite|else" matches no rule; {RULES}'),
+    (muting.matchers_match, BOTH + NIGHTLY.replace("vm=db", "severity=urgent"), 8, "maintenance[0].match",
+     'severity="urgent" matches no severity; there are: info, warning, critical'),
+    (muting.matchers_match, BOTH + '[[inhibit]]\nsource = ["rule=debt"]\ntarget = ["rule=dept"]\n', 8, "inhibit[0].target",
+     "rule=\"dept\" matches no rule; did you mean 'debt'?"),
     (timing.charges_are_seen, BOTH + '[poll]\ninterval = "1h"\n', 7, "poll.interval",
      "billing_due misses charges: 1h between polls, lead_time 1h; make poll.interval the shorter, or disable the rule"),
     (timing.charges_are_seen, BOTH + '[rules.billing_due]\nlead_time = "50s"\n', 7, "rules.billing_due.lead_time",
@@ -115,6 +127,18 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "'prod-*' matches no account; there are: main"),
     (accounts.expectations_apply, BOTH + '[[expect]]\nvm = "*"\nports = []\n[[expect]]\nvm = "web-*"\nports = []\n', 10, "expect[1].vm",
      "never used: expect[0] covers the same VMs and comes first"),
+    (muting.matchers_match, BOTH + 'match = ["account=mian"]\n', 6, "receivers[0].match",
+     "account=\"mian\" matches no account; did you mean 'main'?"),
+    (muting.matchers_match, BOTH + 'match = ["rule!=dept"]\n', 6, "receivers[0].match",
+     "rule!=\"dept\" excludes no rule; did you mean 'debt'?"),
+    (muting.maintenance_ends, BOTH + NIGHTLY.replace("2h", "24h"), 10, "maintenance[0].duration",
+     "always on: it lasts 24h, and begins again within 24h"),
+    (muting.receivers_match, BOTH + 'rules = ["debt"]\nmatch = ["rule=budget"]\n', 7, "receivers[0].match",
+     "never notified: no rule fits both this and rules"),
+    (muting.receivers_match, BOTH + 'min_severity = "critical"\nmatch = ["severity!=critical"]\n', 7, "receivers[0].match",
+     "never notified: no severity fits both this and min_severity"),
+    (muting.receivers_match, BOTH + SECOND + '[[receivers]]\nname = "b"\nurl = "json://i"\naccounts = ["b"]\nmatch = ["account=main"]\n', 13, "receivers[1].match",
+     "never notified: no account fits both this and accounts"),
     (budgets.something_counts, BOTH + BUDGET + 'accounts = ["mian", "m*"]\n', 9, "budgets[0].accounts",
      "'mian' matches no account; did you mean 'main'?"),
     (budgets.something_counts, BOTH + BUDGET + "vms = []\n", 9, "budgets[0].vms", "an empty list: nothing counts"),
@@ -195,6 +219,10 @@ FINE = [
     + 'rules = ["topup_failed"]\nmin_severity = "critical"\n[rules.topup_failed]\nseverity = "info"\n',
     BOTH + 'rules = ["budget"]\nmin_severity = "critical"\n' + BUDGET,
     BOTH + BUDGET + 'accounts = ["m*"]\nthresholds = [100, 20, 100]\n',
+    BOTH + NIGHTLY + NIGHTLY.replace("nightly", "weekly").replace("* * *", "* * 0"),
+    BOTH + NIGHTLY.replace("2h", "30h").replace("* * *", "* * 1-5"),
+    BOTH
+    + 'accounts = ["main"]\nmatch = ["account=fluence-watch", "status!=running", "rule=~.+"]\n',
     BOTH + "[rules.account_low]\nmin_days = 0\n",
     BOTH + "rules = []\n" + DIGEST + DIGEST + 'schedule = "0 8 1 * *"\ntimezone = "Europe/Paris"\n',
     ACCOUNT + 'dialect = "cloud"\n' + OPS + '[poll]\ninterval = "1h"\n',

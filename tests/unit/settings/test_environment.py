@@ -25,8 +25,8 @@ receivers = [
     { name = "boss", url = "json://h" },
 ]
 digests = [{ receiver = "ops" }]
-maintenance = [{ name = "weekly", match = ["rule=a"], schedule = "0 3 * * 0", duration = "2h" }]
-inhibit = [{ source = ["rule=a"], target = ["rule=b"] }]
+maintenance = [{ name = "weekly", match = ["rule=debt"], schedule = "0 3 * * 0", duration = "2h" }]
+inhibit = [{ source = ["rule=debt"], target = ["rule=budget"] }]
 """
 PLACES = {
     "accounts": "MAIN",
@@ -53,13 +53,13 @@ TEXTS = {
     "dir": "templates",
     "equal": "vm_id status",
     "escalate_to": "boss",
-    "source": 'rule=c, vm="d e"',
-    "target": 'rule=c, vm="d e"',
+    "source": 'rule=debt, vm="d e"',
+    "target": 'rule=debt, vm="d e"',
     "maintenance.duration": "5m",
     "format": "json",
     "level": "debug",
     "listen": "0.0.0.0:1",
-    "match": "rule=a,vm!=b",
+    "match": "rule=debt,vm!=b",
     "name": "Other",
     "ports": "22/tcp 443/tcp",
     "rules": "low_balance port_*",

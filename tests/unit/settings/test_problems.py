@@ -424,3 +424,18 @@ def test_time_zones(problems: Problems, name: str, hint: str) -> None:
     text = f"[[receivers]]\nname = 'a'\nurl = 'json://h'\n[[digests]]\nreceiver = 'a'\ntimezone = '{name}'"
     (found,) = problems(KEY + text)
     assert f"{name!r} is no time zone{hint}" == found.what
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("[[maintenance]]\n", ["name", "match", "schedule", "duration"]),
+        ("[[maintenance]]\nname = 'a'\nmatch = ['rule=x', 'y']\nschedule = '@'\n", ["match[1]", "schedule", "duration"]),
+        ("[[inhibit]]\nsource = []\nequal = ['colour']\n", ["source", "target", "equal[0]"]),
+    ],
+)  # fmt: skip
+def test_what_keeps_messages_back(problems: Problems, text: str, keys: list[str]) -> None:
+    """Each wrong value is named, and the rest is checked."""
+    account = "[[accounts]]\napi_key = 'k'\n"
+    found = [each.where.partition(".")[2] for each in problems(account + text)]
+    assert sorted(keys) == sorted(found)

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.muting import Mute, Why
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import HOUR, METERED
 from fluence_watch.model.finding import Fingerprint, Severity, ref
@@ -125,9 +127,22 @@ def test_an_alert() -> None:
         "since": "2026-04-16T11:00:00Z",
         "fired_at": "2026-04-16T11:30:00Z",
         "ended_at": None,
+        "id": mark(alert.episode),
+        "muted": {
+            "why": "silenced",
+            "by": "5115",
+            "until": "2026-04-16T13:00:00Z",
+            "comment": "new disks",
+        },
     } == as_json(
-        alert_view(alert, NOW, lambda facts, now: f"{type(facts).__name__} as of {now:%H:%M}")
+        alert_view(
+            alert,
+            NOW,
+            lambda facts, now: f"{type(facts).__name__} as of {now:%H:%M}",
+            Mute(Why.SILENCED, "5115", NOW + HOUR, "new disks"),
+        )
     )
+    assert alert_view(alert, NOW, brief).muted is None
 
 
 def test_a_finding() -> None:

@@ -10,6 +10,7 @@ from fluence_watch.errors import ConfigError, FluenceWatchError, Problem
 from fluence_watch.notify.render import brief
 from fluence_watch.web.app import create_app
 from fluence_watch.web.backend import Backend, MetricsResponse
+from fluence_watch.web.query import read_query
 from fluence_watch.web.status import build_status
 from fluence_watch.web.style import STYLE_HASH
 
@@ -57,7 +58,7 @@ async def client(daemon: Daemon, now: datetime) -> AsyncIterator[httpx.AsyncClie
         ready=lambda: daemon.reasons,
         remarks=lambda: daemon.remarks,
         reload=daemon.reload,
-        status=lambda: build_status([], [], now, brief),
+        status=lambda match: build_status([], [], now, brief, query=read_query(match)),
     )
     transport = httpx.ASGITransport(create_app(backend))
     async with httpx.AsyncClient(transport=transport, base_url="http://watch.test:9824") as client:
@@ -203,3 +204,24 @@ async def test_every_answer_is_guarded(client: httpx.AsyncClient, path: str) -> 
 async def test_no_pages_that_load_from_elsewhere(client: httpx.AsyncClient, path: str) -> None:
     """Generated documentation would fetch scripts from a CDN."""
     assert 404 == (await client.get(path)).status_code
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "says"),
+    [
+        ("", 200, "Accounts"),
+        (
+            "?match=rule%3Dport_drift&match=vm%3Dweb",
+            200,
+            "match <code>rule=port_drift, vm=web</code>",
+        ),
+        ("?match=rule", 400, "is no matcher"),
+    ],
+)
+async def test_the_page_takes_matchers(
+    client: httpx.AsyncClient, query: str, status: int, says: str
+) -> None:
+    """As many as are asked; what cannot be read is said on the page."""
+    response = await client.get(f"/{query}")
+    assert status == response.status_code
+    assert says in response.text

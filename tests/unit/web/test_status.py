@@ -8,6 +8,9 @@ from hashlib import sha256
 import pytest
 
 from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.matchers import parse_matchers
+from fluence_watch.alerting.muting import Acknowledgement, Maintenance, Mutes, Silence
+from fluence_watch.alerting.slots import Cron
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import METERED
 from fluence_watch.model.debt import Removal
@@ -22,6 +25,7 @@ from fluence_watch.notify.render import brief
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.web.page import render_status
+from fluence_watch.web.query import read_query
 from fluence_watch.web.status import (
     MOST_ALERTS,
     MOST_RESOURCES,
@@ -129,12 +133,70 @@ def test_what_fires_is_shown_worst_first(web: Vm, now: datetime) -> None:
         Alert(failing, Severity.CRITICAL, State.FIRING, PollFailing("server_error", "502"), now),
         replace(alert(web, now), state=State.PENDING),
     ]
-    view = build_status([account(web, *others, now=now)], alerts, now, brief, silenced={failing})
+    silence = Silence("5115", parse_matchers("rule=poll_failing"), now, now + HOUR)
+    mutes = Mutes([silence], inhibits=())
+    view = build_status([account(web, *others, now=now)], alerts, now, brief, mutes=mutes)
 
     assert ["vm-1", "vm-2", "vm-0", None] == [row.alert.vm_name for row in view.alerts]
     assert [False, False, False, True] == [row.silenced for row in view.alerts]
     assert ("critical", "3 alerts fire, 1 critical") == (view.level, view.headline)
     assert 1 == view.pending
+
+
+def test_what_keeps_alerts_back(web: Vm, now: datetime) -> None:
+    """By what, until when, and why; an acknowledged alert is loud all the same."""
+    firing = [alert(web, now, key=key) for key in ("a", "b")]
+    taken = Acknowledgement(now, now + HOUR, Severity.CRITICAL, 0, "ann", "new <disks>")
+    silence = Silence("5115", parse_matchers("vm=web-1"), now, now + HOUR, "moved")
+    nightly = Maintenance("nightly", silence.matchers, Cron("0 17 * * *"), 2 * HOUR)
+    failing = Fingerprint("main", "poll_failing")
+    fails = Alert(
+        failing, Severity.CRITICAL, State.FIRING, PollFailing("server_error", "502"), now, now
+    )
+    warning = replace(firing[0], severity=Severity.WARNING)
+
+    def shown(mutes: Mutes, *alerts: Alert) -> tuple[str, str]:
+        view = build_status([account(web, now=now)], alerts, now, brief, mutes=mutes)
+        return view.headline, text_of(render_status(view))
+
+    headline, text = shown(Mutes([silence]), firing[0])
+    assert "All is well but for 1 silenced alert" == headline
+    assert "silenced by 5115 until 18:17 UTC, in 1 h: moved" in text
+    headline, text = shown(Mutes(maintenance=[nightly]), firing[0])
+    assert "All is well but for 1 silenced alert" == headline
+    assert "maintenance nightly until 19:00 UTC, in 1 h 43 min" in text
+    headline, text = shown(Mutes(), warning, fails)
+    assert "1 critical alert fires" == headline
+    assert "inhibited by main poll_failing" in text
+    headline, text = shown(Mutes(acknowledged={firing[0].episode: taken}), *firing)
+    assert "2 alerts fire, 2 critical" == headline
+    assert "acknowledged by ann until 18:17 UTC, in 1 h: new &lt;disks&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("match", "names", "says"),
+    [
+        ((), ["db", "web-1"], None),
+        (('vm=~"web-.*"',), ["web-1"], "1 of 2 firing alerts match vm=~&#34;web-.*&#34; ."),
+        (("vm=db", "severity!=info"), ["db"], "match vm=db, severity!=info ."),
+        (("vm=none",), [], "0 of 2 firing alerts match vm=none . Show all"),
+        (("<b>",), ["db", "web-1"], "is no matcher"),
+    ],
+)
+def test_alerts_that_match(
+    web: Vm, now: datetime, match: tuple[str, ...], names: list[str], says: str | None
+) -> None:
+    """They alone are listed; the headline is that of all, and an error hides nothing."""
+    db = replace(web, id="0xdb", name="db")
+    alerts = [alert(web, now), alert(db, now)]
+    query = read_query(match)
+    view = build_status([account(web, db, now=now)], alerts, now, brief, query=query)
+    text = text_of(render_status(view))
+
+    assert names == sorted(row.alert.vm_name or "" for row in view.alerts)
+    assert "2 alerts fire, 2 critical" == view.headline
+    assert says in text if says else "match" not in text
+    assert "<b>" not in render_status(view).split("<h2>Firing</h2>")[1]
 
 
 def test_an_alert_says_what_and_since_when(web: Vm, now: datetime) -> None:

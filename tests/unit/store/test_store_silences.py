@@ -1,0 +1,48 @@
+"""Silences and acknowledgements are kept as long as they matter."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.matchers import parse_matchers
+from fluence_watch.alerting.muting import Acknowledgement, Silence
+from fluence_watch.alerting.state import AccountState
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.store import Store
+from tests.stored import keep, tables
+
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+FAILS = Alert(
+    Fingerprint("main", "poll_failing"), Severity.CRITICAL, State.FIRING,
+    PollFailing("unreachable", "no answer"), NOW, NOW,
+)  # fmt: skip
+
+
+def silence(hours: float) -> Silence:
+    return Silence(f"{hours}", parse_matchers("rule=x"), NOW, NOW + hours * HOUR)
+
+
+def test_prune_removes_silences_that_ended_before(store: Store) -> None:
+    """Those in force, and those that ended at the limit, stay."""
+    for hours in (1, 2, 3):
+        store.silences.add(silence(hours))
+    assert 1 == store.silences.prune(NOW + 2 * HOUR)
+    assert [silence(2), silence(3)] == store.silences.all()
+
+
+def test_an_acknowledgement_goes_with_its_alert(store: Store, url: str) -> None:
+    """When the alert is over it says nothing any more; when it is pruned, it is gone."""
+    keep(store, "main", AccountState(alerts={FAILS.fingerprint: FAILS}))
+    assert store.silences.acknowledge(
+        FAILS.episode, Acknowledgement(NOW, NOW + HOUR, FAILS.severity, FAILS.step)
+    )
+    ended = replace(FAILS, state=State.RESOLVED, ends_at=NOW + HOUR)
+    keep(store, "main", AccountState(), [ended])
+    assert {} == store.silences.acknowledged()
+    assert 1 == store.prune(NOW + 2 * HOUR)
+    with tables(url) as connection:
+        assert 0 == connection.scalar(text("SELECT count(*) FROM acknowledgements"))
