@@ -12,6 +12,7 @@ from fluence_watch.model.digest import ThingCost
 from fluence_watch.model.ledger import Certainty
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.store.alerts import load_overlapping
+from fluence_watch.store.costs import load_begins
 from fluence_watch.store.database import Database
 from fluence_watch.store.schema import accounts, day_costs, digests, things
 
@@ -66,10 +67,9 @@ class DigestStore:
 
     def first_days(self, names: Collection[str]) -> dict[str, date]:
         """The first day in the ledger of each account that has one."""
-        query = _of(names, accounts.c.name, func.min(day_costs.c.day))
         with self._database.read() as connection:
-            rows = connection.execute(query.group_by(accounts.c.id)).all()
-        return {row[0]: row[1] for row in rows}
+            begins = load_begins(connection, None)
+        return {name: begins[name] for name in names if name in begins}
 
     def alerts(self, names: Collection[str], since: datetime, until: datetime) -> list[Alert]:
         """The resolved alerts of these accounts that fired in that time, the last to end first."""

@@ -26,7 +26,7 @@ def spend(store: Store, account: str, key: str, at: datetime, amount: int, *, su
     certainty = Certainty.EXACT if sure else Certainty.ESTIMATED
     entry = Entry(key, EntryKind.CHARGE, MicroUsdc(amount), at, at, certainty)
     stored = store.load(account)
-    after = replace(stored.state, last_poll_at=at)
+    after = replace(stored.state, last_poll_at=at, begun_at=stored.state.begun_at or at)
     booking = Booking([entry])
     store.commit(account, Change.between(stored.state, after, booking=booking), version=stored.version)  # fmt: skip
 
