@@ -59,6 +59,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "sqlalchemy.orm", "trio", "typer", "fluence_watch.cli.commands",
         "fluence_watch.fluence.dialects.cloud", "fluence_watch.simulator",
         "fluence_watch.app.digests", "fluence_watch.model.digest", "cronsim",
+        "fluence_watch.alerting.slots", "fluence_watch.alerting.hidden", "fluence_watch.web.query",
         "fluence_watch.fluence.dialects.offers", "html.entities", "http.server",
         "idna", "httpcore._sync.http11", "logging.config",
         "sqlalchemy.dialects.sqlite.aiosqlite", "wsgiref.simple_server",
