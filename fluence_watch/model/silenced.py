@@ -7,7 +7,7 @@ from fluence_watch.model.finding import VmRef
 
 
 def silence_subject(silence_id: str) -> str:
-    """The subject of alerts about a silence. A receiver may be named like it, but never so."""
+    """The subject of alerts about a silence. No receiver can have this name."""
     return f"silence:{silence_id}"
 
 

@@ -3,11 +3,11 @@
 A silence of a few hours is no surprise when it ends, so only one that was made for longer than
 `lead_time` is told of.
 
-    silence                                             alert
-    longer than `lead_time`, ends within it, and hides a critical alert    fires until it ends
-    fires, and hides nothing any more                   fires until it ends
-    ended, or removed                                   gone
-    not known                                           unknown
+    silence                                                                alert
+    longer than `lead_time`, ends within it, hides a critical alert        fires until it ends
+    is told of, and hides nothing any more                                 fires until it ends
+    ended, or removed                                                      gone
+    not known                                                              unknown
 """
 
 from dataclasses import dataclass

@@ -48,6 +48,7 @@ ports = ["22/tcp", "80/tcp", "443/tcp"]
 [[receivers]]
 name = "ops"
 url = "mailto://{mail}?from=watch@example.com&to=ops@example.com"
+group_wait = "4s"
 """
 
 
@@ -124,7 +125,7 @@ def do(api: str, action: str, what: dict[str, object]) -> None:
 
 
 def beset(api: str) -> None:
-    """Two problems that the daemon finds in its first poll, and so are in one mail."""
+    """Two problems that the daemon finds in its first two polls, and so are in one mail."""
     until(lambda: answer(f"{api}/_control/world"), "the simulator answers")
     do(api, "open-port", {"vm": "web-1", "port": "3306/tcp"})
     do(api, "drain", {"vm": "db-2"})  # it is charged once more; the charge after that ends it

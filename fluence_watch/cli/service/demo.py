@@ -155,7 +155,7 @@ A simulated Fluence account with {VMS} VMs, epochs of {EPOCH.seconds // 60} minu
   its API       {api}/_control/world
 VMs come and go, ports drift, money runs dry. Ctrl-C ends it.
 Messages appear below: the demo is its own receiver, so `notify test` has nobody to notify.
-What a VM costs a day is the price of one epoch, for a real epoch lasts a day.
+A day has {timedelta(days=1) // EPOCH} of these epochs and costs as much: a real one lasts a day.
 The commands in them work in another terminal, after:
 {_exports(settings)}
 """)
