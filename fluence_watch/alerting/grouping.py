@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from fluence_watch.alerting.escalation import Escalated
 from fluence_watch.alerting.lifecycle import Alert
@@ -42,9 +42,19 @@ class Status(StrEnum):
 _STATUS = {Reason.RESOLVED: Status.RESOLVED, Reason.MISSED: Status.MISSED}
 
 
+class Link(NamedTuple):
+    """Where a reader can go from a message, and what for."""
+
+    words: str
+    url: str
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One alert in a message. An event has no `ends_at`: that it is over says nothing."""
+    """One alert in a message. An event has no `ends_at`: that it is over says nothing.
+
+    `links` begin with that to its page; those that do something follow.
+    """
 
     fingerprint: Fingerprint
     severity: Severity
@@ -57,6 +67,8 @@ class Item:
     event: bool = False
     starts_at: datetime | None = None
     escalated: Escalated | None = None
+    step: int = 0
+    links: tuple[Link, ...] = ()
 
     @property
     def firing(self) -> bool:
@@ -180,6 +192,7 @@ def _item(line: Line, ranks: Mapping[str, Rank]) -> Item:
         event=event,
         starts_at=alert.starts_at,
         escalated=line.escalated,
+        step=alert.step,
     )
 
 

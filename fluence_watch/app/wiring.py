@@ -30,6 +30,7 @@ from fluence_watch.settings import (
     HeartbeatSettings,
     PollSettings,
     ReceiverSettings,
+    ServerSettings,
     WatchSettings,
 )
 from fluence_watch.settings.matchers import read_matchers
@@ -108,7 +109,7 @@ def prepare(settings: WatchSettings) -> Setup:
         routes,
         digests,
         heartbeat,
-        words,
+        _linked(words, settings.server),
         clusters,
         configured(settings),
         _escalations(settings, routes),
@@ -174,6 +175,14 @@ def _escalations(
         )
 
     return {name: to(name) for name in routes}
+
+
+def _linked(words: Words, server: ServerSettings) -> Words:
+    if not server.base:
+        return words
+    from fluence_watch.notify.links import LinkedWords, Links  # noqa: PLC0415 - only with links
+
+    return LinkedWords(words, Links(server.base, server.secret))
 
 
 def _digests(settings: WatchSettings, policies: Mapping[str, Policy]) -> Mapping[str, "DigestPlan"]:

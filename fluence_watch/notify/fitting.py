@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from sys import maxsize
 from typing import NamedTuple
 
@@ -49,6 +50,25 @@ def fitted(items: Sequence[Item], room: int, body_of: BodyOf, number: int) -> st
         if body := _fullest(steps, shown_of, body_of, room):
             return body
     return f"{number} alert{'' if number == 1 else 's'}"[:room]
+
+
+def linked(shown: Shown, room: int, body_of: BodyOf) -> str:
+    """The body with all links, else with those to pages alone, else with none, as it fits."""
+    if not any(item.links for item in (*shown.full, *shown.brief)):
+        return body_of(shown)
+    bodies = (body_of(_with_links(shown, most)) for most in (None, 1))
+    fits = next((body for body in bodies if len(body) <= room), None)
+    return body_of(_with_links(shown, 0)) if fits is None else fits
+
+
+def _with_links(shown: Shown, most: int | None) -> Shown:
+    """The items with their first links; `None`: with all, but in brief with the first alone."""
+    full = shown.full if most is None else [_fewer(item, most) for item in shown.full]
+    return Shown(full, [_fewer(item, 1 if most is None else most) for item in shown.brief])
+
+
+def _fewer(item: Item, most: int) -> Item:
+    return replace(item, links=item.links[:most])
 
 
 def _fullest(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.escalation import Escalated
+from fluence_watch.alerting.grouping import Link
 from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.telling import Reason
 from fluence_watch.model.finding import Fingerprint
@@ -17,6 +18,7 @@ class ItemView:
     """An item as templates see it; times are UTC.
 
     `reason` is why the receiver is notified; see `Reason`.
+    `links` lead to its page, and to what can be done.
     """
 
     fingerprint: Fingerprint
@@ -26,6 +28,7 @@ class ItemView:
     reason: Reason
     starts_at: datetime | None = None
     escalated: Escalated | None = None
+    links: tuple[Link, ...] = ()
 
     @property
     def id(self) -> str:

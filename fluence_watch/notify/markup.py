@@ -15,7 +15,7 @@ span, where services do not interpret it.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -23,6 +23,7 @@ from typing import Protocol
 from markupsafe import Markup as Safe
 from markupsafe import escape
 
+from fluence_watch.alerting.grouping import Link
 from fluence_watch.model.text import inert as one_line
 from fluence_watch.notify import mail
 
@@ -72,6 +73,8 @@ class DataMarkup(Protocol):
 BlockMarkup = Callable[[str], Safe]
 TonedMarkup = Callable[[str, str], Safe]
 """A block in a tone: `critical`, `warning`, `info` or `resolved`."""
+LinksMarkup = Callable[[Iterable[Link]], Safe]
+"""The links of an item; their words and addresses are our own."""
 BarMarkup = Callable[[str, int, str], Safe]
 """A block with a bar below it, so many percent long, in a tone."""
 
@@ -91,6 +94,7 @@ class Markup:
     heading: TonedMarkup
     paragraph: BlockMarkup
     item: BlockMarkup
+    links: LinksMarkup
     section: TonedMarkup = lambda block, _: _safe(block)
     bar: BarMarkup = lambda block, _percent, _tone: _listed(block)
     has_bars: bool = False
@@ -160,6 +164,16 @@ def _listed(block: str) -> Safe:
     return _safe(f"{gap}- " + "\n  ".join(lines) + f"\n{gap}")
 
 
+def _bare(links: Iterable[Link]) -> Safe:
+    """Each address on a line of its own, below what it is for."""
+    return _safe("\n\n".join(f"{words}:\n\n{url}" for words, url in links))
+
+
+def _joined(link: str) -> LinksMarkup:
+    """The links beside each other; `link` is the format of one."""
+    return lambda links: _safe(" · ".join(link.format(words, url) for words, url in links))
+
+
 _TEXT = Markup(
     text=_chat,
     code=_chat,
@@ -168,6 +182,7 @@ _TEXT = Markup(
     heading=_toned(_around("\n", "\n\n")),
     paragraph=_around("\n", "\n"),
     item=_listed,
+    links=_bare,
 )
 
 MARKUPS: Mapping[BodyFormat, Markup] = {
@@ -181,6 +196,7 @@ MARKUPS: Mapping[BodyFormat, Markup] = {
         heading=_toned(_around("\n**", "**\n\n")),
         paragraph=_around("\n", "\n"),
         item=_listed,
+        links=_joined("[{0}]({1})"),
     ),
     BodyFormat.HTML: Markup(
         text=_html,
@@ -190,6 +206,7 @@ MARKUPS: Mapping[BodyFormat, Markup] = {
         heading=_toned(_around("<h3>", "</h3>\n")),
         paragraph=_around("<p>", "</p>\n"),
         item=lambda block: _safe("<p>• " + "<br>\n".join(_lines(block)) + "</p>\n"),
+        links=_joined('<a href="{1}">{0}</a>'),
     ),
     BodyFormat.MAIL: Markup(
         text=_mail,
@@ -199,6 +216,7 @@ MARKUPS: Mapping[BodyFormat, Markup] = {
         heading=mail.heading,
         paragraph=mail.paragraph,
         item=lambda block: mail.item(_lines(block)),
+        links=_joined('<a href="{1}" style="color:inherit">{0}</a>'),
         section=mail.section,
         bar=mail.bar,
         has_bars=True,

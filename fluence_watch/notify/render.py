@@ -18,7 +18,7 @@ from fluence_watch.alerting.grouping import Count, Item, Message, Status
 from fluence_watch.model.finding import Severity
 from fluence_watch.model.text import inert
 from fluence_watch.notify.escalated import EscalatedView, escalated_views
-from fluence_watch.notify.fitting import Shown, fitted, of_body, of_title
+from fluence_watch.notify.fitting import Shown, fitted, linked, of_body, of_title
 from fluence_watch.notify.item_view import ItemView
 from fluence_watch.notify.markup import MARKUPS, BodyFormat
 from fluence_watch.notify.plain import plain_body, plain_title
@@ -72,16 +72,19 @@ def render(
 
     Title and body have at most `longest` characters together. What does not fit is listed in
     brief, if it is an event or the only one of its rule, else counted; the worst one is always in
-    full. What the receiver missed is in brief.
+    full. What the receiver missed is in brief. Links are left out before anything else.
 
     Raises:
         NotifyError: no template fits these facts.
     """
     title = _message_title(message, fmt, now, of_title(longest))
+    room = of_body(longest, title)
     body = fitted(
         message.items,
-        of_body(longest, title),
-        lambda shown: _page(_body(message, shown, fmt, now), fmt, title),
+        room,
+        lambda shown: linked(
+            shown, room, lambda each: _page(_body(message, each, fmt, now), fmt, title)
+        ),
         message.number(),
     )
     return Rendered(title, body, _kind_of(message))
@@ -169,9 +172,15 @@ def _section_of(item: Item) -> tuple[bool, Severity, str]:
 
 
 def _view(item: Item) -> ItemView:
-    times = item.active_at, item.ends_at
     return ItemView(
-        item.fingerprint, item.facts, *times, item.reason, item.starts_at, item.escalated
+        fingerprint=item.fingerprint,
+        facts=item.facts,
+        active_at=item.active_at,
+        ends_at=item.ends_at,
+        reason=item.reason,
+        starts_at=item.starts_at,
+        escalated=item.escalated,
+        links=item.links,
     )
 
 

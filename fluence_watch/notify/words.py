@@ -76,6 +76,7 @@ def words(fmt: BodyFormat) -> Environment:
         "counted": counted,
         "heading": markup.heading,
         "item": markup.item,
+        "links": markup.links,
         "paragraph": markup.paragraph,
         "plain": plain,
         "quoted": lambda word: quote(inert(word)),

@@ -8,11 +8,11 @@ from fluence_watch.settings.model import (
     DeliverySettings,
     LogSettings,
     PollSettings,
-    ServerSettings,
     StoreSettings,
     WatchSettings,
 )
 from fluence_watch.settings.receivers import ReceiverSettings
+from fluence_watch.settings.server import ServerSettings
 from fluence_watch.settings.source import find_file, load_settings
 
 __all__ = [

@@ -1,6 +1,7 @@
 """The settings as TOML: the effective ones with secrets hidden, and the example."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
@@ -30,6 +31,11 @@ _HEAD = """\
 # Durations are "90s", "15m", "4h", "2d"; amounts are USDC; times are UTC.
 """
 _SAMPLES: Mapping[str, Mapping[str, object]] = {
+    "server": {
+        "external_url": "https://watch.example.com/fluence",
+        "action_secret": "what-openssl-rand-hex-32-prints",
+        "action_secret_file": "/run/secrets/link-secret",
+    },
     "accounts": {"api_key": "put-the-api-key-here", "api_key_file": "/run/secrets/fluence-api-key"},
     "expect": {"vm": "web-*", "ports": ["22/tcp", "443/tcp"]},
     "budgets": {"name": "team", "monthly_usdc": 100},
@@ -59,6 +65,8 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "target": ["rule=port_drift"],
     },
 }
+_OTHER = re.compile(r".*_file$|alertmanager|external_url$|action_secret")
+"""Settings that the example only shows: a twin, or what must be one's own."""
 _OPTIONAL: Mapping[str, type[BaseModel]] = {
     "heartbeat": HeartbeatSettings,
     "templates": TemplatesSettings,
@@ -97,11 +105,11 @@ def example() -> str:
             blocks.append(_example_table("[[accounts]]", AccountSettings, "accounts"))
         elif name == "rules":
             blocks += [_example_table(f"[rules.{r.name}]", r.settings) for r in RULES]
-        elif name in _SAMPLES:
+        elif name in _OPTIONAL:
             header = f"[{name}]" if isinstance(info.default, BaseModel) else f"[[{name}]]"
             blocks.append(_commented(_example_table(header, _OPTIONAL[name], name)))
         else:
-            blocks.append(_example_table(f"[{name}]", type(info.default)))
+            blocks.append(_example_table(f"[{name}]", type(info.default), name))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -116,8 +124,7 @@ def _pairs(model: type[BaseModel], samples: Mapping[str, object]) -> Iterator[tu
         key = info.alias or name
         value = samples[name] if name in samples else _default(model, name, info)
         text = f"{key} = {_toml(value)}"
-        is_other = name.endswith("_file") or name.startswith("alertmanager")
-        yield f"# {text}" if is_other else text, info.description or ""
+        yield f"# {text}" if _OTHER.match(name) else text, info.description or ""
 
 
 def _default(model: type[BaseModel], name: str, info: FieldInfo) -> object:

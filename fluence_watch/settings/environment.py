@@ -16,6 +16,7 @@ PREFIX = "FLUENCE_WATCH_"
 OWN = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE", "NOTIFY_URLS", "NOTIFY_URLS_FILE"})
 _ONE_OF = (
     frozenset({"api_key", "api_key_file"}),
+    frozenset({"action_secret", "action_secret_file"}),
     frozenset({"url", "url_file", "alertmanager", "alertmanager_file"}),
 )
 _ENTRIES = frozenset(

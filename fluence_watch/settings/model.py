@@ -29,6 +29,7 @@ from fluence_watch.settings.muting import InhibitSettings, MaintenanceSettings
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.receivers import ReceiverSettings
 from fluence_watch.settings.secrets import one_secret
+from fluence_watch.settings.server import ServerSettings
 from fluence_watch.settings.templates import TemplatesSettings
 
 
@@ -58,13 +59,6 @@ def _ports(value: object) -> tuple[Port, ...]:
     return tuple(sorted(read))
 
 
-def _listen(value: str) -> str:
-    host, colon, number = value.rpartition(":")
-    if not (host and colon and number.isascii() and number.isdigit() and int(number) < 65_536):  # noqa: PLR2004 - ports are 16 bit
-        raise ValueError('write an address and a port, such as "127.0.0.1:9824" or "[::]:9824"')
-    return value
-
-
 Ports = Annotated[
     tuple[Port, ...],
     BeforeValidator(_ports),
@@ -90,24 +84,6 @@ class PollSettings(Settings):
     max_body_mb: int = Field(
         default=256, ge=1, le=65_536, description="largest response in MiB, decompressed"
     )
-
-
-class ServerSettings(Settings):
-    """Where metrics, health and the status page are served."""
-
-    listen: Annotated[str, AfterValidator(_listen)] = Field(
-        default="127.0.0.1:9824", description="address and port; the container sets 0.0.0.0:9824"
-    )
-
-    @property
-    def host(self) -> str:
-        """The address to bind."""
-        return self.listen.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """The port to bind; 0 lets the system choose."""
-        return int(self.listen.rpartition(":")[2])
 
 
 class StoreSettings(Settings):

@@ -51,9 +51,11 @@ def _check_templates(setup: "Setup") -> None:
         return
     from fluence_watch.app.wiring import RANKS
     from fluence_watch.notify.custom import UserWords
+    from fluence_watch.notify.links import LinkedWords
     from fluence_watch.notify.lint import problems
 
-    wrong = problems(setup.words, RANKS) if isinstance(setup.words, UserWords) else []
+    words = setup.words.words if isinstance(setup.words, LinkedWords) else setup.words
+    wrong = problems(words, RANKS) if isinstance(words, UserWords) else []
     if wrong:
         raise ConfigError(wrong, setup.settings.notes)
 

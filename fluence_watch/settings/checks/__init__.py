@@ -15,6 +15,7 @@ from fluence_watch.settings.checks import (
     heartbeat,
     muting,
     receivers,
+    server,
     timing,
 )
 from fluence_watch.settings.checks.doubt import Doubt
@@ -57,6 +58,9 @@ CHECKS: tuple[Callable[[WatchSettings], Iterable[Doubt]], ...] = (
     muting.matchers_match,
     muting.maintenance_ends,
     muting.receivers_match,
+    server.secret_is_usable,
+    server.links_lead_somewhere,
+    server.links_travel_encrypted,
     timing.poll_ends_before_the_next,
     timing.polls_keep_up,
     timing.some_rule,

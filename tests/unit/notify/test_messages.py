@@ -30,6 +30,7 @@ from fluence_watch.model.resource import Kind, ResourceRef
 from fluence_watch.model.silenced import Hidden
 from fluence_watch.model.spending import ThingSpending
 from fluence_watch.model.vm import Status
+from fluence_watch.notify.links import Links
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import (
     Rendered,
@@ -81,8 +82,16 @@ SUFFIXES = {
     BodyFormat.MAIL: "mail.html",
 }
 FEW = {  # of which the words are those of another format
-    BodyFormat.PLAIN: ("hostile",),
-    BodyFormat.MAIL: ("mixed", "port_drift", "hostile", "missed", "back_after_a_week", "test"),
+    BodyFormat.PLAIN: ("hostile", "linked"),
+    BodyFormat.MAIL: (
+        "linked",
+        "mixed",
+        "port_drift",
+        "hostile",
+        "missed",
+        "back_after_a_week",
+        "test",
+    ),
 }
 NOW = datetime(2026, 4, 16, 17, 17, tzinfo=UTC)
 FIRED = NOW - timedelta(minutes=57)
@@ -395,6 +404,7 @@ def refused() -> Alert:
     return replace(alert, fingerprint=fingerprint)
 
 
+SIGNED = Links("https://watch.example.com/fw", "s" * 32)
 REFUSED = refused()
 ODD = replace(low(), fingerprint=Fingerprint("main", "low_balance", HOSTILE))
 OPENED = [drift("8080/tcp", Direction.OPENED), drift("443/tcp", Direction.OPENED)]
@@ -664,6 +674,9 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
         "mixed": message(low(), CLOSED, due(1, 42), ended(vanished())),
         "many": message(*MANY),
         "hostile": message(*NASTY),
+        "linked": SIGNED.on(message(low(), *OPENED, idle(Kind.DISK), ended(vanished())), NOW),
+        "linked_alone": Links("https://watch.example.com/fw").on(message(low()), NOW),
+        "linked_missed": SIGNED.on(message(ended(low()), reason=Reason.MISSED), NOW),
     }.items()
 } | {
     "plainest": lambda fmt: render_plainly(
@@ -867,6 +880,23 @@ def test_long_message_is_cut_between_items_to_what_a_service_takes(
     assert shown >= 1
     assert longest < 1000 or of_drift == 1  # each rule at least once, be it in brief
     assert f"… and {500 - shown - of_drift} more" in made.body
+
+
+def _words(body: str) -> set[str]:
+    return {*re.sub(r"<[^>]*>", " ", body).split()}
+
+
+@pytest.mark.parametrize("fmt", [f for f in BodyFormat if f is not BodyFormat.MAIL])
+@pytest.mark.parametrize("longest", [300, 600, 1000, 2000, 4096, 30_000])
+def test_links_take_the_place_of_nothing(fmt: BodyFormat, longest: int) -> None:
+    """They are left out where a message would be too long; all else stays as it is without them."""
+    for alerts in ([low()], MANY):
+        usual = render(message(*alerts), fmt, NOW, longest=longest)
+        made = render(SIGNED.on(message(*alerts), NOW), fmt, NOW, longest=longest)
+        assert len(made.title) + len(made.body) <= longest
+        assert usual.title == made.title
+        assert not _words(usual.body) - _words(made.body)
+        assert longest < 30_000 or "/ack/" in made.body
 
 
 REPRICED = [priced(number, 310_000, "4.0") for number in range(1, 61)]

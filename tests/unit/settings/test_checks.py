@@ -17,6 +17,7 @@ from fluence_watch.settings.checks import (
     heartbeat,
     muting,
     receivers,
+    server,
     timing,
 )
 from fluence_watch.settings.checks.doubt import Doubt
@@ -39,6 +40,7 @@ DISABLED = "".join(
 PAGER = '[[receivers]]\nname = "pager"\nurl = "json://pager"\n'
 TO_PAGER = 'escalate_after = "1h"\nescalate_to = "pager"\n'
 TO_OPS = TO_PAGER.replace("pager", "ops")
+SIGNED = f'[server]\naction_secret = "{"s" * 32}"\n'
 DIGEST = '[[digests]]\nreceiver = "ops"\n'
 NIGHTLY = '[[maintenance]]\nname = "nightly"\nmatch = ["vm=db"]\nschedule = "0 2 * * *"\nduration = "2h"\n'
 
@@ -111,6 +113,10 @@ ERRORS: list[tuple[Check, str, int | None, str, str]] = [
      "vm_vanished never fires: a missing VM is forgotten after 7d, before it is confirmed: 2 polls, 60s apart, and 7d"),
     (timing.funds_end_in_steps, BOTH + '[rules.funds_exhausted_soon]\nwarn = "12h"\n', 7, "rules.funds_exhausted_soon.warn",
      "critical (24h) is longer than warn (12h): make it no longer"),
+    (server.secret_is_usable, BOTH + '[server]\nexternal_url = "https://a"\naction_secret = "short"\n', 8, "server.action_secret",
+     "is shorter than 32 characters: make one with `openssl rand -hex 32`"),
+    (server.links_lead_somewhere, BOTH + SIGNED, 7, "server.action_secret",
+     "is without an external_url: links need an address that people reach"),
 ]  # fmt: skip
 
 NOTES: list[tuple[Check, str, int | None, str, str]] = [
@@ -202,6 +208,8 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "without effect: a change does not resolve"),
     (heartbeat.address_is_usable, BOTH + '[heartbeat]\nurl = "http://hc-ping.com/x"\n', 7, "heartbeat.url",
      "http sends the address, a secret, unencrypted: write https"),
+    (server.links_travel_encrypted, BOTH + SIGNED + 'external_url = "http://a"\n', 8, "server.external_url",
+     "http shows signed links to the network: write https"),
 ]  # fmt: skip
 
 FINE = [
@@ -229,6 +237,7 @@ FINE = [
     ACCOUNT + 'base_url = "http://127.0.0.1:9825"\nepoch = "1h"\n' + OPS,
     ACCOUNT + 'base_url = "http://simulator:9825"\n' + OPS,
     ACCOUNT + '[[accounts]]\nname = "b"\napi_key = "k"\nbase_url = "https://other.example"\n' + OPS,
+    BOTH + SIGNED + 'external_url = "https://a/fw/"\n',
     BOTH + '[[expect]]\nvm = "web-*"\nports = []\n[[expect]]\nvm = "*"\nports = []\n',
     BOTH + TO_PAGER + PAGER + "rules = []\n",
     BOTH + TO_PAGER + PAGER + "accounts = []\n",

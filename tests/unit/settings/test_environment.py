@@ -27,6 +27,7 @@ receivers = [
 digests = [{ receiver = "ops" }]
 maintenance = [{ name = "weekly", match = ["rule=debt"], schedule = "0 3 * * 0", duration = "2h" }]
 inhibit = [{ source = ["rule=debt"], target = ["rule=budget"] }]
+server = { external_url = "https://watch.test" }
 """
 PLACES = {
     "accounts": "MAIN",
@@ -38,6 +39,9 @@ PLACES = {
     "inhibit": "0",
 }
 TEXTS = {
+    "action_secret": "long enough to sign what is in a message",
+    "action_secret_file": "signing.txt",
+    "external_url": "https://other/prefix",
     "account": "main",
     "alertmanager": "http://am-1:9093 http://user:secret@am-2:9093",
     "alertmanager_ca_file": "ca.pem",
@@ -146,6 +150,7 @@ def test_every_key_can_be_set(load: Load, table: str, key: str, value: str) -> N
     Path("secret.txt").write_text("json://secret\n", encoding="utf-8")
     Path("members.txt").write_text("http://am-1:9093\nhttp://am-2:9093\n", encoding="utf-8")
     Path("address.txt").write_text("https://other/secret\n", encoding="utf-8")
+    Path("signing.txt").write_text("1234567890" * 4, encoding="utf-8")
     place = [table.replace(".", "__"), *([PLACES[table]] if table in PLACES else []), key]
     settings = load(FILE, **{"__".join(place).upper(): value})
 
