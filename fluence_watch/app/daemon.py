@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from fluence_watch.alerting.matching import GIVE_UP_AFTER
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.dispatch import Dispatch
@@ -29,6 +30,7 @@ from fluence_watch.threads import SETTINGS, STORE
 from fluence_watch.web.reports import ReceiverReport
 
 if TYPE_CHECKING:
+    from fluence_watch.app.alert_pages import AlertPages
     from fluence_watch.app.digests import Digests
     from fluence_watch.app.heartbeat import Heartbeat
 
@@ -80,7 +82,7 @@ class Daemon:
     async def run(self, listener: socket.socket) -> None:
         """Serve, poll and deliver until stopped."""
         favour_scrapes()
-        server = WebServer(site(self.board, self._receivers, self.reload))
+        server = WebServer(site(self.board, self._receivers, self.reload, self._alert_pages))
         self._obey_signals()
         await server.start(listener)
         await self._take_over(self._plan)
@@ -97,6 +99,11 @@ class Daemon:
 
     def _receivers(self) -> list[ReceiverReport]:
         return [self._dispatch.report(name) for name in self._plan.receivers]
+
+    def _alert_pages(self) -> "AlertPages":
+        from fluence_watch.app.alert_pages import AlertPages  # noqa: PLC0415 - at the first page
+
+        return AlertPages(self._store, self.board, self._clock, self._plan)
 
     async def reload(self) -> Sequence[str]:
         """Read the settings again and switch to them, all or nothing.
@@ -216,7 +223,9 @@ class Daemon:
         now, settings = self._clock(), self._plan.settings.store
         try:
             await STORE.run(self._store.prune, now - settings.retention)
-            await STORE.run(self._store.silences.prune, now - settings.retention)
+            # what is over may be due until then, and a link must not make its silence anew
+            kept = max(settings.retention, GIVE_UP_AFTER)
+            await STORE.run(self._store.silences.prune, now - kept)
             await STORE.run(self._store.prune_ledger, now - settings.ledger_retention)
             oldest = now - settings.forget_accounts_after
             gone = await STORE.run(self._store.forget_absent, oldest)

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 
 from fluence_watch.app.board import Board
 from fluence_watch.web.app import create_app
-from fluence_watch.web.backend import Backend
+from fluence_watch.web.backend import AlertPages, Backend
 from fluence_watch.web.reports import ReceiverReport
 
 
@@ -14,8 +14,9 @@ def site(
     board: Board,
     receivers: Callable[[], Sequence[ReceiverReport]],
     reload: Callable[[], Awaitable[Sequence[str]]],
+    alerts: Callable[[], AlertPages] | None = None,
 ) -> Starlette:
-    """The app over the board and the receivers, with the reload."""
+    """The app over the board and the receivers, with the reload and the pages of alerts."""
     return create_app(
         Backend(
             metrics=board.exposition.scrape,
@@ -23,5 +24,6 @@ def site(
             remarks=board.remarks,
             reload=reload,
             status=lambda match: board.status(receivers(), match),
+            alerts=alerts,
         )
     )

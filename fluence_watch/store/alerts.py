@@ -7,7 +7,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Executable, Row, bindparam, delete, insert, select, update
 
-from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.attempts import mark
+from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.state import Change
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.store.codec import dump, load_facts
@@ -62,6 +63,17 @@ def load_history(connection: Connection, account: str | None, limit: int) -> lis
     if account is not None:
         query = query.where(accounts.c.name == account)
     return list(_readable(connection.execute(query.limit(limit))))
+
+
+def load_alert(connection: Connection, alert_id: str) -> Alert | None:
+    """The alert with this id (see `mark`), open or over. Only its own row is read in full."""
+    names = (alerts.c.rule, alerts.c.subject, alerts.c.key, alerts.c.active_at)
+    query = select(alerts.c.id, accounts.c.name, *names).join_from(alerts, accounts)
+    for row_id, *about, active_at in connection.execute(query.order_by(alerts.c.id.desc())):
+        if mark(Episode(Fingerprint(*about), active_at)) == alert_id:
+            this = connection.execute(_ALERTS.where(alerts.c.id == row_id))
+            return next(_readable(this), None)
+    return None
 
 
 def load_overlapping(

@@ -88,11 +88,12 @@ class SilenceStore:
                 connection.execute(insert(acknowledgements).values(alert_id=alert_id, **row))
             return True
 
-    def withdraw(self, episode: Episode) -> None:
-        """Nobody takes care of the alert any more."""
+    def withdraw(self, episode: Episode, now: datetime) -> None:
+        """Nobody takes care of the alert any more. That somebody did is kept: a link acts once."""
         with self._database.write() as connection:
             this = acknowledgements.c.alert_id == _alert_id(connection, episode)
-            connection.execute(delete(acknowledgements).where(this))
+            lasting = acknowledgements.c.until > now
+            connection.execute(update(acknowledgements).where(this, lasting).values(until=now))
 
 
 def _silence(row: Row[Any]) -> Silence | None:

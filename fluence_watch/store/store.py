@@ -20,7 +20,13 @@ from fluence_watch.model.vm import Vm
 from fluence_watch.store import ledger, notes, telling
 from fluence_watch.store.accounts import advance_account, forget_absent, load_absent, mark_absent
 from fluence_watch.store.accounts import rename as rename_accounts
-from fluence_watch.store.alerts import load_history, load_open, load_unsettled, save_alerts
+from fluence_watch.store.alerts import (
+    load_alert,
+    load_history,
+    load_open,
+    load_unsettled,
+    save_alerts,
+)
 from fluence_watch.store.codec import Loader, load_balance, load_day_costs, load_keys
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
@@ -207,6 +213,11 @@ class Store(LedgerReads):
         """The resolved alerts of one account or of all accounts, newest first."""
         with self._read() as connection:
             return load_history(connection, account, limit)
+
+    def alert(self, alert_id: str) -> Alert | None:
+        """The alert with this id, as `alerts` lists it, open or over; `None` if there is none."""
+        with self._read() as connection:
+            return load_alert(connection, alert_id)
 
     def prune_ledger(self, before: datetime) -> int:
         """Remove entries of the ledger from before that time; the costs of their days stay."""

@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from fluence_watch.errors import FluenceWatchError
+from fluence_watch.errors import FluenceWatchError, StoreError
+from fluence_watch.web.alert_site import PAGE, AlertSite
 from fluence_watch.web.backend import Backend
 from fluence_watch.web.guard import SecurityHeaders, is_cross_site
 from fluence_watch.web.parts import PartsResponse
@@ -29,9 +30,27 @@ def create_app(backend: Backend) -> Starlette:
             Route("/-/healthy", site.healthy, methods=_READ),
             Route("/-/ready", site.ready, methods=_READ),
             Route("/-/reload", site.reload, methods=["POST"]),
+            *_alert_routes(backend),
         ],
+        exception_handlers={StoreError: _store_fails},
         middleware=[Middleware(SecurityHeaders, style_hash=STYLE_HASH)],
     )
+
+
+async def _store_fails(_: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"nothing was done: {error}\n", 503)
+
+
+def _alert_routes(backend: Backend) -> list[Route]:
+    if backend.alerts is None:
+        return []
+    site = AlertSite(backend.alerts)
+    asked = f"{PAGE}/{{action}}/{{token}}"
+    return [
+        Route(PAGE, site.page, methods=_READ),
+        Route(asked, site.asked, methods=_READ),
+        Route(asked, site.carry_out, methods=["POST"]),
+    ]
 
 
 class _Site:

@@ -20,28 +20,30 @@ from fluence_watch.web.style import STYLE
 _PORTS = 4
 
 
-def _environment() -> Environment:
-    environment = Environment(
+@cache
+def environment() -> Environment:
+    """The templates of pages, with their filters."""
+    made = Environment(
         loader=PackageLoader("fluence_watch.web"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "clean": inert,
         "counted": counted,
         "listed": listed,
         "plain": lambda amount: format(amount, "f"),
         "short": short_id,
     }
-    environment.globals |= {
+    made.globals |= {
         "forever": FOREVER,
         "style": Markup(STYLE),  # noqa: S704 - our own file
         "version": __version__,
         "watcher": shown_account(WATCHER),
     }
-    return environment
+    return made
 
 
 def listed(ports: Sequence[str]) -> str:
@@ -54,7 +56,7 @@ def listed(ports: Sequence[str]) -> str:
 @cache
 def _template() -> Template:
     """The page's template, loaded at the first use because it costs 2 MB."""
-    return _environment().get_template("status.html")
+    return environment().get_template("status.html")
 
 
 def render_status(view: StatusView) -> str:

@@ -14,9 +14,12 @@ import pytest
 import uvicorn
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import title_contains
+from selenium.webdriver.support.wait import WebDriverWait
 
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.notify.render import brief
+from fluence_watch.web.alert import ActionView
 from fluence_watch.web.app import create_app
 from fluence_watch.web.backend import Backend
 from fluence_watch.web.query import read_query
@@ -56,6 +59,21 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     chrome.quit()
 
 
+class Pages:
+    """Pages of alerts, of which none is known; each link may be used."""
+
+    def page(self, _: str) -> None:
+        """No alert is known."""
+
+    def asked(self, *_: str) -> ActionView:
+        """A link shows what it does."""
+        return ActionView(200, "Do it?", HOSTILE[0], "Do it")
+
+    async def carry_out(self, *_: str) -> ActionView:
+        """And does it."""
+        return ActionView(200, "Done", HOSTILE[1])
+
+
 @pytest.fixture
 def address() -> Iterator[str]:
     """The address of a server with a fleet of hostile names."""
@@ -76,6 +94,7 @@ def address() -> Iterator[str]:
         status=lambda match: build_status(
             [fleet], [], NOW, brief, receivers=[refuses], query=read_query(match)
         ),
+        alerts=Pages,
     )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -96,6 +115,19 @@ def test_a_query_stays_text(browser: webdriver.Chrome, address: str) -> None:
     assert "0 of 0 firing alerts match vm=web" in browser.find_element(By.TAG_NAME, "main").text
     browser.find_element(By.LINK_TEXT, "Show all").click()
     assert "vm=web" not in browser.find_element(By.TAG_NAME, "main").text
+
+
+def test_the_button_of_a_link(browser: webdriver.Chrome, address: str) -> None:
+    """The policy of the page lets its form through, and nothing of what it says is markup."""
+    browser.get(f"{address}alerts/a1/ack/t0ken")
+    assert HOSTILE[0] in browser.find_element(By.TAG_NAME, "main").text
+    browser.find_element(By.TAG_NAME, "button").click()
+    WebDriverWait(browser, 10).until(title_contains("Done"))
+    assert HOSTILE[1] in browser.find_element(By.TAG_NAME, "main").text
+    assert [] == browser.find_elements(By.CSS_SELECTOR, "script, img, form, body style")
+    assert [] == browser.get_log("browser")
+    browser.find_element(By.LINK_TEXT, "all alerts").click()
+    assert address == browser.current_url
 
 
 @pytest.mark.parametrize("width", [360, 1400])

@@ -56,11 +56,13 @@ def ack(
 
 def unack(ids: IdsArgument, *, config: ConfigOption = None) -> None:
     """Withdraw an acknowledgement: repeat and escalate again."""
+    from fluence_watch.app.clock import utc_now
     from fluence_watch.store import Store
 
+    now = utc_now()
     with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
         for alert in _chosen(store, ids):
-            store.silences.withdraw(alert.episode)
+            store.silences.withdraw(alert.episode, now)
             typer.echo(f"{inert(alert.fingerprint.words)}: not acknowledged any more")
 
 

@@ -1,0 +1,38 @@
+"""The data of the page of one alert, and of the page of what a link does to it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fluence_watch.model.finding import VmRef
+from fluence_watch.views.alert import AlertView
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPageView:
+    """An alert as of `now`. `text` is what a message says of it; `vm` is `None` if it is of none."""
+
+    now: datetime
+    alert: AlertView
+    title: str
+    text: str
+    vm: VmRef | None
+
+    @property
+    def level(self) -> str:
+        """What decides the colour: its severity while it is open, else `ok`."""
+        return "ok" if self.alert.ended_at else self.alert.severity.value
+
+
+@dataclass(frozen=True, slots=True)
+class ActionView:
+    """What a link would do, did, or why it does nothing.
+
+    `code` is the HTTP status, `button` the words of the form, empty if there is nothing to do.
+    `page` is that of the alert, where there is one.
+    """
+
+    code: int
+    title: str
+    text: str
+    button: str = ""
+    page: AlertPageView | None = None
