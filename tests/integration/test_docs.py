@@ -7,6 +7,7 @@
 ```yaml       a configuration, or rules, of Prometheus that promtool accepts; of Alertmanager, amtool
 ```python     a program that must end well
 ```sh         not run: it needs what a test machine has not (Docker, systemd, a package manager)
+```nginx      not run
 """
 
 import os
@@ -77,6 +78,7 @@ class Reader:
             "yaml": self.configure,
             "python": self.program,
             "sh": self.look_at,
+            "nginx": lambda _: None,
         }[block.language](block)
 
     def type_in(self, block: Block) -> None:
@@ -140,6 +142,8 @@ class Reader:
             secret = f"json://localhost/{number}" if "url_file" in text else f"key-{number}"
             if f'api_key_file = "{path}"' in text:
                 secret = f"key-{number}"
+            if f'action_secret_file = "{path}"' in text:
+                secret = "what signs" * 4
             Path(path).write_text(secret, "utf-8")
         settings = self.folder / f"settings-{block.line}.toml"
         settings.write_text(text if "[[accounts]]" in text else _ACCOUNT + text, "utf-8")

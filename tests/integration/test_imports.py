@@ -63,6 +63,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "fluence_watch.app.heartbeat", "fluence_watch.notify.heartbeat",
         "fluence_watch.notify.custom", "fluence_watch.notify.overrides", "fluence_watch.notify.samples",
         "fluence_watch.alerting.active",
+        "fluence_watch.alerting.links", "fluence_watch.app.alert_pages", "fluence_watch.app.link_actions",
+        "fluence_watch.notify.links", "fluence_watch.web.alert_page",
         "fluence_watch.alerting.slots", "fluence_watch.alerting.hidden", "fluence_watch.web.query",
         "fluence_watch.fluence.dialects.offers", "html.entities", "http.server",
         "idna", "httpcore._sync.http11", "logging.config",
