@@ -85,7 +85,9 @@ def prepare(settings: WatchSettings) -> Setup:
         for number, account in enumerate(settings.accounts)
     }
     clusters = {
-        receiver.name: trial.of(f"receivers[{number}]", partial(_cluster, receiver))
+        receiver.name: trial.of(
+            f"receivers[{number}]", partial(_cluster, receiver, settings.server.base)
+        )
         for number, receiver in enumerate(settings.receivers)
         if receiver.is_alertmanager
     }
@@ -139,7 +141,7 @@ def _channel(receiver: ReceiverSettings) -> "Channel":
     return parse_receiver(receiver.name, receiver.apprise_url)
 
 
-def _cluster(receiver: ReceiverSettings) -> "Cluster":
+def _cluster(receiver: ReceiverSettings, base: str) -> "Cluster":
     from fluence_watch.notify.alertmanager.cluster import (  # noqa: PLC0415 - only with a cluster
         make_cluster,
     )
@@ -149,6 +151,7 @@ def _cluster(receiver: ReceiverSettings) -> "Cluster":
         receiver.alertmanager_urls,
         receiver.alertmanager_ca_file,
         receiver.extra_labels,
+        base,
     )
 
 

@@ -67,7 +67,7 @@ class Desk:
         self.delivery.channel = self.cluster = cluster
         self.recipient = patient(recipient)
         ranks = self.delivery.ranks
-        self.payloads = Payloads(cluster.name, ranks, cluster.labels, self._broken)
+        self.payloads = Payloads(cluster.name, ranks, cluster.labels, self._broken, cluster.base)
 
     def close(self) -> None:
         """Nothing is to be posted any more, but ends."""

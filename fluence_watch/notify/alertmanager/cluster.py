@@ -100,11 +100,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A receiver of alerts as states. `labels` are added to each alert."""
+    """A receiver of alerts as states. `labels` are added to each alert.
+
+    `base` is the address of fluence-watch, for links to the pages of alerts; empty for none.
+    """
 
     name: str
     members: tuple[Member, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
+    base: str = ""
     format: BodyFormat = FORMAT
     longest: int = _LONGEST
 
@@ -140,8 +144,9 @@ def make_cluster(
     urls: Sequence[str],
     ca_file: Path | None = None,
     labels: Mapping[str, str] | None = None,
+    base: str = "",
 ) -> Cluster:
-    """The cluster of these members.
+    """The cluster of these members. For `labels` and `base` see `Cluster`.
 
     Raises:
         NotifyError: a URL or the CA file cannot be used. The text does not show the URL.
@@ -153,7 +158,7 @@ def make_cluster(
             raise NotifyError(f"number {number} of alertmanager is not a URL") from None
     encrypted = any(url.lower().startswith("https:") for url in urls)
     tls = _tls(ca_file) if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return Cluster(name, tuple(Member(url, tls) for url in urls), labels or {})
+    return Cluster(name, tuple(Member(url, tls) for url in urls), labels or {}, base)
 
 
 async def _beginning(response: httpx.Response) -> bytes:

@@ -7,6 +7,7 @@ from typing import NotRequired, TypedDict
 
 import structlog
 
+from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.grouping import Message, Rank, compose
 from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
@@ -33,6 +34,7 @@ class Payload(TypedDict):
     annotations: Mapping[str, str]
     startsAt: NotRequired[str]
     endsAt: NotRequired[str]
+    generatorURL: NotRequired[str]
 
 
 Labels = frozenset[tuple[str, str]]
@@ -74,13 +76,15 @@ class _Made:
 class Payloads:
     """The payloads of one receiver's alerts, rendered once for all members of its cluster.
 
-    `extra` are labels that all alerts have. `broken` is called when one cannot be rendered.
+    `extra` are labels that all alerts have. `broken` is called when one cannot be rendered. `base` is
+    the address of fluence-watch, which has a page for each alert, or empty.
     """
 
     receiver: str
     ranks: Mapping[str, Rank]
     extra: Mapping[str, str]
     broken: Callable[[], None]
+    base: str = ""
     _made: dict[Episode, _Made] = field(default_factory=dict)
 
     def of(self, postings: Sequence[Posting], now: datetime) -> list[Payload]:
@@ -101,12 +105,15 @@ class Payloads:
 
     def _rendered(self, posting: Posting, now: datetime) -> Payload:
         summary, description = self._words(posting, now)
-        return {
+        payload: Payload = {
             "labels": alert_labels(posting.alert, self.extra),
             "annotations": {"summary": summary, "description": description},
             "startsAt": min(posting.starts_at, posting.ends_at).isoformat(),
             "endsAt": posting.ends_at.isoformat(),
         }
+        if self.base:
+            payload["generatorURL"] = f"{self.base}/alerts/{mark(posting.episode)}"
+        return payload
 
     def _words(self, posting: Posting, now: datetime) -> tuple[str, str]:
         message = self._message(posting)

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.posting import Posting
 from fluence_watch.app.wiring import RANKS
@@ -84,6 +85,16 @@ def test_payloads_are_as_in_the_golden_file(payloads: Payloads) -> None:
         GOLDEN.write_text(text, encoding="utf-8")
 
     assert GOLDEN.read_text(encoding="utf-8") == text
+
+
+def test_where_an_alert_has_a_page(payloads: Payloads) -> None:
+    """Alertmanager leads there, if the address is known."""
+    posting = POSTINGS[0]
+    linked = made(replace(payloads, base="https://watch.example.com"), posting)
+    assert linked == {
+        **made(payloads, posting),
+        "generatorURL": f"https://watch.example.com/alerts/{mark(posting.episode)}",
+    }
 
 
 @pytest.mark.parametrize("rule", [rule.name for rule in RULES])
