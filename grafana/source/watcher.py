@@ -210,20 +210,6 @@ def _notifications() -> list[AnyPanel]:
             ),
         ),
         series(
-            "Heartbeat",
-            "How long ago the service of the heartbeat last accepted that all is well, and the calls"
-            " that failed. Empty without a heartbeat.",
-            SECONDS,
-            over_time(
-                f"max({age('fluence_watch_heartbeat_last_success_timestamp_seconds')})",
-                "last heartbeat",
-            ),
-            over_time(
-                "sum(increase(fluence_watch_heartbeat_failures_total[$__rate_interval])) > 0",
-                "failed calls",
-            ),
-        ),
-        series(
             "Alerts",
             "Open alerts of the chosen accounts and about the watcher itself, by state.",
             COUNT,

@@ -31,6 +31,7 @@ from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.notify import delivery
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered
+from fluence_watch.notify.shipped import ShippedWords
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import SettableClock
@@ -213,7 +214,7 @@ async def look(world: World, post: Post) -> None:
         post.poll(*alerts, account=account)
     for courier in post.dispatch._couriers.values():
         await attentive(courier.hurry(), world, post)
-    while post.dispatch._settlements:
+    while post.dispatch._tasks:
         await attentive(asyncio.sleep(0.001), world, post)
 
 
@@ -288,7 +289,7 @@ def noted(world: World) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delivery, "compose", note)
-        patch.setattr(delivery, "render", lambda *_: Rendered("", "", "info"))  # words take time
+        patch.setattr(ShippedWords, "render", lambda *_: Rendered("", "", "info"))  # they take time
         patch.setattr(OwnMetrics, "possible_duplicate", count)
         yield
 

@@ -229,8 +229,9 @@ def stack(
     stack.metered.do("add-disk", name="orphan", gb=2000)
     stack.metered.do("set-balance", amount=100_000_000)
     stack.metered.do("add-gpu", name="trainer", started=False)
-    trainer = stack.metered.world()["gpus"][0]["id"]
-    stack.metered.do("set-gpu", gpu=trainer, drained=True, reserved=0)
+    trainer = stack.metered.world()["gpus"][0]
+    # it pays for one more hour: the clock may strike meanwhile
+    stack.metered.do("set-gpu", gpu=trainer["id"], drained=True, reserved=trainer["price"])
     stack.metered.do("withhold", scopes=["public_ip:read"])
     stack.metered.do("set-balance", amount=-1_500_000)
     settings = folder / "config.toml"

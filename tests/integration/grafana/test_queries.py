@@ -38,6 +38,8 @@ CALM = {
 """Rules that find nothing here, and why; that they do fire is tested with promtool."""
 
 UNUSED = {
+    "fluence_watch_heartbeat_failures": "the service that is called notices what does not come",
+    "fluence_watch_heartbeat_last_success_timestamp_seconds": "the service has it too",
     "fluence_watch_silences": "the panel of alerts shows how many are silenced",
     "python_gc_collections": "of interest to who works on fluence-watch alone",
     "python_gc_objects_collected": "of interest to who works on fluence-watch alone",
