@@ -4,13 +4,14 @@ Only episodes that changed are looked at, and all of an account when a repetitio
 What is due stays on the agenda until the receiver knows of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.due import due, kept_back
 from fluence_watch.alerting.grouping import group_opens_at
-from fluence_watch.alerting.lifecycle import Alert, Episode
-from fluence_watch.alerting.muting import Muted
+from fluence_watch.alerting.lifecycle import Alert, Episode, State
+from fluence_watch.alerting.muting import Mute, Muted
 from fluence_watch.alerting.telling import Line, Recipient, Told, reason_to_notify
 from fluence_watch.app.book import Book
 from fluence_watch.threads import RENDERING
@@ -23,6 +24,7 @@ class Agenda:
 
     def __init__(self, recipient: Recipient, book: Book, events: frozenset[str]) -> None:
         self.recipient = recipient
+        self.begun: Callable[[], frozenset[str]] = frozenset
         self._book = book
         self._events = events
         self._changed: dict[str, set[Episode]] = {}
@@ -79,7 +81,7 @@ class Agenda:
             now,
             paused=page.paused,
             events=self._events,
-            muted=mutes.among(list(page.alerts.values())),
+            muted=self._heeded(mutes.among(list(page.alerts.values()))),
             taken=mutes.acknowledgement,
             others={name: _of(self._book.told(account, name), episodes) for name in first},
         )
@@ -100,8 +102,22 @@ class Agenda:
         reason = reason_to_notify(alert, notified, self.recipient, now, events=self._events)
         if reason is None:
             return False
-        mute = kept_back(alert, reason, notified, self.recipient, now, muted=muted)
+        heeded = self._heeded(muted)
+        mute = kept_back(alert, reason, notified, self.recipient, now, muted=heeded)
         return mute is None or mute.until is not None
+
+    def _heeded(self, muted: Muted) -> Muted:
+        """What keeps alerts back, but not the end of one whose beginning may have arrived.
+
+        `begun` has the marks of those: the process died, or the receiver did not answer in time.
+        """
+        begun = self.begun()
+
+        def heeded(alert: Alert, at: datetime) -> Mute | None:
+            over = alert.state is State.RESOLVED
+            return None if over and begun and mark(alert.episode) in begun else muted(alert, at)
+
+        return heeded
 
 
 def _of(told: Told, episodes: Iterable[Episode]) -> Told:

@@ -61,6 +61,7 @@ class Courier:
     ) -> None:
         self.delivery = delivery
         self.agenda = agenda
+        self.agenda.begun = lambda: self.delivery.attempts.begun
         self.waiting: Waiting | None = None
         self._book = book
         self._refresh = refresh

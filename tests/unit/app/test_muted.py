@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fluence_watch.alerting.attempts import marks
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.muting import Acknowledgement, Inhibit, Mutes, Silence
@@ -109,6 +110,18 @@ async def test_what_resolves_under_a_silence(
     await eventually(
         lambda: second.episode not in {each.episode for each in store.load("main").unsettled}
     )
+
+
+async def test_the_end_of_what_may_have_arrived(house: House, store: Store) -> None:
+    """Whether the receiver knows that it fired is unknown, so it hears that it is over."""
+    store.silences.add(silence())
+    courier, alert = house.post.dispatch._couriers["ops"], alert_of()
+    courier.delivery.attempts = courier.delivery.attempts.begin(marks([alert.episode]))
+    await house.poll(alert)
+    assert [] == house.heard()
+    house.post.clock.advance(MINUTE)
+    await house.poll()
+    assert ["MISSED:1"] == house.heard()
 
 
 async def test_a_restart_under_a_silence(
