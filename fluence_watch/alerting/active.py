@@ -60,7 +60,7 @@ class ActiveTimes:
         raise AssertionError("a window opens in each week")
 
     def _day(self, at: datetime) -> date:
-        return at.astimezone(_zone(self.timezone)).date()
+        return at.astimezone(zone_named(self.timezone)).date()
 
     def _spans(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         """The begins and ends of the windows that begin on this day."""
@@ -115,12 +115,12 @@ def _weekday(text: str) -> int:
 @lru_cache(maxsize=256)
 def _span(window: Window, timezone: str, day: date) -> tuple[datetime, datetime]:
     """The first moment of the window that begins on that day, and the first one after it."""
-    midnight, zone = datetime.combine(day, time()), _zone(timezone)
+    midnight, zone = datetime.combine(day, time()), zone_named(timezone)
     begin = _moment(midnight + timedelta(minutes=window.begin), zone)
     return begin, _moment(midnight + timedelta(minutes=window.end), zone, last=True)
 
 
-def _zone(name: str) -> tzinfo:
+def zone_named(name: str) -> tzinfo:
     """The time zone. UTC needs no database of them."""
     return UTC if name == "UTC" else ZoneInfo(name)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.muting import Muted, Mutes, Silence, Why
-from fluence_watch.model.finding import Severity, VmRef, shown_account
+from fluence_watch.model.finding import Severity, shown_account, vm_of
 from fluence_watch.model.silenced import Hidden, Silenced
 
 
@@ -53,6 +53,5 @@ def _silenced(silence: Silence, hidden: Iterable[Alert]) -> Silenced:
 
 
 def _named(alert: Alert) -> Hidden:
-    vm = getattr(alert.facts, "vm", None)
     about = alert.fingerprint
-    return Hidden(shown_account(about.account), about.rule, vm if isinstance(vm, VmRef) else None)
+    return Hidden(shown_account(about.account), about.rule, vm_of(alert.facts))

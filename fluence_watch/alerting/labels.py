@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from fluence_watch.alerting.lifecycle import Alert
-from fluence_watch.model.finding import VmRef, shown_account
+from fluence_watch.model.finding import shown_account, vm_of
 
 
 def labels(alert: Alert) -> Mapping[str, str]:
@@ -18,8 +18,7 @@ def _labels(alert: Alert) -> Iterator[tuple[str, str | None]]:
     yield "rule", alert.fingerprint.rule
     yield "severity", alert.severity.value
     yield "account", shown_account(alert.fingerprint.account)
-    vm = getattr(alert.facts, "vm", None)
-    if isinstance(vm, VmRef):
+    if vm := vm_of(alert.facts):
         yield "vm_id", vm.id
         yield "vm_name", vm.name
         yield "datacenter", vm.datacenter

@@ -101,6 +101,15 @@ def parse_matchers(text: str) -> Matchers:
     return tuple(_matchers(_without_braces(text), text))
 
 
+def read_matchers(texts: Iterable[str]) -> Matchers:
+    """The matchers of all texts, as `parse_matchers` reads them.
+
+    Raises:
+        ValueError: a text has none.
+    """
+    return tuple(matcher for text in texts for matcher in parse_matchers(text))
+
+
 def _without_braces(text: str) -> str:
     inner = text.strip()
     if inner.startswith("{") != inner.endswith("}"):

@@ -11,13 +11,14 @@ repeat it; a job of every hour runs by hours that really pass.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from fluence_watch.alerting.active import zone_named
 from fluence_watch.model.digest import Period
 
 FAR = timedelta(days=31)
@@ -65,15 +66,10 @@ class Cron:
             yield slot
 
     def _after(self, moment: datetime) -> Iterator[datetime]:
-        for local in CronSim(self.schedule, moment.astimezone(zone(self.timezone))):
+        for local in CronSim(self.schedule, moment.astimezone(zone_named(self.timezone))):
             # in an hour that comes twice, the library begins again with the first of the two
             if (slot := local.astimezone(UTC)) > moment:
                 yield slot
-
-
-def zone(name: str) -> tzinfo:
-    """The time zone. UTC needs no database of them."""
-    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def period_of(cron: Cron, slot: datetime) -> Period:
@@ -143,7 +139,7 @@ def _is_valid(schedule: str) -> bool:
 def check_zone(name: str) -> None:
     """Raise `ValueError`, with the nearest name, if there is no such time zone."""
     try:
-        zone(name)
+        zone_named(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{name!r:.80} is no time zone{_hint(name)}") from None
 

@@ -15,7 +15,7 @@ from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.mutes import current
 from fluence_watch.app.wiring import EVENTS, RANKS, Setup
-from fluence_watch.model.finding import VmRef
+from fluence_watch.model.finding import vm_of
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered, render, render_plainly
 from fluence_watch.store import Store
@@ -74,13 +74,12 @@ class AlertPages:
     def _view(self, alert: Alert) -> AlertPageView:
         now = self._clock()
         said = _said(alert, now)
-        vm = getattr(alert.facts, "vm", None)
         return AlertPageView(
             now,
             alert_view(alert, now, lambda *_: "", self._muted(alert, now)),
             said.title,
             said.body,
-            vm if isinstance(vm, VmRef) else None,
+            vm_of(alert.facts),
         )
 
     def _muted(self, alert: Alert, now: datetime) -> Mute | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from fluence_watch.alerting.escalation import Escalation
 from fluence_watch.alerting.grouping import Rank
 from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
+from fluence_watch.alerting.matchers import read_matchers
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Mutes
 from fluence_watch.app.clock import Clock
@@ -33,7 +34,6 @@ from fluence_watch.settings import (
     ServerSettings,
     WatchSettings,
 )
-from fluence_watch.settings.matchers import read_matchers
 
 if TYPE_CHECKING:
     from fluence_watch.app.digest_plan import DigestPlan

@@ -78,6 +78,12 @@ def ref(vm: Vm) -> VmRef:
     return VmRef(vm.id, vm.name, vm.datacenter.name if vm.datacenter else None)
 
 
+def vm_of(facts: object) -> VmRef | None:
+    """The VM that facts are about, `None` if they are about none."""
+    vm = getattr(facts, "vm", None)
+    return vm if isinstance(vm, VmRef) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A condition that holds now.

@@ -25,6 +25,13 @@ def funded_epochs(price: MicroUsdc, reserved: MicroUsdc) -> int | None:
     return max(reserved, 0) // price if price > 0 else None
 
 
+def is_short(thing: Vm | Resource) -> bool:
+    """Whether its reserve is known not to pay an epoch."""
+    if thing.price is None or thing.reserved is None:
+        return False
+    return funded_epochs(thing.price, thing.reserved) == 0
+
+
 def funded_until(thing: Vm | Resource, billing: Billing = EPOCHS) -> datetime | None:
     """Until when something prepaid is paid for, including its reserve.
 

@@ -12,7 +12,7 @@ from fluence_watch.alerting.grouping import Item, Link, Message
 from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.links import Action, order, state_of, token
 from fluence_watch.model.digest import Digest
-from fluence_watch.model.finding import VmRef
+from fluence_watch.model.finding import vm_of
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered
 from fluence_watch.notify.shipped import Words
@@ -61,7 +61,7 @@ def actions(facts: object, subject: str) -> Iterator[Action]:
     A silence is of a rule and a VM or the account, so there is none for a single disk or key.
     """
     yield Action.ACK
-    if isinstance(getattr(facts, "vm", None), VmRef) or not subject:
+    if vm_of(facts) or not subject:
         yield Action.SNOOZE
     if isinstance(facts, PortDrift) and not facts.configured:
         yield Action.ACCEPT_PORTS

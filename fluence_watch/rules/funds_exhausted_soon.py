@@ -33,7 +33,13 @@ from pydantic import Field
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.boundaries import GRACE
 from fluence_watch.model.finding import Absence, Finding, Fingerprint, Impact, Severity, VmRef, ref
-from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, funded_until, lacking_together
+from fluence_watch.model.funding import (
+    DAYS_A_MONTH,
+    FOREVER,
+    funded_until,
+    is_short,
+    lacking_together,
+)
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
@@ -171,7 +177,7 @@ def _alone(situation: Situation) -> list[KnownVm]:
 def _is_told_elsewhere(situation: Situation, entry: KnownVm) -> bool:
     """Whether its reserve does not pay an epoch, which other rules report."""
     vm, boundaries = entry.vm, entry.boundaries
-    if vm.price is None or vm.reserved is None or max(vm.reserved, 0) >= vm.price:
+    if not is_short(vm):
         return False
     covered = boundaries is not None and boundaries.covered
     return (low_balance.NAME if covered else topup_failed.NAME) in situation.enabled

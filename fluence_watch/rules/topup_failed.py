@@ -24,7 +24,7 @@ from pydantic import Field
 
 from fluence_watch.model.boundaries import GRACE, Boundaries
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
-from fluence_watch.model.funding import lacking_for_month, lacking_together
+from fluence_watch.model.funding import is_short, lacking_for_month, lacking_together
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
@@ -92,7 +92,7 @@ def judge(situation: Situation, settings: TopupFailedSettings) -> Judgement:
             gone.add(key)
         elif vm.price is None or vm.reserved is None:
             unknown.add(key)
-        elif max(vm.reserved, 0) < vm.price:
+        elif is_short(vm):
             entry = situation.known.get(key)
             if entry is None or entry.boundaries is None:
                 unknown.add(key)

@@ -1,20 +1,10 @@
 """Lists of matchers in the settings: all of them must match."""
 
-from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-from fluence_watch.alerting.matchers import Matchers, parse_matchers
-
-
-def read_matchers(texts: Iterable[str]) -> Matchers:
-    """The matchers of these texts.
-
-    Raises:
-        ValueError: a text has none.
-    """
-    return tuple(matcher for text in texts for matcher in parse_matchers(text))
+from fluence_watch.alerting.matchers import parse_matchers
 
 
 def _checked(text: str) -> str:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from fluence_watch.alerting.matchers import LABELS
+from fluence_watch.alerting.matchers import LABELS, read_matchers
 from fluence_watch.alerting.muting import Inhibit, Maintenance
 from fluence_watch.rules.base import Settings
 from fluence_watch.settings.digests import Schedule, Zone
 from fluence_watch.settings.durations import PositiveDuration
-from fluence_watch.settings.matchers import MatchList, read_matchers
+from fluence_watch.settings.matchers import MatchList
 from fluence_watch.settings.names import Name
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.muting import Mute
-from fluence_watch.model.finding import Fingerprint, Severity, VmRef, shown_account
+from fluence_watch.model.finding import Fingerprint, Severity, shown_account, vm_of
 from fluence_watch.views.vm import vm_title
 
 Brief = Callable[[object, datetime], str]
@@ -52,7 +52,7 @@ def finding_view(
     fingerprint: Fingerprint, severity: Severity, facts: object, now: datetime, brief: Brief
 ) -> FindingView:
     """The view of a finding. `brief` renders its facts."""
-    vm = _vm_of(facts)
+    vm = vm_of(facts)
     return FindingView(
         severity=severity,
         rule=fingerprint.rule,
@@ -65,7 +65,7 @@ def finding_view(
 
 def alert_view(alert: Alert, now: datetime, brief: Brief, muted: Mute | None = None) -> AlertView:
     """The view of an alert, and what keeps it back. `brief` renders its facts."""
-    vm = _vm_of(alert.facts)
+    vm = vm_of(alert.facts)
     return AlertView(
         severity=alert.severity,
         rule=alert.fingerprint.rule,
@@ -80,8 +80,3 @@ def alert_view(alert: Alert, now: datetime, brief: Brief, muted: Mute | None = N
         id=mark(alert.episode),
         muted=muted,
     )
-
-
-def _vm_of(facts: object) -> VmRef | None:
-    vm = getattr(facts, "vm", None)
-    return vm if isinstance(vm, VmRef) else None

@@ -14,9 +14,9 @@ _LONGEST = 1000
 
 def matchers_of(texts: Sequence[str]) -> "Matchers":
     """The matchers of all texts; the command ends with an error if one has none."""
-    from fluence_watch.alerting.matchers import parse_matchers
+    from fluence_watch.alerting.matchers import read_matchers
 
     try:
-        return tuple(matcher for text in texts for matcher in parse_matchers(text))
+        return read_matchers(texts)
     except ValueError as error:
         stop(f"--match: {inert(str(error), _LONGEST)}", USAGE)

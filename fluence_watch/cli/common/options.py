@@ -38,11 +38,10 @@ def check_account(name: str | None, known: Sequence[str]) -> None:
     if name is None or name in known:
         return
     from fluence_watch.errors import ConfigError, Problem
-    from fluence_watch.settings.checks.doubt import nearest
+    from fluence_watch.settings.checks.doubt import hint
 
-    close = nearest(name, known)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
-    raise ConfigError([Problem("--account", inert(f"there is no {name!r}; {hint}", _LONGEST))])
+    what = f"there is no {name!r}; {hint(name, known)}"
+    raise ConfigError([Problem("--account", inert(what, _LONGEST))])
 
 
 def settings_from(config: Path | None) -> "WatchSettings":

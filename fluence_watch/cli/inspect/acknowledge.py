@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluence_watch.cli.common.login import login
+from fluence_watch.cli.common.login import signature
 from fluence_watch.cli.common.options import ConfigOption, settings_from
 from fluence_watch.cli.common.prefix import whole_id
 from fluence_watch.cli.manage.confirm import USAGE, stop
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from fluence_watch.alerting.lifecycle import Alert
     from fluence_watch.store import Store
 
-_LONGEST_COMMENT = 1000
 IdsArgument = Annotated[
     list[str], typer.Argument(metavar="ID...", help="As `alerts` has it; its beginning is enough.")
 ]
@@ -42,10 +41,8 @@ def ack(
     now, duration = utc_now(), _duration(lasts)
     with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
         for alert in _chosen(store, ids):
-            who, why = inert(author or login()), inert(comment, _LONGEST_COMMENT)
-            taken = Acknowledgement(
-                now, now + duration, alert.severity, alert.step, who, why
-            )  # fmt: skip
+            signed = signature(author, comment)
+            taken = Acknowledgement(now, now + duration, alert.severity, alert.step, *signed)
             if not store.silences.acknowledge(alert.episode, taken):
                 stop(f"{alert.fingerprint.words} is over", USAGE)
             until = f"until {exact(taken.until, now)} ({distance(taken.until, now)})"

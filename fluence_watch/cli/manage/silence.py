@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fluence_watch.cli.common.help import CommandGroup
-from fluence_watch.cli.common.login import login
+from fluence_watch.cli.common.login import signature
 from fluence_watch.cli.common.matchers import matchers_of
 from fluence_watch.cli.common.options import ConfigOption, FormatOption, settings_from
 from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from fluence_watch.settings import WatchSettings
     from fluence_watch.store import Store
 
-_LONGEST_COMMENT = 1000
 _COLUMNS = (
     Column("id", "ID"),
     Column("state", "STATE"),
@@ -80,10 +79,8 @@ def add(
     if ends <= max(begins, now):
         stop(f"--until: {exact(ends, now)} is over: nothing would be silenced", USAGE)
     matchers = matchers_of(match)
-    silence = Silence(
-        token_hex(4), matchers, begins, ends,
-        inert(comment, _LONGEST_COMMENT), inert(author or login()),
-    )  # fmt: skip
+    who, why = signature(author, comment)
+    silence = Silence(token_hex(4), matchers, begins, ends, why, who)
     with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
         store.silences.add(silence)
         mutes = _matching(store, matchers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fluence_watch.settings.checks.doubt import Doubt, error, nearest, repeated
+from fluence_watch.settings.checks.doubt import Doubt, error, hint, repeated
 from fluence_watch.settings.model import WatchSettings
 
 
@@ -11,10 +11,8 @@ def receivers_exist(settings: WatchSettings) -> Iterator[Doubt]:
     known = [receiver.name for receiver in settings.receivers]
     for number, digest in enumerate(settings.digests):
         if digest.receiver not in known:
-            close = nearest(digest.receiver, known)
-            there = f"there are: {', '.join(known)}" if known else "there are no [[receivers]]"
-            hint = f"did you mean {close[0]!r}?" if close else there
-            what = f"there is no receiver {digest.receiver!r}; {hint}"
+            meant = hint(digest.receiver, known, "there are no [[receivers]]")
+            what = f"there is no receiver {digest.receiver!r}; {meant}"
             yield error(what, ("digests", number, "receiver"), ("receivers",))
 
 

@@ -106,11 +106,17 @@ def nearest(word: str, known: Sequence[str], cutoff: float = 0.6) -> list[str]:
     return get_close_matches(word, known, n=1, cutoff=cutoff)
 
 
+def hint(word: str, known: Sequence[str], none: str = "") -> str:
+    """What may be meant, or what there is; `none` is for where nothing is."""
+    close = nearest(word, known)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there are: {', '.join(known)}" if known or not none else none
+
+
 def unmatched(kind: str, glob: str, existing: Sequence[str]) -> str:
     """The error for a glob that matches nothing, with the nearest name."""
     if "," in glob:
         parts = ", ".join(f'"{part.strip()}"' for part in glob.split(",") if part.strip())
         return f"{glob!r} is one glob with a comma in it, and matches no {kind}: write [{parts}]"
-    close = nearest(glob, existing)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(existing)}"
-    return f"{glob!r} matches no {kind}; {hint}"
+    return f"{glob!r} matches no {kind}; {hint(glob, existing)}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from fluence_watch.settings.checks.doubt import Doubt, error, nearest, note
+from fluence_watch.settings.checks.doubt import Doubt, error, hint, note
 from fluence_watch.settings.environment import Loc
 from fluence_watch.settings.model import WatchSettings
 
@@ -13,9 +13,8 @@ def receivers_exist(settings: WatchSettings) -> Iterator[Doubt]:
     for number, receiver in enumerate(settings.receivers):
         to, after = _keys(number)
         if receiver.escalate_to and receiver.escalate_to not in known:
-            close = nearest(receiver.escalate_to, known)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
-            yield error(f"there is no receiver {receiver.escalate_to!r}; {hint}", to)
+            name = receiver.escalate_to
+            yield error(f"there is no receiver {name!r}; {hint(name, known)}", to)
         if receiver.escalate_to and not receiver.escalate_after:
             what = "nothing is escalated: say after which time in escalate_after"
             yield error(what, to, after)

@@ -3,20 +3,19 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
-from fluence_watch.alerting.matchers import Matcher, Matchers
+from fluence_watch.alerting.matchers import Matcher, Matchers, read_matchers
 from fluence_watch.model.duration import short
 from fluence_watch.model.finding import WATCHER, Severity, shown_account
 from fluence_watch.rules import RULES
 from fluence_watch.settings.checks.doubt import (
     Doubt,
+    hint,
     matching,
     names,
-    nearest,
     note,
     same_names,
 )
 from fluence_watch.settings.environment import Loc
-from fluence_watch.settings.matchers import read_matchers
 from fluence_watch.settings.model import WatchSettings
 from fluence_watch.settings.receivers import ReceiverSettings
 
@@ -113,7 +112,5 @@ def _is_dead(matcher: Matcher, existing: Sequence[str]) -> bool:
 
 
 def _unmatched(matcher: Matcher, existing: Sequence[str]) -> str:
-    close = nearest(matcher.value, existing)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(existing)}"
     effect = "excludes" if matcher.operator.negative else "matches"
-    return f"{matcher} {effect} no {matcher.name}; {hint}"
+    return f"{matcher} {effect} no {matcher.name}; {hint(matcher.value, existing)}"

@@ -8,7 +8,13 @@ from typing import NamedTuple
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.boundaries import GRACE
 from fluence_watch.model.digest import Ahead, FailedTopUp, Funded, Runway
-from fluence_watch.model.funding import FOREVER, account_funded_until, cost_until, funded_until
+from fluence_watch.model.funding import (
+    FOREVER,
+    account_funded_until,
+    cost_until,
+    funded_until,
+    is_short,
+)
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.model.resource import Resource
@@ -108,8 +114,7 @@ def _is_refilled(account: Account, entry: KnownVm, now: datetime) -> bool:
 def _has_failed(account: Account, entry: KnownVm, now: datetime) -> bool:
     """Whether its top-up has failed, as `topup_failed` judges it, or has judged it."""
     last, vm = entry.boundaries, entry.last_known
-    short = vm.price is not None and vm.reserved is not None and max(vm.reserved, 0) < vm.price
-    overdue = short and last is not None and last.is_overdue(now, account.grace, vm.status)
+    overdue = is_short(vm) and last is not None and last.is_overdue(now, account.grace, vm.status)
     return overdue or account.fires(vm, topup_failed.NAME)
 
 
