@@ -220,15 +220,17 @@ class Daemon:
             await self.reload()
 
     async def _prune(self) -> None:
+        """In the thread of the store to the end, also if the daemon stops meanwhile."""
+        await STORE.run(self._prune_store)
+
+    def _prune_store(self) -> None:
         now, settings = self._clock(), self._plan.settings.store
         try:
-            await STORE.run(self._store.prune, now - settings.retention)
+            self._store.prune(now - settings.retention)
             # what is over may be due until then, and a link must not make its silence anew
-            kept = max(settings.retention, GIVE_UP_AFTER)
-            await STORE.run(self._store.silences.prune, now - kept)
-            await STORE.run(self._store.prune_ledger, now - settings.ledger_retention)
-            oldest = now - settings.forget_accounts_after
-            gone = await STORE.run(self._store.forget_absent, oldest)
+            self._store.silences.prune(now - max(settings.retention, GIVE_UP_AFTER))
+            self._store.prune_ledger(now - settings.ledger_retention)
+            gone = self._store.forget_absent(now - settings.forget_accounts_after)
         except StoreError as error:
             _log.error("old alerts and accounts cannot be removed", error=str(error))
             return
