@@ -74,6 +74,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
+        self._pruning = asyncio.Lock()
 
     def stop(self) -> None:
         """Drain and end."""
@@ -92,6 +93,7 @@ class Daemon:
         await self._stopping.wait()
         _log.info("stopping")
         await self._stop_heartbeat()  # first: the last polls are no cycle
+        await self._rest_pruning(LAST_POLL_SECONDS)
         await self._watches.stop(LAST_POLL_SECONDS)
         await self._dispatch.stop(LAST_DELIVERY_SECONDS)
         await server.stop()
@@ -220,8 +222,14 @@ class Daemon:
             await self.reload()
 
     async def _prune(self) -> None:
-        """In the thread of the store to the end, also if the daemon stops meanwhile."""
-        await STORE.run(self._prune_store)
+        async with self._pruning:
+            await STORE.run(self._prune_store)
+
+    async def _rest_pruning(self, seconds: float) -> None:
+        """Give it so many seconds to end, and to say what it removed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._pruning:
+                return
 
     def _prune_store(self) -> None:
         now, settings = self._clock(), self._plan.settings.store
