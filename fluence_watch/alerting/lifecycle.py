@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from fluence_watch.model.finding import Absence, Finding, Fingerprint, Severity, Verdict
+from fluence_watch.model.horizon import Horizon, next_of, shifted
 
 
 class State(StrEnum):
@@ -118,6 +119,20 @@ def advance(
             else:
                 still_open[fingerprint] = after
     return still_open, ended
+
+
+def holds_until(alerts: Alerts, timings: Mapping[str, Timing], now: datetime) -> Horizon:
+    """Until when alerts stay as they are, as long as the verdict does and there is no gap in the polls."""
+    moments: list[Horizon] = []
+    for alert in alerts.values():
+        timing = timings.get(alert.fingerprint.rule, Timing())
+        if alert.state is State.PENDING:
+            moments.append(shifted(alert.active_at, timing.hold))
+        else:
+            moments.append(alert.relevant_until)
+        if alert.clear_since is not None:
+            moments.append(shifted(alert.clear_since, timing.keep_firing_for))
+    return next_of(now, moments)
 
 
 def _found(

@@ -33,7 +33,15 @@ from fluence_watch.model.resource import Kind
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.spending import Spending
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import bill_mismatch, debt, evaluate, needs, poll_failing
+from fluence_watch.rules import (
+    Judgements,
+    bill_mismatch,
+    debt,
+    judge_all,
+    needs,
+    poll_failing,
+    verdict_of,
+)
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
 _REMOVALS = frozenset({NoteAction.REMOVED, NoteAction.RESOURCE_REMOVED})
@@ -83,7 +91,8 @@ class Decision:
 
     `applied` are the notes that no later poll needs.
     Alerts with a `paused` subject, such as a missing VM, are not repeated. `None`: as before.
-    `booking` goes into the ledger.
+    `booking` goes into the ledger. `situation` is what the rules looked at, and `judgements` what
+    each of them says.
     """
 
     after: AccountState
@@ -92,6 +101,8 @@ class Decision:
     verdict: Verdict
     paused: frozenset[str] | None = None
     booking: Booking = field(default_factory=Booking)
+    situation: Situation | None = None
+    judgements: Judgements = field(default_factory=dict)
 
 
 def decide(
@@ -144,7 +155,8 @@ def decide(
         forget_after=policy.presence.forget_after,
         spending=spending,
     )
-    verdict = evaluate(situation, policy.rules)
+    judgements = judge_all(situation, policy.rules)
+    verdict = verdict_of(situation, policy.rules, judgements)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
     good_at = now if isinstance(outcome, Snapshot) else None
     after = AccountState(
@@ -162,7 +174,16 @@ def decide(
         begun_at=min(filter(None, (before.begun_at, good_at)), default=None),
     )
     applied = obsolete_notes(notes, now)
-    return Decision(after, ended, applied, verdict, presence.subjects, books.booking)
+    return Decision(
+        after,
+        ended,
+        applied,
+        verdict,
+        presence.subjects,
+        books.booking,
+        situation,
+        judgements,
+    )
 
 
 def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:

@@ -21,6 +21,7 @@ from pydantic import Field
 
 from fluence_watch.model.billing import EPOCH, EpochBilling
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
+from fluence_watch.model.horizon import Horizon, next_of
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
@@ -113,6 +114,24 @@ def _finding(
     return Finding(fingerprint, settings.severity, facts, relevant_until=due_at)
 
 
+def holds_until(situation: Situation, settings: BillingDueSettings) -> Horizon:
+    """Until the first boundary of a window comes near, or any boundary passes."""
+    now, lead, boundaries = situation.now, settings.lead_time, _OpenBoundaries(situation)
+    first: dict[int, datetime] = {}
+    passing: list[datetime] = []
+    for due_at, _ in _upcoming(situation.vms.values(), now, boundaries):
+        window = (due_at - _START) // lead
+        first[window] = min(due_at, first.get(window, due_at))
+        passing += [due_at, due_at + boundaries.tolerance]
+    return next_of(now, [*(due_at - lead for due_at in first.values()), *passing])
+
+
 RULE = Rule(
-    NAME, BillingDueSettings, (BillingDue,), judge, sends_resolved=False, impact=Impact.COST
+    NAME,
+    BillingDueSettings,
+    (BillingDue,),
+    judge,
+    sends_resolved=False,
+    impact=Impact.COST,
+    holds_until=holds_until,
 )

@@ -30,7 +30,15 @@ from fluence_watch.model.ports import (
     port_from_text,
 )
 from fluence_watch.model.vm import STARTING, Vm
-from fluence_watch.rules.base import Expectation, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import (
+    Expectation,
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Situation,
+    as_long_as_the_same,
+)
 
 NAME = "port_drift"
 
@@ -171,4 +179,11 @@ def _finding(
 
 _NO_DRIFT: Mapping[Direction, Ports] = dict.fromkeys(Direction, ())
 
-RULE = Rule(NAME, PortDriftSettings, (PortDrift,), judge, impact=Impact.ACCESS)
+RULE = Rule(
+    NAME,
+    PortDriftSettings,
+    (PortDrift,),
+    judge,
+    impact=Impact.ACCESS,
+    holds_until=as_long_as_the_same,
+)
