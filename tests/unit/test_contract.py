@@ -115,6 +115,7 @@ COMMANDS = {
     "config example": set(),
     "notify test": {"config", "receiver"},
     "notify preview": {"config", "receiver", "count", "format", "browser"},
+    "test": {"files", "format"},
     "alerts": {"config", "format"},
     "forecast": {"config", "format"},
     "healthcheck": {"config"},
