@@ -257,7 +257,7 @@ def test_commands(name: str, options: set[str]) -> None:
     [
         name
         for name, options in COMMANDS.items()
-        if "format" in options and name != "notify preview"
+        if "format" in options and name not in {"notify preview", "test"}
     ],
 )
 def test_listings_take_a_format(name: str) -> None:

@@ -1,12 +1,12 @@
 """`test`: users' own tests of their settings."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluence_watch.cli.common.options import FormatOption
-from fluence_watch.cli.common.output import OutputFormat, print_json
+from fluence_watch.cli.common.output import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,16 +17,25 @@ if TYPE_CHECKING:
 _FAILED = 1
 
 
+class ResultFormat(StrEnum):
+    """What `--format` takes."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("test")(run_tests)
 
 
 def run_tests(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files with tests.")],
-    form: FormatOption = OutputFormat.TABLE,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files with tests.")],
+    form: Annotated[
+        ResultFormat, typer.Option("--format", "-o", help="How to print.")
+    ] = ResultFormat.TABLE,
 ) -> None:
-    """Run tests of your rules and receivers: given polls, are these messages sent?
+    """Test your settings: given polls, which messages are sent?
 
     Nothing is polled, stored or sent. Exit code: 0 all pass, 1 a test fails, 2 a file cannot be used.
     """
@@ -36,7 +45,7 @@ def run_tests(
 
     configure_logs(LogSettings(level="error"))
     suites = [read_suite(file) for file in files]
-    passed = _printed_as_json(suites) if form is OutputFormat.JSON else _printed(suites)
+    passed = _printed_as_json(suites) if form is ResultFormat.JSON else _printed(suites)
     if not passed:
         raise typer.Exit(_FAILED)
 
