@@ -51,7 +51,7 @@ class Page:
         moved = {
             alert.episode: alert for alert in (*changed, *ended) if alert.state is not State.PENDING
         }
-        self.alerts |= moved
+        self.alerts = self.alerts | moved
         self.open = alerts
         paused = self.paused if paused is None else paused
         turned, self.paused = self.paused ^ paused, paused

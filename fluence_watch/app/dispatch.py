@@ -71,11 +71,12 @@ class Dispatch:
         page = self._book.pages.get(account)
         if page is None:
             return
+        before = page.alerts
         changed = page.update(alerts, ended, paused)
-        mutes = self._book.mutes
-        turned = any(
-            mutes.inhibits_others(page.alerts[each]) for each in changed if each in page.alerts
+        versions = (
+            known[each] for each in changed for known in (before, page.alerts) if each in known
         )
+        turned = any(map(self._book.mutes.inhibits_others, versions))
         for courier in self._couriers.values() if changed else ():
             courier.look(account, None if turned and courier.heeds_mutes else changed)
         if ended:
