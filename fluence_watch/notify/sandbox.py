@@ -1,6 +1,7 @@
 """Templates of a user, in a sandbox. Only the process that renders them loads this module."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import partial
 from traceback import walk_tb
 from typing import Any
@@ -9,8 +10,10 @@ from jinja2 import (
     BaseLoader,
     BytecodeCache,
     ChoiceLoader,
+    Environment,
     FunctionLoader,
     PrefixLoader,
+    TemplateAssertionError,
     TemplateSyntaxError,
     nodes,
 )
@@ -93,6 +96,23 @@ def use(overrides: Overrides) -> None:
         [FunctionLoader(load), words.SHIPPED, PrefixLoader({"shipped": words.SHIPPED})]
     )
     words.use(partial(_made, loader))
+
+
+def check_macros(environment: Environment, name: str) -> None:
+    """Compile a template; a macro whose name is almost one that facts have is a mistake.
+
+    Raises:
+        TemplateError: what is wrong with it, and where.
+    """
+    template = environment.get_template(name)
+    assert environment.loader
+    source, _, _ = environment.loader.get_source(environment, name)
+    macros = () if name.startswith("_") else environment.parse(source).find_all(nodes.Macro)
+    for macro in macros:
+        close = get_close_matches(macro.name, words.MACROS, n=1, cutoff=0.75)
+        if close and macro.name not in words.MACROS:
+            what = f"no macro {macro.name!r} is used: did you mean {close[0]!r}?"
+            raise TemplateAssertionError(what, macro.lineno, name, template.filename)
 
 
 def culprit(error: BaseException, overrides: Overrides) -> tuple[str, int] | None:

@@ -134,6 +134,19 @@ def test_what_is_wrong_is_found_before(words: Made, case: str) -> None:
     assert "text" in problem.what
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("LowBalance", "{% macro titel(item) %}a{% endmacro %}", "no macro 'titel' is used: did you mean 'title'?"),
+        ("_title", "", "a message has no title"),
+    ],
+)  # fmt: skip
+def test_what_does_nothing_is_found_before(words: Made, name: str, text: str, what: str) -> None:
+    """A macro that nobody calls, and a message without a title."""
+    (problem, *_) = problems(words(**{name: text}), RANKS)
+    assert what in problem.what
+
+
 def test_names_are_data_in_any_template(words: Made) -> None:
     """Neither markup nor a mention nor a template."""
     fires = "{% macro fires(items) %}{% autoescape false %}{{ items[0].facts.vm.name }}{% endautoescape %}{% endmacro %}"
