@@ -115,7 +115,7 @@ COMMANDS = {
     "config show": {"config"},
     "config example": set(),
     "notify test": {"config", "receiver"},
-    "notify preview": {"config", "receiver", "count", "format", "browser"},
+    "notify preview": {"config", "receiver", "count", "format", "escalated", "browser"},
     "test": {"files", "format"},
     "alerts": {"config", "format"},
     "forecast": {"config", "format"},
