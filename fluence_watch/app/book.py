@@ -51,7 +51,7 @@ class Page:
         moved = {
             alert.episode: alert for alert in (*changed, *ended) if alert.state is not State.PENDING
         }
-        self.alerts |= moved
+        self.alerts = self.alerts | moved
         self.open = alerts
         paused = self.paused if paused is None else paused
         turned, self.paused = self.paused ^ paused, paused
@@ -90,9 +90,12 @@ class Book:
     ) -> tuple[set[Episode], bool]:
         """Adopt what a poll committed. Returns what changed, and whether that may mute other alerts."""
         page = self.pages[account]
+        before = page.alerts
         changed = page.update(alerts, ended, paused)
-        inhibits = self.mutes.inhibits_others
-        return changed, any(inhibits(page.alerts[each]) for each in changed if each in page.alerts)
+        versions = (
+            known[each] for each in changed for known in (before, page.alerts) if each in known
+        )
+        return changed, any(map(self.mutes.inhibits_others, versions))
 
     def unclaimed(self, is_claimed: Callable[[Alert, Muted], bool]) -> list[Episode]:
         """What is over, and due to no receiver: what `is_claimed` of an alert and its mutes says."""

@@ -81,7 +81,9 @@ def add(
     matchers = matchers_of(match)
     who, why = signature(author, comment)
     silence = Silence(token_hex(4), matchers, begins, ends, why, who)
-    with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
+    settings = settings_from(config)
+    with Store.open(settings.store.url, exclusive=False, notes=True) as store:
+        _check_names(matchers, [*store.accounts(), *(each.name for each in settings.accounts)])
         store.silences.add(silence)
         mutes = _matching(store, matchers)
     typer.echo(
@@ -141,6 +143,18 @@ def _end(lasts: str | None, until: str | None, begins: datetime) -> datetime:
         return begins + parse_duration(lasts or "")
     except (ValueError, OverflowError) as error:
         stop(f"--for: {inert(str(error))}", USAGE)
+
+
+def _check_names(matchers: "Matchers", accounts: "Sequence[str]") -> None:
+    """End the command if a matcher can never match; say what may be a mistake."""
+    from fluence_watch.model.finding import WATCHER, shown_account
+    from fluence_watch.settings.checks.muting import dead
+
+    for each in dead(matchers, [*dict.fromkeys(accounts), shown_account(WATCHER)]):
+        what = f"--match: {inert(each.what, 1000)}"
+        if each.fatal:
+            stop(what, USAGE)
+        typer.echo(f"fluence-watch: note: {what}", err=True)
 
 
 def _time(text: str, option: str) -> datetime:

@@ -59,6 +59,7 @@ def test_the_grammar(text: str, expected: list[tuple[str, Operator, str]]) -> No
         ('rule="a', "is no matcher"),
         ("rle=a", "there is no label 'rle': labels are rule, severity"),
         ('vm=~"("', "'(' is no regular expression"),
+        ('vm=~"[[:alpha:]]+"', "'[[:alpha:]]+': write [a-z]"),
         ("vm=a," * 101, "more than 100 matchers"),
     ],
 )
