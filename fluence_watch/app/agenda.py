@@ -6,9 +6,10 @@ What is due stays on the agenda until the receiver knows of it.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 
 from fluence_watch.alerting.attempts import mark
-from fluence_watch.alerting.due import due, kept_back
+from fluence_watch.alerting.due import Due, due, kept_back
 from fluence_watch.alerting.grouping import group_opens_at
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.muting import Mute, Muted
@@ -63,17 +64,28 @@ class Agenda:
         return min(self._again_at.values(), default=None)
 
     async def due(self, account: str, now: datetime) -> Lines:
-        """The lines that are due now of the episodes to look at."""
+        """The lines that are due now of the episodes to look at, found in a thread."""
+        if found := self._taken(account, now):
+            return self._opened(account, now, await RENDERING.run(found))
+        return ()
+
+    def due_at_once(self, account: str, now: datetime) -> Lines:
+        """The same without a thread."""
+        if found := self._taken(account, now):
+            return self._opened(account, now, found())
+        return ()
+
+    def _taken(self, account: str, now: datetime) -> Callable[[], Due] | None:
+        """What finds the lines that are due of the episodes to look at, which it takes."""
         page, mutes = self._book.pages.get(account), self._book.mutes
         episodes = self._changed.pop(account, set())
         if page is None:
-            return ()
+            return None
         alerts = [page.alerts[each] for each in episodes if each in page.alerts]
-        told = self._book.told(account, self.recipient.route.receiver)
         # copies, for what is settled meanwhile leaves the alerts and `told` together
-        known = _of(told, episodes)
+        known = _of(self._book.told(account, self.recipient.route.receiver), episodes)
         first = [each.route.receiver for each in self.recipient.escalations]
-        found = await RENDERING.run(
+        return partial(
             due,
             alerts,
             known,
@@ -85,10 +97,16 @@ class Agenda:
             taken=mutes.acknowledgement,
             others={name: _of(self._book.told(account, name), episodes) for name in first},
         )
+
+    def _opened(self, account: str, now: datetime, found: Due) -> Lines:
+        """The lines, if the group of the account is open. What is due stays on the agenda."""
+        if account not in self._book.pages:  # it was forgotten meanwhile
+            return ()
         self.look_at(account, found.wait_until)
         if not found.lines:
             return ()
         self.look(account, [line.episode for line in found.lines])
+        told = self._book.told(account, self.recipient.route.receiver)
         opens_at = group_opens_at(found.lines, told, self.recipient.route, now)
         if opens_at > now:
             self.look_at(account, opens_at)

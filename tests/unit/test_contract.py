@@ -101,6 +101,7 @@ METRICS = {
     "fluence_watch_internal_errors_total": ("where",),
     "fluence_watch_heartbeat_last_success_timestamp_seconds": (),
     "fluence_watch_heartbeat_failures_total": (),
+    "fluence_watch_record_failures_total": (),
     "fluence_watch_build_info": ("version", "python"),
     "process_resident_memory_bytes": (),
     "python_info": ("implementation", "major", "minor", "patchlevel", "version"),
