@@ -90,7 +90,7 @@ def prepare(settings: WatchSettings) -> Setup:
         if not receiver.is_alertmanager
     }
     heartbeat = trial.of("heartbeat.url", partial(_heartbeat, settings.heartbeat))
-    words = trial.of("templates.dir", partial(_words, settings.templates.dir))
+    words = trial.of("templates.dir", partial(read_words, settings.templates.dir))
     if trial.problems:
         raise ConfigError(trial.problems)
     asked = policies(settings)
@@ -146,7 +146,12 @@ def _cluster(receiver: ReceiverSettings, base: str) -> "Cluster":
     )
 
 
-def _words(folder: Path | None) -> Words:
+def read_words(folder: Path | None) -> Words:
+    """The shipped words, or those that the templates in the folder make of them.
+
+    Raises:
+        ConfigError: the templates cannot be used.
+    """
     if folder is None:
         return SHIPPED
     from fluence_watch.notify.custom import UserWords  # noqa: PLC0415 - only with templates

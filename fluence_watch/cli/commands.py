@@ -7,7 +7,16 @@ from typer.core import TyperGroup
 
 from fluence_watch import __version__
 from fluence_watch.cli.common.help import CommandGroup
-from fluence_watch.cli.inspect import alerts, check, config, costs, forecast, market, notify
+from fluence_watch.cli.inspect import (
+    alerts,
+    check,
+    config,
+    costs,
+    forecast,
+    market,
+    notify,
+    rule_tests,
+)
 from fluence_watch.cli.manage import gpu, resources, silence, ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
 
@@ -48,6 +57,7 @@ for group in (
     ssh_key,
     config,
     notify,
+    rule_tests,
 ):
     group.register(app)
 

@@ -83,7 +83,8 @@ class Ledger:
         from fluence_watch.store import Store  # noqa: PLC0415 - it loads SQLAlchemy
 
         folder = self._resources.enter_context(TemporaryDirectory(prefix="fluence-watch-"))
-        return self._resources.enter_context(Store.open(f"sqlite:///{Path(folder, 'ledger.db')}"))
+        url = f"sqlite:///{Path(folder, 'ledger.db')}"
+        return self._resources.enter_context(Store.open(url, durable=False))
 
 
 def _is_young(before: AccountState, now: datetime, min_days: int) -> bool:

@@ -305,3 +305,13 @@ def test_a_day_that_costs_more(story: Callable[..., Story]) -> None:
     assert [] == told.lines
     told.polls(charged(10.1, extra=5), charged(10.3, extra=5))
     assert ["spend_anomaly"] == [line[2] for line in told.lines]
+
+
+def test_what_another_alert_muted_speaks_when_that_is_over(story: Callable[..., Story]) -> None:
+    """It was not looked at meanwhile."""
+    told = story(inhibit=[{"source": ['vm="db"'], "target": ['vm="web"']}])
+    told.polls(listed(0, WEB, DB), listed(5, WEB, replace(DB, ports=())))
+    told.polls(listed(10, OPEN, replace(DB, ports=())), listed(20, OPEN, DB))
+    assert [(5, Reason.FIRST), (20, Reason.FIRST), (20, Reason.RESOLVED)] == sorted(
+        (line[0], line[3]) for line in told.lines
+    )
