@@ -109,9 +109,12 @@ def read_matchers(texts: Iterable[str]) -> Matchers:
     """The matchers of all texts, as `parse_matchers` reads them.
 
     Raises:
-        ValueError: a text has none.
+        ValueError: a text has none, or all have too many.
     """
-    return tuple(matcher for text in texts for matcher in parse_matchers(text))
+    found = tuple(matcher for text in texts for matcher in parse_matchers(text))
+    if len(found) > _MOST:  # as one text they are read again from the store
+        raise ValueError(f"there are more than {_MOST} matchers")
+    return found
 
 
 def _without_braces(text: str) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.login import signature
-from fluence_watch.cli.common.matchers import matchers_of
+from fluence_watch.cli.common.matchers import check_names, matchers_of
 from fluence_watch.cli.common.options import ConfigOption, FormatOption, settings_from
 from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
 from fluence_watch.cli.common.prefix import whole_id
@@ -83,7 +83,7 @@ def add(
     silence = Silence(token_hex(4), matchers, begins, ends, why, who)
     settings = settings_from(config)
     with Store.open(settings.store.url, exclusive=False, notes=True) as store:
-        _check_names(matchers, [*store.accounts(), *(each.name for each in settings.accounts)])
+        check_names(matchers, [*store.accounts(), *(each.name for each in settings.accounts)])
         store.silences.add(silence)
         mutes = _matching(store, matchers)
     typer.echo(
@@ -143,18 +143,6 @@ def _end(lasts: str | None, until: str | None, begins: datetime) -> datetime:
         return begins + parse_duration(lasts or "")
     except (ValueError, OverflowError) as error:
         stop(f"--for: {inert(str(error))}", USAGE)
-
-
-def _check_names(matchers: "Matchers", accounts: "Sequence[str]") -> None:
-    """End the command if a matcher can never match; say what may be a mistake."""
-    from fluence_watch.model.finding import WATCHER, shown_account
-    from fluence_watch.settings.checks.muting import dead
-
-    for each in dead(matchers, [*dict.fromkeys(accounts), shown_account(WATCHER)]):
-        what = f"--match: {inert(each.what, 1000)}"
-        if each.fatal:
-            stop(what, USAGE)
-        typer.echo(f"fluence-watch: note: {what}", err=True)
 
 
 def _time(text: str, option: str) -> datetime:

@@ -93,6 +93,14 @@ def test_a_silence_about_what_does_not_exist(run: Run, matcher: str, code: int, 
     assert (not code) == bool(rows(run, "silence", "ls"))
 
 
+def test_a_list_of_what_does_not_exist(run: Run) -> None:
+    """It is empty, and says why."""
+    ran = run("alerts", "--match", "rule=poll_failin")
+    assert (0, "nothing fires\n") == (ran.code, ran.out)
+    assert 'note: --match: rule="poll_failin" matches no rule; did you mean' in ran.err
+    assert not run("alerts", "--match", "rule=poll_failing").err
+
+
 def test_maintenance_of_the_settings(run: Run) -> None:
     """It is listed while it is on, and mutes."""
     config = """
