@@ -15,6 +15,7 @@ from fluence_watch.cli.inspect import (
     forecast,
     market,
     notify,
+    replay,
     rule_tests,
 )
 from fluence_watch.cli.manage import gpu, resources, silence, ssh_key, vm
@@ -57,6 +58,7 @@ for group in (
     ssh_key,
     config,
     notify,
+    replay,
     rule_tests,
 ):
     group.register(app)

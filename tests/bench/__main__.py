@@ -1,6 +1,6 @@
 """`make bench`: how fast and how small the watcher is, and whether that is what is expected.
 
-`python -m tests.bench accounts` measures the many accounts alone.
+`python -m tests.bench accounts` measures the many accounts alone, `replay` a replay.
 """
 
 import platform
@@ -12,7 +12,18 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Column, Table
 
-from tests.bench import accounts, bodies, daemon, dispatch, metered, polls, stages, start, stored
+from tests.bench import (
+    accounts,
+    bodies,
+    daemon,
+    dispatch,
+    metered,
+    polls,
+    replay,
+    stages,
+    start,
+    stored,
+)
 from tests.bench.fleet import write_bodies
 from tests.bench.simulator import simulated
 from tests.bench.timing import apart
@@ -25,6 +36,7 @@ _SMALL, _STARTS = 100, 5
 _LARGEST = max(_SIZES)
 _ALERTS, _RECEIVERS = 10_000, 5
 _ACCOUNTS = 100
+_REPLAYED, _DAYS = 1_000, 90
 Scrapes = Mapping[int, tuple[float, float]]
 """MB and milliseconds by the number of VMs."""
 
@@ -38,9 +50,15 @@ machine and are wall time: the least, the median, the 99th percentile."""
 def main() -> None:
     """Measure everything and print it."""
     console = Console(width=110, highlight=False)
-    if sys.argv[1:] != ["accounts"]:
+    wanted = sys.argv[1:] or ["fleets", "accounts", "replay"]
+    if "fleets" in wanted:
         _fleets(console)
-    _many_accounts(console)
+    if "accounts" in wanted:
+        _many_accounts(console)
+    if "replay" in wanted:
+        with console.status("a replay"):
+            found = apart(replay.measure, _REPLAYED, _DAYS)
+        console.print(replay.words(found))
 
 
 def _many_accounts(console: Console) -> None:
