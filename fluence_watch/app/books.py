@@ -85,7 +85,9 @@ def books_hold_until(snapshot: Snapshot, billing: Billing) -> Horizon:
     now = snapshot.taken_at
     if not billing.prepaid:
         return now
-    gpus = (each for each in snapshot.resources.values() if each.is_gpu and not each.is_billed)
+    gpus = [each for each in snapshot.resources.values() if each.is_gpu and not each.is_billed]
+    if any(each.created_at and now - each.created_at < 2 * HOUR for each in gpus):
+        return now  # it may be news that it was there
     hours = [hour_of(now) + HOUR] if snapshot.charges else []
     return next_of(now, [*(each.created_at for each in gpus), *hours])
 

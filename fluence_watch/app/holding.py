@@ -1,9 +1,10 @@
 """Decisions that hold: polls that see what the one before saw change nothing for a while. Pure.
 
-Two polls in a row that saw the same *settle* an account: what is known stays as it is. From then on only
-time changes anything, and each part says until when it does not (see `model/horizon.py`): the rules,
-the lifecycle of alerts, what is known, notes of users, and books. When the time of a rule has come, it is
-run again, and all others keep their judgements; so is a rule whose alerts have just changed.
+A list *settles* an account unless something is missing that may be there: if the next poll sees the
+same, what is known stays as it is. Then only time changes anything, and each part says until when it
+does not (see `model/horizon.py`): the rules, the lifecycle of alerts, what is known, notes of users, and
+books. When the time of a rule has come, it is run again, and all others keep their judgements. So is a rule
+whose alerts have just changed and, after a poll that saw something new, one that compares with the poll before.
 
 An account that pays by the second does not settle: each of its polls counts.
 """
@@ -19,16 +20,18 @@ from fluence_watch.app.books import books_hold_until
 from fluence_watch.app.decide import Decision, Policy
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.horizon import Horizon, earliest
-from fluence_watch.model.known import KnownVm, known_holds_until
-from fluence_watch.model.known_resource import KnownResource, resources_hold_until
+from fluence_watch.model.known import known_holds_until
+from fluence_watch.model.known_resource import resources_hold_until
 from fluence_watch.model.note import Note, notes_hold_until
 from fluence_watch.model.spending import Spending
 from fluence_watch.rules import (
+    RULES,
     Judgements,
     horizons_of,
     judge_all,
     mutes_hold_until,
     verdict_of,
+    vm_vanished,
 )
 from fluence_watch.rules.base import Situation
 
@@ -60,14 +63,16 @@ class Held:
         return self.until is None or now < self.until
 
 
+_COMPARE = frozenset({r.name for r in RULES if r.event} | {vm_vanished.NAME})
+"""The rules that compare with what was known before the poll."""
+
+
 def settle_account(
     before: AccountState, decision: Decision, policy: Policy, notes: Sequence[Note]
 ) -> Held | None:
-    """What holds after a decision about what the poll before saw too. `None` if it is not settled."""
+    """What holds after a decision. `None` if the account is not settled."""
     situation, after = decision.situation, decision.after
     if situation is None or situation.snapshot is None or situation.fault:
-        return None
-    if decision.booking != Booking() or not _is_settled(before, after):
         return None
     now, forget_after = situation.now, situation.forget_after
     settled_until = earliest(
@@ -85,7 +90,8 @@ def settle_account(
     )
     horizons = horizons_of(situation, policy.rules, decision.judgements)
     held = Held(same, decision.judgements, horizons, settled_until)
-    return _ending(held, before, after, policy)
+    held = _ending(held, before, after, policy)
+    return replace(held, moved=held.moved | (_COMPARE & decision.judgements.keys()), until=now)
 
 
 def decide_again(
@@ -143,22 +149,3 @@ def _is_same_alert(old: Alert | None, new: Alert | None) -> bool:
     if old is None or new is None:
         return False
     return old is new or replace(old, facts=new.facts) == new
-
-
-def _is_settled(before: AccountState, after: AccountState) -> bool:
-    """Whether a poll left what is known as it was."""
-    vms = before.known.keys() == after.known.keys() and all(
-        _is_same(before.known[key], entry) for key, entry in after.known.items()
-    )
-    resources = before.resources.keys() == after.resources.keys() and all(
-        _is_same(before.resources[key], entry) for key, entry in after.resources.items()
-    )
-    same = before.ssh_keys == after.ssh_keys and before.balance == after.balance
-    return vms and resources and same and before.last_good_at is not None
-
-
-def _is_same(before: KnownVm | KnownResource, after: KnownVm | KnownResource) -> bool:
-    """Whether it is as it was. How often a lost one was missed since does not matter."""
-    if after is before or after == before:
-        return True
-    return after.cause is not None and replace(before, missing_polls=after.missing_polls) == after

@@ -97,8 +97,8 @@ def _upcoming(
         due_at = vm.next_billing_at
         if due_at is None or vm.price == 0 or not vm.is_billed:
             continue
-        just_passed = due_at > now - boundaries.tolerance and boundaries.find(vm, due_at)
-        if due_at > now or just_passed:
+        just_passed = due_at <= now < due_at + boundaries.tolerance
+        if due_at > now or (just_passed and boundaries.find(vm, due_at)):
             yield due_at, vm
 
 

@@ -53,14 +53,6 @@ class _Account:
 
     def judge(self, outcome: Outcome, notes: Sequence[Note], spending: Spending | None) -> Decision:
         """Decide, and adopt the decision."""
-        decision = self._judged(outcome, notes, spending)
-        self.held = None
-        return decision
-
-    def judge_again(
-        self, outcome: Outcome, notes: Sequence[Note], spending: Spending | None
-    ) -> Decision:
-        """Decide about what the poll before saw too, and adopt the decision."""
         before = self.state
         if self.held is None:
             decision = self._judged(outcome, notes, spending)
@@ -131,8 +123,8 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
     ) -> Decision | None:
         """A poll ended: evaluate it, and send what is due then. `notes` are what users did before.
 
-        `is_same` is whether it saw what the poll before saw. Then it may be known that it changes
-        nothing: there is no decision.
+        `is_same` is whether it saw what the poll before saw, with the same notes. Then it may be known
+        that it changes nothing: there is no decision.
 
         Raises:
             KeyError: the settings do not have its account.
@@ -146,8 +138,7 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
             self.skip(outcome.account, now)
             return None
         self._pass_before(now)
-        judge = account.judge_again if is_same else account.judge
-        decision = judge(outcome, notes, self._spending(account, outcome))
+        decision = account.judge(outcome, notes, self._spending(account, outcome))
         self._ledger.book(outcome.account, decision)
         self._commit(outcome.account, decision)
         self._look.polled(account.policy, outcome, account.state)
