@@ -71,7 +71,7 @@ class _Stored(msgspec.Struct, omit_defaults=True):
     among: int | None = None
     severity: Severity | None = None
     step: int = 0
-    facts: msgspec.Raw | None = None
+    facts: msgspec.Raw = msgspec.Raw()
     settings: dict[str, Any] = {}
     facts_type: str = ""
 
@@ -211,8 +211,8 @@ def _loaded(text: str | None) -> Details:
         return NOTHING
     stored = _load_stored(text)
     values = {name: getattr(stored, name) for name in _FIELDS}
-    facts = None if stored.facts is None else bytes(stored.facts).decode()
-    values["facts"] = None if facts is None else load_facts(stored.facts_type, facts)
+    facts = bytes(stored.facts).decode()
+    values["facts"] = load_facts(stored.facts_type, facts) if facts else None
     return Details(**values)
 
 
