@@ -106,7 +106,7 @@ def test_a_vm(run: Run) -> None:
     )
     assert "disabled: rules.port_drift.enabled = false" in shown.out
     assert "nothing found at the last poll" in shown.out
-    assert shown.out == run("why", VM.name).out
+    assert f"{ID[:8]} low_balance" in run("why", VM.name).out
 
 
 def test_json(run: Run) -> None:
