@@ -17,6 +17,7 @@ from fluence_watch.notify.render import brief
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.views.alert import alert_view
 from fluence_watch.views.why import AlertWhy, answers, together
+from fluence_watch.views.why_answers import summaries
 from fluence_watch.views.why_words import Words
 
 NOW = datetime(2026, 4, 16, 18, 0, tzinfo=UTC)
@@ -68,7 +69,7 @@ WORDS = Words(NOW, brief, {SILENCE.id: SILENCE})
 def test_the_example_of_the_manual() -> None:
     """What the page shows is what the command prints."""
     steps = [WORDS.step(each, ALERT) for each in together(ALERT, OWN, BESIDE)]
-    told = AlertWhy(alert_view(ALERT, NOW, brief), steps, WORDS.summaries(answers(OWN).values()))
+    told = AlertWhy(alert_view(ALERT, NOW, brief), steps, summaries(answers(OWN).values(), WORDS))
     assert "\n".join(alert_lines(told, NOW)) in PAGE.read_text(encoding="utf-8")
 
 
@@ -94,7 +95,7 @@ def test_every_reason_has_words(what: What, reason: str, *, first: bool) -> None
     """As a step and as an answer, and nothing of a form shows. Names are data."""
     last = entry(at(13), what, "ops\x1b", reason=reason, by="\u202eby", text="te\nxt", until=at(19))
     known = [entry(at(12, 31), What.SENT, "ops\x1b", reason="first")] if first else []
-    (summary,) = WORDS.summaries(answers([*known, last]).values())
+    (summary,) = summaries(answers([*known, last]).values(), WORDS)
     for words in (WORDS.step(last).words, summary.words):
         assert words.startswith("ops: ")
         assert words.isprintable()
