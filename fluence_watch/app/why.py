@@ -77,5 +77,5 @@ def vm_why(
         told,
         len(found) - len(told),
         never[::-1][:most],
-        [*rules_now(subject, state, presence, policy.rules, now)],
+        [*rules_now(subject, state, presence, policy.rules, now)] if known else [],
     )

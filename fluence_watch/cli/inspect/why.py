@@ -176,11 +176,15 @@ def _print(told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat) -> None:
 
 def alert_lines(told: "AlertWhy", now: datetime) -> Iterator[str]:
     """What is printed of an alert."""
+    from fluence_watch.alerting.lifecycle import State
+
     alert = told.alert
     title = f" {alert.title}" if alert.title else ""
     yield f"{alert.id[:8]} {alert.rule}{title} · {inert(alert.account)}: {alert.state}"
     yield from _lines(told.steps, now)
-    if not told.receivers:
+    if alert.state is State.PENDING:
+        yield f"  {alert.what}; seen since {exact(alert.since, now)}, and not for its `for` yet"
+    elif not told.receivers:
         yield "  no receiver was asked"
     for summary in told.receivers:
         yield f"  → {summary.words}"
@@ -202,7 +206,8 @@ def _of_vm(told: "VmWhy", now: datetime) -> Iterator[str]:
         yield "seen, and never fired"
         yield from _lines(told.unfired, now)
         yield ""
-    yield "no finding now"
+    if told.rules:
+        yield "no finding now"
     width = max((len(each.rule) for each in told.rules), default=0)
     for rule in told.rules:
         yield f"  {rule.rule:{width}}  {rule.words}"

@@ -91,6 +91,19 @@ def test_an_alert(run: Run) -> None:
     assert "\u202e" not in shown.out
 
 
+def test_an_alert_that_is_about_to_fire(run: Run) -> None:
+    """What is seen, and since when; no receiver was asked."""
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        stored, about = store.load("main"), ALERT.fingerprint._replace(key="x")
+        pending = replace(ALERT, fingerprint=about, state=State.PENDING, starts_at=None)
+        alerts = {**stored.state.alerts, about: pending}
+        change = Change.between(stored.state, replace(stored.state, alerts=alerts))
+        store.commit("main", change, version=stored.version)
+    head, line = run("why", mark(pending.episode)).out.splitlines()
+    assert head.endswith(": pending")
+    assert "reserve 0.298160 of unknown USDC; seen since " in line
+
+
 def test_one_receiver(run: Run) -> None:
     """The others are left out."""
     assert "ops" not in run("why", ID, "--receiver", "mail").out
