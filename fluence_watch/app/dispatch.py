@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import structlog
@@ -269,16 +270,23 @@ class Dispatch:
     async def _settle(self) -> None:
         async with self._settling:
             settled = self._book.unclaimed(self._is_claimed)
+            scribes = [courier.scribe for courier in self._couriers.values()] if settled else []
+            taken = [scribe.take() for scribe in scribes]
             try:
                 if settled:
-                    await STORE.run(self._store.settle, settled)
+                    await STORE.run(self._store.settle, settled, [*chain(*taken)])
             except StoreError as error:
                 _log.error("cannot settle alerts that are over", error=str(error))
+                for scribe, entries in zip(scribes, taken, strict=True):
+                    scribe.put_back(entries)
                 return
+            for scribe in scribes:
+                scribe.forget(settled)
             for page in self._book.pages.values():
                 page.settle(settled)
 
     def _is_claimed(self, alert: Alert, muted: Muted) -> bool:
+        """Whether a receiver is due anything. If none is, each has written why not."""
         return any(courier.claims(alert, muted) for courier in self._couriers.values())
 
 

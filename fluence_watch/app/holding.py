@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from fluence_watch.alerting.conditions import conditions_after
 from fluence_watch.alerting.lifecycle import Alert, advance
 from fluence_watch.alerting.lifecycle import holds_until as alerts_hold_until
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.books import books_hold_until
 from fluence_watch.app.decide import Decision, Policy
-from fluence_watch.model.accounting import Booking
 from fluence_watch.model.horizon import Horizon, earliest
 from fluence_watch.model.known import known_holds_until
 from fluence_watch.model.known_resource import resources_hold_until
@@ -99,10 +99,11 @@ def decide_again(
 ) -> tuple[Decision, Held]:
     """The consequences of a poll of a settled account that saw the same, and what holds after it."""
     assert held.situation.snapshot
+    snapshot = replace(held.situation.snapshot, taken_at=now)
     situation = replace(
         held.situation,
         now=now,
-        snapshot=replace(held.situation.snapshot, taken_at=now),
+        snapshot=snapshot,
         since={key: alert.active_at for key, alert in before.alerts.items()},
         last_good_at=before.last_good_at,
         spending=spending,
@@ -112,12 +113,15 @@ def decide_again(
     judgements = judge_all(situation, policy.rules, kept)
     verdict = verdict_of(situation, policy.rules, judgements)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
-    after = replace(before, alerts=alerts, last_poll_at=now, last_good_at=now)
+    lasting = conditions_after(before.conditions, snapshot, situation.presence, verdict)
+    after = replace(before, alerts=alerts, last_poll_at=now, last_good_at=now, conditions=lasting)
     horizons = horizons_of(situation, policy.rules, judgements.keys() - kept.keys())
     horizons = {**held.horizons, **horizons}
     again = Held(situation, judgements, horizons, held.settled_until)
     paused = situation.presence.subjects
-    decision = Decision(after, ended, (), verdict, paused, Booking(), situation, judgements)
+    decision = Decision(
+        after, ended, (), verdict, paused, situation=situation, judgements=judgements
+    )
     return decision, _ending(again, before, after, policy)
 
 

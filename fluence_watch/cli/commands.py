@@ -17,6 +17,7 @@ from fluence_watch.cli.inspect import (
     notify,
     replay,
     rule_tests,
+    why,
 )
 from fluence_watch.cli.manage import gpu, resources, silence, ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
@@ -48,6 +49,7 @@ for group in (
     simulate,
     check,
     alerts,
+    why,
     silence,
     forecast,
     costs,

@@ -92,6 +92,8 @@ class MemberCourier:
             self._hurried = False
             left = await self._attempt(now)
         self._desk.count(now)
+        if self._desk.delivery.scribe:
+            await self._desk.delivery.save_unsaved()
         return left
 
     async def _attempt(self, now: datetime) -> timedelta:

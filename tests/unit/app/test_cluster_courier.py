@@ -14,9 +14,11 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Heard
 from fluence_watch.app.alertmanager.member import MOST_PARTS
+from fluence_watch.app.why import reasons
 from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import NotifyError, StoreError
-from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.notify.alertmanager.cluster import Cluster
 from fluence_watch.notify.alertmanager.payload import Labels, Payload, identity
 from fluence_watch.rules.poll_failing import PollFailing
@@ -495,3 +497,31 @@ async def test_a_clock_that_is_set_back_stops_no_refresh(
     await passing(post, -HOUR)
 
     assert 2 == len(first.posts)
+
+
+async def test_the_journal_of_a_cluster(
+    post: Post, store: Store, telling: Callable[..., Setup], first: FakeMember, second: FakeMember
+) -> None:
+    """What a member accepted first, what the route kept from it, and what ended by itself."""
+    await post.begin(telling(first, second, rules=("poll_failing", "price_changed")))
+    other = alert_of(fingerprint=Fingerprint("main", "vm_status", "0xab"))
+    facts = PriceChanged(VmRef("0xab"), MicroUsdc(1), MicroUsdc(2), MicroUsdc(1), None, None)
+    post.poll(alert_of(), replace(changed_price(), facts=facts), other)
+    await post.dispatch.rest()
+    assert {"ops": "skipped"} == {n: a.what for n, a in reasons(store, other.episode).items()}
+    post.poll(alert_of(severity=Severity.WARNING))
+    await post.dispatch.rest()
+    post.poll()
+    await passing(post, HOUR)
+    await passing(post, DAY)
+    await post.dispatch.rest()
+
+    words = {
+        alert.fingerprint.rule: [(a.what, a.reason) for a in reasons(store, alert.episode).values()]
+        for alert in store.history()
+    }
+    assert {
+        "poll_failing": [("sent", "resolved")],
+        "price_changed": [("sent", "first")],
+        "vm_status": [("skipped", "rules")],
+    } == words
