@@ -142,7 +142,23 @@ def _found(
         alert = Alert(
             finding.fingerprint, finding.severity, State.PENDING, finding.facts, active_at=now
         )
-    after = replace(
+    after = alert if _is_as_found(alert, finding) else _with(alert, finding)
+    if alert.state is State.PENDING and (finding.at_once or now - alert.active_at >= timing.hold):
+        return replace(after, state=State.FIRING, starts_at=now)
+    return after
+
+
+def _is_as_found(alert: Alert, finding: Finding) -> bool:
+    return (
+        alert.facts == finding.facts
+        and (alert.severity, alert.step) == (finding.severity, finding.step)
+        and alert.relevant_until == finding.relevant_until
+        and alert.clear_since is None
+    )
+
+
+def _with(alert: Alert, finding: Finding) -> Alert:
+    return replace(
         alert,
         severity=finding.severity,
         facts=finding.facts,
@@ -150,9 +166,6 @@ def _found(
         relevant_until=finding.relevant_until,
         step=finding.step,
     )
-    if alert.state is State.PENDING and (finding.at_once or now - alert.active_at >= timing.hold):
-        return replace(after, state=State.FIRING, starts_at=now)
-    return alert if after == alert else after
 
 
 def _stale(pending: Alert, timing: Timing, now: datetime, gap: timedelta) -> bool:

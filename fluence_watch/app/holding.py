@@ -10,7 +10,7 @@ An account that pays by the second does not settle: each of its polls counts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
 from fluence_watch.alerting.conditions import conditions_after
@@ -152,4 +152,9 @@ def _is_same_alert(old: Alert | None, new: Alert | None) -> bool:
     """Whether it is as it was; what its facts reckon from now does not matter."""
     if old is None or new is None:
         return False
-    return old is new or replace(old, facts=new.facts) == new
+    return old is new or _without_facts(old) == _without_facts(new)
+
+
+def _without_facts(alert: Alert) -> tuple[object, ...]:
+    names = (each.name for each in fields(alert) if each.name != "facts")
+    return tuple(getattr(alert, name) for name in names)

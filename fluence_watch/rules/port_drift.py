@@ -110,10 +110,10 @@ def judge(situation: Situation, settings: PortDriftSettings) -> Judgement:
             expected, configured = expected_ports(
                 situation.account, situation.known[key], expectations
             )
-            findings.extend(
-                _finding(situation, settings, drift, configured=configured)
-                for drift in _drifts(vm, expected, notified)
-            )
+            drifts = () if vm.ports == expected else _drifts(vm, expected, notified)
+            findings += [
+                _finding(situation, settings, drift, configured=configured) for drift in drifts
+            ]
     return Judgement(findings, frozenset(unknown), frozenset(gone))
 
 
