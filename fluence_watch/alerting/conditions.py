@@ -12,6 +12,14 @@ from fluence_watch.model.snapshot import Outcome, Snapshot
 Pair = tuple[str, str]
 """A rule and a subject."""
 
+END_OF = {
+    What.POLLED: What.POLL_FAILED,
+    What.COMPLETE: What.INCOMPLETE,
+    What.UNGUARDED: What.GUARDED,
+    What.UNMUTED: What.MUTED,
+}
+"""What each of these entries ends. An entry that is not ended lasts."""
+
 _FLEET_LEFT = "fleet_left"
 _LONGEST = 200
 
@@ -21,14 +29,14 @@ class Conditions:
     """What lasts after a poll.
 
     `failing` is the reason of polls that fail, since `failing_since`. `incomplete` is why the list is
-    not complete. `guarded` are the subjects of doubts. `muted` are findings that another one mutes.
+    not complete. `guarded` are the subjects of doubts. `muted` are findings, each with the words of the one that mutes it.
     """
 
     failing: str = ""
     failing_since: datetime | None = None
     incomplete: str = ""
     guarded: frozenset[str] = frozenset()
-    muted: Mapping[Pair, Fingerprint] = field(default_factory=dict)
+    muted: Mapping[Pair, str] = field(default_factory=dict)
 
 
 def conditions_after(
@@ -41,7 +49,7 @@ def conditions_after(
     return Conditions(
         incomplete=outcome.incomplete_because or "",
         guarded=frozenset(doubt.subject for doubt in presence.doubts),
-        muted=verdict.muted,
+        muted={pair: by.words for pair, by in verdict.muted.items()},
     )
 
 
@@ -101,16 +109,16 @@ def _of_guard(
 
 def _of_muted(
     account: str,
-    before: Mapping[Pair, Fingerprint],
-    after: Mapping[Pair, Fingerprint],
+    before: Mapping[Pair, str],
+    after: Mapping[Pair, str],
     at: datetime,
 ) -> Iterator[Entry]:
     if before == after:
         return
     for pair, by in after.items():
         if before.get(pair) != by:
-            details = Details(by.rule, by.words)
-            yield Entry(at, What.MUTED, Fingerprint(account, *pair), details=details)
+            about = Fingerprint(account, *pair)
+            yield Entry(at, What.MUTED, about, details=Details(by=by))
     for pair in before.keys() - after.keys():
         yield Entry(at, What.UNMUTED, Fingerprint(account, *pair))
 
@@ -120,14 +128,14 @@ def conditions_in(entries: Iterable[Entry]) -> Conditions:
     lasting: dict[tuple[What, Fingerprint], Details] = {}
     for entry in entries:
         assert entry.about
-        if entry.what in _END_OF:
-            lasting.pop((_END_OF[entry.what], entry.about), None)
+        if entry.what in END_OF:
+            lasting.pop((END_OF[entry.what], entry.about), None)
         else:
             lasting[entry.what, entry.about] = entry.details
     found = Conditions(
         guarded=frozenset(about.subject for what, about in lasting if what is What.GUARDED),
         muted={
-            (about.rule, about.subject): _muter(about, details)
+            (about.rule, about.subject): details.by
             for (what, about), details in lasting.items()
             if what is What.MUTED
         },
@@ -138,17 +146,3 @@ def conditions_in(entries: Iterable[Entry]) -> Conditions:
         elif what is What.INCOMPLETE:
             found = replace(found, incomplete=details.text)
     return found
-
-
-_END_OF = {
-    What.POLLED: What.POLL_FAILED,
-    What.COMPLETE: What.INCOMPLETE,
-    What.UNGUARDED: What.GUARDED,
-    What.UNMUTED: What.MUTED,
-}
-
-
-def _muter(about: Fingerprint, details: Details) -> Fingerprint:
-    """What mutes it: a finding about the same subject. Its key, if any, ends its words."""
-    muter = Fingerprint(about.account, details.reason, about.subject)
-    return muter._replace(key=details.by.removeprefix(muter.words).strip())

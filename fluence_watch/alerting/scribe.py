@@ -28,6 +28,14 @@ class Scribe:
         """Whether anything is not stored yet."""
         return bool(self._unwritten)
 
+    def recall(self, stored: Iterable[Entry]) -> None:
+        """Adopt what was stored last about each alert, so that a restart writes none of it again."""
+        for entry in stored:
+            if entry.episode and entry.what not in {What.SENT, What.GIVEN_UP}:
+                said = entry.details
+                judgement = Judgement(entry.what, said.reason, said.by, said.text, said.until)
+                self._last.setdefault(entry.episode, judgement)
+
     def judged(self, episode: Episode, judgement: Judgement | None, at: datetime) -> None:
         """What the receiver is due of an alert, or why it is not."""
         if judgement is None:

@@ -5,6 +5,7 @@ An ended alert is settled when no receiver is due anything of it. Then only the 
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
@@ -112,6 +113,9 @@ class Dispatch:
             courier = self._courier(setup, former, recipient, attempts)
         if former is not None and former is not courier:
             await former.leave()
+        if former is not courier:
+            with suppress(StoreError):  # then it is written once more
+                courier.scribe.recall(await STORE.run(self._store.last_entries, name))
         self._couriers[name] = courier
 
     def _courier(

@@ -10,10 +10,22 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+)
 
 from fluence_watch.alerting.attempts import mark
-from fluence_watch.alerting.conditions import Conditions, conditions_in
+from fluence_watch.alerting.conditions import END_OF, Conditions, conditions_in
 from fluence_watch.alerting.journal import NOTHING, Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.model.finding import Fingerprint, Severity
@@ -55,6 +67,22 @@ _OF_ALERTS = (
 )
 _OF_ACCOUNTS = select(journal, accounts.c.name).join_from(
     journal, accounts, journal.c.account_id == accounts.c.id
+)
+_later = journal.alias()
+_LASTS = or_(
+    *(
+        and_(
+            journal.c.what == begin,
+            ~exists().where(
+                _later.c.account_id == journal.c.account_id,
+                _later.c.subject == journal.c.subject,
+                _later.c.rule == journal.c.rule,
+                _later.c.what.in_([begin, end]),
+                _later.c.id > journal.c.id,
+            ),
+        )
+        for end, begin in END_OF.items()
+    )
 )
 _FIELDS = tuple(each.name for each in fields(Details))
 
@@ -112,6 +140,12 @@ class JournalStore:
         alone = journal.c.alert_id.is_(None) & journal.c.account_id.is_(None)
         return self._entries(select(journal).where(alone))
 
+    def last_of(self, receiver: str) -> list[Entry]:
+        """The last entry of a receiver about each alert that is not settled."""
+        last = select(func.max(journal.c.id)).join_from(journal, alerts)
+        last = last.where(journal.c.receiver == receiver, ~alerts.c.settled)
+        return self._entries(_OF_ALERTS.where(journal.c.id.in_(last.group_by(journal.c.alert_id))))
+
     def ids(self) -> dict[str, Episode]:
         """Every alert that is stored, open or over, by its id (see `mark`)."""
         columns = alerts.c.rule, alerts.c.subject, alerts.c.key, alerts.c.active_at
@@ -154,14 +188,15 @@ def save(connection: Connection, entries: Collection[Entry]) -> None:
 
 
 def prune(connection: Connection, before: datetime) -> None:
-    """Remove entries from before that time, but those about alerts that are stored."""
+    """Remove entries from before that time, but those about alerts that are stored, or what lasts."""
     old = journal.c.alert_id.is_(None) & (journal.c.at < before)
-    connection.execute(delete(journal).where(old))
+    connection.execute(delete(journal).where(old, ~_LASTS))
 
 
 def load_conditions(connection: Connection, account_id: int) -> Conditions:
     """What lasted after the last commit of the account."""
-    query = _OF_ACCOUNTS.where(journal.c.account_id == account_id)
+    lasting = journal.c.what.in_([*END_OF, *END_OF.values()])
+    query = _OF_ACCOUNTS.where(journal.c.account_id == account_id, lasting)
     rows = connection.execute(query.order_by(journal.c.id))
     return conditions_in(_readable(rows))
 

@@ -272,9 +272,7 @@ class Store(LedgerReads):
         told: Mapping[Episode, Notified],
         entries: Sequence[Entry] = (),
     ) -> None:
-        """Record the begin or the outcome of an attempt, and what the receiver is notified of.
-
-        `entries` are for the journal.
+        """Record the begin or the outcome of an attempt, what the receiver is notified of, and entries.
 
         If this raises before an attempt, do not make it.
         """
@@ -282,6 +280,10 @@ class Store(LedgerReads):
             telling.save_notified(connection, receiver, told)
             telling.save_attempts(connection, receiver, attempts)
             journal.save(connection, entries)
+
+    def last_entries(self, receiver: str) -> list[Entry]:
+        """The last entry of the journal of a receiver about each alert that is not settled."""
+        return self.journal.last_of(receiver)
 
     def _read(self) -> AbstractContextManager[Connection]:
         return self._database.read()

@@ -13,10 +13,13 @@ from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import (
     RULES,
     billing_due,
+    locked_funds,
     low_balance,
     port_drift,
     price_changed,
+    topup_failed,
     vm_status,
+    vm_unreadable,
     vm_vanished,
 )
 from fluence_watch.rules.base import Rule, RuleSettings, Scope
@@ -62,7 +65,7 @@ def _disabled(rule: Rule, settings: Mapping[str, RuleSettings]) -> _Found:
 
 def _muted(rule: Rule, key: str, state: AccountState) -> _Found:
     by = state.conditions.muted.get((rule.name, key))
-    return (MUTED, f"muted: {inert(by.words)} says more") if by else None
+    return (MUTED, f"muted: {inert(by)} says more") if by else None
 
 
 def _not_judged(
@@ -77,6 +80,14 @@ def _not_judged(
         return NOT_JUDGED, "not judged: the VM is not known any more"
     if entry.missing_since is not None:
         return NOT_JUDGED, f"not judged: {_missing(rule, entry, presence)}"
+    if any(
+        f.rule == vm_unreadable.NAME and f.subject == entry.vm.key and not f.key
+        for f in state.alerts
+    ):
+        return NOT_JUDGED, "not judged: the VM cannot be read"
+    if conditions.incomplete:
+        why = inert(conditions.incomplete)
+        return NOT_JUDGED, f"not judged if the VM is not in the list, which is not complete: {why}"
     unknown = [name for name, fact in _facts(rule, entry.vm).items() if fact is None]
     return (NOT_JUDGED, f"not judged: {', '.join(unknown)} unknown") if unknown else None
 
@@ -95,10 +106,14 @@ def _missing(rule: Rule, entry: KnownVm, presence: Presence) -> str:
 def _facts(rule: Rule, vm: Vm) -> dict[str, object]:
     """What the rule cannot judge a VM without."""
     status = None if vm.status is Status.UNKNOWN else vm.status
+    known: dict[str, object] = {"price": vm.price, "reserve": vm.reserved}
+    money = known if vm.is_billed else {}
     needed: dict[str, dict[str, object]] = {
+        topup_failed.NAME: money,
+        locked_funds.NAME: {"reserve": vm.reserved},
         vm_status.NAME: {"the meaning of its status": status},
         port_drift.NAME: {"ports": vm.ports} if vm.is_billed else {},
-        low_balance.NAME: {"price": vm.price, "reserve": vm.reserved} if vm.is_billed else {},
+        low_balance.NAME: money,
         billing_due.NAME: {"next charge": vm.next_billing_at} if vm.is_billed else {},
         price_changed.NAME: {"price": vm.price} if vm.is_billed else {},
     }

@@ -16,7 +16,7 @@ from fluence_watch.views.why import Step
 
 LONGEST = 160
 
-_REASONS = {
+_REASONS: Mapping[str, str] = {
     Reason.FIRST: "it fires",
     Reason.ESCALATED: "escalated from {by}",
     Reason.WORSE: "it is worse",
@@ -115,7 +115,7 @@ _Say = Callable[[Entry, Words, Alert | None], str]
 
 def sent_because(details: Details) -> str:
     """Why there is a message."""
-    form = _REASONS.get(Reason(details.reason), "{by}")
+    form = _REASONS.get(details.reason, details.reason)
     return form.format(by=inert(details.by, LONGEST))
 
 

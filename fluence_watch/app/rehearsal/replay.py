@@ -65,7 +65,7 @@ def replay(settings: WatchSettings, folder: Path, wanted: Wanted = Wanted()) -> 
             found.messages.append(sent)
 
     with garbage_collection_paused(), Rehearsal(settings, tell) as rehearsal:
-        for seen in reading.polls(() if wanted.account is None else {wanted.account}):
+        for seen in reading.polls(_read(settings, wanted)):
             outcome = seen.outcome
             if outcome.taken_at >= wanted.until:
                 break
@@ -80,3 +80,9 @@ def replay(settings: WatchSettings, folder: Path, wanted: Wanted = Wanted()) -> 
             rehearsal.pass_until(found.last_at)
     found.flaws = reading.flaws
     return found
+
+
+def _read(settings: WatchSettings, wanted: Wanted) -> frozenset[str]:
+    """The accounts to read, all if none: a budget may be of others too."""
+    one = wanted.account is not None and not settings.budgets
+    return frozenset({wanted.account}) if one and wanted.account else frozenset()

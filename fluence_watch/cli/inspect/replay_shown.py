@@ -60,7 +60,7 @@ def print_messages(
             typer.echo(f"{row['at']:%Y-%m-%d %H:%M:%S} UTC → {row['receiver']}")
             typer.echo(f"{row['title']}\n{row['body']}\n")
     elif rows:
-        print_rows(_MESSAGES, [{**row, "says": row["says"]} for row in rows], form)
+        print_rows(_MESSAGES, rows, form)
     if rows:
         typer.echo()
         print_rows(_SUMS, sums, form)

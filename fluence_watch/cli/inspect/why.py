@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -67,11 +67,11 @@ def why(
 
     setup = prepared(config)
     check_account(account, list(setup.policies))
-    back = _duration(since) if since else setup.settings.store.retention
+    now = utc_now()
+    begin = now - setup.settings.store.retention if since is None else _begin(since, now)
     with Store.open(setup.settings.store.url, exclusive=False) as store:
         _check_receiver(receiver, setup, store)
         found = _chosen(store, setup, target, account)
-        now = utc_now()
         if isinstance(found, _Vm):
             policy, most = setup.policies[found.account], None if everything else _MOST
             told: VmWhy | AlertWhy = vm_why(
@@ -79,7 +79,7 @@ def why(
                 policy,
                 found.known,
                 found.key,
-                since=now - back,
+                since=begin,
                 now=now,
                 receiver=receiver,
                 most=most,
@@ -154,12 +154,12 @@ def _check_receiver(name: str | None, setup: "Setup", store: "Store") -> None:
         stop(f"there is no receiver {inert(name)!r}: there are {listed}", USAGE)
 
 
-def _duration(text: str) -> timedelta:
+def _begin(text: str, now: datetime) -> datetime:
     from fluence_watch.model.duration import parse_duration
 
     try:
-        return parse_duration(text)
-    except ValueError as error:
+        return now - parse_duration(text)
+    except (ValueError, OverflowError) as error:
         stop(f"--since: {inert(str(error))}", USAGE)
 
 
