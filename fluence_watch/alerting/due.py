@@ -12,14 +12,16 @@ What keeps back what there would be a reason to send (see `telling.py`):
 What is over and was kept back as long as it fired is never sent, but for events.
 What waits for active times is sent in one message when they begin, as far as it is still true.
 Critical alerts do not wait for them where the route says so.
+What is written of it all: see `judging.py`.
 """
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fluence_watch.alerting.escalation import Escalated, first_of
-from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.judging import Judgement, judged
+from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Mute, Muted, Why, never
 from fluence_watch.alerting.telling import (
@@ -40,10 +42,14 @@ from fluence_watch.alerting.telling import (
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The lines that a receiver is due now, and when that may change by itself."""
+    """The lines that a receiver is due now, and when that may change by itself.
+
+    `judged` says it of each alert of which there is something to say.
+    """
 
     lines: tuple[Line, ...] = ()
     wait_until: datetime | None = None
+    judged: Mapping[Episode, Judgement] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ def due(
     lines: list[Line] = []
     later: list[tuple[datetime, Alert]] = []
     waits: list[datetime] = []
+    found: dict[Episode, Judgement] = {}
     for alert in alerts:
         notified = told.get(alert.episode)
         reason = _reason(alert, notified, look)
@@ -92,6 +99,10 @@ def due(
         elif at := _repeats_at(alert, notified, look):
             later.append((at, alert))
         waits += _escalates_at(alert, look)
+        if judgement := judged(
+            alert, notified, reason, mute, recipient=recipient, now=now, events=events
+        ):
+            found[alert.episode] = judgement
     if any(line.reason is Reason.REPEAT for line in lines):
         soon = now + recipient.route.repeat_interval / 2
         also = [
@@ -102,7 +113,7 @@ def due(
         lines += [Line(alert, Reason.REPEAT, now) for _, alert in also]
         later = [each for each in later if each not in also]
     waits += [at for at, _ in later]
-    return Due(tuple(lines), min(waits, default=None))
+    return Due(tuple(lines), min(waits, default=None), found)
 
 
 def kept_back(

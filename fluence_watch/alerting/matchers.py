@@ -89,7 +89,12 @@ Matchers = tuple[Matcher, ...]
 
 def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
     """Whether all of them match. None at all match everything."""
-    return all(each.matches(labels) for each in matchers)
+    return first_misfit(matchers, labels) is None
+
+
+def first_misfit(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> Matcher | None:
+    """The first of them that does not match."""
+    return next((each for each in matchers if not each.matches(labels)), None)
 
 
 def parse_matchers(text: str) -> Matchers:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from fluence_watch.alerting.journal import WhyNot
 from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert
-from fluence_watch.alerting.matchers import Matchers, all_match
+from fluence_watch.alerting.matchers import Matchers, first_misfit
 from fluence_watch.model.finding import WATCHER, Severity
 from fluence_watch.model.globs import matches_any
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from fluence_watch.alerting.active import ActiveTimes
 
 GIVE_UP_AFTER = timedelta(days=7)
+
+
+class Misfit(NamedTuple):
+    """The part of a route that an alert does not match. `by` is that part as it is written."""
+
+    part: WhyNot
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +54,21 @@ class Route:
         Alerts about the watcher ignore `accounts`.
         They never go to the receiver that they are about.
         """
+        return self.misfit(alert) is None
+
+    def misfit(self, alert: Alert) -> Misfit | None:
+        """The first part of the route that the alert does not match; `None` if it matches all."""
         about = alert.fingerprint
-        of_account = about.account == WATCHER or matches_any(self.accounts, about.account)
-        return (
-            of_account
-            and not self.is_about_receiver(alert)
-            and alert.severity.rank >= self.min_severity.rank
-            and matches_any(self.rules, about.rule)
-            and (not self.match or all_match(self.match, labels(alert)))
-        )
+        if self.is_about_receiver(alert):
+            return Misfit(WhyNot.ABOUT_ITSELF)
+        if about.account != WATCHER and not matches_any(self.accounts, about.account):
+            return Misfit(WhyNot.ACCOUNTS, ", ".join(self.accounts))
+        if alert.severity.rank < self.min_severity.rank:
+            return Misfit(WhyNot.MIN_SEVERITY, self.min_severity)
+        if not matches_any(self.rules, about.rule):
+            return Misfit(WhyNot.RULES, ", ".join(self.rules))
+        wrong = first_misfit(self.match, labels(alert)) if self.match else None
+        return Misfit(WhyNot.MATCH, str(wrong)) if wrong else None
 
     def is_about_receiver(self, alert: Alert) -> bool:
         """Whether the watcher reports this receiver."""

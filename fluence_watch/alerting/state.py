@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Self, TypeVar
 
+from fluence_watch.alerting.conditions import Conditions
+from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.model.accounting import Booking
@@ -31,6 +33,7 @@ class AccountState:
     poll that saw everything that is billed.
     `counted_at` is until when metered things are in the ledger, `settled_day` the last day whose
     charges the API told. `begun_at` is the first poll that returned a list: the ledger begins there.
+    `conditions` are what else lasts, for the journal.
     """
 
     known: Mapping[str, KnownVm] = field(default_factory=dict)
@@ -45,6 +48,7 @@ class AccountState:
     counted_at: datetime | None = None
     settled_day: date | None = None
     begun_at: datetime | None = None
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ class Change:
     `seen` are the new or changed VMs by key, `forgotten` the keys of those that are gone;
     `rented` and `returned` are the same of disks, addresses and GPU instances.
     `opened`, `moved`, `ended` and `dropped` alerts are new, changed, over, and gone without an end.
-    `applied` are the notes that no later poll needs. `booking` goes into the ledger.
+    `applied` are the notes that no later poll needs. `booking` goes into the ledger, and `entries` into
+    the journal.
     """
 
     after: AccountState
@@ -82,6 +87,7 @@ class Change:
     dropped: Sequence[Fingerprint]
     applied: Sequence[Note]
     booking: Booking = field(default_factory=Booking)
+    entries: Sequence[Entry] = ()
 
     @classmethod
     def between(
@@ -91,6 +97,8 @@ class Change:
         ended: Sequence[Alert] = (),
         applied: Sequence[Note] = (),
         booking: Booking | None = None,
+        *,
+        entries: Sequence[Entry] = (),
     ) -> Self:
         """The change from one state to the next, with the alerts that ended."""
         old, new = before.alerts, after.alerts
@@ -107,6 +115,7 @@ class Change:
             dropped=[key for key in old if key not in new and key not in over],
             applied=applied,
             booking=booking or Booking(),
+            entries=entries,
         )
 
 

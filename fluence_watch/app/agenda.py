@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from fluence_watch.alerting.attempts import mark
-from fluence_watch.alerting.due import due, kept_back
+from fluence_watch.alerting.due import Due, due, kept_back
 from fluence_watch.alerting.grouping import group_opens_at
+from fluence_watch.alerting.journal import What, WhyNot
+from fluence_watch.alerting.judging import Judgement, judged
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.muting import Mute, Muted
+from fluence_watch.alerting.scribe import Scribe
 from fluence_watch.alerting.telling import Line, Recipient, Told, reason_to_notify
 from fluence_watch.app.book import Book
 from fluence_watch.threads import RENDERING
@@ -20,10 +23,14 @@ Lines = tuple[Line, ...]
 
 
 class Agenda:
-    """The agenda of one receiver. `events` are the rules that report events."""
+    """The agenda of one receiver. `events` are the rules that report events.
+
+    `scribe` writes what the receiver is due, and why it is not.
+    """
 
     def __init__(self, recipient: Recipient, book: Book, events: frozenset[str]) -> None:
         self.recipient = recipient
+        self.scribe = Scribe(recipient.route.receiver)
         self.begun: Callable[[], frozenset[str]] = frozenset
         self._book = book
         self._events = events
@@ -50,6 +57,7 @@ class Agenda:
         """The account is no longer watched."""
         self._changed.pop(account, None)
         self._again_at.pop(account, None)
+        self.scribe.forget_account(account)
 
     def accounts(self, now: datetime) -> list[str]:
         """The accounts to look at now."""
@@ -86,25 +94,42 @@ class Agenda:
             others={name: _of(self._book.told(account, name), episodes) for name in first},
         )
         self.look_at(account, found.wait_until)
-        if not found.lines:
-            return ()
         self.look(account, [line.episode for line in found.lines])
-        opens_at = group_opens_at(found.lines, told, self.recipient.route, now)
+        opens_at = now
+        if found.lines:
+            opens_at = group_opens_at(found.lines, told, self.recipient.route, now)
+        self._write(found, opens_at, now)
         if opens_at > now:
             self.look_at(account, opens_at)
             return ()
         return found.lines
 
     def claims(self, alert: Alert, now: datetime, muted: Muted) -> bool:
-        """Whether the receiver is due anything of an ended alert. `muted` is that of its account."""
+        """Whether the receiver is due anything of an ended alert. `muted` is that of its account.
+
+        If it is not, the reason is written.
+        """
         told = self._book.told(alert.fingerprint.account, self.recipient.route.receiver)
-        notified = told.get(alert.episode)
-        reason = reason_to_notify(alert, notified, self.recipient, now, events=self._events)
-        if reason is None:
-            return False
-        heeded = self._heeded(muted)
-        mute = kept_back(alert, reason, notified, self.recipient, now, muted=heeded)
-        return mute is None or mute.until is not None
+        notified, to = told.get(alert.episode), self.recipient
+        reason = reason_to_notify(alert, notified, to, now, events=self._events)
+        mute = kept_back(alert, reason, notified, to, now, muted=self._heeded(muted))
+        if reason is not None and (mute is None or mute.until is not None):
+            return True
+        judgement = judged(
+            alert, notified, reason, mute, recipient=to, now=now, events=self._events
+        )
+        if judgement is not None:
+            self.scribe.judged(alert.episode, judgement, now)
+        return False
+
+    def _write(self, found: Due, opens_at: datetime, now: datetime) -> None:
+        """Write what is judged. What waits for its group is not sent before that opens."""
+        for episode, judgement in found.judged.items():
+            if opens_at > now and judgement.what is What.DUE:
+                grouped = Judgement(What.WAITS, WhyNot.GROUPING, until=opens_at)
+                self.scribe.judged(episode, grouped, now)
+            else:
+                self.scribe.judged(episode, judgement, now)
 
     def _heeded(self, muted: Muted) -> Muted:
         """What keeps alerts back, but not the end of one whose beginning may have arrived.

@@ -16,6 +16,7 @@ from functools import partial
 from fluence_watch.alerting.attempts import MAX_BACKOFF, Attempts
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.muting import Muted
+from fluence_watch.alerting.scribe import Scribe
 from fluence_watch.alerting.telling import Line, Recipient
 from fluence_watch.app.agenda import Agenda, Lines, longest_sleep
 from fluence_watch.app.book import Book, Waiting
@@ -62,6 +63,7 @@ class Courier:
         self.delivery = delivery
         self.agenda = agenda
         self.agenda.begun = lambda: self.delivery.attempts.begun
+        self.agenda.scribe = delivery.scribe
         self.waiting: Waiting | None = None
         self._book = book
         self._refresh = refresh
@@ -89,6 +91,11 @@ class Courier:
     def forget(self, account: str) -> None:
         """The account is no longer watched."""
         self.agenda.forget(account)
+
+    @property
+    def scribe(self) -> Scribe:
+        """What writes for it into the journal."""
+        return self.delivery.scribe
 
     @property
     def attempts(self) -> Attempts:
@@ -147,7 +154,8 @@ class Courier:
             except NotifyError:
                 left = self.delivery.wait_left()
         await self._count()
-        if self.delivery.unsaved:
+        await self.delivery.save_unsaved()
+        if self.delivery.is_unsaved:
             left = max(left, AFTER_TROUBLE)
         if left > timedelta(0):
             return left

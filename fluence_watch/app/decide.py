@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
+from fluence_watch.alerting.conditions import conditions_after, entries_of
+from fluence_watch.alerting.episodes import entries_of_alerts
+from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.books import keep_books
@@ -28,7 +31,7 @@ from fluence_watch.model.note import (
     expected_changes,
     obsolete_notes,
 )
-from fluence_watch.model.presence import PresenceLimits, presence_of, settle
+from fluence_watch.model.presence import Presence, PresenceLimits, presence_of, settle
 from fluence_watch.model.resource import Kind
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.spending import Spending
@@ -36,6 +39,8 @@ from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules import bill_mismatch, debt, evaluate, needs, poll_failing
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
+_NOT_WRITTEN = {"enabled", "severity", "keep_firing_for"}
+"""What says nothing of why a rule finds something."""
 _REMOVALS = frozenset({NoteAction.REMOVED, NoteAction.RESOURCE_REMOVED})
 
 
@@ -76,6 +81,11 @@ class Policy:
         """What a poll requests beside the list of VMs and the balance."""
         return needs(self.rules)
 
+    def written(self, rule: str) -> Mapping[str, object]:
+        """The settings by which a rule judges, as they are written in the file."""
+        found = self.rules.get(rule)
+        return found.model_dump(mode="json", by_alias=True, exclude=_NOT_WRITTEN) if found else {}
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -83,7 +93,7 @@ class Decision:
 
     `applied` are the notes that no later poll needs.
     Alerts with a `paused` subject, such as a missing VM, are not repeated. `None`: as before.
-    `booking` goes into the ledger.
+    `booking` goes into the ledger, `entries` into the journal.
     """
 
     after: AccountState
@@ -92,6 +102,7 @@ class Decision:
     verdict: Verdict
     paused: frozenset[str] | None = None
     booking: Booking = field(default_factory=Booking)
+    entries: Sequence[Entry] = ()
 
 
 def decide(
@@ -146,6 +157,7 @@ def decide(
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    conditions = conditions_after(before.conditions, outcome, presence, verdict)
     good_at = now if isinstance(outcome, Snapshot) else None
     after = AccountState(
         known,
@@ -160,9 +172,14 @@ def decide(
         counted_at=books.counted_at,
         settled_day=books.settled_day,
         begun_at=min(filter(None, (before.begun_at, good_at)), default=None),
+        conditions=conditions,
     )
     applied = obsolete_notes(notes, now)
-    return Decision(after, ended, applied, verdict, presence.subjects, books.booking)
+    entries = [
+        *entries_of(policy.account, before.conditions, conditions, outcome, presence),
+        *entries_of_alerts(before.alerts, alerts, ended, verdict, now, settings=policy.written),
+    ]
+    return Decision(after, ended, applied, verdict, presence.subjects, books.booking, entries)
 
 
 def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:
@@ -177,8 +194,18 @@ def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) 
     verdict = Verdict({finding.fingerprint: finding for finding in found})
     ours = {f: before.alerts[f] for f in verdict.findings if f in before.alerts}
     alerts, _ = advance(ours, verdict, policy.timings, now, before.last_poll_at)
-    after = replace(before, alerts={**before.alerts, **alerts}, last_poll_at=now)
-    return Decision(after, (), (), verdict)
+    conditions = conditions_after(before.conditions, failure, Presence(), verdict)
+    after = replace(
+        before,
+        alerts={**before.alerts, **alerts},
+        last_poll_at=now,
+        conditions=conditions,
+    )
+    entries = [
+        *entries_of(policy.account, before.conditions, conditions, failure, Presence()),
+        *entries_of_alerts(before.alerts, after.alerts, (), verdict, now, settings=policy.written),
+    ]
+    return Decision(after, (), (), verdict, entries=entries)
 
 
 def paused_subjects(state: AccountState, policy: Policy) -> frozenset[str]:

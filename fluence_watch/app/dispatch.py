@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import structlog
@@ -274,12 +275,18 @@ class Dispatch:
     async def _settle(self) -> None:
         async with self._settling:
             settled = self._unclaimed()
+            scribes = [courier.scribe for courier in self._couriers.values()] if settled else []
+            taken = [scribe.take() for scribe in scribes]
             try:
                 if settled:
-                    await STORE.run(self._store.settle, settled)
+                    await STORE.run(self._store.settle, settled, [*chain(*taken)])
             except StoreError as error:
                 _log.error("cannot settle alerts that are over", error=str(error))
+                for scribe, entries in zip(scribes, taken, strict=True):
+                    scribe.put_back(entries)
                 return
+            for scribe in scribes:
+                scribe.forget(settled)
             for page in self._book.pages.values():
                 page.settle(settled)
 
@@ -293,6 +300,7 @@ class Dispatch:
     def _unclaimed_of(self, page: Page) -> Iterator[Alert]:
         muted = self._book.mutes.among(page.alerts.values())
         for alert in page.ended():
+            # if none does, all were asked, and have written why not
             if not any(courier.claims(alert, muted) for courier in self._couriers.values()):
                 yield alert
 

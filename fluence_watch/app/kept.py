@@ -88,6 +88,7 @@ class Kept:
             decision.ended,
             decision.applied,
             decision.booking,
+            entries=decision.entries,
         )
         self._version = self._store.commit(self._account, change, version=self._version)
         self.state = after

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from fluence_watch.alerting.episodes import entries_of_alerts
 from fluence_watch.alerting.lifecycle import State, advance
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
@@ -65,7 +66,11 @@ def decide_watcher(
     )
     verdict = evaluate(situation, policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
-    return Decision(AccountState(alerts=alerts, last_poll_at=now), ended, (), verdict)
+    entries = [
+        *entries_of_alerts(before.alerts, alerts, ended, verdict, now, settings=policy.written)
+    ]
+    after = AccountState(alerts=alerts, last_poll_at=now)
+    return Decision(after, ended, (), verdict, entries=entries)
 
 
 @dataclass(slots=True)

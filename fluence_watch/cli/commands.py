@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 from fluence_watch import __version__
 from fluence_watch.cli.common.help import CommandGroup
-from fluence_watch.cli.inspect import alerts, check, config, costs, forecast, market, notify
+from fluence_watch.cli.inspect import alerts, check, config, costs, forecast, market, notify, why
 from fluence_watch.cli.manage import gpu, resources, silence, ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
 
@@ -38,6 +38,7 @@ for group in (
     simulate,
     check,
     alerts,
+    why,
     silence,
     forecast,
     costs,

@@ -119,6 +119,7 @@ class Verdict:
 
     `unknown` and `gone` hold (rule, subject) pairs.
     `judged` holds the rules that were evaluated. After a failed poll, most are not.
+    `muted` are the pairs of which there is a finding, but another one says more.
     """
 
     findings: Mapping[Fingerprint, Finding] = field(default_factory=dict)
@@ -126,6 +127,7 @@ class Verdict:
     gone: frozenset[tuple[str, str]] = frozenset()
     judged: frozenset[str] = frozenset()
     disabled: frozenset[str] = frozenset()
+    muted: Mapping[tuple[str, str], Fingerprint] = field(default_factory=dict)
 
     def absence(self, fingerprint: Fingerprint) -> Absence:
         """Why this fingerprint is not among the findings."""

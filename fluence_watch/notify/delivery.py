@@ -17,7 +17,9 @@ import structlog
 
 from fluence_watch.alerting.attempts import Attempts, marks
 from fluence_watch.alerting.grouping import Rank, compose
+from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Episode
+from fluence_watch.alerting.scribe import Scribe
 from fluence_watch.alerting.telling import Line, Notified, Told
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.notify.markup import BodyFormat
@@ -32,9 +34,13 @@ class Attempted(Protocol):
     """The store, as delivery uses it."""
 
     def save_attempts(
-        self, receiver: str, attempts: Attempts, told: Mapping[Episode, Notified]
+        self,
+        receiver: str,
+        attempts: Attempts,
+        told: Mapping[Episode, Notified],
+        entries: Sequence[Entry] = (),
     ) -> None:
-        """Write both, or raise `StoreError`."""
+        """Write all of it, or raise `StoreError`."""
         ...
 
 
@@ -115,6 +121,7 @@ class Delivery:
 
     `now` is UTC, `jitter` gives a number in 0..1 that spreads retries. `unsaved` is what was
     accepted but could not be written yet. `ranks` orders alerts by rule. `words` renders.
+    `scribe` has what is yet to be written into the journal.
     """
 
     channel: Channel
@@ -127,6 +134,11 @@ class Delivery:
     health: Health = field(default_factory=Health)
     words: Words = SHIPPED
     unsaved: dict[Episode, Notified] = field(default_factory=dict)
+    scribe: Scribe = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to write."""
+        self.scribe = Scribe(self.channel.name)
 
     async def send(
         self, account: str, lines: Sequence[Line], told: Told, *, plainly: bool = False
@@ -144,23 +156,26 @@ class Delivery:
         if self.attempts.repeats(marked):
             log.warning("sending again what may have arrived", receiver=name, account=account)
             self.observer.possible_duplicate(name)
-        await self._save(self.attempts.begin(marked))
+        await self._begin(marked)
         started = monotonic()
         try:
             await self.channel.send(rendered)
         except NotifyError as error:
-            await self._refused(error, marked)
+            await self._refused(error, lines, marked)
             raise
         now = self.now()
         log.info("notified", receiver=name, account=account, **_tally(lines, monotonic() - started))
         self.observer.delivered(name)
         self.health.succeeded(now)
+        self.scribe.works(now, self.attempts.failures + 1)
+        self.scribe.sent(lines, now, self.attempts.failures + 1)
         attempts = self.attempts.succeeded().ended(marked)
         return await self._keep(attempts, lines, told, Line.notified)
 
     async def accepted(self, known: Mapping[Episode, Notified]) -> None:
         """A part of the receiver, a member of its cluster, accepted a post. `known` is what is new."""
         self.health.succeeded(self.now())
+        self.scribe.works(self.now(), self.attempts.failures + 1)
         self.unsaved |= known
         failed, self.attempts = self.attempts.failures, self.attempts.succeeded()
         await (self._save(self.attempts) if failed else self.save_unsaved())
@@ -169,6 +184,7 @@ class Delivery:
         """No part of the receiver accepts anything."""
         now = self.now()
         self.health.failed(now, str(error))
+        self.scribe.failing(now, str(error))
         self.attempts = self.attempts.failed(str(error), now, self.jitter())
         await self._save(self.attempts)
 
@@ -180,11 +196,13 @@ class Delivery:
         what = [line.episode.fingerprint.words for line in lines]
         log.error("receiver refuses alerts for good", receiver=name, alerts=what, error=error)
         self.observer.given_up(name, len(lines))
+        self.scribe.given_up(lines, self.now(), error)
         return await self._keep(self.attempts, lines, told, Line.given_up)
 
     async def excuse(self) -> None:
         """The receiver works: not it, but a message was at fault."""
         self.health.succeeded(self.now())
+        self.scribe.works(self.now(), self.attempts.failures + 1)
         self.attempts = self.attempts.succeeded()
         await self._save(self.attempts)
 
@@ -194,12 +212,17 @@ class Delivery:
         await self._save(self.attempts)
 
     async def save_unsaved(self) -> None:
-        """Write what was accepted while the store failed; without effect while it still fails."""
-        if self.unsaved:
+        """Write what is not written yet; without effect while the store fails."""
+        if self.is_unsaved:
             try:
                 await self._save(self.attempts)
             except StoreError as error:
                 log.error("cannot store what was sent", receiver=self.channel.name, why=str(error))  # noqa: TRY400 - the text says it all
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether anything is not written yet."""
+        return bool(self.unsaved or self.scribe)
 
     def wait_left(self) -> timedelta:
         """The time left until the next attempt; zero or less means now."""
@@ -219,18 +242,34 @@ class Delivery:
         await self.save_unsaved()
         return known
 
-    async def _refused(self, error: NotifyError, marked: frozenset[str]) -> None:
+    async def _refused(
+        self, error: NotifyError, lines: Sequence[Line], marked: frozenset[str]
+    ) -> None:
         name, now = self.channel.name, self.now()
         log.warning("receiver did not accept", receiver=name, error=str(error))
         self.observer.failed(name)
         self.health.failed(now, str(error))
+        self.scribe.failing(now, str(error))
+        self.scribe.refused(lines, now, str(error))
         failed = self.attempts.failed(str(error), now, self.jitter())
         self.attempts = failed if error.may_have_arrived else failed.ended(marked)
         await self._save(self.attempts)
 
+    async def _begin(self, marked: frozenset[str]) -> None:
+        """Commit the attempt, and what was accepted before. What is due may yet be sent."""
+        await self._write(self.attempts.begin(marked), ())
+
     async def _save(self, attempts: Attempts) -> None:
+        entries = self.scribe.take()
+        try:
+            await self._write(attempts, entries)
+        except BaseException:
+            self.scribe.put_back(entries)
+            raise
+
+    async def _write(self, attempts: Attempts, entries: Sequence[Entry]) -> None:
         told = dict(self.unsaved)
-        await STORE.run(self.store.save_attempts, self.channel.name, attempts, told)
+        await STORE.run(self.store.save_attempts, self.channel.name, attempts, told, entries)
         self.attempts = attempts
         for episode in told:
             self.unsaved.pop(episode, None)

@@ -93,6 +93,7 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
         frozenset(gone),
         judged=frozenset(rule.name for rule in enabled if rule in runnable or rule.event),
         disabled=frozenset(rule.name for rule in rules if rule not in enabled),
+        muted={key[1:3]: muted[key[1:3]] for key in findings if key[1:3] in muted} if muted else {},
     )
 
 

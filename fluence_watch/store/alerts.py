@@ -5,7 +5,17 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Executable, Row, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
@@ -74,6 +84,27 @@ def load_alert(connection: Connection, alert_id: str) -> Alert | None:
             this = connection.execute(_ALERTS.where(alerts.c.id == row_id))
             return next(_readable(this), None)
     return None
+
+
+def load_alert_row(connection: Connection, episode: Episode) -> Alert | None:
+    """The alert of an episode, open or over."""
+    about = episode.fingerprint
+    query = _of_subject(about.account, about.subject).where(
+        alerts.c.rule == about.rule,
+        alerts.c.key == about.key,
+        alerts.c.active_at == episode.active_at,
+    )
+    return next(_readable(connection.execute(query)), None)
+
+
+def load_of_subject(connection: Connection, account: str, subject: str) -> list[Alert]:
+    """The alerts about a subject, open or over, newest first."""
+    return list(_readable(connection.execute(_of_subject(account, subject))))
+
+
+def _of_subject(account: str, subject: str) -> Select[Any]:
+    newest = alerts.c.active_at.desc(), alerts.c.id.desc()
+    return _ALERTS.where(accounts.c.name == account, alerts.c.subject == subject).order_by(*newest)
 
 
 def load_overlapping(

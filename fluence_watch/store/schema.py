@@ -186,6 +186,14 @@ Index(
     sqlite_where=text("settled = 0"),
 )
 Index("ix_alerts_ends_at", alerts.c.ends_at)
+Index(
+    "ix_alerts_of_subject",
+    alerts.c.account_id,
+    alerts.c.subject,
+    alerts.c.rule,
+    alerts.c.key,
+    alerts.c.active_at,
+)
 
 notified = Table(
     "notified",
@@ -198,6 +206,25 @@ notified = Table(
     Column("heard", AnyText, nullable=False),
     sqlite_with_rowid=False,
 )
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("alert_id", ForeignKey("alerts.id", ondelete="CASCADE")),  # then what follows is NULL
+    Column(
+        "account_id", ForeignKey("accounts.id", ondelete="CASCADE")
+    ),  # NULL: of a receiver alone
+    Column("rule", AnyText),
+    Column("subject", AnyText),
+    Column("key", AnyText),
+    Column("receiver", AnyText),
+    Column("at", Moment, nullable=False),
+    Column("what", AnyText, nullable=False),
+    Column("details", AnyText),  # JSON
+)
+Index("ix_journal_alert_id_at", journal.c.alert_id, journal.c.at)
+Index("ix_journal_account_id_subject", journal.c.account_id, journal.c.subject)
 
 receivers = Table(
     "receivers",

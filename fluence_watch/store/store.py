@@ -1,6 +1,6 @@
 """The store. Every public operation is one transaction and may be called from any thread."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection, delete, select, text
 
 from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.state import AccountState, Change, Stored
 from fluence_watch.alerting.telling import Notified
@@ -17,7 +18,7 @@ from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Vm
-from fluence_watch.store import ledger, notes, telling
+from fluence_watch.store import journal, ledger, notes, telling
 from fluence_watch.store.accounts import advance_account, forget_absent, load_absent, mark_absent
 from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import (
@@ -93,6 +94,11 @@ class Store(LedgerReads):
         """The silences, and the alerts that somebody takes care of."""
         return SilenceStore(self._database)
 
+    @property
+    def journal(self) -> journal.JournalStore:
+        """Why receivers were notified, and why they were not."""
+        return journal.JournalStore(self._database)
+
     def forget_digests(self) -> None:
         """Forget how far all digests are, because there are none in the settings."""
         with self._write() as connection:
@@ -157,6 +163,7 @@ class Store(LedgerReads):
                 row.counted_at,
                 row.settled_day,
                 row.begun_at,
+                journal.load_conditions(connection, row.id),
             )
             unsettled = load_unsettled(connection, row.id)
             return Stored(state, row.version, unsettled, telling.load_notified(connection, row.id))
@@ -176,6 +183,7 @@ class Store(LedgerReads):
             save_alerts(connection, account_id, change)
             ledger.save_ledger(connection, account_id, change)
             notes.remove(connection, change.applied)
+            journal.save(connection, change.entries)
         return version + 1
 
     def rename(self, names: Mapping[str, str]) -> None:
@@ -225,14 +233,16 @@ class Store(LedgerReads):
             return ledger.prune_entries(connection, before)
 
     def prune(self, before: datetime) -> int:
-        """Remove resolved alerts that ended before that time. Returns their number."""
+        """Remove resolved alerts that ended before that time, with the journal. Returns their number."""
         old = delete(alerts).where(~is_open, alerts.c.ends_at < before)
         with self._write() as connection:
+            journal.prune(connection, before)
             return connection.execute(old).rowcount
 
-    def settle(self, episodes: Collection[Episode]) -> None:
-        """Record that no receiver is due anything of these ended alerts any more."""
+    def settle(self, episodes: Collection[Episode], entries: Sequence[Entry] = ()) -> None:
+        """Record that no receiver is due anything of these ended alerts any more, and why."""
         with self._write() as connection:
+            journal.save(connection, entries)
             telling.settle(connection, episodes)
 
     def receivers(self) -> dict[str, Attempts]:
@@ -252,15 +262,22 @@ class Store(LedgerReads):
             telling.remove_receiver(connection, name)
 
     def save_attempts(
-        self, receiver: str, attempts: Attempts, told: Mapping[Episode, Notified]
+        self,
+        receiver: str,
+        attempts: Attempts,
+        told: Mapping[Episode, Notified],
+        entries: Sequence[Entry] = (),
     ) -> None:
         """Record the begin or the outcome of an attempt, and what the receiver is notified of.
+
+        `entries` are for the journal.
 
         If this raises before an attempt, do not make it.
         """
         with self._write() as connection:
             telling.save_notified(connection, receiver, told)
             telling.save_attempts(connection, receiver, attempts)
+            journal.save(connection, entries)
 
     def _read(self) -> AbstractContextManager[Connection]:
         return self._database.read()

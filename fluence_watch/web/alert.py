@@ -1,21 +1,28 @@
 """The data of the page of one alert, and of the page of what a link does to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from fluence_watch.model.finding import VmRef
 from fluence_watch.views.alert import AlertView
+from fluence_watch.views.why import Step, Summary
 
 
 @dataclass(frozen=True, slots=True)
 class AlertPageView:
-    """An alert as of `now`. `text` is what a message says of it; `vm` is `None` if it is of none."""
+    """An alert as of `now`. `text` is what a message says of it; `vm` is `None` if it is of none.
+
+    `steps` are what happened to it, in the order of time, `receivers` what each of them got, or why not.
+    """
 
     now: datetime
     alert: AlertView
     title: str
     text: str
     vm: VmRef | None
+    steps: Sequence[Step] = ()
+    receivers: Sequence[Summary] = ()
 
     @property
     def level(self) -> str:

@@ -21,9 +21,11 @@ import structlog
 from sqlalchemy import Engine, event
 
 from fluence_watch.alerting.grouping import Message, Rank
+from fluence_watch.alerting.journal import What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Line
+from fluence_watch.app.why import reasons
 from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.errors import NotifyError
 from fluence_watch.metrics.own import OwnMetrics
@@ -190,6 +192,26 @@ EXPECTED = Counter(
 """What the manual promises of the story: "Delivery" and "Worse is news" in docs/alerts.md."""
 
 
+ANSWERS = {
+    **{("ops", each.fingerprint.key): "resolved" for each in (A, B, C, *MANY)},
+    **{("pager", each.fingerprint.key): "resolved" for each in (A, *MANY)},
+    ("pager", "c"): "missed",
+}
+"""The last word of the journal. `pager` was removed before it could be notified of B."""
+
+
+def answered(world: World) -> dict[tuple[str, str], str]:
+    """The last word of the journal about each receiver and alert, all of which are over."""
+    with Store.open(f"sqlite:///{world.path}") as store:
+        found = {
+            (name, alert.fingerprint.key): (answer.what, answer.reason)
+            for alert in store.history()
+            for name, answer in reasons(store, alert.episode).items()
+        }
+    assert {What.SENT} == {what for pair, (what, _) in found.items() if pair != ("pager", "b")}
+    return {pair: reason for pair, (_, reason) in found.items() if pair != ("pager", "b")}
+
+
 async def live(world: World) -> None:
     """A process: it begins with the file, and goes on with the story from where it is."""
     with Store.open(f"sqlite:///{world.path}") as store:
@@ -313,6 +335,7 @@ async def test_the_story_without_a_crash(tmp_path: Path) -> None:
 
     assert EXPECTED == Counter(news for message in world.accepted for news in message)
     assert 0 == world.duplicates
+    assert ANSWERS == answered(world)
 
 
 @pytest.mark.long
@@ -331,6 +354,7 @@ async def test_a_crash_at_every_point(tmp_path: Path, part: int) -> None:
         }
         assert (point, Counter()) == (point, EXPECTED - heard)
         assert (point, set()) == (point, again.keys() - last)
+        assert (point, ANSWERS) == (point, answered(world))
         assert (point, True) == (point, world.duplicates >= len({n.receiver for n in again}))
         repeated += bool(again)
     print(f"{points} points in all; {repeated} of this part repeat a message")  # noqa: T201 - see `pytest -rP`

@@ -8,6 +8,7 @@ from datetime import datetime
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.muting import Muted
+from fluence_watch.alerting.scribe import Scribe
 from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.alertmanager.desk import Desk
 from fluence_watch.app.alertmanager.member import MemberCourier
@@ -49,12 +50,18 @@ class ClusterCourier:
 
     def forget(self, account: str) -> None:
         """The account is no longer watched: its alerts end."""
+        self.scribe.forget_account(account)
         for courier in self._members.values():
             courier.forget(account)
 
     def claims(self, alert: Alert, muted: Muted) -> bool:  # noqa: ARG002 - an Alertmanager heeds none
         """Whether a member is yet to know that the alert is over."""
         return self._desk.posting(alert.episode, self._desk.delivery.now()) is not None
+
+    @property
+    def scribe(self) -> Scribe:
+        """What writes for it into the journal."""
+        return self._desk.delivery.scribe
 
     @property
     def waiting(self) -> Waiting | None:

@@ -7,9 +7,11 @@ from datetime import datetime
 
 import structlog
 
+from fluence_watch.alerting.journal import What, WhyNot
+from fluence_watch.alerting.judging import Judgement, judged
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.posting import Posting, patient, posting
-from fluence_watch.alerting.telling import Notified, Recipient
+from fluence_watch.alerting.telling import Notified, Reason, Recipient
 from fluence_watch.app.book import Book, Waiting
 from fluence_watch.errors import NotifyError
 from fluence_watch.notify.alertmanager.cluster import Cluster
@@ -92,9 +94,24 @@ class Desk:
     def posting(self, episode: Episode, now: datetime) -> Posting | None:
         """How the episode should be posted now, if at all."""
         alert = self.alert(episode)
-        if alert is None or self._closed or self._is_superseded(alert):
+        if alert is None or self._closed:
             return None
-        return posting(alert, self._told(episode), self.recipient, now, self._events)
+        if self._is_superseded(alert):
+            judgement = Judgement(What.NEVER, WhyNot.SUPERSEDED)
+            self.delivery.scribe.judged(episode, judgement, now)
+            return None
+        told = self._told(episode)
+        wanted = posting(alert, told, self.recipient, now, self._events)
+        if wanted is None:
+            self._write_why_not(alert, told, now)
+        return wanted
+
+    def _write_why_not(self, alert: Alert, told: Notified | None, now: datetime) -> None:
+        to, events = self.recipient, self._events
+        judgement = judged(alert, told, None, None, recipient=to, now=now, events=events)
+        is_event = alert.fingerprint.rule in events
+        if judgement is not None and not (told and is_event):  # an event ends by itself
+            self.delivery.scribe.judged(alert.episode, judgement, now)
 
     def is_news(self, wanted: Posting) -> bool:
         """Whether no member knows it yet."""
@@ -108,6 +125,9 @@ class Desk:
             over = Counter("resolved" if each.over else "firing" for each in news)
             _log.info("notified", receiver=self.name, alertmanager=member, **over)
             self.delivery.observer.delivered(self.name)
+        for each in news:
+            reason = self._reason(each)
+            self.delivery.scribe.posted(each.episode, reason, at, member)
         active = [each for each in news if not each.over]
         await self._remember(
             {each.episode: each.notified(self._told(each.episode), at) for each in active}
@@ -142,6 +162,12 @@ class Desk:
             if self.alert(episode):  # what was settled meanwhile is left out
                 self._book.told(episode.fingerprint.account, self.name)[episode] = new
         await self.delivery.accepted(known)
+
+    def _reason(self, wanted: Posting) -> Reason:
+        told = self._told(wanted.episode)
+        if told is None:
+            return Reason.MISSED if wanted.over else Reason.FIRST
+        return Reason.RESOLVED if wanted.over else Reason.WORSE
 
     def _told(self, episode: Episode) -> Notified | None:
         account = episode.fingerprint.account

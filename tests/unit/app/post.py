@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.episodes import entries_of_alerts
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
@@ -43,8 +44,16 @@ class Post:
         end = {"state": State.RESOLVED, "ends_at": self.clock(), "quiet": quiet}
 
         def decide(before: AccountState) -> Decision:
-            over = (each for key, each in before.alerts.items() if key not in after.alerts)
-            return Decision(after, [replace(each, **end) for each in over], (), Verdict({}))
+            over = [
+                replace(each, **end)
+                for key, each in before.alerts.items()
+                if key not in after.alerts
+            ]
+            verdict = Verdict({}, judged=frozenset(each.fingerprint.rule for each in over))
+            entries = entries_of_alerts(
+                before.alerts, after.alerts, over, verdict, self.clock(), settings=lambda _: {}
+            )
+            return Decision(after, over, (), verdict, entries=[*entries])
 
         ended = self.kept[account].change(decide).ended
         self.dispatch.committed(account, after.alerts, ended)

@@ -534,13 +534,13 @@ class FullStore:
         self.asked = 0
 
     def save_attempts(
-        self, receiver: str, attempts: Attempts, told: Mapping[Episode, Notified]
+        self, receiver: str, attempts: Attempts, told: Mapping[Episode, Notified], *more: Any
     ) -> None:
         """Refuse, or keep it."""
         if told and self.full:
             self.asked += 1
             raise StoreError("the disk is full")
-        self.store.save_attempts(receiver, attempts, told)
+        self.store.save_attempts(receiver, attempts, told, *more)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)

@@ -1,0 +1,80 @@
+"""Why receivers were notified, and why they were not, from the store.
+
+`reasons(store, episode)` has the last word of each receiver about an alert: once the alert is over
+and settled, it is final, and there is one for every receiver of the settings.
+`episodes(store, account, subject)` has the alerts about a VM (its subject is `Vm.key`), newest first,
+and `unfired(store, account, subject)` what was found of it and never fired: dropped or muted.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from fluence_watch.alerting.journal import Entry
+from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.app.decide import Policy
+from fluence_watch.model.known import KnownVm
+from fluence_watch.model.presence import presence_of
+from fluence_watch.notify.render import brief
+from fluence_watch.store import Store
+from fluence_watch.views.alert import alert_view
+from fluence_watch.views.why import AlertWhy, Answer, VmWhy, answers, together
+from fluence_watch.views.why_rules import rules_now
+from fluence_watch.views.why_words import Words
+
+
+def reasons(store: Store, episode: Episode) -> Mapping[str, Answer]:
+    """The last word of each receiver about an alert, by the receiver's name."""
+    return answers(store.journal.of_alert(episode))
+
+
+def episodes(store: Store, account: str, subject: str) -> Sequence[Alert]:
+    """The alerts about a VM or another subject, open or over, newest first."""
+    return store.journal.alerts(account, subject)
+
+
+def unfired(store: Store, account: str, subject: str) -> Sequence[Entry]:
+    """What was found of a subject and never fired, oldest first."""
+    return store.journal.of_subject(account, subject)
+
+
+def alert_why(
+    store: Store, alert: Alert, now: datetime, *, receiver: str | None = None
+) -> AlertWhy:
+    """What happened to an alert, and the answer of each receiver, or of one."""
+    own, account = store.journal.of_alert(alert.episode), alert.fingerprint.account
+    beside = [*store.journal.of_account(account), *store.journal.of_receivers()]
+    words = Words(now, brief, {each.id: each for each in store.silences.all()})
+    steps = [words.step(each, alert) for each in together(alert, own, beside, receiver)]
+    found = [each for name, each in answers(own).items() if receiver in {None, name}]
+    return AlertWhy(alert_view(alert, now, brief), steps, words.summaries(found))
+
+
+def vm_why(
+    store: Store,
+    policy: Policy,
+    known: KnownVm | None,
+    subject: str,
+    *,
+    since: datetime,
+    now: datetime,
+    receiver: str | None = None,
+    most: int | None = None,
+) -> VmWhy:
+    """The alerts about a VM since then, and why it has no others. At most so many are told of."""
+    account, state = policy.account, store.load(policy.account).state
+    found = [a for a in episodes(store, account, subject) if not a.ends_at or a.ends_at >= since]
+    told = [alert_why(store, each, now, receiver=receiver) for each in found[:most]]
+    words = Words(now, brief)
+    never = [words.step(e) for e in unfired(store, account, subject) if e.at >= since]
+    presence = presence_of(state.known, policy.presence, policy.billing)
+    vm = known.vm if known else None
+    name = vm.name if vm else next((each.alert.vm_name for each in told), None)
+    return VmWhy(
+        account,
+        vm.id if vm else subject,
+        name,
+        told,
+        len(found) - len(told),
+        never[::-1][:most],
+        [*rules_now(subject, state, presence, policy.rules, now)],
+    )

@@ -1,0 +1,207 @@
+"""`why`: why a message was sent, and why one was not."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from fluence_watch.cli.common.completion import complete_vm
+from fluence_watch.cli.common.options import ConfigOption, FormatOption, check_account
+from fluence_watch.cli.common.output import OutputFormat, print_json
+from fluence_watch.cli.manage.choose import meant, nearest
+from fluence_watch.cli.manage.confirm import USAGE, stop
+from fluence_watch.model.moment import distance, exact
+from fluence_watch.model.text import inert
+
+if TYPE_CHECKING:
+    from fluence_watch.alerting.lifecycle import Episode
+    from fluence_watch.app.wiring import Setup
+    from fluence_watch.model.known import KnownVm
+    from fluence_watch.store import Store
+    from fluence_watch.views.why import AlertWhy, Step, VmWhy
+
+_SHOWN = 20
+_MOST = 10
+"""Alerts of a VM that are told of, unless all are wanted."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(why)
+
+
+def why(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="VM|ALERT-ID",
+            help="A VM by name or id, or an alert by its id; the beginning of an id is enough.",
+            autocompletion=complete_vm,
+        ),
+    ],
+    *,
+    receiver: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what this receiver got, or not.")
+    ] = None,
+    account: Annotated[str | None, typer.Option(metavar="NAME", help="The VM's account.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="How far back.", show_default="store.retention"),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help=f"All alerts of a VM, not the latest {_MOST}.")
+    ] = False,
+    config: ConfigOption = None,
+    form: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Explain why receivers were notified of an alert, and why they were not.
+
+    Of a VM: its alerts, newest first, and why no other rule found anything.
+    """
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.app.why import alert_why, vm_why
+    from fluence_watch.cli.common.accounts import prepared
+    from fluence_watch.store import Store
+
+    setup = prepared(config)
+    check_account(account, list(setup.policies))
+    back = _duration(since) if since else setup.settings.store.retention
+    with Store.open(setup.settings.store.url, exclusive=False) as store:
+        _check_receiver(receiver, setup, store)
+        found = _chosen(store, setup, target, account)
+        now = utc_now()
+        if isinstance(found, _Vm):
+            policy, most = setup.policies[found.account], None if everything else _MOST
+            told: VmWhy | AlertWhy = vm_why(
+                store,
+                policy,
+                found.known,
+                found.key,
+                since=now - back,
+                now=now,
+                receiver=receiver,
+                most=most,
+            )
+        else:
+            alert = store.journal.alert(found)
+            if alert is None:
+                _none(target, [])
+            told = alert_why(store, alert, now, receiver=receiver)
+    _print(told, now, form)
+
+
+@dataclass(frozen=True, slots=True)
+class _Vm:
+    """A VM that is known, or that an alert was about."""
+
+    account: str
+    key: str
+    name: str | None = None
+    known: "KnownVm | None" = None
+
+
+def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) -> "_Vm | Episode":
+    """The VM or the alert that is meant; the command ends with an error if that is not clear."""
+    ids = store.journal.ids()
+    vms = [*_vms(store, setup, ids.values(), account)]
+    meant_vms = meant(target, vms)
+    alerts = [] if account else [each for each in ids if target and each.startswith(target.lower())]
+    if not meant_vms and not alerts:
+        _none(target, nearest(target, vms))
+    if len(meant_vms) + len(alerts) > 1:
+        named = [f"VM {each.name or ''} {each.key} of {each.account}" for each in meant_vms]
+        named += [f"alert {each} {ids[each].fingerprint.words}" for each in alerts]
+        _several(target, named)
+    return meant_vms[0] if meant_vms else ids[alerts[0]]
+
+
+def _several(target: str, named: Sequence[str]) -> NoReturn:
+    listed = "\n".join(f"  {inert(each)}" for each in named[:_SHOWN])
+    stop(f"{inert(target)!r} may be any of {len(named)}: give more of the id\n{listed}", USAGE)
+
+
+def _none(target: str, names: Sequence[str]) -> NoReturn:
+    hint = f"; did you mean {' or '.join(names)}?" if names else ""
+    stop(
+        f"there is no VM and no alert {inert(target)!r}{hint}"
+        " See fluence-watch vm ls, and fluence-watch alerts --resolved",
+        USAGE,
+    )
+
+
+def _vms(
+    store: "Store", setup: "Setup", alerts: "Iterable[Episode]", account: str | None
+) -> Iterator[_Vm]:
+    """The VMs that are known, and those that are forgotten but had alerts."""
+    names = list(setup.policies) if account is None else [account]
+    seen = set[tuple[str, str]]()
+    for name in names:
+        for key, known in store.load(name).state.known.items():
+            seen.add((name, key))
+            yield _Vm(name, key, known.vm.name, known)
+    of_alerts = {(each.fingerprint.account, each.fingerprint.subject) for each in alerts}
+    for name, key in sorted(of_alerts - seen):
+        if key and name in names:
+            yield _Vm(name, key)
+
+
+def _check_receiver(name: str | None, setup: "Setup", store: "Store") -> None:
+    known = sorted({*setup.receivers, *store.receivers()})
+    if name is not None and name not in known:
+        listed = ", ".join(map(inert, known)) or "none"
+        stop(f"there is no receiver {inert(name)!r}: there are {listed}", USAGE)
+
+
+def _duration(text: str) -> timedelta:
+    from fluence_watch.model.duration import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        stop(f"--since: {inert(str(error))}", USAGE)
+
+
+def _print(told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat) -> None:
+    from fluence_watch.views.why import AlertWhy
+
+    if form is OutputFormat.JSON:
+        print_json(told)
+        return
+    lines = _of_alert(told, now) if isinstance(told, AlertWhy) else _of_vm(told, now)
+    for line in lines:
+        typer.echo(line)
+
+
+def _of_alert(told: "AlertWhy", now: datetime) -> Iterator[str]:
+    alert = told.alert
+    title = f" {alert.title}" if alert.title else ""
+    yield f"{alert.id[:8]} {alert.rule}{title} · {inert(alert.account)}: {alert.state}"
+    yield from _lines(told.steps, now)
+    if not told.receivers:
+        yield "  no receiver was asked"
+    for summary in told.receivers:
+        yield f"  → {summary.words}"
+
+
+def _lines(steps: "Sequence[Step]", now: datetime) -> Iterator[str]:
+    for step in steps:
+        yield f"  {exact(step.at, now)}, {distance(step.at, now)}: {step.words}"
+
+
+def _of_vm(told: "VmWhy", now: datetime) -> Iterator[str]:
+    for each in told.alerts:
+        yield from _of_alert(each, now)
+        yield ""
+    if told.hidden:
+        yield f"{told.hidden} older alerts are left out: --all"
+        yield ""
+    if told.unfired:
+        yield "seen, and never fired"
+        yield from _lines(told.unfired, now)
+        yield ""
+    yield "no finding now"
+    width = max((len(each.rule) for each in told.rules), default=0)
+    for rule in told.rules:
+        yield f"  {rule.rule:{width}}  {rule.words}"

@@ -1,0 +1,236 @@
+"""The journal as rows: what happened to alerts, accounts and receivers, and what did not, and why.
+
+An entry about an alert that is stored goes with it; every other one by its age.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select
+
+from fluence_watch.alerting.attempts import mark
+from fluence_watch.alerting.conditions import Conditions, conditions_in
+from fluence_watch.alerting.journal import NOTHING, Details, Entry, What
+from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.store.alerts import load_alert_row, load_of_subject
+from fluence_watch.store.codec import Loader, dump, load_facts
+from fluence_watch.store.columns import AnyText, Moment
+from fluence_watch.store.database import Database
+from fluence_watch.store.schema import accounts, alerts, journal
+
+_log = structlog.get_logger(__name__)
+
+_ADD = insert(journal).from_select(
+    ["alert_id", "receiver", "at", "what", "details"],
+    select(
+        alerts.c.id,
+        bindparam("to_receiver", type_=AnyText),
+        bindparam("to_at", type_=Moment),
+        bindparam("to_what", type_=AnyText),
+        bindparam("to_details", type_=AnyText),
+    ).where(
+        alerts.c.account_id == bindparam("of_account"),
+        alerts.c.subject == bindparam("of_subject"),
+        alerts.c.rule == bindparam("of_rule"),
+        alerts.c.key == bindparam("of_key"),
+        alerts.c.active_at == bindparam("of_active_at"),
+    ),
+)
+_OF_ALERTS = (
+    select(
+        journal,
+        accounts.c.name,
+        alerts.c.rule.label("of_rule"),
+        alerts.c.subject.label("of_subject"),
+        alerts.c.key.label("of_key"),
+        alerts.c.active_at,
+    )
+    .join_from(journal, alerts)
+    .join(accounts, alerts.c.account_id == accounts.c.id)
+)
+_OF_ACCOUNTS = select(journal, accounts.c.name).join_from(
+    journal, accounts, journal.c.account_id == accounts.c.id
+)
+_FIELDS = tuple(each.name for each in fields(Details))
+
+
+class _Stored(msgspec.Struct, omit_defaults=True):
+    """Details as JSON. The names of their fields are as long as they are read."""
+
+    reason: str = ""
+    by: str = ""
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    number: int | None = None
+    among: int | None = None
+    severity: Severity | None = None
+    step: int = 0
+    facts: msgspec.Raw = msgspec.Raw()
+    settings: dict[str, Any] = {}
+    facts_type: str = ""
+
+
+_load_stored = Loader(_Stored)
+
+
+class JournalStore:
+    """The part of the store with the journal. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_alert(self, episode: Episode) -> list[Entry]:
+        """The entries about an alert that is stored, oldest first."""
+        about = episode.fingerprint
+        query = _OF_ALERTS.where(
+            accounts.c.name == about.account,
+            alerts.c.subject == about.subject,
+            alerts.c.rule == about.rule,
+            alerts.c.key == about.key,
+            alerts.c.active_at == episode.active_at,
+        )
+        return self._entries(query)
+
+    def of_subject(self, account: str, subject: str) -> list[Entry]:
+        """The entries about a VM that are about no alert that is stored, oldest first."""
+        query = _OF_ACCOUNTS.where(accounts.c.name == account, journal.c.subject == subject)
+        return self._entries(query)
+
+    def of_account(self, account: str) -> list[Entry]:
+        """The entries about an account itself, oldest first: its polls, its lists, its guard."""
+        query = _OF_ACCOUNTS.where(accounts.c.name == account, journal.c.rule == "")
+        return self._entries(query)
+
+    def of_receivers(self) -> list[Entry]:
+        """The entries about receivers alone, oldest first."""
+        alone = journal.c.alert_id.is_(None) & journal.c.account_id.is_(None)
+        return self._entries(select(journal).where(alone))
+
+    def ids(self) -> dict[str, Episode]:
+        """Every alert that is stored, open or over, by its id (see `mark`)."""
+        columns = alerts.c.rule, alerts.c.subject, alerts.c.key, alerts.c.active_at
+        query = select(accounts.c.name, *columns).join_from(alerts, accounts)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(alerts.c.id)).all()
+        found = [Episode(Fingerprint(*row[:4]), row.active_at) for row in rows]
+        return {mark(episode): episode for episode in found}
+
+    def alert(self, episode: Episode) -> Alert | None:
+        """The alert of an episode, if it is stored."""
+        with self._database.read() as connection:
+            return load_alert_row(connection, episode)
+
+    def alerts(self, account: str, subject: str) -> list[Alert]:
+        """The alerts about a VM, open or over, newest first."""
+        with self._database.read() as connection:
+            return load_of_subject(connection, account, subject)
+
+    def _entries(self, query: Select[Any]) -> list[Entry]:
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(journal.c.at, journal.c.id)).all()
+        return list(_readable(rows))
+
+
+def save(connection: Connection, entries: Collection[Entry]) -> None:
+    """Write these entries. Those about alerts or accounts that are not stored are left out."""
+    if not entries:
+        return
+    names = {entry.about.account for entry in entries if entry.about}
+    query = select(accounts.c.name, accounts.c.id).where(accounts.c.name.in_(names))
+    ids: Mapping[str, int] = {row.name: row.id for row in connection.execute(query)}
+    known = [each for each in entries if each.about is None or each.about.account in ids]
+    of_alerts = [_of_alert(each, ids) for each in known if each.episode]
+    others = [_other(each, ids) for each in known if not each.episode]
+    if of_alerts:
+        connection.execute(_ADD, of_alerts)
+    if others:
+        connection.execute(insert(journal), others)
+
+
+def prune(connection: Connection, before: datetime) -> None:
+    """Remove entries from before that time, but those about alerts that are stored."""
+    old = journal.c.alert_id.is_(None) & (journal.c.at < before)
+    connection.execute(delete(journal).where(old))
+
+
+def load_conditions(connection: Connection, account_id: int) -> Conditions:
+    """What lasted after the last commit of the account."""
+    query = _OF_ACCOUNTS.where(journal.c.account_id == account_id)
+    rows = connection.execute(query.order_by(journal.c.id))
+    return conditions_in(_readable(rows))
+
+
+def _of_alert(entry: Entry, ids: Mapping[str, int]) -> dict[str, Any]:
+    assert entry.about
+    return {
+        "of_account": ids[entry.about.account],
+        "of_rule": entry.about.rule,
+        "of_subject": entry.about.subject,
+        "of_key": entry.about.key,
+        "of_active_at": entry.active_at,
+        "to_receiver": entry.receiver,
+        "to_at": entry.at,
+        "to_what": entry.what,
+        "to_details": _dumped(entry.details),
+    }
+
+
+def _other(entry: Entry, ids: Mapping[str, int]) -> dict[str, Any]:
+    about = entry.about
+    return {
+        "account_id": ids[about.account] if about else None,
+        "rule": about.rule if about else None,
+        "subject": about.subject if about else None,
+        "key": about.key if about else None,
+        "receiver": entry.receiver,
+        "at": entry.at,
+        "what": entry.what,
+        "details": _dumped(entry.details),
+    }
+
+
+def _dumped(details: Details) -> str | None:
+    """As JSON, without what is absent."""
+    if details == NOTHING:
+        return None
+    values = {name: getattr(details, name) for name in _FIELDS}
+    present = {name: value for name, value in values.items() if value not in (None, "", 0, {})}
+    if details.facts is not None:
+        present["facts_type"] = type(details.facts).__name__
+    return dump(present)
+
+
+def _loaded(text: str | None) -> Details:
+    if text is None:
+        return NOTHING
+    stored = _load_stored(text)
+    values = {name: getattr(stored, name) for name in _FIELDS}
+    facts = bytes(stored.facts).decode()
+    values["facts"] = load_facts(stored.facts_type, facts) if facts else None
+    return Details(**values)
+
+
+def _readable(rows: Iterable[Row[Any]]) -> Iterator[Entry]:
+    """The entries that this version can read."""
+    for row in rows:
+        try:
+            yield _entry(row)
+        except ValueError as error:
+            _log.warning("entry of the journal unreadable, skipped", id=row.id, error=str(error))
+
+
+def _entry(row: Row[Any]) -> Entry:
+    about, active_at = None, None
+    if row.alert_id is not None:
+        about = Fingerprint(row.name, row.of_rule, row.of_subject, row.of_key)
+        active_at = row.active_at
+    elif row.account_id is not None:
+        about = Fingerprint(row.name, row.rule, row.subject, row.key)
+    details = _loaded(row.details)
+    return Entry(row.at, What(row.what), about, active_at, row.receiver, details)

@@ -1,0 +1,152 @@
+"""Why receivers were notified of an alert, and why they were not: the journal, read. Pure."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from fluence_watch.alerting.journal import FINAL, Entry, What
+from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.telling import Reason
+from fluence_watch.views.alert import AlertView
+
+_OF_RECEIVERS = FINAL | {What.DUE, What.WAITS, What.REFUSED}
+_FIRING = frozenset({Reason.FIRST, Reason.ESCALATED, Reason.WORSE})
+_OVER = frozenset({Reason.RESOLVED, Reason.MISSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The last word of a receiver about an alert: the final one, if the alert is over.
+
+    `what` is a `What`, `reason` a word of `Reason`, `Why` or `WhyNot`. `notified_at` is when it was
+    first notified, `resolved_at` when it was notified of the end; `None`: it was not.
+    `by` names a silence, an alert, a matcher or a receiver, `text` is a comment or an error.
+    """
+
+    receiver: str
+    what: What
+    reason: str
+    at: datetime
+    by: str = ""
+    text: str = ""
+    until: datetime | None = None
+    notified_at: datetime | None = None
+    resolved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of the journal, for people in `words`, for programs in the rest."""
+
+    at: datetime
+    what: What
+    receiver: str | None
+    reason: str
+    by: str
+    until: datetime | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The answer of a receiver, for people in `words`."""
+
+    answer: Answer
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertWhy:
+    """An alert, what happened to it in the order of time, and the answer of each receiver."""
+
+    alert: AlertView
+    steps: Sequence[Step]
+    receivers: Sequence[Summary]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNow:
+    """Why a rule has no finding of a VM now: `disabled`, `muted`, `not_judged` or `nothing_found`."""
+
+    rule: str
+    why: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class VmWhy:
+    """The alerts about a VM, newest first, what of it never fired, and why no other rule fires now.
+
+    `hidden` is the number of older alerts that are left out.
+    """
+
+    account: str
+    vm_id: str
+    vm_name: str | None
+    alerts: Sequence[AlertWhy]
+    hidden: int
+    unfired: Sequence[Step]
+    rules: Sequence[RuleNow]
+
+
+def answers(entries: Iterable[Entry]) -> Mapping[str, Answer]:
+    """The answer of each receiver, by name, in these entries of one alert, oldest first."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.receiver is not None and entry.what in _OF_RECEIVERS:
+            found.setdefault(entry.receiver, []).append(entry)
+    return {receiver: _answer(receiver, each) for receiver, each in sorted(found.items())}
+
+
+def _answer(receiver: str, entries: Sequence[Entry]) -> Answer:
+    last, details = entries[-1], entries[-1].details
+    return Answer(
+        receiver,
+        last.what,
+        details.reason,
+        last.at,
+        details.by,
+        details.text,
+        details.until,
+        notified_at=_sent_at(entries, _FIRING),
+        resolved_at=_sent_at(entries, _OVER),
+    )
+
+
+def _sent_at(entries: Iterable[Entry], reasons: Container[str]) -> datetime | None:
+    sent = (each for each in entries if each.what is What.SENT)
+    return next((each.at for each in sent if each.details.reason in reasons), None)
+
+
+def together(
+    alert: Alert, own: Iterable[Entry], beside: Iterable[Entry], receiver: str | None = None
+) -> list[Entry]:
+    """The entries about an alert, with what happened beside it while it lasted, oldest first.
+
+    `beside` are entries of its account and of receivers; `receiver` leaves out those of others.
+    What was written again, because the process was restarted, is there once.
+    """
+    mine = [each for each in own if receiver in {None, each.receiver} or not each.receiver]
+    concerned = {each.receiver for each in mine}
+    first = alert.active_at
+    last = max([alert.ends_at or first, *(each.at for each in mine)])
+    around = [
+        each
+        for each in beside
+        if first <= each.at
+        and (each.at <= last or not alert.ends_at)
+        and (each.receiver is None or each.receiver in concerned)
+    ]
+    return sorted([*_once(mine), *around], key=lambda each: each.at)
+
+
+def _once(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Without what a receiver says twice in a row."""
+    by_receiver = sorted(entries, key=lambda each: each.receiver or "")
+    for _, group in groupby(by_receiver, lambda each: each.receiver):
+        last: Entry | None = None
+        for entry in group:
+            if last is None or (last.what, last.details) != (entry.what, entry.details):
+                yield entry
+            last = entry

@@ -1,0 +1,308 @@
+"""The journal in plain words. Pure; the caller passes a function that renders facts."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fluence_watch.alerting.journal import Details, Entry, What, WhyNot
+from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.muting import Silence, Why
+from fluence_watch.alerting.telling import Reason
+from fluence_watch.model.duration import rough
+from fluence_watch.model.moment import distance, exact
+from fluence_watch.model.text import counted, inert
+from fluence_watch.views.alert import Brief
+from fluence_watch.views.why import Answer, Step, Summary
+
+_LONGEST = 160
+
+_REASONS = {
+    Reason.FIRST: "it fires",
+    Reason.ESCALATED: "escalated from {by}",
+    Reason.WORSE: "it is worse",
+    Reason.REPEAT: "repeated",
+    Reason.RESOLVED: "it is over",
+    Reason.MISSED: "it began and ended meanwhile",
+}
+_ROUTE: Mapping[str, str] = {
+    WhyNot.MIN_SEVERITY: "its route takes severity {by} and worse only",
+    WhyNot.RULES: "its route takes rules {by} only",
+    WhyNot.ACCOUNTS: "its route takes accounts {by} only",
+    WhyNot.MATCH: "its route takes {by} only",
+    WhyNot.ABOUT_ITSELF: "the alert is about this receiver itself",
+}
+_WHY: Mapping[str, str] = {
+    Why.SILENCED: "silenced by {by}",
+    Why.MAINTENANCE: "maintenance {by}",
+    Why.INHIBITED: "muted by {by}",
+    Why.ACKNOWLEDGED: "acknowledged by {by}",
+    Why.INACTIVE: "outside its active times",
+    WhyNot.GROUPING: "more may come into the same message",
+    WhyNot.ESCALATE_AFTER: "it is escalated from {by} if nobody acknowledges it",
+    WhyNot.SEND_RESOLVED: "send_resolved = false",
+    WhyNot.QUIET: "it ended without a message",
+    WhyNot.ADDED_LATER: "it ended before the receiver was added",
+    WhyNot.GIVE_UP_AFTER: "it was over for longer than give_up_after",
+    WhyNot.SUPERSEDED: "the same problem fires again",
+    **_ROUTE,
+}
+_NOT_ESCALATED = "it was over before it was escalated from {by}"
+_ENDED = {
+    "gone": "over without a message: what it is about is gone",
+    "disabled": "over without a message: the rule is disabled",
+}
+_DROPPED = {
+    "over": "it was over before its `for`",
+    "gone": "what it is about is gone",
+    "disabled": "the rule is disabled",
+    "started_over": "polls were missing for too long, so it began anew",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What words need: now, how facts are rendered, and the silences that are stored, by id."""
+
+    now: datetime
+    brief: Brief
+    silences: Mapping[str, Silence] = field(default_factory=dict)
+
+    def step(self, entry: Entry, alert: Alert | None = None) -> Step:
+        """An entry in words. `alert` is the one that it is about, if it is stored."""
+        words = _OF[entry.what](entry, self, alert)
+        details = entry.details
+        who = f"{inert(entry.receiver, _LONGEST)}: " if entry.receiver else ""
+        return Step(
+            entry.at,
+            entry.what,
+            entry.receiver,
+            details.reason,
+            details.by,
+            details.until,
+            who + words,
+        )
+
+    def summaries(self, answers: Iterable[Answer]) -> tuple[Summary, ...]:
+        """The answers in words."""
+        return tuple(Summary(each, self._summary(each)) for each in answers)
+
+    def _summary(self, answer: Answer) -> str:
+        parts = [
+            f"{what} {exact(at, self.now)}"
+            for what, at in (("notified", answer.notified_at), ("resolved", answer.resolved_at))
+            if at is not None
+        ]
+        details = Details(answer.reason, answer.by, answer.text, until=answer.until)
+        if answer.what is not What.SENT:
+            notified = answer.notified_at is not None
+            parts.append(_LAST[answer.what](self, details, notified=notified))
+        return f"{inert(answer.receiver, _LONGEST)}: {', '.join(parts) or 'notified'}"
+
+    def why(self, details: Details, *, ended: bool = False) -> str:
+        """Why there is no message, or not yet."""
+        form = _WHY.get(details.reason, details.reason)
+        if ended and details.reason == WhyNot.ESCALATE_AFTER:
+            form = _NOT_ESCALATED
+        words = form.format(by=inert(details.by, _LONGEST) or "somebody")
+        words += self._comment(details)
+        if ended and details.reason in set(Why):
+            return f"{words} until it was over"
+        return f"{words}, until {self.when(details.until)}" if details.until else words
+
+    def when(self, at: datetime) -> str:
+        """A time with its distance."""
+        return f"{exact(at, self.now)} ({distance(at, self.now)})"
+
+    def facts(self, details: Details) -> str:
+        """What the rule saw."""
+        return "" if details.facts is None else self.brief(details.facts, self.now)
+
+    def _comment(self, details: Details) -> str:
+        if details.reason not in {Why.SILENCED, Why.ACKNOWLEDGED}:
+            return ""
+        comment = f" “{inert(details.text, _LONGEST)}”" if details.text else ""
+        silence = self.silences.get(details.by)
+        author = f" by {inert(silence.author, _LONGEST)}" if silence and silence.author else ""
+        return comment + author
+
+
+_Say = Callable[[Entry, Words, Alert | None], str]
+
+
+def _sent_because(details: Details) -> str:
+    form = _REASONS.get(Reason(details.reason), "{by}")
+    return form.format(by=inert(details.by, _LONGEST))
+
+
+def _firing(entry: Entry, words: Words, _: Alert | None) -> str:
+    details = entry.details
+    lasted = entry.at - (entry.active_at or entry.at)
+    seen = f"; seen for {rough(lasted)} before" if lasted else ""
+    return f"fires ({details.severity}): {words.facts(details)}{_against(details)}{seen}"
+
+
+def _against(details: Details) -> str:
+    listed = ", ".join(f"{name} = {value}" for name, value in details.settings.items())
+    return f"; settings: {inert(listed, _LONGEST)}" if listed else ""
+
+
+def _changed(entry: Entry, words: Words, _: Alert | None) -> str:
+    return f"is {entry.details.severity} now: {words.facts(entry.details)}"
+
+
+def _resolved(entry: Entry, _: Words, alert: Alert | None) -> str:
+    if alert is None or alert.starts_at is None:
+        return "is over"
+    return f"is over; it fired for {rough(entry.at - alert.starts_at)}"
+
+
+def _gone(entry: Entry, _: Words, __: Alert | None) -> str:
+    return _ENDED.get(entry.details.reason, "over without a message")
+
+
+def _dropped(entry: Entry, words: Words, _: Alert | None) -> str:
+    details, rule = entry.details, entry.about.rule if entry.about else ""
+    lasted = entry.at - (details.since or entry.at)
+    why = _DROPPED.get(details.reason, details.reason)
+    seen = f"{words.facts(details)}{_against(details)}"
+    return f"{rule} was seen for {rough(lasted)} and did not fire, {why}: {seen}"
+
+
+def _muted(entry: Entry, _: Words, __: Alert | None) -> str:
+    rule = entry.about.rule if entry.about else ""
+    return f"{rule} is muted: {inert(entry.details.by, _LONGEST)} says more"
+
+
+def _unmuted(entry: Entry, _: Words, __: Alert | None) -> str:
+    return f"{entry.about.rule if entry.about else ''} is not muted any more"
+
+
+def _poll_failed(entry: Entry, _: Words, __: Alert | None) -> str:
+    return f"polls fail ({entry.details.reason}), so nothing is judged: {_text(entry)}"
+
+
+def _polled(entry: Entry, _: Words, __: Alert | None) -> str:
+    since = entry.details.since
+    return f"polls succeed again{f', after {rough(entry.at - since)}' if since else ''}"
+
+
+def _incomplete(entry: Entry, _: Words, __: Alert | None) -> str:
+    return f"the list of VMs is not complete, so nobody is missing: {_text(entry)}"
+
+
+def _guarded(entry: Entry, words: Words, _: Alert | None) -> str:
+    details = entry.details
+    left = f"{details.number} of {counted(details.among or 0, 'VM')} left the list at once"
+    until = f" until {words.when(details.until)}" if details.until else ""
+    return f"{left}: the list is doubted{until}"
+
+
+def _waits(entry: Entry, words: Words, _: Alert | None) -> str:
+    return f"waits: {words.why(entry.details)}"
+
+
+def _skipped(entry: Entry, words: Words, _: Alert | None) -> str:
+    return f"nothing: {words.why(entry.details)}"
+
+
+def _never(entry: Entry, words: Words, _: Alert | None) -> str:
+    return f"nothing more: {words.why(entry.details, ended=True)}"
+
+
+def _due(entry: Entry, _: Words, __: Alert | None) -> str:
+    return f"a message is due: {_sent_because(entry.details)}"
+
+
+def _sent(entry: Entry, _: Words, __: Alert | None) -> str:
+    details = entry.details
+    tries = f", at attempt {details.number}" if details.number and details.number > 1 else ""
+    return f"notified: {_sent_because(details)}{tries}"
+
+
+def _refused(entry: Entry, _: Words, __: Alert | None) -> str:
+    return f"did not accept the message, it is tried again: {_text(entry)}"
+
+
+def _given_up(entry: Entry, _: Words, __: Alert | None) -> str:
+    return f"refuses the message for good: {_text(entry)}"
+
+
+def _failing(entry: Entry, _: Words, __: Alert | None) -> str:
+    return f"accepts nothing: {_text(entry)}"
+
+
+def _works(entry: Entry, _: Words, __: Alert | None) -> str:
+    since, number = entry.details.since, entry.details.number
+    after = f", after {rough(entry.at - since)}" if since else ""
+    return f"accepts again{after}, at attempt {number}"
+
+
+def _text(entry: Entry) -> str:
+    return inert(entry.details.text, _LONGEST)
+
+
+def _plainly(text: str) -> _Say:
+    return lambda *_: text
+
+
+_OF: Mapping[What, _Say] = {
+    What.FIRING: _firing,
+    What.CHANGED: _changed,
+    What.RESOLVED: _resolved,
+    What.GONE: _gone,
+    What.DROPPED: _dropped,
+    What.MUTED: _muted,
+    What.UNMUTED: _unmuted,
+    What.POLL_FAILED: _poll_failed,
+    What.POLLED: _polled,
+    What.INCOMPLETE: _incomplete,
+    What.COMPLETE: _plainly("the list of VMs is complete again"),
+    What.GUARDED: _guarded,
+    What.UNGUARDED: _plainly("the list is not doubted any more"),
+    What.DUE: _due,
+    What.WAITS: _waits,
+    What.SKIPPED: _skipped,
+    What.SENT: _sent,
+    What.REFUSED: _refused,
+    What.GIVEN_UP: _given_up,
+    What.NEVER: _never,
+    What.FAILING: _failing,
+    What.WORKS: _works,
+}
+
+
+def _last_waits(words: Words, details: Details, *, notified: bool) -> str:
+    return f"{'more ' if notified else ''}waits: {words.why(details)}"
+
+
+def _last_nothing(words: Words, details: Details, *, notified: bool) -> str:
+    what = "no resolved message" if notified else "nothing"
+    return f"{what}: {words.why(details, ended=True)}"
+
+
+def _last_skipped(words: Words, details: Details, *, notified: bool) -> str:
+    return f"{'nothing more' if notified else 'nothing'}: {words.why(details)}"
+
+
+def _last_due(_: Words, details: Details, *, notified: bool) -> str:
+    return f"{'more ' if notified else ''}due: {_sent_because(details)}"
+
+
+def _last_refused(_: Words, details: Details, *, notified: bool) -> str:
+    what = "more is not accepted" if notified else "not accepted"
+    return f"{what}, tried again: {inert(details.text, _LONGEST)}"
+
+
+def _last_given_up(_: Words, details: Details, *, notified: bool) -> str:
+    what = "no more" if notified else "nothing"
+    return f"{what}: refused for good: {inert(details.text, _LONGEST)}"
+
+
+_LAST: Mapping[What, Callable[..., str]] = {
+    What.WAITS: _last_waits,
+    What.NEVER: _last_nothing,
+    What.SKIPPED: _last_skipped,
+    What.DUE: _last_due,
+    What.REFUSED: _last_refused,
+    What.GIVEN_UP: _last_given_up,
+}

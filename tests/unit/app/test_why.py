@@ -1,0 +1,194 @@
+"""Every receiver has an answer about every alert, over a real store and couriers."""
+
+# ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fluence_watch.alerting.active import ActiveTimes, parse_windows
+from fluence_watch.alerting.escalation import Escalation
+from fluence_watch.alerting.journal import FINAL, What
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.matchers import parse_matchers
+from fluence_watch.alerting.matching import Route
+from fluence_watch.alerting.muting import Maintenance, Silence
+from fluence_watch.alerting.slots import Cron
+from fluence_watch.app.why import alert_why, reasons
+from fluence_watch.app.wiring import Setup
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.store import Store
+from tests.unit.app.post import Post
+
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def alert_of(rule: str = "port_drift", key: str = "", **more: Any) -> Alert:
+    """An alert that fires."""
+    facts, fingerprint = (
+        PollFailing("server_error", "HTTP 500"),
+        Fingerprint("main", rule, "a", key),
+    )
+    made = Alert(fingerprint, Severity.WARNING, State.FIRING, facts, NOW, NOW)
+    return replace(made, **more)
+
+
+ROUTES = {
+    "ops": Route("ops"),
+    "mute-ends": Route("mute-ends", send_resolved=False),
+    "critical": Route("critical", min_severity=Severity.CRITICAL),
+    "rules": Route("rules", rules=("vm_*",)),
+    "accounts": Route("accounts", accounts=("dev",)),
+    "match": Route("match", match=parse_matchers('vm="web"')),
+    "nights": Route("nights", active=ActiveTimes(parse_windows("22:00-06:00"))),
+    "slow": Route("slow", group_wait=HOUR),
+    "boss": Route("boss", rules=("none",)),
+}
+
+
+def setup_of(planned: Callable[..., Setup], channels: Mapping[str, Any]) -> Setup:
+    """These receivers, and the rest by default; `boss` hears of what nobody acknowledges in an hour."""
+    made, escalation = planned(receivers=[]), Escalation(ROUTES["ops"], HOUR)
+    routes = {name: ROUTES.get(name, Route(name)) for name in channels}
+    return replace(made, receivers=channels, routes=routes, escalations={"boss": (escalation,)})
+
+
+async def lived(post: Post, made: Setup, *polls: Sequence[Alert], step: timedelta = MINUTE) -> None:
+    """Polls that find these alerts, at this distance."""
+    await post.begin(made)
+    for alerts in polls:
+        post.poll(*alerts)
+        for courier in post.dispatch._couriers.values():
+            await courier.hurry()
+        while tasks := list(post.dispatch._tasks):
+            await asyncio.gather(*tasks)
+        post.clock.advance(step)
+
+
+def final(store: Store) -> dict[str, tuple[str, str]]:
+    """The last word of each receiver about the one alert that is over."""
+    (alert,) = store.history()
+    return {name: (each.what, each.reason) for name, each in reasons(store, alert.episode).items()}
+
+
+async def test_each_receiver_has_a_reason(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """One alert, over after two minutes: who was notified, and why the others were not."""
+    made = setup_of(planned, {name: make_channel(name) for name in ROUTES})
+    await lived(post, made, [alert_of()], [alert_of()], [])
+    await lived(post, made, [], step=HOUR)  # until the group of `slow` opens
+    await lived(post, made, [])
+
+    assert {
+        "accounts": ("skipped", "accounts"),
+        "boss": ("never", "escalate_after"),
+        "critical": ("skipped", "min_severity"),
+        "match": ("skipped", "match"),
+        "mute-ends": ("never", "send_resolved"),
+        "nights": ("never", "inactive"),
+        "ops": ("sent", "resolved"),
+        "rules": ("skipped", "rules"),
+        "slow": ("sent", "missed"),
+    } == final(store)
+
+
+SILENCE = Silence(
+    "5115", parse_matchers("rule=port_drift"), NOW - HOUR, NOW + HOUR, "we know", "ann"
+)
+MAINTENANCE = Maintenance("nightly", parse_matchers("account=main"), Cron("* * * * *"), HOUR)
+SOURCE = alert_of("poll_failing", key="x")
+
+
+async def test_what_mutes_is_named(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """A silence that hid an alert as long as it fired is the answer, with who made it."""
+    store.silences.add(SILENCE)
+    made = setup_of(planned, {"ops": make_channel("ops")})
+    await lived(post, made, [alert_of()], [])
+
+    (alert,) = store.history()
+    told = alert_why(store, alert, post.clock())
+    assert ["ops: nothing: silenced by 5115 “we know” by ann until it was over"] == [
+        each.words for each in told.receivers
+    ]
+    assert [What.FIRING, What.WAITS, What.RESOLVED, What.NEVER] == [
+        each.what for each in told.steps
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mutes", "beside", "expected"),
+    [
+        ({"maintenance": [MAINTENANCE]}, [], ("never", "maintenance")),
+        ({}, [SOURCE], ("never", "inhibited")),
+    ],
+)
+async def test_what_mutes(
+    post: Post,
+    store: Store,
+    planned: Callable[..., Setup],
+    make_channel: Callable[[str], Any],
+    mutes: dict[str, Any],
+    beside: list[Alert],
+    expected: tuple[str, str],
+) -> None:
+    """What is over before maintenance or another alert is."""
+    made = setup_of(planned, {"ops": make_channel("ops")})
+    made = replace(made, mutes=replace(made.mutes, **mutes))
+    alerts = [alert_of(), *beside]
+    await lived(post, made, alerts, beside)
+    assert expected == final(store)["ops"]
+
+
+async def test_a_receiver_that_was_down(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """One refusal is written, with the attempt that was accepted, and what the receiver itself did."""
+    channel = make_channel("ops")
+    made = setup_of(planned, {"ops": channel})
+    channel.refuses = True
+    await lived(post, made, [alert_of()], [alert_of()], [alert_of()])
+    channel.refuses = False
+    await lived(post, made, [alert_of()], [])
+
+    (alert,) = store.history()
+    told = alert_why(store, alert, post.clock())
+    said = [(each.what, each.receiver) for each in told.steps if each.receiver]
+    assert 1 == said.count((What.REFUSED, "ops"))
+    assert 1 == said.count((What.WORKS, "ops"))
+    assert ("sent", "resolved") == final(store)["ops"]
+    assert any("it fires, at attempt 4" in each.words for each in told.steps)
+
+
+async def test_an_answer_is_final(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """Whatever happened: an alert that is over and settled has one final answer of each receiver."""
+    made = setup_of(planned, {name: make_channel(name) for name in ROUTES})
+    several = [alert_of(key=f"{n}", severity=s) for n, s in enumerate(Severity)]
+    worse = [replace(each, severity=Severity.CRITICAL) for each in several]
+    await lived(post, made, several, worse, [], [], step=HOUR)
+    for alert in store.history():
+        found = reasons(store, alert.episode)
+        assert ROUTES.keys() == found.keys()
+        assert all(each.what in FINAL for each in found.values())
+
+
+async def test_nothing_is_written_while_nothing_changes(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """Ten polls of the same alert leave as many entries as two."""
+    made = setup_of(planned, {name: make_channel(name) for name in ROUTES})
+    await lived(post, made, [alert_of()], [alert_of()])
+    (before,) = [store.journal.of_alert(each) for each in store.journal.ids().values()]
+    await lived(post, made, *[[alert_of()]] * 8)
+    (after,) = [store.journal.of_alert(each) for each in store.journal.ids().values()]
+    assert [each.what for each in before] == [each.what for each in after]
