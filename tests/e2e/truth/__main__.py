@@ -38,8 +38,9 @@ def main() -> None:
     sys.exit(bool(run.verdict.faults))
 
 
-def _progress(now: datetime, faults: int) -> None:
-    print(f"{now:%d %b}, {faults} faults", end="\r", file=sys.stderr, flush=True)
+def _progress(now: datetime, faults: list[str]) -> None:
+    last = faults[-1] if faults else ""
+    print(f"{now:%d %b}: {len(faults)} faults {last}", file=sys.stderr)  # noqa: T201 - for who runs it
 
 
 def show(run: Run) -> None:
@@ -54,6 +55,7 @@ def show(run: Run) -> None:
     happened = sum((each.happened for each in run.accounts), Counter())
     console.print(dict(happened.most_common()))
     console.print(dict(run.verdict.reasons))
+    console.print("answers of why:", dict(run.answers.given.most_common()))
     people = run.people
     console.print(
         f"{run.polls} polls, {run.failed_polls} failed, {run.hiccups} hiccups; {failed} of {requests} "

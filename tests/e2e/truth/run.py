@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ from tests.e2e.truth.people import People
 from tests.e2e.truth.plan import DAY, HOUR, MINUTE, Plan
 from tests.e2e.truth.post import Mail, PostOffice
 from tests.e2e.truth.process import Answer, Watcher
+from tests.e2e.truth.referee.answers import Answers
 from tests.e2e.truth.referee.episodes import Episode
 from tests.e2e.truth.referee.hearing import Hearing
 from tests.e2e.truth.referee.judge import AccountJudge, Judge
@@ -46,6 +48,8 @@ class Run:
     watcher: Watcher
     verdict: Verdict
     people: People
+    answers: Answers
+    store_url: str
     end: datetime
     kills_at: list[datetime]
     outages: list[tuple[datetime, datetime, frozenset[str]]]
@@ -59,18 +63,21 @@ class Run:
     _back_at: dict[str, datetime] = field(default_factory=dict)
     _refused: set[str] = field(default_factory=set)
 
-    def live(self, every_day: Callable[[datetime, int], None] = lambda *_: None) -> None:
-        """All of it. `every_day` is called with the time, and the number of faults until then."""
+    def live(self, every_day: Callable[[datetime, list[str]], None] = lambda *_: None) -> None:
+        """All of it. `every_day` is called with the time, and the faults until then."""
         self._start()
         day = self.clock().date()
         while self.clock() < self.end:
             self._go_on(max(self._answer.next_at, self.clock()))
             if self.clock().date() > day:
                 day = self.clock().date()
-                every_day(self.clock(), len(self.verdict.faults))
+                every_day(self.clock(), self.verdict.faults)
         self.watcher.stop()
         self.counted += self._answer.duplicates
         self.verdict.close()
+        with Store.open(self.store_url, exclusive=False) as store:
+            self.answers.compare(store, self.verdict.hearing)
+        self.verdict.faults += self.answers.faults
 
     def _start(self) -> None:
         self._counted_before = 0
@@ -231,13 +238,14 @@ def prepared(
         for each in fleet:
             each.removed = judges[each.name].memory.removed
         judge = Judge(plan, hearing, judges)
-        hearing.missing = judge.is_missing
+        hearing.missing, answers = judge.is_missing, Answers(plan)
+        hearing.settled = partial(answers.settled, hearing)
         scene = Scene(fleet, _noting(url))
         for account, what in product(fleet, DAILY):
             scene.begin(BEGIN + random.uniform(0.03, 0.6) * days * DAY, account, what)
         yield Run(
             random, clock, portal, plan, fleet, scene, office,
-            Watcher(settings), Verdict(plan, judge, hearing), People(Random(seed), url, hearing),
+            Watcher(settings), Verdict(plan, judge, hearing), People(Random(seed), url, hearing), answers, url,
             end, _moments(random, kills, end), _outages(random, outages, end),
         )  # fmt: skip
 

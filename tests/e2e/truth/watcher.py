@@ -20,16 +20,19 @@ from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from fluence_watch import eventloop
 from fluence_watch.alerting import grouping
 from fluence_watch.alerting.grouping import Item, Message
+from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.app import daemon as daemons
 from fluence_watch.app.daemon import Daemon
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.wiring import Setup, prepare
+from fluence_watch.model.finding import Fingerprint
 from fluence_watch.notify import delivery
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered, render_plainly
@@ -95,7 +98,7 @@ class Telltale(ShippedWords):
 
 
 def _with_data(said: Rendered, message: Message) -> Rendered:
-    lines = [_line(message.account, item) for item in message.items]
+    lines = [_line(item) for item in message.items]
     return replace(said, body=said.body + MARK + json.dumps(lines))
 
 
@@ -104,18 +107,22 @@ def _plainly(message: Message, fmt: BodyFormat, longest: int | None = None) -> R
     return _with_data(render_plainly(message, fmt, longest), message)
 
 
-def _line(account: str, item: Item) -> Mapping[str, object]:
+def _line(item: Item) -> Mapping[str, object]:
+    told = {"status": item.status.value, "reason": item.reason.value}
+    return told | data_of(item.fingerprint, item)
+
+
+def data_of(about: Fingerprint, alert: Item | Alert) -> Mapping[str, Any]:
+    """An alert as JSON."""
     return {
-        "account": account,
-        "rule": item.fingerprint.rule,
-        "subject": item.fingerprint.subject,
-        "key": item.fingerprint.key,
-        "severity": item.severity.value,
-        "step": item.step,
-        "status": item.status.value,
-        "reason": item.reason.value,
-        "active_at": item.active_at.isoformat(),
-        "facts": _plain(item.facts),
+        "account": about.account,
+        "rule": about.rule,
+        "subject": about.subject,
+        "key": about.key,
+        "severity": alert.severity.value,
+        "step": alert.step,
+        "active_at": alert.active_at.isoformat(),
+        "facts": _plain(alert.facts),
     }
 
 

@@ -6,5 +6,6 @@ known.py       what was seen of each VM: since when it is missing, its boundarie
 conditions.py  one small function a rule: what is true at a poll
 judge.py       an account, the receivers and the silences at each poll: what begins and ends
 hearing.py     what each receiver must, may and must not be told
+answers.py     what `why` must answer about each of them
 verdict.py     the comparison with what was told, and the table
 """

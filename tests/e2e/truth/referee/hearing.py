@@ -4,7 +4,7 @@ must    it is due now, and nothing keeps it back
 may     the manual leaves it open
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,22 +12,11 @@ from typing import NamedTuple
 
 from tests.e2e.truth.plan import Plan, Receiver
 from tests.e2e.truth.referee.episodes import End, Episode
-from tests.e2e.truth.referee.matching import is_active, is_on, matches, takes
+from tests.e2e.truth.referee.matching import MUTED_BY, is_active, is_on, matches, takes
 
 WATCHER = "fluence-watch"
 _FIRST, _ESCALATED, _WORSE = "first", "escalated", "worse"
 _REPEAT, _RESOLVED, _MISSED = "repeat", "resolved", "missed"
-_MUTED_BY = (
-    (("rule=vm_vanished",), ("rule!=vm_vanished", "vm_id!="), ("vm_id",)),
-    (
-        ("rule=vm_status", "status=~terminated|failed"),
-        ("rule!~vm_status|locked_funds", "vm_id!="),
-        ("vm_id",),
-    ),
-    (("rule=poll_failing",), ("rule!=poll_failing", "severity!=critical"), ()),
-    (("rule=topup_failed",), ("rule=~low_balance|billing_due",), ("vm_id",)),
-)
-"""Sources, targets, and what is equal in both beside the account."""
 
 
 class Why(StrEnum):
@@ -90,6 +79,9 @@ class Hearing:
     silences: dict[str, Silence] = field(default_factory=dict)
     taken: dict[Episode, Taken] = field(default_factory=dict)
     missing: Callable[[Episode], bool] = lambda _: False
+    kept: dict[tuple[str, Episode], set[str]] = field(default_factory=dict)
+    dropped: set[tuple[str, Episode]] = field(default_factory=set)
+    settled: Callable[[Episode], None] = lambda _: None
     _open: set[tuple[str, Episode]] = field(default_factory=set)
     _first: dict[str, list[Receiver]] = field(default_factory=dict)
 
@@ -119,7 +111,10 @@ class Hearing:
     def _of(self, receiver: Receiver, account: str, now: datetime) -> Iterator[Due]:
         for episode in self.episodes[account]:
             line = self._line(receiver, episode, now)
-            if line and self.kept_back(receiver, line, now) is None:
+            why = line and self.kept_back(receiver, line, now)
+            if why:
+                self.kept.setdefault((receiver.name, episode), set()).add(why)
+            elif line:
                 yield line
 
     def _line(self, receiver: Receiver, episode: Episode, now: datetime) -> Due | None:
@@ -208,7 +203,7 @@ class Hearing:
 
     def inhibited(self, episode: Episode, at: datetime) -> bool:
         """Whether another alert explains it."""
-        rules = [*_MUTED_BY, *((i.source, i.target, i.equal) for i in self.plan.inhibits)]
+        rules = [*MUTED_BY, *((i.source, i.target, i.equal) for i in self.plan.inhibits)]
         return any(
             matches(target, episode.labels) and self._source(episode, source, target, equal, at)
             for source, target, equal in rules
@@ -247,8 +242,15 @@ class Hearing:
         over = status != "firing" or episode.event
         self.told[receiver][episode] = Told(now, rank, step, over)
 
+    def passed_on(self, episode: Episode) -> Collection[str]:
+        """Whom those that take it escalate it to."""
+        takers = (each for each in self.plan.receivers if self.routes(each, episode))
+        return {each.escalate_to for each in takers if each.escalate_to != episode.what.subject}
+
     def drop(self, receiver: str, episode: Episode, now: datetime) -> None:
         """What the receiver may have been told of its end, it was not: it never is."""
+        if episode not in self.told[receiver]:
+            self.dropped.add((receiver, episode))
         self.told[receiver][episode] = Told(now, episode.rank, episode.found.step, over=True)
 
     def settle(self, now: datetime, keep: timedelta = timedelta(hours=1)) -> None:
@@ -272,13 +274,11 @@ class Hearing:
         return True
 
     def _forget(self, episode: Episode) -> None:
+        self.settled(episode)
+        for each in self.plan.receivers:
+            self.kept.pop((each.name, episode), None)
+            self.dropped.discard((each.name, episode))
         for told in self.told.values():
             told.pop(episode, None)
         self.taken.pop(episode, None)
         self._open = {each for each in self._open if each[1] is not episode}
-
-
-def by_what(episodes: Mapping[str, list[Episode]]) -> Iterator[Episode]:
-    """All episodes."""
-    for each in episodes.values():
-        yield from each

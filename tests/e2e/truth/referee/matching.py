@@ -12,6 +12,17 @@ from tests.e2e.truth.plan import Maintenance, Receiver
 RANK = {"info": 0, "warning": 1, "critical": 2}
 Labels = Mapping[str, str]
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MUTED_BY = (
+    (("rule=vm_vanished",), ("rule!=vm_vanished", "vm_id!="), ("vm_id",)),
+    (
+        ("rule=vm_status", "status=~terminated|failed"),
+        ("rule!~vm_status|locked_funds", "vm_id!="),
+        ("vm_id",),
+    ),
+    (("rule=poll_failing",), ("rule!=poll_failing", "severity!=critical"), ()),
+    (("rule=topup_failed",), ("rule=~low_balance|billing_due",), ("vm_id",)),
+)
+"""Sources, targets, and what is equal in both beside the account."""
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"?(.*?)"?$')
 
 
