@@ -298,10 +298,13 @@ class Dispatch:
         ]
 
     def _unclaimed_of(self, page: Page) -> Iterator[Alert]:
-        muted = self._book.mutes.among(page.alerts.values())
-        for alert in page.ended():
-            # if none does, all were asked, and have written why not
-            if not any(courier.claims(alert, muted) for courier in self._couriers.values()):
+        mutes, couriers = self._book.mutes, self._couriers.values()
+        muted, ended = mutes.among(page.alerts.values()), page.ended()
+        # if none claims an alert, all were asked, and have written why not
+        claimed = [each for each in ended if any(of.claims(each, muted) for of in couriers)]
+        for alert in ended:
+            # what muted one that is claimed is why others are not notified of that
+            if alert not in claimed and not mutes.muted_one(alert, claimed):
                 yield alert
 
 
