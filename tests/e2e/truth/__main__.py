@@ -55,6 +55,7 @@ def show(run: Run) -> None:
     happened = sum((each.happened for each in run.accounts), Counter())
     console.print(dict(happened.most_common()))
     console.print(dict(run.verdict.reasons))
+    console.print("left open by the manual, and told:", dict(run.verdict.allowed))
     console.print("answers of why:", dict(run.answers.given.most_common()))
     people = run.people
     console.print(

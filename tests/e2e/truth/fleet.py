@@ -12,10 +12,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.simulator import Fault, FaultKind, FaultPlan, World, build_world
+from fluence_watch.simulator.gpu import GpuInstance, GpuKind, GpuState
+from fluence_watch.simulator.gpu_actions import AddGpu
 from fluence_watch.simulator.machine import Machine
+from fluence_watch.simulator.rental import Rental
 
 DAY = timedelta(days=1)
-KEYS, VMS = "/ssh_keys", "/vms"
+METERED_VMS = 8
+KEYS, VMS = ("/ssh_keys", "/v1/ssh_keys"), ("/vms", "/v1/vms", "/v2/vms", "/v3/vms")
 """What is listed, by the begin of its path."""
 _FLAKY = (
     (0.020, Fault(FaultKind.STATUS, 503)),
@@ -40,14 +44,15 @@ class Wire(FaultPlan):
         self.requests = self.failed = 0
         self.broken: Fault | None = None
         self.calm = False
-        self.last: dict[str, Fault | None] = {}
+        self.last: dict[tuple[str, ...], Fault | None] = {}
 
     def next_fault(self) -> Fault | None:
         """The fault of this request."""
         fault = self.broken or self._drawn()
         self.requests += 1
         self.failed += fault is not None
-        self.last[next(kind for kind in (KEYS, VMS, "/") if _asked.get().startswith(kind))] = fault
+        kinds = (each for each in (KEYS, VMS) if _asked.get().startswith(each))
+        self.last[next(kinds, ())] = fault
         return fault
 
     def _drawn(self) -> Fault | None:
@@ -73,6 +78,7 @@ def noting(app: ASGIApp) -> ASGIApp:
 class Sight:
     """What one poll of an account could see. What it could not see is `None`.
 
+    Of a metered account, `balance` is in micro-USDC, and `burn` what all that it rents costs a day.
     `failure` is why the poll failed, in the words of the manual: `refused`, `unreadable`, or another.
     """
 
@@ -81,6 +87,11 @@ class Sight:
     vms: Mapping[str, Machine] | None
     keys: frozenset[str] | None = None
     failure: str = ""
+    metered: bool = False
+    balance: int | None = None
+    burn: float = 0
+    rentals: Mapping[str, Rental] = field(default_factory=dict)
+    gpus: Mapping[str, GpuInstance] = field(default_factory=dict)
 
 
 @dataclass
@@ -109,7 +120,25 @@ class Account:
         if fault is not None:
             return Sight(self.name, at, None, failure=_words(fault))
         keys = None if self.wire.last.get(KEYS) else frozenset(self.world.ssh_keys)
-        return Sight(self.name, at, {m.key: m for m in self.world.listed() if self._lists(m)}, keys)
+        vms = {self.key(m): m for m in self.world.listed() if self._lists(m)}
+        if not self.world.metered:
+            return Sight(self.name, at, vms, keys)
+        rentals, gpus = dict(self.world.rentals), dict(self.world.gpus)
+        return Sight(
+            self.name, at, vms, keys, metered=True, balance=self.world.balance, burn=self.burn,
+            rentals=rentals, gpus=gpus,
+        )  # fmt: skip
+
+    @property
+    def burn(self) -> float:
+        """What all that a metered account rents costs a day."""
+        world = self.world
+        hourly = sum(g.price for g in world.gpus.values() if g.state is GpuState.ACTIVE)
+        return sum(each.price for each in (*world.listed(), *world.rentals.values())) + 24 * hourly
+
+    def key(self, machine: Machine) -> str:
+        """What the VM is called in an alert."""
+        return machine.uuid if self.world.metered else machine.key
 
     def free(self) -> Machine | None:
         """A VM that runs and to which nothing happens."""
@@ -135,8 +164,14 @@ def accounts(seed: int, begin: datetime, dialects: Mapping[str, str], vms: int) 
     made = []
     for number, (name, dialect) in enumerate(dialects.items()):
         own = seed * 10 + number
+        metered = dialect == "cloud"
         world = build_world(
-            seed=own, vms=vms, epoch=DAY, now=begin, api_key="k", balance=MicroUsdc(10**11)
-        )
+            seed=own, vms=METERED_VMS if metered else vms, epoch=DAY, now=begin, api_key="k",
+            balance=MicroUsdc(10**11), metered=metered,
+        )  # fmt: skip
         made.append(Account(name, dialect, world, Wire(own), Random(own)))
+        if metered:
+            made[-1].wire.calm = True
+            for kind in GpuKind:
+                AddGpu(f"gpu-{kind}", kind, price=200_000).apply(world)
     return made

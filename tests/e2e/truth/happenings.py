@@ -4,6 +4,7 @@ A happening says what it does now and what it does later, so that its end is par
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -11,8 +12,11 @@ from itertools import count
 
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH, parse_port
-from fluence_watch.simulator.actions import SetAddress, SetState
+from fluence_watch.simulator.actions import AddDisk, SetAddress, SetBalance, SetState
 from fluence_watch.simulator.catalog import CONFIGURATIONS
+from fluence_watch.simulator.errors import RefusedError, UnknownError
+from fluence_watch.simulator.gpu import GpuInstance, GpuKind, GpuState
+from fluence_watch.simulator.gpu_actions import AddGpu, SetGpu
 from fluence_watch.simulator.machine import Machine, State
 from fluence_watch.simulator.market_actions import Overcharge
 from fluence_watch.simulator.ssh import ed25519_line
@@ -44,7 +48,9 @@ class Scene:
         while self._due and self._due[0][0] <= until:
             at, _, account, steps = heappop(self._due)
             account.world.advance(at)
-            wait = next(steps, None)
+            wait = None
+            with suppress(RefusedError, UnknownError):  # impossible by now, as without money
+                wait = next(steps, None)
             if wait is not None:
                 heappush(self._due, (at + wait, next(self._numbers), account, steps))
         for account in self.accounts:
@@ -272,16 +278,101 @@ def refused(_: Scene, account: Account) -> Steps:
     account.wire.broken = None
 
 
+# An account that pays by the second
+
+
+def poor(_: Scene, account: Account) -> Steps:
+    """The balance runs low, and lower; the account owes; then it is topped up."""
+    if "balance" in account.busy:
+        return
+    account.busy.add("balance")
+    burn, world = account.burn, account.world
+    for days in (2.2, 0.6, -1_000_000 / burn)[account.random.randrange(2) :]:
+        touch(account, "", "the balance runs low" if days > 0 else "a debt")
+        SetBalance(int(days * burn)).apply(world)
+        yield _lasts(account, 50 * MINUTE, 3 * HOUR)
+    touch(account, "")
+    SetBalance(10**11).apply(world)
+    account.busy.discard("balance")
+
+
+def idle(_: Scene, account: Account) -> Steps:
+    """A disk that no VM uses, until somebody deletes it."""
+    touch(account, "", "an idle disk")
+    name = f"disk-{next(account.names)}"
+    AddDisk(name).apply(account.world)
+    yield _lasts(account, 20 * HOUR, 40 * HOUR)
+    key = next(key for key, each in account.world.rentals.items() if each.name == name)
+    touch(account, f"disk:{key}", "a disk is deleted")
+    del account.world.rentals[key]
+
+
+def gpu_drained(_: Scene, account: Account) -> Steps:
+    """The top-ups of a GPU instance fail; somebody mends them, or it ends."""
+    gpu = _gpu(account)
+    if gpu:
+        touch(account, f"gpu_{gpu.kind}:{gpu.id}", "top-ups of a GPU instance fail")
+        SetGpu(gpu.id, drained=True).apply(account.world)
+        yield _lasts(account, 30 * MINUTE, 4 * HOUR)
+        SetGpu(gpu.id, drained=False).apply(account.world)
+        yield 2 * HOUR
+        account.busy.discard(gpu.id)
+
+
+def gpu_stopped(_: Scene, account: Account) -> Steps:
+    """A container does not run, but costs money."""
+    gpu = _gpu(account, GpuKind.CONTAINER)
+    if gpu:
+        touch(account, f"gpu_{gpu.kind}:{gpu.id}", "a container stops")
+        SetGpu(gpu.id, started=False).apply(account.world)
+        yield _lasts(account, 5 * MINUTE, 4 * HOUR)
+        SetGpu(gpu.id, started=True).apply(account.world)
+        yield HOUR
+        account.busy.discard(gpu.id)
+
+
+def gpu_added(_: Scene, account: Account) -> Steps:
+    """Somebody rents a GPU instance; now and then one ends."""
+    kind = account.random.choice([*GpuKind])
+    AddGpu(f"gpu-{next(account.names)}", kind, price=200_000).apply(account.world)
+    yield _lasts(account, HOUR, 5 * HOUR)
+    gpu = _gpu(account)
+    if gpu:
+        touch(account, f"gpu_{gpu.kind}:{gpu.id}", "a GPU instance ends")
+        SetGpu(gpu.id, state=GpuState.ENDED).apply(account.world)
+
+
+def _gpu(account: Account, kind: GpuKind | None = None) -> GpuInstance | None:
+    found = [
+        each
+        for each in account.world.gpus.values()
+        if each.state is GpuState.ACTIVE and each.id not in account.busy
+        if kind in {None, each.kind} and each.started and not each.drained
+    ]
+    chosen = account.random.choice(found) if found else None
+    if chosen:
+        account.busy.add(chosen.id)
+    return chosen
+
+
 def _rest(account: Account, machine: Machine) -> timedelta:
     """Until the next thing may happen to it."""
     touch(account, machine.key)
     return HOUR
 
 
-DAILY: dict[Happening, float] = {
+PREPAID: dict[Happening, float] = {
     port: 5, lockout: 2, address: 1.5, cheaper: 2, dearer: 2, overcharge: 1, drained: 2.5,
     deploy: 2.5, remove: 0.5, delete: 0.6, vanish: 3, terminate: 0.8, stopped: 3, key: 0.8,
     outage: 0.35, refused: 0.2, fleet: 0.12,
 }  # fmt: skip
 """How often each begins in an account, a day."""
-EVERY = tuple(DAILY)
+METERED: dict[Happening, float] = {
+    poor: 0.5, idle: 0.8, gpu_drained: 1, gpu_stopped: 1.2, gpu_added: 1, outage: 0.35, refused: 0.2,
+}  # fmt: skip
+"""The same of an account that pays by the second."""
+
+
+def daily(account: Account) -> dict[Happening, float]:
+    """What may happen in the account, and how often a day."""
+    return METERED if account.world.metered else PREPAID

@@ -99,7 +99,10 @@ class Plan:
         """The settings file."""
         text = _HEAD.format(interval=int(self.interval.total_seconds()), folder=folder)
         for name, dialect in self.accounts.items():
-            text += _table("accounts", name=name, api_key="k", dialect=dialect, base_url=urls[name])
+            text += _table(
+                "accounts", name=name, api_key="k", dialect=dialect, base_url=urls[name],
+                gpu=dialect == "cloud",
+            )  # fmt: skip
         for receiver in self.receivers:
             url = f"json://{post}/{receiver.name}"
             changed = {

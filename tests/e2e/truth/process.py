@@ -69,10 +69,10 @@ class Watcher:
         return answer
 
     def kill(self) -> None:
-        """End it with SIGKILL."""
-        assert self._process
-        self._process.kill()
-        self._process.communicate()
+        """End it with SIGKILL, if it lives."""
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
 
     def stop(self) -> None:
         """Let it end."""

@@ -5,7 +5,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -15,7 +14,7 @@ from fluence_watch.model.note import NoteAction
 from fluence_watch.simulator import SettableClock, create_app, running
 from fluence_watch.store import Store
 from tests.e2e.truth.fleet import Account, Sight, accounts, noting
-from tests.e2e.truth.happenings import DAILY, Scene
+from tests.e2e.truth.happenings import Scene, daily
 from tests.e2e.truth.people import People
 from tests.e2e.truth.plan import DAY, HOUR, MINUTE, Plan
 from tests.e2e.truth.post import Mail, PostOffice
@@ -29,7 +28,7 @@ from tests.e2e.truth.referee.verdict import Verdict
 BEGIN = datetime(2026, 6, 1, 9, 58, tzinfo=UTC)  # a Monday
 RETRY = 7 * MINUTE
 """A receiver that works again is tried within that time, and then at the next poll."""
-DIALECTS = {"main": "v2", "shop": "v3"}
+DIALECTS = {"main": "v2", "shop": "v3", "lab": "cloud"}
 CALM = 4 * HOUR
 """At the end nothing new happens."""
 
@@ -188,10 +187,10 @@ class Run:
         """What begins between now and then."""
         calm = until > self.end - CALM
         for account in self.accounts:
-            account.wire.calm = until > self.end - HOUR
+            account.wire.calm |= until > self.end - HOUR
             share = (until - self.clock()) / DAY
-            for what, daily in () if calm else DAILY.items():
-                if self.random.random() < share * daily:
+            for what, often in () if calm else daily(account).items():
+                if self.random.random() < share * often:
                     at = self.clock() + (until - self.clock()) * self.random.random()
                     self.scene.begin(at, account, what)
 
@@ -234,18 +233,20 @@ def prepared(
         settings = folder / "truth.toml"
         settings.write_text(plan.toml(folder, urls, post), encoding="utf-8")
         hearing = Hearing(plan)
-        judges = {each.name: AccountJudge(plan, each.dialect != "v2") for each in fleet}
+        judges = {each.name: AccountJudge(plan, each.dialect == "v3") for each in fleet}
         for each in fleet:
             each.removed = judges[each.name].memory.removed
         judge = Judge(plan, hearing, judges)
         hearing.missing, answers = judge.is_missing, Answers(plan)
         hearing.settled = partial(answers.settled, hearing)
         scene = Scene(fleet, _noting(url))
-        for account, what in product(fleet, DAILY):
-            scene.begin(BEGIN + random.uniform(0.03, 0.6) * days * DAY, account, what)
+        for its, what in [(each, what) for each in fleet for what in daily(each)]:
+            scene.begin(BEGIN + random.uniform(0.03, 0.6) * days * DAY, its, what)
+        watcher = Watcher(settings)
+        stack.callback(watcher.kill)
         yield Run(
             random, clock, portal, plan, fleet, scene, office,
-            Watcher(settings), Verdict(plan, judge, hearing), People(Random(seed), url, hearing), answers, url,
+            watcher, Verdict(plan, judge, hearing), People(Random(seed), url, hearing), answers, url,
             end, _moments(random, kills, end), _outages(random, outages, end),
         )  # fmt: skip
 

@@ -198,15 +198,18 @@ def _event(
 
 
 Condition = Callable[[Look], Iterator[Found]]
-CONDITIONS: tuple[Condition, ...] = (
-    topup_failed, low_balance, billing_due, unexpected_charge, vm_status, locked_funds, port_drift,
-    price_changed, public_ip_changed, vm_appeared, ssh_key_drift, vm_vanished,
+OF_RESERVES: tuple[Condition, ...] = (
+    topup_failed, low_balance, billing_due, unexpected_charge, locked_funds,
+)  # fmt: skip
+OF_VMS: tuple[Condition, ...] = (
+    vm_status, port_drift, price_changed, public_ip_changed, vm_appeared, ssh_key_drift, vm_vanished,
 )  # fmt: skip
 
 
 def at_poll(look: Look) -> Mapping[What, Found]:
     """All that is true, without what another rule says better."""
-    found = {each.what: each for condition in CONDITIONS for each in condition(look)}
+    true = OF_VMS if look.sight.metered else OF_VMS + OF_RESERVES
+    found = {each.what: each for condition in true for each in condition(look)}
     return {what: each for what, each in found.items() if not replaced(look, what, found)}
 
 

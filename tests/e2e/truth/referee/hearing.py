@@ -269,7 +269,7 @@ class Hearing:
             line = self._line(receiver, episode, now)
             why = line and self.kept_back(receiver, line, now)
             never = why in {Why.SILENCED, Why.MAINTENANCE, Why.INHIBITED}
-            if line and not never and line.sure:
+            if line and not never and (line.sure or why is Why.INACTIVE):
                 return False
         return True
 

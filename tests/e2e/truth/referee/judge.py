@@ -12,6 +12,7 @@ from tests.e2e.truth.referee.conditions import Look
 from tests.e2e.truth.referee.episodes import End, Episode, Found, Problems, What
 from tests.e2e.truth.referee.hearing import WATCHER, Hearing, Silence, Why
 from tests.e2e.truth.referee.known import Memory, Seen
+from tests.e2e.truth.referee.metered import Wallet
 
 
 @dataclass
@@ -22,6 +23,7 @@ class AccountJudge:
     has_words: bool
     memory: Memory = field(default_factory=Memory)
     problems: Problems = field(default_factory=Problems)
+    wallet: Wallet = field(default_factory=Wallet)
 
     def poll(self, sight: Sight) -> list[Episode]:
         """What this poll begins and ends."""
@@ -31,7 +33,11 @@ class AccountJudge:
         self.memory.see(sight)
         look = Look(self.plan, sight, self.memory, self.problems, self.has_words)
         self._look = look
-        return self.problems.observe(sight.at, conditions.at_poll(look).values(), self._absent)
+        found = [*conditions.at_poll(look).values()]
+        if sight.metered:
+            self.wallet.see(sight)
+            found += self.wallet.found(self.problems)
+        return self.problems.observe(sight.at, found, self._absent)
 
     def is_missing(self, episode: Episode) -> bool:
         """Whether it is about something that is in no list: that is not repeated."""
@@ -49,6 +55,8 @@ class AccountJudge:
             return End.TOLD
         if what.subject == "fleet":
             return self._fleet(what)
+        if self._look.sight.metered and (":" in what.subject or not what.subject):
+            return self.wallet.absent(what)
         seen = self.memory.vms.get(what.subject)
         return self._gone(what) if seen is None or seen.missing_since else self._of(what, seen)
 
@@ -69,9 +77,10 @@ class AccountJudge:
         return End.QUIET if what.rule in {"vm_vanished", "locked_funds"} else End.EITHER
 
     def _fleet(self, what: What) -> End | None:
+        """Quietly if all of it is gone after all; not if some of it is back."""
         since = datetime.fromisoformat(what.detail)
         gone = [s for s in self.memory.vms.values() if s.missing_since == since]
-        return End.QUIET if gone else End.TOLD
+        return End.QUIET if len(gone) >= self.memory.fleets[since] else End.TOLD
 
     def _replacing(self, what: What) -> Mapping[What, Found]:
         other = self._look.what("topup_failed", what.subject)

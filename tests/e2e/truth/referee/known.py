@@ -50,12 +50,16 @@ class Seen:
 
 @dataclass
 class Memory:
-    """What was seen of an account. `removed` are the VMs that the user deleted by `vm rm`."""
+    """What was seen of an account. `removed` are the VMs that the user deleted by `vm rm`.
+
+    `fleets` is how many VMs left the list when most did.
+    """
 
     vms: dict[str, Seen] = field(default_factory=dict)
     keys: frozenset[str] | None = None
     keys_before: frozenset[str] | None = None
     removed: set[str] = field(default_factory=set)
+    fleets: dict[datetime, int] = field(default_factory=dict)
     fresh: list[str] = field(default_factory=list)
     began: bool = False
 
@@ -82,8 +86,8 @@ class Memory:
             self.vms[key] = Seen(machine, machine.ports, boundary, pays, may_come=late)
             return
         self._charge(seen, machine, at)
-        if boundary != seen.boundary or seen.missing_since:
-            seen.may_come = seen.missing_since is not None and at - boundary <= LATE
+        late = seen.missing_since is not None and at - boundary <= LATE
+        seen.may_come = late or (seen.may_come and boundary == seen.boundary)
         same = seen.boundary == boundary
         seen.paid_since = pays or (same and seen.paid_since)
         seen.before, seen.now, seen.boundary = seen.now, machine, boundary
@@ -117,7 +121,9 @@ class Memory:
         for key, seen in self.vms.items():
             if seen.missing_since and not seen.ran_dry:
                 groups.setdefault(seen.missing_since, []).append(key)
-        return {at: keys for at, keys in groups.items() if self._is_most(at, keys)}
+        doubted = {at: keys for at, keys in groups.items() if self._is_most(at, keys)}
+        self.fleets |= {at: len(keys) for at, keys in doubted.items() if at not in self.fleets}
+        return doubted
 
     def _is_most(self, at: datetime, keys: list[str]) -> bool:
         dry = sum(s.missing_since == at and s.ran_dry for s in self.vms.values())

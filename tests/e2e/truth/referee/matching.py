@@ -21,6 +21,8 @@ MUTED_BY = (
     ),
     (("rule=poll_failing",), ("rule!=poll_failing", "severity!=critical"), ()),
     (("rule=topup_failed",), ("rule=~low_balance|billing_due",), ("vm_id",)),
+    (("rule=debt",), ("rule=~funds_exhausted_soon|account_low",), ()),
+    (("rule=funds_exhausted_soon",), ("rule=account_low",), ()),
 )
 """Sources, targets, and what is equal in both beside the account."""
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"?(.*?)"?$')

@@ -47,7 +47,7 @@ class Verdict:
     """The comparison. `owed` is what had to be told by now and was not yet, and since when.
 
     `doubtful` is what arrived just before a kill: it may arrive once more. `duplicates` are the lines
-    that did, `repeated` the messages with such lines.
+    that did, `repeated` the messages with such lines. `allowed` counts what the manual leaves open.
     """
 
     plan: Plan
@@ -56,6 +56,7 @@ class Verdict:
     rows: dict[str, Row] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+    allowed: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
     repeated: int = 0
     late_deadlines: int = 0
@@ -90,13 +91,13 @@ class Verdict:
                 self._judge(receiver, line, due, now, sure=sure)
             self.repeated += self.duplicates > before
             if sure and receiver.name not in silent:
-                self._ask(receiver, due.values(), now)
+                self._ask(receiver, list(self.hearing.due(receiver, now)), now)
         self.hearing.settle(now)
 
     def _ask(self, receiver: Receiver, due: Iterable[Due], now: datetime) -> None:
         """What is due and did not arrive is owed from now on; what need not arrive never does."""
         for episode, reason, since, must in due:
-            if must and receiver.group_wait and since == now:
+            if receiver.group_wait and since == now:
                 continue  # what begins as a group is sent may be the first of the next group
             if must:
                 self.owed.setdefault((receiver.name, episode, reason), now)
@@ -118,10 +119,11 @@ class Verdict:
         if episode is None:
             self._blame(now, receiver.name, line, "no such problem")
             return
-        this = receiver.name, episode, reason
+        this, this_line = (receiver.name, episode, reason), (receiver, episode, reason, now)
         if since := self.owed.pop(this, None):
             self._blame(now, receiver.name, line, f"late, due since {since}")
-        elif due.pop((episode, reason), None) or self._was_due(receiver, episode, reason, now):
+        elif (found := due.pop((episode, reason), None)) or self._is_due(*this_line):
+            self.allowed[reason] += found is not None and not found.sure
             self._first(episode, now)
         elif this in self.doubtful:
             self.duplicates += 1
@@ -132,13 +134,13 @@ class Verdict:
             self.doubtful.add(this)
         self.hearing.hear(receiver.name, episode, line["status"], now)
 
-    def _was_due(self, receiver: Receiver, episode: Episode, reason: str, now: datetime) -> bool:
-        """Whether it was due until the poll of this moment ended it."""
-        if episode.ends_at != now:
-            return False
-        episode.ends_at = None
-        due = [(each.episode, each.reason) for each in self.hearing.due(receiver, now)]
-        episode.ends_at = now
+    def _is_due(self, receiver: Receiver, episode: Episode, reason: str, now: datetime) -> bool:
+        """Whether it was due until the poll of this moment ended it, or is since the line before."""
+        ends_at, due = episode.ends_at, set[tuple[Episode, str]]()
+        for each in {ends_at, None if ends_at == now else ends_at}:
+            episode.ends_at = each
+            due |= {(line.episode, line.reason) for line in self.hearing.due(receiver, now)}
+        episode.ends_at = ends_at
         return (episode, reason) in due
 
     def _why(self, receiver: str, episode: Episode, now: datetime) -> str:
@@ -186,6 +188,8 @@ def what_of(line: Line) -> What:
     facts, rule, subject = line["facts"], line["rule"], line["subject"]
     detail = _DETAIL.get(rule, "").format(**{**facts, "active_at": line["active_at"]})
     account = line["account"] or WATCHER
+    if rule == "gpu_status":
+        detail = facts.get("status", "not started")
     if rule == "billing_due":
         detail = datetime.fromisoformat(facts["due_at"]).isoformat(timespec="seconds")
     if rule == "vm_vanished" and subject.startswith("fleet@"):
