@@ -36,3 +36,6 @@ RENDERING = Threads("rendering", 2)
 
 SETTINGS = Threads("settings", 1)
 """Reloads settings."""
+
+RECORD = Threads("record", 1)
+"""Writes what polls saw, where that is recorded."""

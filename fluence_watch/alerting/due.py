@@ -99,10 +99,14 @@ def due(
         elif at := _repeats_at(alert, notified, look):
             later.append((at, alert))
         waits += _escalates_at(alert, look)
-        if judgement := judged(
-            alert, notified, reason, mute, recipient=recipient, now=now, events=events
-        ):
-            found[alert.episode] = judgement
+        if (
+            reason or notified is None or alert.state is State.RESOLVED
+        ):  # else there is nothing to say
+            about = judged(
+                alert, notified, reason, mute, recipient=recipient, now=now, events=events
+            )
+            if about:
+                found[alert.episode] = about
     if any(line.reason is Reason.REPEAT for line in lines):
         soon = now + recipient.route.repeat_interval / 2
         also = [

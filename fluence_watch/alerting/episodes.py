@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 
 from fluence_watch.alerting.journal import Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, Alerts, State
@@ -24,6 +25,7 @@ def entries_of_alerts(
     settings: SettingsOf,
 ) -> Iterator[Entry]:
     """What a poll changed: what fires, is another, is over, or never fired."""
+    settings = cache(settings)
     over = set[Fingerprint]()
     for alert in ended:
         over.add(alert.fingerprint)

@@ -114,7 +114,7 @@ def _why_old(
     if over_at is None:
         return None
     inactive = opens_at(alert, notified, recipient.route, over_at) - over_at
-    if not is_old(over_at, recipient, now, inactive):
+    if not is_old(over_at, recipient, now, inactive, heard=notified is not None):
         return None
-    added_later = recipient.since is not None and over_at < recipient.since
+    added_later = notified is None and recipient.since is not None and over_at < recipient.since
     return WhyNot.ADDED_LATER if added_later else WhyNot.GIVE_UP_AFTER

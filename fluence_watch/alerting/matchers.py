@@ -5,7 +5,8 @@ r"""Matchers on the labels of alerts, as Alertmanager writes them. Pure.
 
 Several are separated by commas, with or without braces: `{rule=port_drift, vm="web 1"}`. All must match.
 A value with a space or one of ``{}!=~,\"'` `` is quoted; in quotes `\"`, `\\` and `\n` are escapes.
-A regular expression matches the whole value. A label that an alert lacks is empty.
+A regular expression matches the whole value, or the first 256 characters of a longer one: it may take
+the square of its length, and names come from outside. A label that an alert lacks is empty.
 Source: Prometheus, "Alertmanager configuration", UTF-8 matchers.
 """
 
@@ -27,6 +28,7 @@ _MATCHER = re.compile(
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "'": "'"}
 _MOST = 100
+_LONGEST = 256
 
 
 class Operator(StrEnum):
@@ -59,6 +61,8 @@ class Matcher:
     def __post_init__(self) -> None:
         """Compile the expression."""
         if self.operator in {Operator.MATCHES, Operator.NOT_MATCHES}:
+            if "[[:" in self.value:  # Python takes it for something else
+                raise ValueError(f"{self.value!r}: write [a-z] or \\w in place of [[:…:]]")
             try:
                 object.__setattr__(self, "_pattern", re.compile(self.value))
             except (re.error, RecursionError, OverflowError) as error:
@@ -76,7 +80,7 @@ class Matcher:
     def _is(self, value: str) -> bool:
         if self._pattern is None:
             return value == self.value
-        return self._pattern.fullmatch(value) is not None
+        return self._pattern.fullmatch(value[:_LONGEST]) is not None
 
     def __str__(self) -> str:
         """As it is written, in quotes."""
@@ -110,9 +114,12 @@ def read_matchers(texts: Iterable[str]) -> Matchers:
     """The matchers of all texts, as `parse_matchers` reads them.
 
     Raises:
-        ValueError: a text has none.
+        ValueError: a text has none, or all have too many.
     """
-    return tuple(matcher for text in texts for matcher in parse_matchers(text))
+    found = tuple(matcher for text in texts for matcher in parse_matchers(text))
+    if len(found) > _MOST:  # as one text they are read again from the store
+        raise ValueError(f"there are more than {_MOST} matchers")
+    return found
 
 
 def _without_braces(text: str) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matchers import Matchers, all_match, parse_matchers
-from fluence_watch.model.finding import Severity
+from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.silenced import silence_subject
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def _window_end(cron: "Cron", duration: timedelta, at: datetime) -> datetime | N
 class Inhibit:
     """An alert that matches `source` mutes those that match `target`, if the `equal` labels are.
 
-    What matches both does not mute what matches both.
+    What matches both does not mute what matches both. Of two alerts that mute each other, by two
+    inhibitions, the one that fired first is told.
     """
 
     source: Matchers
@@ -251,8 +252,31 @@ def _inhibited(alert: Alert, at: datetime, sources: _Sources) -> Mute | None:
         for source in by_key.get(inhibit.key(its), ()):
             other = source.alert.episode != alert.episode
             if other and not (is_source and source.is_target) and _fires(source.alert, alert, at):
+                if _is_before(alert, source.alert) and _mutes(alert, source.alert, sources):
+                    continue
                 return Mute(Why.INHIBITED, source.alert.fingerprint.words)
     return None
+
+
+def _is_before(alert: Alert, other: Alert) -> bool:
+    """Which of two alerts that mute each other is told: the first, then the worse one."""
+    return _precedence(alert) < _precedence(other)
+
+
+def _precedence(alert: Alert) -> tuple[datetime, int, Fingerprint]:
+    return alert.starts_at or alert.active_at, -alert.severity.rank, alert.fingerprint
+
+
+def _mutes(source: Alert, target: Alert, sources: _Sources) -> bool:
+    """Whether one alert mutes another while both fire."""
+    ours, theirs = labels(source), labels(target)
+    return any(
+        all_match(each.source, ours)
+        and all_match(each.target, theirs)
+        and each.key(ours) == each.key(theirs)
+        and not (all_match(each.source, theirs) and all_match(each.target, ours))
+        for each, _ in sources
+    )
 
 
 def _fires(source: Alert, target: Alert, at: datetime) -> bool:

@@ -129,7 +129,7 @@ def _of_ended(
 ) -> Posting | None:
     assert alert.ends_at is not None
     wanted = notified.heard is Heard.FIRING if notified else recipient.route.matches(alert)
-    if not wanted or is_old(alert.ends_at, recipient, now):
+    if not wanted or is_old(alert.ends_at, recipient, now, heard=notified is not None):
         return None
     return Posting(alert, alert.ends_at, over=True)
 

@@ -28,8 +28,10 @@ class Scribe:
         """Whether anything is not stored yet."""
         return bool(self._unwritten)
 
-    def judged(self, episode: Episode, judgement: Judgement, at: datetime) -> None:
+    def judged(self, episode: Episode, judgement: Judgement | None, at: datetime) -> None:
         """What the receiver is due of an alert, or why it is not."""
+        if judgement is None:
+            return
         last = self._last.get(episode)
         still_due = last is not None and last.what is What.REFUSED and judgement.what is What.DUE
         if last != judgement and not still_due:

@@ -129,7 +129,7 @@ def reason_to_notify(
         return None
     if over_at is not None:
         inactive = opens_at(alert, notified, route, over_at) - over_at
-        if is_old(over_at, recipient, now, inactive):
+        if is_old(over_at, recipient, now, inactive, heard=notified is not None):
             return None
         return _reason_when_over(alert, notified, route, event=alert.fingerprint.rule in events)
     if not takes(alert, recipient, now, events=events):
@@ -174,13 +174,20 @@ def when_over(alert: Alert, now: datetime) -> datetime | None:
 
 
 def is_old(
-    over_at: datetime, recipient: Recipient, now: datetime, inactive: timedelta = timedelta(0)
+    over_at: datetime,
+    recipient: Recipient,
+    now: datetime,
+    inactive: timedelta = timedelta(0),
+    *,
+    heard: bool = False,
 ) -> bool:
     """Whether what was over at that time is no longer news.
 
-    `inactive` is how long the receiver was outside its active times then.
+    `inactive` is how long the receiver was outside its active times then. For one that `heard` of it,
+    it does not matter when it was added: the clock may have been set back.
     """
-    added_later = recipient.since is not None and over_at < recipient.since
+    since = None if heard else recipient.since
+    added_later = since is not None and over_at < since
     return added_later or now - over_at - inactive > recipient.route.give_up_after
 
 

@@ -6,6 +6,7 @@ What is due stays on the agenda until the receiver knows of it.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 
 from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.due import Due, due, kept_back
@@ -25,12 +26,12 @@ Lines = tuple[Line, ...]
 class Agenda:
     """The agenda of one receiver. `events` are the rules that report events.
 
-    `scribe` writes what the receiver is due, and why it is not.
+    `scribe`, if any, writes what the receiver is due, and why it is not.
     """
 
     def __init__(self, recipient: Recipient, book: Book, events: frozenset[str]) -> None:
         self.recipient = recipient
-        self.scribe = Scribe(recipient.route.receiver)
+        self.scribe: Scribe | None = None
         self.begun: Callable[[], frozenset[str]] = frozenset
         self._book = book
         self._events = events
@@ -57,7 +58,8 @@ class Agenda:
         """The account is no longer watched."""
         self._changed.pop(account, None)
         self._again_at.pop(account, None)
-        self.scribe.forget_account(account)
+        if self.scribe is not None:
+            self.scribe.forget_account(account)
 
     def accounts(self, now: datetime) -> list[str]:
         """The accounts to look at now."""
@@ -71,17 +73,28 @@ class Agenda:
         return min(self._again_at.values(), default=None)
 
     async def due(self, account: str, now: datetime) -> Lines:
-        """The lines that are due now of the episodes to look at."""
+        """The lines that are due now of the episodes to look at, found in a thread."""
+        if found := self._taken(account, now):
+            return self._opened(account, now, await RENDERING.run(found))
+        return ()
+
+    def due_at_once(self, account: str, now: datetime) -> Lines:
+        """The same without a thread."""
+        if found := self._taken(account, now):
+            return self._opened(account, now, found())
+        return ()
+
+    def _taken(self, account: str, now: datetime) -> Callable[[], Due] | None:
+        """What finds the lines that are due of the episodes to look at, which it takes."""
         page, mutes = self._book.pages.get(account), self._book.mutes
         episodes = self._changed.pop(account, set())
         if page is None:
-            return ()
+            return None
         alerts = [page.alerts[each] for each in episodes if each in page.alerts]
-        told = self._book.told(account, self.recipient.route.receiver)
         # copies, for what is settled meanwhile leaves the alerts and `told` together
-        known = _of(told, episodes)
+        known = _of(self._book.told(account, self.recipient.route.receiver), episodes)
         first = [each.route.receiver for each in self.recipient.escalations]
-        found = await RENDERING.run(
+        return partial(
             due,
             alerts,
             known,
@@ -93,9 +106,14 @@ class Agenda:
             taken=mutes.acknowledgement,
             others={name: _of(self._book.told(account, name), episodes) for name in first},
         )
+
+    def _opened(self, account: str, now: datetime, found: Due) -> Lines:
+        """The lines, if the group of the account is open. What is due stays on the agenda."""
+        if account not in self._book.pages:  # it was forgotten meanwhile
+            return ()
         self.look_at(account, found.wait_until)
         self.look(account, [line.episode for line in found.lines])
-        opens_at = now
+        told, opens_at = self._book.told(account, self.recipient.route.receiver), now
         if found.lines:
             opens_at = group_opens_at(found.lines, told, self.recipient.route, now)
         self._write(found, opens_at, now)
@@ -115,21 +133,21 @@ class Agenda:
         mute = kept_back(alert, reason, notified, to, now, muted=self._heeded(muted))
         if reason is not None and (mute is None or mute.until is not None):
             return True
-        judgement = judged(
-            alert, notified, reason, mute, recipient=to, now=now, events=self._events
-        )
-        if judgement is not None:
-            self.scribe.judged(alert.episode, judgement, now)
+        if self.scribe is not None:
+            found = judged(
+                alert, notified, reason, mute, recipient=to, now=now, events=self._events
+            )
+            self.scribe.judged(alert.episode, found, now)
         return False
 
     def _write(self, found: Due, opens_at: datetime, now: datetime) -> None:
         """Write what is judged. What waits for its group is not sent before that opens."""
+        if self.scribe is None:
+            return
+        grouped = Judgement(What.WAITS, WhyNot.GROUPING, until=opens_at)
         for episode, judgement in found.judged.items():
-            if opens_at > now and judgement.what is What.DUE:
-                grouped = Judgement(What.WAITS, WhyNot.GROUPING, until=opens_at)
-                self.scribe.judged(episode, grouped, now)
-            else:
-                self.scribe.judged(episode, judgement, now)
+            is_grouped = opens_at > now and judgement.what is What.DUE
+            self.scribe.judged(episode, grouped if is_grouped else judgement, now)
 
     def _heeded(self, muted: Muted) -> Muted:
         """What keeps alerts back, but not the end of one whose beginning may have arrived.

@@ -1,12 +1,12 @@
 """What is true and what receivers were notified of: the alerts that receivers may be due."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Self
 
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode, State
-from fluence_watch.alerting.muting import Mutes
+from fluence_watch.alerting.muting import Muted, Mutes
 from fluence_watch.alerting.state import Stored
 from fluence_watch.alerting.telling import Notified
 
@@ -51,7 +51,7 @@ class Page:
         moved = {
             alert.episode: alert for alert in (*changed, *ended) if alert.state is not State.PENDING
         }
-        self.alerts |= moved
+        self.alerts = self.alerts | moved
         self.open = alerts
         paused = self.paused if paused is None else paused
         turned, self.paused = self.paused ^ paused, paused
@@ -80,6 +80,37 @@ class Book:
     def told(self, account: str, receiver: str) -> dict[Episode, Notified]:
         """What the receiver was notified of, of alerts of the account."""
         return self.pages[account].told.setdefault(receiver, {})
+
+    def update(
+        self,
+        account: str,
+        alerts: Alerts,
+        ended: Sequence[Alert],
+        paused: frozenset[str] | None = None,
+    ) -> tuple[set[Episode], bool]:
+        """Adopt what a poll committed. Returns what changed, and whether that may mute other alerts."""
+        page = self.pages[account]
+        before = page.alerts
+        changed = page.update(alerts, ended, paused)
+        versions = (
+            known[each] for each in changed for known in (before, page.alerts) if each in known
+        )
+        return changed, any(map(self.mutes.inhibits_others, versions))
+
+    def unclaimed(self, is_claimed: Callable[[Alert, Muted], bool]) -> list[Episode]:
+        """What is over, and due to no receiver: what `is_claimed` of an alert and its mutes says.
+
+        What muted an alert that is claimed is kept too: that is why others are not notified of it.
+        """
+        return [
+            alert.episode
+            for page in self.pages.values()
+            if (ended := page.ended())
+            for muted in [self.mutes.among(page.alerts.values())]
+            for claimed in [{each.episode: each for each in ended if is_claimed(each, muted)}]
+            for alert in ended
+            if alert.episode not in claimed and not self.mutes.muted_one(alert, claimed.values())
+        ]
 
     def forget_receiver(self, receiver: str) -> None:
         """Forget what a removed receiver was notified of."""

@@ -154,7 +154,8 @@ class Courier:
             except NotifyError:
                 left = self.delivery.wait_left()
         await self._count()
-        await self.delivery.save_unsaved()
+        if not self.delivery.unsaved:
+            await self.delivery.save_unsaved()  # what was judged
         if self.delivery.is_unsaved:
             left = max(left, AFTER_TROUBLE)
         if left > timedelta(0):

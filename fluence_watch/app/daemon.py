@@ -24,7 +24,7 @@ from fluence_watch.app.watches import Watches
 from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import ConfigError, StoreError
 from fluence_watch.model.finding import WATCHER
-from fluence_watch.settings import WatchSettings
+from fluence_watch.settings import RecordSettings, WatchSettings
 from fluence_watch.store import Store
 from fluence_watch.threads import SETTINGS, STORE
 from fluence_watch.web.reports import ReceiverReport
@@ -38,6 +38,7 @@ _log = structlog.get_logger(__name__)
 
 LAST_POLL_SECONDS = 4.0
 LAST_DELIVERY_SECONDS = 3.0
+LAST_RECORD_SECONDS = 1.0
 _DAY = timedelta(days=1)
 
 
@@ -71,6 +72,7 @@ class Daemon:
         self._selfwatch = SelfWatch(self._schedule, store, self.board, clock, self._dispatch)
         self._digests: Digests | None = None
         self._heartbeat: Heartbeat | None = None
+        self._recorded: RecordSettings | None = None
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
@@ -95,6 +97,7 @@ class Daemon:
         await self._stop_heartbeat()  # first: the last polls are no cycle
         await self._rest_pruning(LAST_POLL_SECONDS)
         await self._watches.stop(LAST_POLL_SECONDS)
+        await self._take_over_recording(None)
         await self._dispatch.stop(LAST_DELIVERY_SECONDS)
         await server.stop()
         _log.info("stopped")
@@ -134,6 +137,7 @@ class Daemon:
     async def _take_over(self, fresh: Setup) -> None:
         await self._watches.take_over(fresh)
         await self._take_over_heartbeat(fresh)  # before the first poll begins
+        await self._take_over_recording(fresh.settings.record)
         await STORE.run(self._note_absent, fresh)
         await self._dispatch.take_over(fresh)
         await self._selfwatch.take_over(fresh)  # looks at the receivers at once
@@ -171,6 +175,20 @@ class Daemon:
                 troubles=self._troubles,
             )
         self._heartbeat.take_over(fresh.heartbeat, fresh.policies.keys())
+
+    async def _take_over_recording(self, wanted: RecordSettings | None) -> None:
+        """Record by these settings from now on. What was recorded before them ends well."""
+        if wanted == self._recorded:
+            return
+        self._recorded, former = wanted, self._watches.recording
+        self._watches.recording = None
+        if former is not None:
+            await former.rest(LAST_RECORD_SECONDS)
+        if wanted is not None and wanted.dir is not None:
+            from fluence_watch.app.recording import Recording, make_writer  # noqa: PLC0415 - only with a record
+
+            writer = make_writer(wanted.dir, wanted)
+            self._watches.recording = Recording(writer, self.board.own.record_failed)
 
     async def _stop_heartbeat(self) -> None:
         former, self._heartbeat, self._watches.listener = self._heartbeat, None, None

@@ -4,7 +4,7 @@ An ended alert is settled when no receiver is due anything of it. Then only the 
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from fluence_watch.alerting.attempts import Attempts
-from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
-from fluence_watch.alerting.muting import Mutes
+from fluence_watch.alerting.lifecycle import Alert, Alerts
+from fluence_watch.alerting.muting import Muted, Mutes
 from fluence_watch.alerting.telling import Heard, Recipient
 from fluence_watch.app.board import Board
 from fluence_watch.app.book import Book, Page, Waiting
@@ -69,14 +69,9 @@ class Dispatch:
         paused: frozenset[str] | None = None,
     ) -> None:
         """A poll committed these open alerts and ended those."""
-        page = self._book.pages.get(account)
-        if page is None:
+        if account not in self._book.pages:
             return
-        changed = page.update(alerts, ended, paused)
-        mutes = self._book.mutes
-        turned = any(
-            mutes.inhibits_others(page.alerts[each]) for each in changed if each in page.alerts
-        )
+        changed, turned = self._book.update(account, alerts, ended, paused)
         for courier in self._couriers.values() if changed else ():
             courier.look(account, None if turned and courier.heeds_mutes else changed)
         if ended:
@@ -274,7 +269,7 @@ class Dispatch:
 
     async def _settle(self) -> None:
         async with self._settling:
-            settled = self._unclaimed()
+            settled = self._book.unclaimed(self._is_claimed)
             scribes = [courier.scribe for courier in self._couriers.values()] if settled else []
             taken = [scribe.take() for scribe in scribes]
             try:
@@ -290,22 +285,9 @@ class Dispatch:
             for page in self._book.pages.values():
                 page.settle(settled)
 
-    def _unclaimed(self) -> list[Episode]:
-        return [
-            alert.episode
-            for page in self._book.pages.values()
-            for alert in self._unclaimed_of(page)
-        ]
-
-    def _unclaimed_of(self, page: Page) -> Iterator[Alert]:
-        mutes, couriers = self._book.mutes, self._couriers.values()
-        muted, ended = mutes.among(page.alerts.values()), page.ended()
-        # if none claims an alert, all were asked, and have written why not
-        claimed = [each for each in ended if any(of.claims(each, muted) for of in couriers)]
-        for alert in ended:
-            # what muted one that is claimed is why others are not notified of that
-            if alert not in claimed and not mutes.muted_one(alert, claimed):
-                yield alert
+    def _is_claimed(self, alert: Alert, muted: Muted) -> bool:
+        """Whether a receiver is due anything. If none is, each has written why not."""
+        return any(courier.claims(alert, muted) for courier in self._couriers.values())
 
 
 def _undelivered(courier: "AnyCourier") -> Undelivered | None:

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import GIVE_UP_AFTER
 from fluence_watch.alerting.muting import FIXED, Inhibit, Mutes
 from fluence_watch.rules import RULES
 from fluence_watch.settings import WatchSettings
-from fluence_watch.store import Store
+
+if TYPE_CHECKING:
+    from fluence_watch.store import Store
 
 _OF_RULES = tuple(
     Inhibit(
@@ -29,7 +32,7 @@ def configured(settings: WatchSettings) -> Mutes:
     return Mutes((), maintenance, inhibits)
 
 
-def current(mutes: Mutes, store: Store, now: datetime) -> Mutes:
+def current(mutes: Mutes, store: "Store", now: datetime) -> Mutes:
     """The same with the silences and acknowledgements of the store, those that ended lately included."""
     stored = store.silences
     silences = stored.all(since=now - GIVE_UP_AFTER)

@@ -213,6 +213,7 @@ class Watch:
             lambda state: decide(state, outcome, policy, notes, fault, spending=spending),
             started,
             unread,
+            notes=notes,
         )
 
     def _judge_internal(self, policy: Policy, failure: PollFailure, started: float) -> Polled:
@@ -231,6 +232,8 @@ class Watch:
         judge: Decide,
         started: float,
         store_error: str | None = None,
+        *,
+        notes: Sequence[Note] = (),
     ) -> Polled:
         """The decision, committed if nothing is wrong with the store.
 
@@ -253,6 +256,7 @@ class Watch:
             paused=decision.paused,
             month_to_date=_unless_unreadable(lambda: self._kept.charged_since(month)),
             charged=_unless_unreadable(self._kept.charged),
+            notes=notes,
         )
 
     def _spending(self, policy: Policy, outcome: Outcome) -> Spending | None:

@@ -8,6 +8,7 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.decide import Policy
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.month import Rented
+from fluence_watch.model.note import Note
 from fluence_watch.model.snapshot import Outcome, Snapshot
 
 
@@ -18,7 +19,7 @@ class Polled:
     `state` is what was decided, `before` the alerts that were open, `ended` those that ended.
     `store_error` says why it was not committed. `paused` is as in `Decision`.
     `month_to_date` is what the ledger has of this month (UTC), and `charged` the most that each thing
-    ever cost in all, by its key; `None` if the ledger cannot be read.
+    ever cost in all, by its key; `None` if the ledger cannot be read. `notes` are what users had done.
     """
 
     policy: Policy
@@ -31,6 +32,7 @@ class Polled:
     paused: frozenset[str] | None = None
     month_to_date: MicroUsdc | None = None
     charged: Mapping[str, MicroUsdc] | None = None
+    notes: Sequence[Note] = ()
 
     @property
     def rented(self) -> Rented | None:

@@ -18,9 +18,10 @@ from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Decision, Policy
 from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.kept import Kept
+from fluence_watch.app.policies import watcher_policy
 from fluence_watch.app.report import fired, resolved
 from fluence_watch.app.schedule import Schedule
-from fluence_watch.app.wiring import Setup, watcher_policy
+from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import StoreError
 from fluence_watch.model.budget import BudgetState
 from fluence_watch.model.finding import WATCHER

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -25,6 +25,9 @@ from fluence_watch.model.snapshot import OVERDUE
 from fluence_watch.settings import PollSettings
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
+
+if TYPE_CHECKING:
+    from fluence_watch.app.recording import Recording
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +52,10 @@ class Listener(Protocol):
 
 
 class Watches:
-    """One watch per account, each with a job of the schedule. `listener` hears of each poll."""
+    """One watch per account, each with a job of the schedule.
+
+    `listener` hears of each poll, and `recording` of each that ended.
+    """
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class Watches:
         self._slots = asyncio.Semaphore()
         self._ended: dict[str, float] = {}
         self.listener: Listener | None = None
+        self.recording: Recording | None = None
 
     async def take_over(self, setup: Setup) -> None:
         """Watch exactly the accounts of the setup.
@@ -226,6 +233,8 @@ class Watches:
     def _tell(self, polled: Polled) -> None:
         if self.listener:
             self.listener.poll_ended(polled)
+        if self.recording:
+            self.recording.poll_ended(polled)
 
 
 def _identity(config: ClientConfig) -> tuple[object, object]:

@@ -18,6 +18,7 @@ from fluence_watch.notify.render import brief
 from fluence_watch.store import Store
 from fluence_watch.views.alert import alert_view
 from fluence_watch.views.why import AlertWhy, Answer, VmWhy, answers, together
+from fluence_watch.views.why_answers import summaries
 from fluence_watch.views.why_rules import rules_now
 from fluence_watch.views.why_words import Words
 
@@ -46,7 +47,7 @@ def alert_why(
     words = Words(now, brief, {each.id: each for each in store.silences.all()})
     steps = [words.step(each, alert) for each in together(alert, own, beside, receiver)]
     found = [each for name, each in answers(own).items() if receiver in {None, name}]
-    return AlertWhy(alert_view(alert, now, brief), steps, words.summaries(found))
+    return AlertWhy(alert_view(alert, now, brief), steps, summaries(found, words))
 
 
 def vm_why(
@@ -76,5 +77,5 @@ def vm_why(
         told,
         len(found) - len(told),
         never[::-1][:most],
-        [*rules_now(subject, state, presence, policy.rules, now)],
+        [*rules_now(subject, state, presence, policy.rules, now)] if known else [],
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from random import random
@@ -10,26 +9,20 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from fluence_watch.alerting.escalation import Escalation
 from fluence_watch.alerting.grouping import Rank
-from fluence_watch.alerting.lifecycle import OUTAGE_TOLERANCE, Timing
-from fluence_watch.alerting.matchers import read_matchers
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Mutes
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.decide import Policy
-from fluence_watch.app.mutes import configured
+from fluence_watch.app.policies import policies
 from fluence_watch.errors import ConfigError, NotifyError, Problem
 from fluence_watch.fluence import ClientConfig, FluenceClient, RequestRecord
 from fluence_watch.fluence.http.session import tls_context
 from fluence_watch.metrics.own import OwnMetrics
-from fluence_watch.model.billing import EPOCH
-from fluence_watch.model.finding import WATCHER
 from fluence_watch.notify.shipped import SHIPPED, Words
 from fluence_watch.rules import RULES
-from fluence_watch.rules.base import Rule, RuleSettings
 from fluence_watch.settings import (
     AccountSettings,
     HeartbeatSettings,
-    PollSettings,
     ReceiverSettings,
     ServerSettings,
     WatchSettings,
@@ -97,24 +90,22 @@ def prepare(settings: WatchSettings) -> Setup:
         if not receiver.is_alertmanager
     }
     heartbeat = trial.of("heartbeat.url", partial(_heartbeat, settings.heartbeat))
-    words = trial.of("templates.dir", partial(_words, settings.templates.dir))
+    words = trial.of("templates.dir", partial(read_words, settings.templates.dir))
     if trial.problems:
         raise ConfigError(trial.problems)
-    policies = {account.name: policy(account, settings) for account in settings.accounts}
-    routes = {each.name: _route(each, settings) for each in settings.receivers}
-    digests = _digests(settings, policies)
+    asked = policies(settings)
     return Setup(
         settings,
-        policies,
+        asked.accounts,
         clients,
         receivers,
-        routes,
-        digests,
+        asked.routes,
+        _digests(settings, asked.accounts),
         heartbeat,
         _linked(words, settings.server),
         clusters,
-        configured(settings),
-        _escalations(settings, routes),
+        asked.mutes,
+        asked.escalations,
     )
 
 
@@ -155,7 +146,12 @@ def _cluster(receiver: ReceiverSettings, base: str) -> "Cluster":
     )
 
 
-def _words(folder: Path | None) -> Words:
+def read_words(folder: Path | None) -> Words:
+    """The shipped words, or those that the templates in the folder make of them.
+
+    Raises:
+        ConfigError: the templates cannot be used.
+    """
     if folder is None:
         return SHIPPED
     from fluence_watch.notify.custom import UserWords  # noqa: PLC0415 - only with templates
@@ -163,21 +159,6 @@ def _words(folder: Path | None) -> Words:
 
     found = read_overrides(folder)
     return UserWords(found) if found else SHIPPED
-
-
-def _escalations(
-    settings: WatchSettings, routes: Mapping[str, Route]
-) -> Mapping[str, tuple[Escalation, ...]]:
-    """The escalations to each receiver. None goes in a circle: see the checks of settings."""
-
-    def to(name: str) -> tuple[Escalation, ...]:
-        return tuple(
-            Escalation(routes[each.name], each.escalate_after, to(each.name))
-            for each in settings.receivers
-            if each.escalate_to == name and each.escalate_after
-        )
-
-    return {name: to(name) for name in routes}
 
 
 def _linked(words: Words, server: ServerSettings) -> Words:
@@ -208,55 +189,6 @@ def _heartbeat(settings: HeartbeatSettings) -> "Plan | None":
     tls = tls_context(trusting=address.lower().startswith("https:"))
     service = HeartbeatService(address, settings.timeout.total_seconds(), tls)
     return Plan(service, settings.max_outbox_age, settings.min_interval)
-
-
-def policy(account: AccountSettings, settings: WatchSettings) -> Policy:
-    """The policy of one account."""
-    return _policy(account.name, settings, account.epoch)
-
-
-def watcher_policy(settings: WatchSettings) -> Policy:
-    """The policy for the watcher itself."""
-    return _policy(WATCHER, settings)
-
-
-def _policy(name: str, settings: WatchSettings, epoch: timedelta = EPOCH) -> Policy:
-    rules = settings.by_rule
-    return Policy(
-        account=name,
-        rules=rules,
-        timings={rule.name: _timing(rule, rules[rule.name], settings.poll) for rule in RULES},
-        presence=settings.presence,
-        expectations=settings.expectations,
-        epoch=epoch,
-    )
-
-
-def _timing(rule: Rule, settings: RuleSettings, poll: PollSettings) -> Timing:
-    return Timing(
-        settings.hold,
-        settings.keep_firing_for,
-        rule.sends_resolved,
-        # a late or a missed poll is no outage
-        outage_tolerance=max(OUTAGE_TOLERANCE, 3 * poll.interval),
-    )
-
-
-def _route(receiver: ReceiverSettings, settings: WatchSettings) -> Route:
-    return Route(
-        receiver=receiver.name,
-        min_severity=receiver.min_severity,
-        rules=receiver.rules,
-        accounts=receiver.accounts,
-        match=read_matchers(receiver.match),
-        send_resolved=receiver.send_resolved,
-        repeat_interval=receiver.repeat_interval,
-        group_wait=receiver.group_wait,
-        group_interval=receiver.group_interval,
-        give_up_after=settings.delivery.give_up_after,
-        active=receiver.active_times,
-        critical_at_once=receiver.critical_at_once,
-    )
 
 
 def _client_config(account: AccountSettings, settings: WatchSettings) -> ClientConfig:

@@ -7,7 +7,17 @@ from typer.core import TyperGroup
 
 from fluence_watch import __version__
 from fluence_watch.cli.common.help import CommandGroup
-from fluence_watch.cli.inspect import alerts, check, config, costs, forecast, market, notify, why
+from fluence_watch.cli.inspect import (
+    alerts,
+    check,
+    config,
+    costs,
+    forecast,
+    market,
+    notify,
+    rule_tests,
+    why,
+)
 from fluence_watch.cli.manage import gpu, resources, silence, ssh_key, vm
 from fluence_watch.cli.service import daemon, demo, simulate
 
@@ -49,6 +59,7 @@ for group in (
     ssh_key,
     config,
     notify,
+    rule_tests,
 ):
     group.register(app)
 

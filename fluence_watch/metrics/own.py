@@ -51,6 +51,11 @@ class OwnMetrics:
         self._describe_state()
         self._describe_budgets()
         self._describe_heartbeat()
+        self._record_failures = Counter(
+            "fluence_watch_record_failures",
+            "Polls that could not be recorded.",
+            registry=self.registry,
+        )
 
     def _describe_process(self, version: str) -> None:
         build = Info(
@@ -245,6 +250,10 @@ class OwnMetrics:
     def heartbeat_failed(self) -> None:
         """Count a call of the heartbeat that failed."""
         self._heartbeat_failures.inc()
+
+    def record_failed(self) -> None:
+        """Count a poll that could not be recorded."""
+        self._record_failures.inc()
 
     def drop_account(self, account: str) -> None:
         """Remove all series of an account."""

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from itertools import product
 from typing import NamedTuple
 
+from fluence_watch.alerting.escalation import Escalated
 from fluence_watch.alerting.grouping import Message, Rank, compose
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.telling import Line, Reason
@@ -19,6 +20,9 @@ from fluence_watch.rules.base import Rule
 
 NOW = datetime(2026, 4, 16, 17, 17, tzinfo=UTC)
 _FORMATS = (BodyFormat.TEXT, BodyFormat.MARKDOWN, BodyFormat.HTML)
+
+
+_NO_TITLE = Failure("", 0, "a message has no title")
 
 
 class _Filling(NamedTuple):
@@ -52,10 +56,11 @@ def _problem(words: UserWords, failure: Failure, rule: str, fmt: BodyFormat) -> 
 def _failures(words: UserWords, filling: _Filling, fmt: BodyFormat) -> list[Failure]:
     """What is wrong; without a name if the template is unknown."""
     try:
-        _, failures = words.ask(filling.what, fmt=fmt, **filling.arguments)
+        rendered, failures = words.ask(filling.what, fmt=fmt, **filling.arguments)
     except NotifyError as error:
         return [Failure("", 0, str(error))]
-    return failures
+    has_title = filling.what != "message" or rendered.title.strip()
+    return failures if has_title else [*failures, _NO_TITLE]
 
 
 def _fillings(words: UserWords, ranks: Mapping[str, Rank]) -> Iterator[_Filling]:
@@ -84,17 +89,23 @@ def messages(rule: Rule, now: datetime, ranks: Mapping[str, Rank]) -> Iterator[M
     for each in some:
         yield message([each], now, ranks)
         yield message([each], now, ranks, Reason.REPEAT)
+        yield message([each], now, ranks, escalated=Escalated("team", each.starts_at))
         yield message([ended(each, now)], now, ranks)
         yield message([ended(each, now)], now, ranks, Reason.MISSED)
     yield message(some * 2, now, ranks)
 
 
 def message(
-    of: list[Alert], now: datetime, ranks: Mapping[str, Rank], reason: Reason | None = None
+    of: list[Alert],
+    now: datetime,
+    ranks: Mapping[str, Rank],
+    reason: Reason | None = None,
+    escalated: Escalated | None = None,
 ) -> Message:
-    """A message about these alerts."""
+    """A message about these alerts, `escalated` from somebody if that is the reason."""
+    reason = Reason.ESCALATED if escalated else reason
     lines = [
-        Line(each, reason or (Reason.RESOLVED if each.ends_at else Reason.FIRST), now)
+        Line(each, reason or (Reason.RESOLVED if each.ends_at else Reason.FIRST), now, escalated)
         for each in of
     ]
     return compose("ops", of[0].fingerprint.account, lines, ranks)

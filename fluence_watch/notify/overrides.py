@@ -65,12 +65,14 @@ def _files(folder: Path) -> Iterator[Path]:
 def _read(path: Path) -> str:
     if path.name not in shipped_names():
         raise ValueError(_unknown(path.name, shipped_names()))
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError("is not a file")
     try:
         with path.open("rb") as file:
             text = file.read(_LARGEST + 1)
         if len(text) > _LARGEST:
             raise ValueError(f"is larger than {_LARGEST // 2**10} KiB")
-        return text.decode()
+        return text.decode("utf-8-sig")
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

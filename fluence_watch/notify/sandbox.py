@@ -1,6 +1,7 @@
 """Templates of a user, in a sandbox. Only the process that renders them loads this module."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import partial
 from traceback import walk_tb
 from typing import Any
@@ -9,27 +10,56 @@ from jinja2 import (
     BaseLoader,
     BytecodeCache,
     ChoiceLoader,
+    Environment,
     FunctionLoader,
     PrefixLoader,
+    TemplateAssertionError,
     TemplateSyntaxError,
+    nodes,
 )
 from jinja2.bccache import Bucket
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup as Safe
 
 from fluence_watch.notify import words
 from fluence_watch.notify.markup import BodyFormat
+from fluence_watch.notify.mixing import Mixed, Mixing
 from fluence_watch.notify.overrides import Overrides
 
-_UNSAFE = frozenset({"safe", "urlize"})  # they would make markup of data
+_UNSAFE = frozenset({"forceescape", "safe", "tojson", "urlize", "xmlattr"})
+"""They would make markup of data."""
 
 
 class UserEnvironment(ImmutableSandboxedEnvironment):
-    """Without filters that make markup of what comes from outside."""
+    """Without what makes markup of what comes from outside."""
+
+    intercepted_binops = frozenset({"+", "%"})
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - as Jinja takes them
         super().__init__(**options)
+        self._mixing = Mixing(self, options["finalize"])
         for name in _UNSAFE:
             self.filters.pop(name, None)
+        self.filters |= self._mixing.filters
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        """Markup has no methods here: they would take data as it is."""
+        return not isinstance(obj, Safe) and super().is_safe_attribute(obj, attr, value)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - as Jinja has it
+        """`+` and `%` with markup."""
+        if operator == "+" and (isinstance(left, Safe) or isinstance(right, Safe)):
+            return self._mixing.joined((left, right))
+        if operator == "%" and isinstance(left, Safe):
+            return self._mixing.filled(left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        """The tree of a template; Jinja calls this for whatever it compiles."""
+        tree: nodes.Template = Mixed().visit(super()._parse(source, name, filename))
+        tree.set_environment(self)
+        return tree
 
 
 class _Compiled(BytecodeCache):
@@ -66,6 +96,23 @@ def use(overrides: Overrides) -> None:
         [FunctionLoader(load), words.SHIPPED, PrefixLoader({"shipped": words.SHIPPED})]
     )
     words.use(partial(_made, loader))
+
+
+def check_macros(environment: Environment, name: str) -> None:
+    """Compile a template; a macro whose name is almost one that facts have is a mistake.
+
+    Raises:
+        TemplateError: what is wrong with it, and where.
+    """
+    template = environment.get_template(name)
+    assert environment.loader
+    source, _, _ = environment.loader.get_source(environment, name)
+    macros = () if name.startswith("_") else environment.parse(source).find_all(nodes.Macro)
+    for macro in macros:
+        close = get_close_matches(macro.name, words.MACROS, n=1, cutoff=0.75)
+        if close and macro.name not in words.MACROS:
+            what = f"no macro {macro.name!r} is used: did you mean {close[0]!r}?"
+            raise TemplateAssertionError(what, macro.lineno, name, template.filename)
 
 
 def culprit(error: BaseException, overrides: Overrides) -> tuple[str, int] | None:

@@ -54,6 +54,9 @@ def words(fmt: BodyFormat) -> Environment:
     def harmless(value: object) -> Safe:
         return value if isinstance(value, Safe) else markup.text(str(value))
 
+    def block(mark: Callable[..., Safe]) -> Callable[..., Safe]:
+        return lambda value, *how: mark(harmless(value), *how)
+
     environment = _Source.make(
         fmt,
         autoescape=True,
@@ -70,22 +73,22 @@ def words(fmt: BodyFormat) -> Environment:
         "exactly": exactly,
         "gib": lambda size: f"{size / 2**30:.4g} GiB",
         "at": at,
-        "bar": markup.bar,
+        "bar": block(markup.bar),
         "code": markup.code,
         "command": markup.command,
         "counted": counted,
-        "heading": markup.heading,
-        "item": markup.item,
+        "heading": block(markup.heading),
+        "item": block(markup.item),
         "links": markup.links,
-        "paragraph": markup.paragraph,
+        "paragraph": block(markup.paragraph),
         "plain": plain,
         "quoted": lambda word: quote(inert(word)),
         "rough": rough,
-        "section": markup.section,
+        "section": block(markup.section),
         "short": short_id,
         "shown_account": shown_account,
         "span": span,
-        "strong": markup.strong,
+        "strong": block(markup.strong),
         "to_pay": to_pay,
         "to_the_second": to_the_second,
         "usdc": usdc,

@@ -12,6 +12,7 @@ from fluence_watch.settings.model import (
     WatchSettings,
 )
 from fluence_watch.settings.receivers import ReceiverSettings
+from fluence_watch.settings.record import RecordSettings
 from fluence_watch.settings.server import ServerSettings
 from fluence_watch.settings.source import find_file, load_settings
 
@@ -24,6 +25,7 @@ __all__ = [
     "LogSettings",
     "PollSettings",
     "ReceiverSettings",
+    "RecordSettings",
     "ServerSettings",
     "StoreSettings",
     "WatchSettings",

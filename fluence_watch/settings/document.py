@@ -19,6 +19,7 @@ from fluence_watch.settings.model import (
 )
 from fluence_watch.settings.muting import InhibitSettings, MaintenanceSettings
 from fluence_watch.settings.receivers import ReceiverSettings
+from fluence_watch.settings.record import RecordSettings
 from fluence_watch.settings.templates import TemplatesSettings
 
 HIDDEN = "********"
@@ -54,6 +55,7 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "url_file": "/run/secrets/heartbeat-url",
     },
     "templates": {"dir": "/etc/fluence-watch/templates"},
+    "record": {"dir": "/var/lib/fluence-watch/record"},
     "maintenance": {
         "name": "backups",
         "match": ['vm=~"db-.*"'],
@@ -70,6 +72,7 @@ _OTHER = re.compile(r".*_file$|alertmanager|external_url$|action_secret")
 _OPTIONAL: Mapping[str, type[BaseModel]] = {
     "heartbeat": HeartbeatSettings,
     "templates": TemplatesSettings,
+    "record": RecordSettings,
     "expect": ExpectSettings,
     "budgets": BudgetSettings,
     "receivers": ReceiverSettings,

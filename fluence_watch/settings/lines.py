@@ -24,17 +24,39 @@ def line_of(text: str, loc: Sequence[int | str]) -> int | None:
 
 def _lines(text: str) -> dict[str, int]:
     found: dict[str, int] = {}
-    seen: Counter[str] = Counter()
+    tables = _Tables()
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
-            table = header[2].replace(" ", "")
+            name = header[2].replace(" ", "")
             if header[1] == "[[":
-                index = seen[table]
-                seen[table] += 1
-                found.setdefault(table, number)
-                table = f"{table}[{index}]"
+                found.setdefault(tables.path(name), number)
+                tables.begin(name)
+            table = tables.path(name)
             found.setdefault(table, number)
         elif key := _KEY.match(line):
             found.setdefault(f"{table}.{key[1]}" if table else key[1], number)
     return found
+
+
+class _Tables:
+    """The entries of lists of tables so far: `tests.vms` may be `tests[1].vms[0]`."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, str] = {}
+        self._seen: Counter[str] = Counter()
+
+    def begin(self, name: str) -> None:
+        """Another entry of the list begins."""
+        self._entries.pop(name, None)
+        path = self.path(name)
+        self._entries[name] = f"{path}[{self._seen[path]}]"
+        self._seen[path] += 1
+
+    def path(self, name: str) -> str:
+        """The path of a table, with the latest entries of the lists around it."""
+        written = path = ""
+        for part in name.split("."):
+            written, path = f"{written}.{part}".lstrip("."), f"{path}.{part}".lstrip(".")
+            path = self._entries.get(written, path)
+        return path

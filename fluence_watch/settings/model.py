@@ -28,6 +28,7 @@ from fluence_watch.settings.heartbeat import HeartbeatSettings
 from fluence_watch.settings.muting import InhibitSettings, MaintenanceSettings
 from fluence_watch.settings.names import Name
 from fluence_watch.settings.receivers import ReceiverSettings
+from fluence_watch.settings.record import RecordSettings
 from fluence_watch.settings.secrets import one_secret
 from fluence_watch.settings.server import ServerSettings
 from fluence_watch.settings.templates import TemplatesSettings
@@ -197,6 +198,7 @@ class WatchSettings(Settings):
     delivery: DeliverySettings = DeliverySettings()
     heartbeat: HeartbeatSettings = HeartbeatSettings()
     templates: TemplatesSettings = TemplatesSettings()
+    record: RecordSettings = RecordSettings()
     accounts: tuple[AccountSettings, ...] = ()
     rules: RulesSettings = RulesSettings()  # type: ignore[valid-type] # made above
     expect: tuple[ExpectSettings, ...] = ()

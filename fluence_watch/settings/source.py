@@ -1,15 +1,12 @@
 """Reads the settings and reports every problem at once."""
 
-import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fluence_watch.errors import ConfigError, Problem
@@ -18,24 +15,12 @@ from fluence_watch.settings.checks.doubt import nearest
 from fluence_watch.settings.environment import OWN, PREFIX, Loc, Overlay, Tables, variables
 from fluence_watch.settings.lines import dotted, line_of
 from fluence_watch.settings.model import WatchSettings
+from fluence_watch.settings.toml_file import parse_toml, read_text
+from fluence_watch.settings.wording import near, words_of
 
 PLACES = (Path("config.toml"), Path("/etc/fluence-watch/config.toml"))
 
-_WORDS = {
-    "missing": "is missing",
-    "model_type": "write a table of keys and values",
-    "string_too_short": "is empty",
-    "too_short": "is empty",
-    "string_type": 'write text in quotes: "…"',
-    "decimal_type": "write a number, such as 1.5",
-    "decimal_parsing": "write a number, such as 1.5",
-    "bool_type": "write true or false",
-    "bool_parsing": "write true or false",
-    "int_type": "write a whole number",
-    "int_parsing": "write a whole number",
-    "int_from_float": "write a whole number",
-}
-_DIGITS = 100
+_HOW_TO_BEGIN = "; `fluence-watch config example` prints one to start from"
 _FILL: Mapping[str, Tables] = {
     "accounts": {},
     "expect": {"vm": "*", "ports": []},
@@ -80,16 +65,27 @@ def load_settings(file: Path | None = None) -> WatchSettings:
         ConfigError: the settings cannot be used. It lists every problem with its key, file and
             line.
     """
-    text = _read(file) if file else ""
+    text = read_text(file, _HOW_TO_BEGIN) if file else ""
     given = variables(os.environ)
     try:
-        overlay = Overlay(given, _parse(text, str(file)))
+        overlay = Overlay(given, parse_toml(text, str(file)))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         what = f"cannot read {given['NOTIFY_URLS_FILE']}: {why}"
         variable = f"{PREFIX}NOTIFY_URLS_FILE"
         raise ConfigError([Problem("receivers", what, f"environment, {variable}")]) from None
     return _Reading(overlay, file, text).settings()
+
+
+def settings_to_rehearse(tables: Tables, file: Path, text: str) -> WatchSettings:
+    """The settings in tables of a file, for a rehearsal: without the environment and secrets.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+    """
+    if not tables.get("accounts"):
+        tables = tables | {"accounts": [{}]}
+    return _Reading(Overlay({}, tables), file, text, secrets=False).settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +95,7 @@ class _Reading:
     overlay: Overlay
     file: Path | None
     text: str
+    secrets: bool = True
 
     def settings(self) -> WatchSettings:
         """Validate each value alone, then check the valid ones together."""
@@ -106,7 +103,7 @@ class _Reading:
         problems = [self._problem(e["loc"], self._words(e), e["type"]) for e in errors]
         wrong = [loc for error in errors for loc in _in_doubt(error)]
         notes: list[Problem] = []
-        for doubt in doubts(settings):
+        for doubt in doubts(settings, secrets=self.secrets):
             if not any(_overlap(a, b) for a in doubt.where for b in wrong):
                 found = self._problem(self._likeliest(doubt.where), doubt.what)
                 (problems if doubt.fatal else notes).append(found)
@@ -120,7 +117,7 @@ class _Reading:
             close = nearest(str(loc[0]).upper(), sorted(OWN), 0.8)
             if close:
                 return f"unknown; did you mean {PREFIX}{close[0]}?"
-        return _words(error)
+        return words_of(error, WatchSettings)
 
     def _likeliest(self, where: Sequence[Loc]) -> Loc:
         """The first of the keys that the user has set."""
@@ -176,7 +173,7 @@ def _in_doubt(error: ErrorDetails) -> Iterator[Loc]:
     loc: Loc = error["loc"]
     yield loc
     if error["type"] == "extra_forbidden":
-        yield from ((*loc[:-1], key) for key in _near(loc))
+        yield from ((*loc[:-1], key) for key in near(loc, WatchSettings))
 
 
 def _overlap(one: Loc, other: Loc) -> bool:
@@ -194,35 +191,6 @@ def _is_set(tables: Tables, loc: Loc) -> bool:
     return True
 
 
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        what = "there is no such file; `fluence-watch config example` prints one to start from"
-    except (OSError, UnicodeDecodeError) as error:
-        what = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
-    raise ConfigError([Problem("", what, str(file))])
-
-
-def _parse(text: str, source: str) -> dict[str, Any]:
-    try:
-        tables = tomllib.loads(text, parse_float=_number)
-    except tomllib.TOMLDecodeError as error:
-        what = f"not valid TOML: {error}"
-    except (ArithmeticError, RecursionError):
-        what = "not usable: a number is far out of range, or tables are nested too deeply"
-    else:
-        return tables
-    raise ConfigError([Problem("", what, source)])
-
-
-def _number(text: str) -> Decimal:
-    number = Decimal(text)
-    if number.is_finite() and abs(number.adjusted()) > _DIGITS:
-        raise OverflowError  # printing it would fill the memory
-    return number
-
-
 def _inside(loc: Loc, origins: Origins) -> str | None:
     """A variable that sets a key of this table."""
     return next((variable for at, variable in origins.items() if at[: len(loc)] == loc), None)
@@ -232,51 +200,3 @@ def _around(loc: Loc, origins: Origins) -> str | None:
     """The variable that set this value or the table around it."""
     found = (origins.get(loc[:length]) for length in range(len(loc), 0, -1))
     return next((variable for variable in found if variable), None)
-
-
-def _words(error: ErrorDetails) -> str:
-    loc: Loc = error["loc"]
-    if error["type"] == "extra_forbidden":
-        return "unknown key" + _nearest(loc)
-    if error["type"] == "tuple_type":
-        return f"write [[{loc[0]}]] tables" if len(loc) == 1 else f"write a list{_default(loc)}"
-    if error["type"].startswith("url_") and "://" not in str(error["input"]):
-        return "has no scheme: write https://…"
-    if words := _WORDS.get(error["type"]):
-        return words
-    return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-
-
-def _default(loc: Loc) -> str:
-    """The default of a list, as what to write."""
-    default = _model_at(loc[:-1]).model_fields[str(loc[-1])].default
-    return f", such as {json.dumps(default)}" if default else ""
-
-
-def _nearest(loc: Loc) -> str:
-    close = _near(loc)
-    known = ", ".join(_known_keys(loc[:-1]))
-    return f"; did you mean {close[0]!r}?" if close else f"; known here: {known}"
-
-
-def _near(loc: Loc) -> list[str]:
-    """The nearest known key."""
-    return nearest(str(loc[-1]), _known_keys(loc[:-1]), 0.5)
-
-
-def _known_keys(loc: Loc) -> list[str]:
-    return [info.alias or name for name, info in _model_at(loc).model_fields.items()]
-
-
-def _model_at(loc: Loc) -> type[BaseModel]:
-    model: type[BaseModel] = WatchSettings
-    for part in loc:
-        if isinstance(part, str) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation)
-    return model
-
-
-def _model_in(annotation: Any) -> type[BaseModel]:  # noqa: ANN401 - annotations have no common type
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return _model_in(get_args(annotation)[0])

@@ -28,7 +28,7 @@ class Database:
         self._closed = False
 
     @classmethod
-    def open(cls, url: str, *, own: bool, read_only: bool = False) -> Self:
+    def open(cls, url: str, *, own: bool, read_only: bool = False, durable: bool = True) -> Self:
         """Open the database at the URL. If it is to be owned, create or migrate it if needed.
 
         Raises:
@@ -44,7 +44,7 @@ class Database:
         with ExitStack() as resources, _errors(backend):
             if own:
                 resources.enter_context(backend.own())
-            engine = backend.open(read_only=read_only)
+            engine = backend.open(read_only=read_only, durable=durable)
             resources.callback(engine.dispose)
             database = cls(backend, engine, resources.pop_all())
         try:

@@ -71,7 +71,7 @@ class _Stored(msgspec.Struct, omit_defaults=True):
     among: int | None = None
     severity: Severity | None = None
     step: int = 0
-    facts: msgspec.Raw = msgspec.Raw()
+    facts: Any = None
     settings: dict[str, Any] = {}
     facts_type: str = ""
 
@@ -211,8 +211,8 @@ def _loaded(text: str | None) -> Details:
         return NOTHING
     stored = _load_stored(text)
     values = {name: getattr(stored, name) for name in _FIELDS}
-    facts = bytes(stored.facts).decode()
-    values["facts"] = load_facts(stored.facts_type, facts) if facts else None
+    if stored.facts is not None:
+        values["facts"] = load_facts(stored.facts_type, dump(stored.facts))
     return Details(**values)
 
 

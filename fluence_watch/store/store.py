@@ -51,18 +51,22 @@ class Store(LedgerReads):
     """
 
     @classmethod
-    def open(cls, url: str, *, exclusive: bool = True, notes: bool = False) -> Self:
+    def open(
+        cls, url: str, *, exclusive: bool = True, notes: bool = False, durable: bool = True
+    ) -> Self:
         """Open the store at a `sqlite:///` URL.
 
         An exclusive store is created or migrated if needed.
         The process owns it until it is closed or the process dies.
         A non-exclusive store is read-only. With `notes`, it can also leave notes for the daemon.
+        One that is not `durable` is for a while only: a power cut may lose all of it.
 
         Raises:
             StoreLockedError: another process owns the store.
             StoreError: the store cannot be opened, or another version created it.
         """
-        return cls(Database.open(url, own=exclusive, read_only=not (exclusive or notes)))
+        read_only = not (exclusive or notes)
+        return cls(Database.open(url, own=exclusive, read_only=read_only, durable=durable))
 
     def close(self) -> None:
         """Wait for running operations, close all connections and release the store.

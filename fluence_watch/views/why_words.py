@@ -1,6 +1,6 @@
 """The journal in plain words. Pure; the caller passes a function that renders facts."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,9 +12,9 @@ from fluence_watch.model.duration import rough
 from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.text import counted, inert
 from fluence_watch.views.alert import Brief
-from fluence_watch.views.why import Answer, Step, Summary
+from fluence_watch.views.why import Step
 
-_LONGEST = 160
+LONGEST = 160
 
 _REASONS = {
     Reason.FIRST: "it fires",
@@ -71,7 +71,7 @@ class Words:
         """An entry in words. `alert` is the one that it is about, if it is stored."""
         words = _OF[entry.what](entry, self, alert)
         details = entry.details
-        who = f"{inert(entry.receiver, _LONGEST)}: " if entry.receiver else ""
+        who = f"{inert(entry.receiver, LONGEST)}: " if entry.receiver else ""
         return Step(
             entry.at,
             entry.what,
@@ -82,28 +82,12 @@ class Words:
             who + words,
         )
 
-    def summaries(self, answers: Iterable[Answer]) -> tuple[Summary, ...]:
-        """The answers in words."""
-        return tuple(Summary(each, self._summary(each)) for each in answers)
-
-    def _summary(self, answer: Answer) -> str:
-        parts = [
-            f"{what} {exact(at, self.now)}"
-            for what, at in (("notified", answer.notified_at), ("resolved", answer.resolved_at))
-            if at is not None
-        ]
-        details = Details(answer.reason, answer.by, answer.text, until=answer.until)
-        if answer.what is not What.SENT:
-            notified = answer.notified_at is not None
-            parts.append(_LAST[answer.what](self, details, notified=notified))
-        return f"{inert(answer.receiver, _LONGEST)}: {', '.join(parts) or 'notified'}"
-
     def why(self, details: Details, *, ended: bool = False) -> str:
         """Why there is no message, or not yet."""
         form = _WHY.get(details.reason, details.reason)
         if ended and details.reason == WhyNot.ESCALATE_AFTER:
             form = _NOT_ESCALATED
-        words = form.format(by=inert(details.by, _LONGEST) or "somebody")
+        words = form.format(by=inert(details.by, LONGEST) or "somebody")
         words += self._comment(details)
         if ended and details.reason in set(Why):
             return f"{words} until it was over"
@@ -120,30 +104,32 @@ class Words:
     def _comment(self, details: Details) -> str:
         if details.reason not in {Why.SILENCED, Why.ACKNOWLEDGED}:
             return ""
-        comment = f" “{inert(details.text, _LONGEST)}”" if details.text else ""
+        comment = f" “{inert(details.text, LONGEST)}”" if details.text else ""
         silence = self.silences.get(details.by)
-        author = f" by {inert(silence.author, _LONGEST)}" if silence and silence.author else ""
+        author = f" by {inert(silence.author, LONGEST)}" if silence and silence.author else ""
         return comment + author
 
 
 _Say = Callable[[Entry, Words, Alert | None], str]
 
 
-def _sent_because(details: Details) -> str:
+def sent_because(details: Details) -> str:
+    """Why there is a message."""
     form = _REASONS.get(Reason(details.reason), "{by}")
-    return form.format(by=inert(details.by, _LONGEST))
+    return form.format(by=inert(details.by, LONGEST))
 
 
 def _firing(entry: Entry, words: Words, _: Alert | None) -> str:
     details = entry.details
     lasted = entry.at - (entry.active_at or entry.at)
     seen = f"; seen for {rough(lasted)} before" if lasted else ""
-    return f"fires ({details.severity}): {words.facts(details)}{_against(details)}{seen}"
+    severity = f" ({details.severity})" if details.severity else ""
+    return f"fires{severity}: {words.facts(details)}{_against(details)}{seen}"
 
 
 def _against(details: Details) -> str:
     listed = ", ".join(f"{name} = {value}" for name, value in details.settings.items())
-    return f"; settings: {inert(listed, _LONGEST)}" if listed else ""
+    return f"; settings: {inert(listed, LONGEST)}" if listed else ""
 
 
 def _changed(entry: Entry, words: Words, _: Alert | None) -> str:
@@ -170,7 +156,7 @@ def _dropped(entry: Entry, words: Words, _: Alert | None) -> str:
 
 def _muted(entry: Entry, _: Words, __: Alert | None) -> str:
     rule = entry.about.rule if entry.about else ""
-    return f"{rule} is muted: {inert(entry.details.by, _LONGEST)} says more"
+    return f"{rule} is muted: {inert(entry.details.by, LONGEST)} says more"
 
 
 def _unmuted(entry: Entry, _: Words, __: Alert | None) -> str:
@@ -210,13 +196,13 @@ def _never(entry: Entry, words: Words, _: Alert | None) -> str:
 
 
 def _due(entry: Entry, _: Words, __: Alert | None) -> str:
-    return f"a message is due: {_sent_because(entry.details)}"
+    return f"a message is due: {sent_because(entry.details)}"
 
 
 def _sent(entry: Entry, _: Words, __: Alert | None) -> str:
     details = entry.details
     tries = f", at attempt {details.number}" if details.number and details.number > 1 else ""
-    return f"notified: {_sent_because(details)}{tries}"
+    return f"notified: {sent_because(details)}{tries}"
 
 
 def _refused(entry: Entry, _: Words, __: Alert | None) -> str:
@@ -238,7 +224,7 @@ def _works(entry: Entry, _: Words, __: Alert | None) -> str:
 
 
 def _text(entry: Entry) -> str:
-    return inert(entry.details.text, _LONGEST)
+    return inert(entry.details.text, LONGEST)
 
 
 def _plainly(text: str) -> _Say:
@@ -268,41 +254,4 @@ _OF: Mapping[What, _Say] = {
     What.NEVER: _never,
     What.FAILING: _failing,
     What.WORKS: _works,
-}
-
-
-def _last_waits(words: Words, details: Details, *, notified: bool) -> str:
-    return f"{'more ' if notified else ''}waits: {words.why(details)}"
-
-
-def _last_nothing(words: Words, details: Details, *, notified: bool) -> str:
-    what = "no resolved message" if notified else "nothing"
-    return f"{what}: {words.why(details, ended=True)}"
-
-
-def _last_skipped(words: Words, details: Details, *, notified: bool) -> str:
-    return f"{'nothing more' if notified else 'nothing'}: {words.why(details)}"
-
-
-def _last_due(_: Words, details: Details, *, notified: bool) -> str:
-    return f"{'more ' if notified else ''}due: {_sent_because(details)}"
-
-
-def _last_refused(_: Words, details: Details, *, notified: bool) -> str:
-    what = "more is not accepted" if notified else "not accepted"
-    return f"{what}, tried again: {inert(details.text, _LONGEST)}"
-
-
-def _last_given_up(_: Words, details: Details, *, notified: bool) -> str:
-    what = "no more" if notified else "nothing"
-    return f"{what}: refused for good: {inert(details.text, _LONGEST)}"
-
-
-_LAST: Mapping[What, Callable[..., str]] = {
-    What.WAITS: _last_waits,
-    What.NEVER: _last_nothing,
-    What.SKIPPED: _last_skipped,
-    What.DUE: _last_due,
-    What.REFUSED: _last_refused,
-    What.GIVEN_UP: _last_given_up,
 }

@@ -23,7 +23,7 @@ def create_app(backend: Backend) -> Starlette:
     The event loop answers the health check itself, which shows that it runs.
     """
     site = _Site(backend)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", site.status, methods=_READ),
             Route("/metrics", site.metrics, methods=_READ),
@@ -35,6 +35,10 @@ def create_app(backend: Backend) -> Starlette:
         exception_handlers={StoreError: _store_fails},
         middleware=[Middleware(SecurityHeaders, style_hash=STYLE_HASH)],
     )
+    app.router.redirect_slashes = (
+        False  # they lead where the Host header says, outside a proxy's prefix
+    )
+    return app
 
 
 async def _store_fails(_: Request, error: Exception) -> Response:

@@ -1,7 +1,7 @@
 r"""`?match=` of the page: matchers on the labels of alerts, of anybody who can open the page. Pure.
 
 Python's regular expressions can take for ever. So only those are read that cannot: at most two of
-`* + ? { (` (without groups, in each alternative), none of them after a group.
+`* + ? { (` (without groups, in each of a few alternatives), none of them after a group.
 """
 
 import re
@@ -14,6 +14,7 @@ from fluence_watch.alerting.matchers import Matcher, Matchers, Operator, all_mat
 
 _LONGEST = 1000
 _MOST_CHOICES = 2
+_MOST_IN_ALL = 12
 _ATOM = re.compile(r"\\.|\[\^?\]?[^\]]*\]", re.DOTALL)
 _CHOICE = re.compile(r"[*+?{(]")
 _REPEATED_OR_SPECIAL = re.compile(r"\)[*+?{]|\(\?")
@@ -69,4 +70,5 @@ def is_simple(pattern: str) -> bool:
     if _REPEATED_OR_SPECIAL.search(bare):
         return False
     parts = [bare] if "(" in bare else bare.split("|")
-    return all(len(_CHOICE.findall(part)) <= _MOST_CHOICES for part in parts)
+    numbers = [len(_CHOICE.findall(part)) for part in parts]
+    return max(numbers) <= _MOST_CHOICES and sum(numbers) <= _MOST_IN_ALL

@@ -26,6 +26,11 @@ from grafana.source.queries import ACCOUNT, age, of_watcher
 _GOOD_IS_ONE = ((None, "red"), (1, "green"))
 _OLD = ((None, "green"), (300, "orange"), (900, "red"))
 _BOOKED = f"sum by (account) (increase(fluence_account_charged_usdc_total{{{ACCOUNT}}}[1d]))"
+_LAST_BEAT = (
+    "time() - fluence_watch_heartbeat_last_success_timestamp_seconds"
+    f" or {of_watcher('time() - process_start_time_seconds')}"
+    " and on (instance) fluence_watch_heartbeat_failures_total > 0"
+)
 _REASONS = f"fluence_api_request_failures_total{{{ACCOUNT}}}"
 
 
@@ -218,6 +223,14 @@ def _notifications() -> list[AnyPanel]:
                 "{{state}}, {{severity}}",
             ),
             stacked=True,
+        ),
+        series(
+            "Age of the last heartbeat",
+            "How long ago the service of the heartbeat last accepted that all is well; while it never"
+            " did and calls fail, how long fluence-watch has been running. Empty without a heartbeat.",
+            SECONDS,
+            over_time(_LAST_BEAT, "{{instance}}"),
+            width=24,
         ),
     ]
 

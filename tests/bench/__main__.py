@@ -12,7 +12,18 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Column, Table
 
-from tests.bench import accounts, bodies, daemon, dispatch, metered, polls, stages, start, stored
+from tests.bench import (
+    accounts,
+    bodies,
+    daemon,
+    dispatch,
+    journal,
+    metered,
+    polls,
+    stages,
+    start,
+    stored,
+)
 from tests.bench.fleet import write_bodies
 from tests.bench.simulator import simulated
 from tests.bench.timing import apart
@@ -25,6 +36,7 @@ _SMALL, _STARTS = 100, 5
 _LARGEST = max(_SIZES)
 _ALERTS, _RECEIVERS = 10_000, 5
 _ACCOUNTS = 100
+_JOURNALED = 1_000  # VMs
 Scrapes = Mapping[int, tuple[float, float]]
 """MB and milliseconds by the number of VMs."""
 
@@ -68,6 +80,8 @@ def _fleets(console: Console) -> None:
         begun = start.measure(_SMALL, _STARTS)
     with console.status("dispatch"):
         idle = dispatch.measure(_ALERTS, _RECEIVERS, 5)
+    with console.status("the journal"):
+        written = _journal(_JOURNALED)
     with console.status("a large store"):
         large = apart(stored.measure, max(_SCRAPED), _ALERTS, _RECEIVERS)
     for row in (*_daemon_rows(process), *_scrape_rows(scrapes), *_start_rows(begun)):
@@ -77,11 +91,22 @@ def _fleets(console: Console) -> None:
     console.print(table)
     for line in _verdicts(*measured[_LARGEST], process, scrapes, begun, idle):
         console.print(line)
+    console.print(
+        _verdict(
+            f"the journal's share of deciding and committing {_JOURNALED:,} VMs", written.share, 0.1
+        )
+    )
 
 
 def _measured(vms: int, repeats: int, console: Console) -> tuple[stages.Stages, polls.Polls]:
     with console.status(f"{vms} VMs"):
         return _stages(vms, repeats), _polls(vms)
+
+
+def _journal(vms: int) -> journal.Costs:
+    with TemporaryDirectory() as folder:
+        files = apart(write_bodies, vms, _BODIES, Path(folder))
+        return apart(journal.measure, files, _SIZES[vms])
 
 
 def _right(*names: str) -> Iterable[Column]:
@@ -190,8 +215,11 @@ def _verdicts(
         ("idle dispatch of 10,000 alerts, ms", idle.quiet * 1000, 20.0),
         ("memory left by 100 idle dispatches, bytes", idle.grown, 10_000),
     )
-    for name, value, limit in figures:
-        yield f"{'met' if value <= limit else 'NOT MET':8}{name}: {value:.3g}, expected {limit:g}"
+    return (_verdict(*each) for each in figures)
+
+
+def _verdict(name: str, value: float, limit: float) -> str:
+    return f"{'met' if value <= limit else 'NOT MET':8}{name}: {value:.3g}, expected {limit:g}"
 
 
 if __name__ == "__main__":

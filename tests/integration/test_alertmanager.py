@@ -375,9 +375,13 @@ def test_the_whole_daemon(
     with programs() as start:
         listen = api.removeprefix("http://")
         start([*FLUENCE_WATCH, "simulate", "--listen", listen], tmp_path / "api.log")
-        done = subprocess.run([*run[:-3], "notify", "test", *run[-2:]], check=False)
-        assert 0 == done.returncode
-        assert ["FluenceWatchTest"] == [each["labels"]["alertname"] for each in one.alerts()]
+        # it is over after `resolve_timeout`, perhaps before the command is
+        test = start([*run[:-3], "notify", "test", *run[-2:]], tmp_path / "test.log")
+        eventually(
+            lambda: ["FluenceWatchTest"] == [each["labels"]["alertname"] for each in one.alerts()],
+            "the test is there",
+        )
+        assert 0 == test.wait(30)
         eventually(lambda: did(api, "profile", name="none"), "the API is simulated")
         daemon = start(run, tmp_path / "run.log")
         eventually(lambda: answers(f"http://{own}/-/ready"), "it watches")

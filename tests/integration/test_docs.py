@@ -2,7 +2,8 @@
 
 ```console    each line after `$ ` goes to bash, and what it prints must match the lines below; `…` stands
               for any text of a line, and alone on a line for any lines. `export` lasts for the page.
-```toml       settings that must load; with `file=NAME` it is only written, for the commands that follow
+```toml       settings that must load; with `file=NAME` it is only written, for the commands that follow;
+              with `test` beside it, tests that `fluence-watch test` must pass
 ```promql     a query that promtool accepts
 ```yaml       a configuration, or rules, of Prometheus that promtool accepts; of Alertmanager, amtool
 ```python     a program that must end well
@@ -135,6 +136,10 @@ class Reader:
         """Load the settings, with secrets where they say that these are."""
         if block.info.startswith("file="):
             (self.folder / block.info.removeprefix("file=")).write_text(block.text, "utf-8")
+            return
+        if block.info == "test":
+            (self.folder / "tests.toml").write_text(block.text, "utf-8")
+            self.run("fluence-watch test tests.toml")
             return
         text = block.text.replace("/run/secrets/", f"{self.folder}/secrets/")
         (self.folder / "secrets").mkdir(exist_ok=True)

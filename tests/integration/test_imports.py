@@ -66,6 +66,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "fluence_watch.alerting.links", "fluence_watch.app.alert_pages", "fluence_watch.app.link_actions",
         "fluence_watch.notify.links", "fluence_watch.web.alert_page",
         "fluence_watch.alerting.slots", "fluence_watch.alerting.hidden", "fluence_watch.web.query",
+        "backports.zstd", "fluence_watch.app.recording", "fluence_watch.record",
         "fluence_watch.fluence.dialects.offers", "html.entities", "http.server",
         "idna", "httpcore._sync.http11", "logging.config",
         "sqlalchemy.dialects.sqlite.aiosqlite", "wsgiref.simple_server",

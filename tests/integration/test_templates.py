@@ -134,6 +134,19 @@ def test_what_is_wrong_is_found_before(words: Made, case: str) -> None:
     assert "text" in problem.what
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("LowBalance", "{% macro titel(item) %}a{% endmacro %}", "no macro 'titel' is used: did you mean 'title'?"),
+        ("_title", "", "a message has no title"),
+    ],
+)  # fmt: skip
+def test_what_does_nothing_is_found_before(words: Made, name: str, text: str, what: str) -> None:
+    """A macro that nobody calls, and a message without a title."""
+    (problem, *_) = problems(words(**{name: text}), RANKS)
+    assert what in problem.what
+
+
 def test_names_are_data_in_any_template(words: Made) -> None:
     """Neither markup nor a mention nor a template."""
     fires = "{% macro fires(items) %}{% autoescape false %}{{ items[0].facts.vm.name }}{% endautoescape %}{% endmacro %}"
@@ -145,6 +158,65 @@ def test_names_are_data_in_any_template(words: Made) -> None:
         assert "<b>x" not in body
         if fmt is not BodyFormat.MAIL:
             assert "<!channel>" not in body
+
+
+MIXED = (
+    "{{ n | strong }}", "{{ n | paragraph }}", "{{ n | item }}", "{{ n | section('info') }}",
+    "{{ n | heading('info') }}", "{{ n | bar(3, 'info') }}", "{{ n | e }}", "{{ n | escape }}",
+    "{{ [n] | map('e') | join }}", "{{ 'x' | strong ~ n }}", "{{ n ~ ('x' | strong) }}",
+    "{{ ('x' | strong) + n }}", "{{ n + ('x' | strong) }}", "{{ ('%s' | strong) % n }}",
+    "{{ ('%s' | strong) % (n,) }}", "{{ ('%(a)s' | strong) % {'a': n} }}",
+    "{{ '%s' | strong | format(n) }}", "{{ [n, 'x' | strong] | join(' ') }}",
+    "{{ ['x', 'y'] | map('strong') | join(n) }}", "{{ 'x' | strong | replace('x', n) }}",
+    "{{ n | replace('b', 'x' | strong) }}", "{{ items | join('x' | strong, 'facts.vm.name') }}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MIXED)
+def test_names_beside_markup_are_data_too(words: Made, text: str) -> None:
+    """Whatever joins the two, and whatever marks a name up: it acts in no format."""
+    fires = (
+        f"{{% macro fires(items) %}}{{% set n = items[0].facts.vm.name %}}{text}{{% endmacro %}}"
+    )
+    made = words(LowBalance=fires)
+    for fmt in (BodyFormat.HTML, BodyFormat.MAIL, BodyFormat.TEXT, BodyFormat.MARKDOWN):
+        rendered, failures = made.ask("message", message=low(HOSTILE), fmt=fmt, now=NOW)
+        assert [] == failures
+        assert "\x1b" not in rendered.body
+        assert "[a](b) <b>x" not in rendered.body
+        if fmt is not BodyFormat.MAIL:
+            assert "[a](b)" not in rendered.body
+            assert "!channel>" not in rendered.body
+            assert "!channel&gt;" not in rendered.body
+
+
+NO_MARKUP = {
+    "{{ n ~ ' and ' ~ 1 }}": "web-1 and 1",
+    "{{ 'VM ' ~ (n | strong) ~ ' ends' }}": "VM **web-1** ends",
+    "{{ ('%s: %d' | strong) % (n, 3) }}": "**web-1: 3**",
+    "{{ [n, n | strong] | join(', ') }}": "web-1, **web-1**",
+    "{{ items | join(', ', attribute='facts.vm.name') }}": "web-1",
+    "{{ 'a b' | strong | replace(' ', '_') }}": "**a`_`b**",
+    "{{ '%s %s' | format(n, 2) }}": "web-1 2",
+    "{{ 7 % 4 + 1 }}": "4",
+    "{{ 'Ends soon!' | strong }}": "**Ends soon!**",
+}
+
+
+@pytest.mark.parametrize("text", NO_MARKUP)
+def test_what_joins_texts_says_what_it_should(words: Made, text: str) -> None:
+    """Numbers, blanks and harmless names stay as they are."""
+    fires = (
+        f"{{% macro fires(items) %}}{{% set n = items[0].facts.vm.name %}}{text}{{% endmacro %}}"
+    )
+    body = words(LowBalance=fires).render(low(), BodyFormat.MARKDOWN, NOW).body
+    assert NO_MARKUP[text] == body.split("\n\n", 1)[1]
+
+
+def test_markup_has_no_methods(words: Made) -> None:
+    """They would put data into it."""
+    made = words({"LowBalance": "{{ ('x' | strong).join([item.facts.vm.name] * 2) }}"})
+    assert render(low(), BodyFormat.TEXT, NOW) == made.render(low(), BodyFormat.TEXT, NOW)
 
 
 def test_a_process_that_does_not_answer_is_left_alone_for_a_while(

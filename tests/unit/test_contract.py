@@ -101,6 +101,7 @@ METRICS = {
     "fluence_watch_internal_errors_total": ("where",),
     "fluence_watch_heartbeat_last_success_timestamp_seconds": (),
     "fluence_watch_heartbeat_failures_total": (),
+    "fluence_watch_record_failures_total": (),
     "fluence_watch_build_info": ("version", "python"),
     "process_resident_memory_bytes": (),
     "python_info": ("implementation", "major", "minor", "patchlevel", "version"),
@@ -114,7 +115,8 @@ COMMANDS = {
     "config show": {"config"},
     "config example": set(),
     "notify test": {"config", "receiver"},
-    "notify preview": {"config", "receiver", "count", "format", "browser"},
+    "notify preview": {"config", "receiver", "count", "format", "escalated", "browser"},
+    "test": {"files", "format"},
     "alerts": {"config", "format"},
     "forecast": {"config", "format"},
     "healthcheck": {"config"},
@@ -255,7 +257,7 @@ def test_commands(name: str, options: set[str]) -> None:
     [
         name
         for name, options in COMMANDS.items()
-        if "format" in options and name != "notify preview"
+        if "format" in options and name not in {"notify preview", "test"}
     ],
 )
 def test_listings_take_a_format(name: str) -> None:

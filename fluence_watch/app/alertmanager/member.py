@@ -5,6 +5,7 @@
 - After a failure it waits, at most `REFRESH`. What is posted then is true at that time.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ REFRESH = timedelta(minutes=1)
 """How often all is posted."""
 MOST = 64
 """The most alerts of a post."""
+MOST_PARTS = 24
+"""The most parts of refused posts to try in a round, so that one alert at fault holds up no other."""
 _NOW = timedelta(0)
 
 
@@ -89,6 +92,8 @@ class MemberCourier:
             self._hurried = False
             left = await self._attempt(now)
         self._desk.count(now)
+        if self._desk.delivery.scribe:
+            await self._desk.delivery.save_unsaved()
         return left
 
     async def _attempt(self, now: datetime) -> timedelta:
@@ -124,14 +129,20 @@ class MemberCourier:
         Raises:
             NotifyError: the member does not accept something.
         """
+        batches = deque(_batches(self._wanted(now)))
         refused: NotifyError | None = None
-        for batch in _batches(self._wanted(now)):
+        left = MOST_PARTS
+        while batches:
+            batch = batches.popleft()
             try:
                 await self._post(batch, now)
             except NotifyError as error:
                 if not error.permanent:
                     raise
                 refused = error  # the fault may be in this batch alone
+                parts = _halves(batch) if left else ()
+                left -= len(parts)
+                batches.extend(parts)
         if refused:
             raise refused
 
@@ -181,7 +192,13 @@ class MemberCourier:
         return {"receiver": self._desk.name, "alertmanager": self.member.shown}
 
 
-def _batches(postings: Iterable[Posting]) -> Iterator[tuple[Posting, ...]]:
+def _halves(batch: Sequence[Posting]) -> tuple[Sequence[Posting], ...]:
+    """Both halves; none of what cannot be divided."""
+    middle = len(batch) // 2
+    return (batch[:middle], batch[middle:]) if middle else ()
+
+
+def _batches(postings: Iterable[Posting]) -> Iterator[Sequence[Posting]]:
     """The postings in parts; one that is empty if there are none."""
     rest = iter(postings)
     yield tuple(islice(rest, MOST))

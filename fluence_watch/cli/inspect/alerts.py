@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fluence_watch.cli.common.help import CommandGroup
-from fluence_watch.cli.common.matchers import matchers_of
+from fluence_watch.cli.common.matchers import check_names, matchers_of
 from fluence_watch.cli.common.options import ConfigOption, FormatOption, settings_from
 from fluence_watch.cli.common.output import (
     Column,
@@ -80,6 +80,7 @@ def alerts(
         states = {name: store.load(name).state for name in store.accounts()}
         found = store.history(limit=limit) if resolved else _open(states.values())
         mutes = current(configured(settings), store, utc_now())
+    check_names(matchers, states, looks=True)
     now = utc_now()  # after all that is shown: nothing of it is in the future
     polls = {name: states[name].last_poll_at for name in states if name}
     _note_age(polls, now, settings.poll.interval)

@@ -48,6 +48,9 @@ def preview(
         PreviewFormat | None, typer.Option("--format", help="Only this format of a body.")
     ] = None,
     *,
+    escalated: Annotated[
+        bool, typer.Option("--escalated", help="As nobody acknowledged it in time.")
+    ] = False,
     browser: Annotated[
         bool, typer.Option("--browser", help="Open the mail in the browser.")
     ] = False,
@@ -63,7 +66,8 @@ def preview(
     setup = prepare(settings_from(config))
     channel = _channel(setup, receiver)
     longest = channel.longest if channel else None
-    for message in _messages(rule, now, count):
+    first = _first_told(setup, receiver, rule) if escalated else None
+    for message in _messages(rule, now, count, first):
         for fmt in _formats(channel, form, browser=browser):
             rendered = setup.words.render(message, fmt, now, longest)
             if browser:
@@ -92,13 +96,24 @@ def _channel(setup: "Setup", receiver: str | None) -> "Channel | None":
     return setup.receivers[receiver]
 
 
-def _messages(rule: "Rule", now: datetime, count: int) -> "Iterator[Message]":
+def _first_told(setup: "Setup", receiver: str | None, rule: "Rule") -> str:
+    """Who escalates to the receiver, or a name for that."""
+    if rule.event:
+        what = f"{rule.name} reports what happened once: that is not escalated"
+        raise ConfigError([Problem("--escalated", what)])
+    steps = setup.escalations.get(receiver or "", ())
+    return steps[0].route.receiver if steps else "team"
+
+
+def _messages(rule: "Rule", now: datetime, count: int, first: str | None) -> "Iterator[Message]":
+    from fluence_watch.alerting.escalation import Escalated
     from fluence_watch.app.wiring import RANKS
     from fluence_watch.notify.lint import message
     from fluence_watch.notify.samples import alerts, ended
 
     firing = alerts(rule, now, count)
-    yield message(firing, now, RANKS)
+    escalated = Escalated(first, firing[0].starts_at) if first else None
+    yield message(firing, now, RANKS, escalated=escalated)
     if rule.sends_resolved and not rule.event:
         yield message([ended(each, now) for each in firing], now, RANKS)
 

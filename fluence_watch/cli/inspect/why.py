@@ -123,10 +123,10 @@ def _several(target: str, named: Sequence[str]) -> NoReturn:
 
 
 def _none(target: str, names: Sequence[str]) -> NoReturn:
-    hint = f"; did you mean {' or '.join(names)}?" if names else ""
+    hint = f" (did you mean {' or '.join(names)}?)" if names else ""
     stop(
-        f"there is no VM and no alert {inert(target)!r}{hint}"
-        " See fluence-watch vm ls, and fluence-watch alerts --resolved",
+        f"there is no VM and no alert {inert(target)!r}{hint}:"
+        " see fluence-watch vm ls, fluence-watch alerts --resolved",
         USAGE,
     )
 
@@ -169,17 +169,22 @@ def _print(told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat) -> None:
     if form is OutputFormat.JSON:
         print_json(told)
         return
-    lines = _of_alert(told, now) if isinstance(told, AlertWhy) else _of_vm(told, now)
+    lines = alert_lines(told, now) if isinstance(told, AlertWhy) else _of_vm(told, now)
     for line in lines:
         typer.echo(line)
 
 
-def _of_alert(told: "AlertWhy", now: datetime) -> Iterator[str]:
+def alert_lines(told: "AlertWhy", now: datetime) -> Iterator[str]:
+    """What is printed of an alert."""
+    from fluence_watch.alerting.lifecycle import State
+
     alert = told.alert
     title = f" {alert.title}" if alert.title else ""
     yield f"{alert.id[:8]} {alert.rule}{title} · {inert(alert.account)}: {alert.state}"
     yield from _lines(told.steps, now)
-    if not told.receivers:
+    if alert.state is State.PENDING:
+        yield f"  {alert.what}; seen since {exact(alert.since, now)}, and not for its `for` yet"
+    elif not told.receivers:
         yield "  no receiver was asked"
     for summary in told.receivers:
         yield f"  → {summary.words}"
@@ -192,7 +197,7 @@ def _lines(steps: "Sequence[Step]", now: datetime) -> Iterator[str]:
 
 def _of_vm(told: "VmWhy", now: datetime) -> Iterator[str]:
     for each in told.alerts:
-        yield from _of_alert(each, now)
+        yield from alert_lines(each, now)
         yield ""
     if told.hidden:
         yield f"{told.hidden} older alerts are left out: --all"
@@ -201,7 +206,8 @@ def _of_vm(told: "VmWhy", now: datetime) -> Iterator[str]:
         yield "seen, and never fired"
         yield from _lines(told.unfired, now)
         yield ""
-    yield "no finding now"
+    if told.rules:
+        yield "no finding now"
     width = max((len(each.rule) for each in told.rules), default=0)
     for rule in told.rules:
         yield f"  {rule.rule:{width}}  {rule.words}"

@@ -8,7 +8,7 @@ import typer
 
 from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.login import signature
-from fluence_watch.cli.common.matchers import matchers_of
+from fluence_watch.cli.common.matchers import check_names, matchers_of
 from fluence_watch.cli.common.options import ConfigOption, FormatOption, settings_from
 from fluence_watch.cli.common.output import Column, OutputFormat, print_rows
 from fluence_watch.cli.common.prefix import whole_id
@@ -81,7 +81,9 @@ def add(
     matchers = matchers_of(match)
     who, why = signature(author, comment)
     silence = Silence(token_hex(4), matchers, begins, ends, why, who)
-    with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
+    settings = settings_from(config)
+    with Store.open(settings.store.url, exclusive=False, notes=True) as store:
+        check_names(matchers, [*store.accounts(), *(each.name for each in settings.accounts)])
         store.silences.add(silence)
         mutes = _matching(store, matchers)
     typer.echo(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
+from typing import NamedTuple
 
 from fluence_watch.alerting.matchers import Matcher, Matchers, read_matchers
 from fluence_watch.model.duration import short
@@ -34,15 +35,31 @@ def matchers_match(settings: WatchSettings) -> Iterator[Doubt]:
 
     Accounts come and go, and what excludes nothing does no harm: these are notes.
     """
-    known = {"rule": _RULES, "severity": _SEVERITIES}
-    if settings.accounts:
-        known["account"] = _accounts(settings)
     for where, matchers in _matchers(settings):
-        for each in matchers:
-            if each.name in known and _is_dead(each, known[each.name]):
-                keys = names("accounts", settings.accounts) if each.name == "account" else []
-                fatal = each.name != "account" and not each.operator.negative
-                yield Doubt([where, *keys], _unmatched(each, known[each.name]), fatal)
+        for each in dead(matchers, _accounts(settings) if settings.accounts else []):
+            keys = names("accounts", settings.accounts) if each.label == "account" else []
+            yield Doubt([where, *keys], each.what, each.fatal)
+
+
+class Dead(NamedTuple):
+    """A matcher on what does not exist: its label, its effect, and whether it can never match."""
+
+    label: str
+    what: str
+    fatal: bool
+
+
+def dead(matchers: Matchers, accounts: Sequence[str]) -> Iterator[Dead]:
+    """The matchers on a rule, a severity or an account that does not exist, with the nearest name.
+
+    Without accounts they are unknown.
+    """
+    known = {"rule": _RULES, "severity": _SEVERITIES, "account": accounts}
+    for each in matchers:
+        existing = known.get(each.name)
+        if existing and _is_dead(each, existing):
+            fatal = each.name != "account" and not each.operator.negative
+            yield Dead(each.name, _unmatched(each, existing), fatal)
 
 
 def maintenance_ends(settings: WatchSettings) -> Iterator[Doubt]:

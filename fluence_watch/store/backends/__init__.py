@@ -31,8 +31,8 @@ class Backend(Protocol):
             StoreLockedError: another process owns it.
         """
 
-    def open(self, *, read_only: bool) -> Engine:
-        """An engine, which connects at its first use.
+    def open(self, *, read_only: bool, durable: bool = True) -> Engine:
+        """An engine, which connects at its first use. If not `durable`, a power cut may lose all.
 
         Its transactions lock the database at their begin if they have the execution option `writes`.
         """

@@ -111,7 +111,7 @@ class Sqlite:
         finally:
             os.close(descriptor)
 
-    def open(self, *, read_only: bool) -> Engine:
+    def open(self, *, read_only: bool, durable: bool = True) -> Engine:
         """An engine for the file, which opens nothing before its first use.
 
         Connections may move between threads. The pool never gives one to two threads at once.
@@ -130,7 +130,7 @@ class Sqlite:
         engine = create_engine(url, creator=creator, poolclass=QueuePool)
         event.listen(engine, "begin", _begin)
         if not read_only:
-            event.listen(engine, "connect", _prepare)
+            event.listen(engine, "connect", _prepare if durable else _prepare_briefly)
         return engine
 
     def explain(self, cause: BaseException) -> str:
@@ -162,3 +162,10 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+
+
+def _prepare_briefly(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    """The same for a file that is removed at the end of the process."""
+    _prepare(connection, entry)
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA synchronous=OFF")

@@ -12,16 +12,16 @@ api_key = "k"
 [[receivers]]
 name = "ops"
 url = "json://localhost"
-[templates]
-dir = "words"
 """
+PAGER = '[[receivers]]\nname = "pager"\nurl = "json://127.0.0.1"\n'
+WORDS = '[templates]\ndir = "words"\n'
 TITLE = "{% macro title(item) %}mine: {{ item.facts.vm.name }}{% endmacro %}\n"
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path) -> Path:
     """The folder of templates, empty; the settings name it."""
-    Path("config.toml").write_text(SETTINGS, encoding="utf-8")
+    Path("config.toml").write_text(SETTINGS + WORDS, encoding="utf-8")
     made = tmp_path / "words"
     made.mkdir()
     return made
@@ -48,6 +48,19 @@ def test_one_format(run: Callable[..., Any]) -> None:
     """`--format` has those of bodies."""
     ran = run("notify", "preview", "debt", "--format", "markdown")
     assert {"── markdown ──"} == {line for line in ran.out.splitlines() if line.startswith("──")}
+
+
+def test_as_escalated(run: Callable[..., Any]) -> None:
+    """With who was notified before; an event is not escalated."""
+    ran = run("notify", "preview", "debt", "--format", "text", "--escalated")
+    assert "Escalated: firing since" in ran.out
+    assert "team was last notified" in ran.out
+    settings = SETTINGS + 'escalate_after = "1h"\nescalate_to = "pager"\n' + PAGER
+    Path("config.toml").write_text(settings + WORDS, encoding="utf-8")
+    ran = run("notify", "preview", "debt", "--receiver", "pager", "--escalated")
+    assert "ops was last notified" in ran.out
+    ran = run("notify", "preview", "price_changed", "--escalated")
+    assert (2, True) == (ran.code, "--escalated: price_changed reports what happened" in ran.err)
 
 
 def test_in_the_browser(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,31 @@ def test_a_silence_that_begins_later(run: Run) -> None:
     assert [] == rows(run, "silence", "ls", "--expired")
 
 
+@pytest.mark.parametrize(
+    ("matcher", "code", "says"),
+    [
+        ("rule=poll_failin", 2, """--match: rule="poll_failin" matches no rule; did you mean 'poll_failing'?"""),
+        ("severity=critcal", 2, """--match: severity="critcal" matches no severity; did you mean 'critical'?"""),
+        ("rule!=poll_failin", 0, """note: --match: rule!="poll_failin" excludes no rule; did you mean 'poll_failing'?"""),
+        ("account=mian", 0, """note: --match: account="mian" matches no account; did you mean 'main'?"""),
+        ("rule=poll_failing", 0, ""),
+    ],
+)  # fmt: skip
+def test_a_silence_about_what_does_not_exist(run: Run, matcher: str, code: int, says: str) -> None:
+    """A rule that does not exist is a mistake; an account may come later."""
+    ran = run("silence", "add", "-m", matcher, "--for", "2h")
+    assert (code, f"fluence-watch: {says}\n" if says else "") == (ran.code, ran.err)
+    assert (not code) == bool(rows(run, "silence", "ls"))
+
+
+def test_a_list_of_what_does_not_exist(run: Run) -> None:
+    """It is empty, and says why."""
+    ran = run("alerts", "--match", "rule=poll_failin")
+    assert (0, "nothing fires\n") == (ran.code, ran.out)
+    assert 'note: --match: rule="poll_failin" matches no rule; did you mean' in ran.err
+    assert not run("alerts", "--match", "rule=poll_failing").err
+
+
 def test_maintenance_of_the_settings(run: Run) -> None:
     """It is listed while it is on, and mutes."""
     config = """

@@ -51,6 +51,9 @@ enabled = true
 [[receivers]]
 name = "nobody"
 url = "json://127.0.0.1:9"
+[heartbeat]
+url = "http://127.0.0.1:9/nobody"
+min_interval = "1s"
 [[expect]]
 vm = "*"
 ports = ["22/tcp"]

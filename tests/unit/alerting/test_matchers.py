@@ -10,6 +10,7 @@ from fluence_watch.alerting.matchers import (
     Operator,
     all_match,
     parse_matchers,
+    read_matchers,
 )
 
 WEB = {
@@ -59,6 +60,7 @@ def test_the_grammar(text: str, expected: list[tuple[str, Operator, str]]) -> No
         ('rule="a', "is no matcher"),
         ("rle=a", "there is no label 'rle': labels are rule, severity"),
         ('vm=~"("', "'(' is no regular expression"),
+        ('vm=~"[[:alpha:]]+"', "'[[:alpha:]]+': write [a-z]"),
         ("vm=a," * 101, "more than 100 matchers"),
     ],
 )
@@ -108,3 +110,11 @@ def test_what_is_written_is_read_back(matchers: list[Matcher]) -> None:
     """Whatever the values are."""
     assert tuple(matchers) == parse_matchers(", ".join(map(str, matchers)))
     assert tuple(matchers) == parse_matchers("{" + ",".join(map(str, matchers)) + "}")
+
+
+def test_too_many_matchers() -> None:
+    """Also in several texts: a silence stores them as one, which is read again."""
+    texts = ["rule=a,vm=b"] * 51
+    with pytest.raises(ValueError, match="more than 100 matchers"):
+        read_matchers(texts)
+    assert 100 == len(parse_matchers(",".join(map(str, read_matchers(texts[1:])))))

@@ -193,6 +193,27 @@ def test_what_matches_source_and_target() -> None:
     assert told(Mutes(inhibits=(both,)), FIRING, None, NOW, VANISHED).lines
 
 
+def test_alerts_that_mute_each_other() -> None:
+    """One of them is told: the first, then the worse, then the one whose name comes first."""
+    debt, drift = parse_matchers("rule=debt"), parse_matchers("rule=port_drift")
+    mutes = Mutes(inhibits=(Inhibit(debt, drift), Inhibit(drift, debt)))
+    early, late = alert_of("debt", since=2 * HOUR), FIRING
+    assert told(mutes, early, None, NOW, late).lines
+    assert not told(mutes, late, None, NOW, early).lines
+    same, worse = alert_of("debt"), alert_of(severity=Severity.CRITICAL)
+    assert told(mutes, worse, None, NOW, same).lines
+    assert not told(mutes, same, None, NOW, worse).lines
+    assert told(mutes, same, None, NOW, FIRING).lines
+    assert not told(mutes, FIRING, None, NOW, same).lines
+
+
+def test_a_vm_that_ends_and_vanishes() -> None:
+    """Each mutes the other by what is fixed: one is told."""
+    both = (ENDED, VANISHED)
+    lines = [told(Mutes(), each, None, NOW, *both).lines for each in both]
+    assert 1 == sum(map(bool, lines))
+
+
 TAKEN = Acknowledgement(NOW - MINUTE, NOW + HOUR, Severity.WARNING, 1, "ann")
 
 

@@ -135,6 +135,11 @@ def test_a_new_receiver_has_missed_nothing(since: datetime | None, reason: Reaso
     assert Reason.FIRST is reason_to_notify(FIRING, None, recipient, NOW)
 
 
+def test_whoever_heard_of_it_hears_that_it_is_over() -> None:
+    """Also if it was added while the clock was ahead."""
+    assert Reason.RESOLVED is reason_to_notify(RESOLVED, HEARD, Recipient(ALL, NOW + HOUR), NOW)
+
+
 def test_what_is_paused_is_not_repeated() -> None:
     """Whoever did not hear of it hears of it once, and hears when it is worse."""
     cases: Sequence[tuple[Alert, Notified | None]] = [

@@ -9,7 +9,8 @@ from html import unescape
 import httpx
 import pytest
 
-from fluence_watch.alerting.attempts import mark
+from fluence_watch.alerting.attempts import Attempts, mark
+from fluence_watch.alerting.journal import Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.links import Action, order, state_of, token
 from fluence_watch.alerting.matchers import parse_matchers
@@ -109,6 +110,26 @@ async def test_the_page_of_an_alert(client: httpx.AsyncClient, store: Store) -> 
 
     stored(store, ended=(over(drift()),))
     assert "resolved" in (await client.get(page(drift()))).text
+
+
+async def test_the_page_says_why(client: httpx.AsyncClient, store: Store) -> None:
+    """The chain of the alert, and the answer of each receiver. Names are data."""
+    stored(store, drift())
+    details = Details("match", HOSTILE)
+    entries = [
+        Entry(
+            NOW - HOUR, What.FIRING, *drift().episode, details=Details(facts=drift(HOSTILE).facts)
+        ),
+        Entry(NOW - HOUR, What.SKIPPED, *drift().episode, HOSTILE, details),
+        Entry(NOW, What.SENT, *drift().episode, "ops", Details("first")),
+    ]
+    store.save_attempts("ops", Attempts(), {}, entries)
+    text = (await client.get(page(drift()))).text
+
+    assert "<bdi>ops: notified 12:00:00 UTC</bdi>" in text
+    assert "its route takes &lt;script&gt;alert(1)" in text
+    assert "fires (None)" not in text
+    assert not re.search("<script|<img|\u202e", text)
 
 
 async def test_an_alert_that_is_kept_back(

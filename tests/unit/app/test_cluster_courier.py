@@ -13,9 +13,12 @@ import pytest
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Heard
+from fluence_watch.app.alertmanager.member import MOST_PARTS
+from fluence_watch.app.why import reasons
 from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import NotifyError, StoreError
-from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.model.money import MicroUsdc
 from fluence_watch.notify.alertmanager.cluster import Cluster
 from fluence_watch.notify.alertmanager.payload import Labels, Payload, identity
 from fluence_watch.rules.poll_failing import PollFailing
@@ -271,10 +274,10 @@ async def test_the_receiver_fails_when_no_member_accepts(
     assert ["a critical", "b critical", "c critical"] == first.active
 
 
-async def test_one_batch_that_is_refused_for_good_does_not_hold_up_the_others(
+async def test_one_alert_that_is_refused_for_good_does_not_hold_up_the_others(
     post: Post, telling: Callable[..., Setup], first: FakeMember
 ) -> None:
-    """Alertmanager refuses what it takes for invalid; that is a failure all the same."""
+    """An Alertmanager, or a proxy before it, refuses what it takes for invalid; that is a failure all the same."""
     taken = first.post
 
     async def picky(alerts: Sequence[Payload]) -> None:
@@ -287,8 +290,26 @@ async def test_one_batch_that_is_refused_for_good_does_not_hold_up_the_others(
     post.poll(*(alert_of(f"{number:03}") for number in range(200)))
     await post.dispatch.rest()
 
-    assert 136 == len(first.active)
+    assert 199 == len(first.active)
     assert post.dispatch.failing()["ops"]
+
+
+async def test_an_alertmanager_that_refuses_everything_is_not_asked_too_often(
+    post: Post, telling: Callable[..., Setup], first: FakeMember
+) -> None:
+    """Such as one that wants a password: each post, and a few parts of them."""
+    asked = list[int]()
+
+    async def locked(alerts: Sequence[Payload]) -> None:
+        asked.append(len(alerts))
+        raise NotifyError("answered 401", permanent=True)
+
+    first.post = locked  # type: ignore[method-assign] # of a fake
+    await post.begin(telling(first))
+    post.poll(*(alert_of(f"{number:03}") for number in range(200)))
+    await post.dispatch.rest()
+
+    assert 4 + MOST_PARTS == len(asked)
 
 
 async def test_what_ends_while_no_daemon_runs_is_posted_after_the_restart(
@@ -476,3 +497,31 @@ async def test_a_clock_that_is_set_back_stops_no_refresh(
     await passing(post, -HOUR)
 
     assert 2 == len(first.posts)
+
+
+async def test_the_journal_of_a_cluster(
+    post: Post, store: Store, telling: Callable[..., Setup], first: FakeMember, second: FakeMember
+) -> None:
+    """What a member accepted first, what the route kept from it, and what ended by itself."""
+    await post.begin(telling(first, second, rules=("poll_failing", "price_changed")))
+    other = alert_of(fingerprint=Fingerprint("main", "vm_status", "0xab"))
+    facts = PriceChanged(VmRef("0xab"), MicroUsdc(1), MicroUsdc(2), MicroUsdc(1), None, None)
+    post.poll(alert_of(), replace(changed_price(), facts=facts), other)
+    await post.dispatch.rest()
+    assert {"ops": "skipped"} == {n: a.what for n, a in reasons(store, other.episode).items()}
+    post.poll(alert_of(severity=Severity.WARNING))
+    await post.dispatch.rest()
+    post.poll()
+    await passing(post, HOUR)
+    await passing(post, DAY)
+    await post.dispatch.rest()
+
+    words = {
+        alert.fingerprint.rule: [(a.what, a.reason) for a in reasons(store, alert.episode).values()]
+        for alert in store.history()
+    }
+    assert {
+        "poll_failing": [("sent", "resolved")],
+        "price_changed": [("sent", "first")],
+        "vm_status": [("skipped", "rules")],
+    } == words

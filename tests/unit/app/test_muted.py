@@ -161,6 +161,22 @@ async def test_an_alert_that_mutes_another(
     assert "account_low says" in bodies
 
 
+async def test_an_alert_that_mutes_another_no_more(
+    post: Post, telling: Callable[..., Setup], channel: Any
+) -> None:
+    """It still fires, but is not as it was: the other speaks."""
+    inhibit = Inhibit(
+        parse_matchers("rule=debt,severity=critical"), parse_matchers("rule=account_low")
+    )
+    await post.begin(replace(telling(channel), mutes=Mutes(inhibits=(inhibit,))))
+    house = House(post, channel)
+    source, target = alert_of("debt"), alert_of("account_low")
+    await house.poll(source, target)
+    assert 1 == len(channel.sent)
+    await house.poll(replace(source, severity=Severity.WARNING), target)
+    assert "account_low says" in channel.sent[-1].body
+
+
 async def test_an_acknowledged_alert(house: House, store: Store) -> None:
     """It is not repeated, and its end is told."""
     alert = alert_of()

@@ -19,9 +19,10 @@ from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
 from fluence_watch.app.book import Page
 from fluence_watch.app.dispatch import Dispatch
+from fluence_watch.app.policies import watcher_policy
 from fluence_watch.app.schedule import Schedule
 from fluence_watch.app.selfwatch import SelfWatch, decide_watcher
-from fluence_watch.app.wiring import Setup, prepare, watcher_policy
+from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 from fluence_watch.model.undelivered import Undelivered

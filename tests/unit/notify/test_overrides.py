@@ -1,5 +1,6 @@
 """Templates of a user, as files."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,19 @@ def test_a_file_that_is_no_use(tmp_path: Path, name: str, content: bytes, what: 
         read_overrides(tmp_path)
     (problem,) = caught.value.problems
     assert (what, str(tmp_path / name)) == (problem.what, problem.source)
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A pipe is not waited for."""
+    os.mkfifo(tmp_path / "LowBalance.jinja")
+    with pytest.raises(ConfigError, match="is not a file"):
+        read_overrides(tmp_path)
+
+
+def test_the_mark_of_an_editor(tmp_path: Path) -> None:
+    """Some begin a text in UTF-8 with one; it is not a part of the message."""
+    (tmp_path / "_message.jinja").write_bytes(b"\xef\xbb\xbfa")
+    assert "a" == read_overrides(tmp_path)["_message.jinja"].text
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ TEXTS = {
     "store.url": "sqlite:////tmp/x.db",
     "store.ledger_retention": "60d",
     "receivers.url": "json://other",
+    "record.dir": "seen",
     "heartbeat.url": "https://other/secret",
     "heartbeat.url_file": "address.txt",
     "receiver": "mail-1",

@@ -19,7 +19,7 @@ NAMES = (
     "write 1 to 64 letters, digits, blanks, dots, dashes or underscores; the first a letter or a "
     "digit"
 )
-SECTIONS = "poll, server, store, log, delivery, heartbeat, templates, accounts, rules, expect, budgets, receivers, digests, maintenance, inhibit"
+SECTIONS = "poll, server, store, log, delivery, heartbeat, templates, record, accounts, rules, expect, budgets, receivers, digests, maintenance, inhibit"
 RECEIVER = (
     "Apprise cannot use this {!r} URL: write one URL, as Apprise's page on that service shows it"
 )

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.journal import Entry, What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
@@ -60,6 +61,12 @@ def test_every_operation_uses_an_index(store: Store, url: str, statements: list[
     store.history("main")
     store.history()
     store.notes("main")
+    store.save_attempts("ops", Attempts(), {}, [Entry(NOW, What.SENT, *ended.episode, "ops")])
+    store.journal.of_alert(ended.episode)
+    store.journal.of_subject("main", "a")
+    store.journal.of_account("main")
+    store.journal.of_receivers()
+    store.journal.alerts("main", "a")
     store.prune(NOW)
     seen = list(statements)
 
@@ -71,7 +78,7 @@ def test_every_operation_uses_an_index(store: Store, url: str, statements: list[
             ]
             for text, values in seen
         }
-    big = ("vms", "alerts", "notified")
+    big = ("vms", "alerts", "notified", "journal")
     whole = {
         text: plan
         for text, plan in plans.items()

@@ -173,6 +173,12 @@ async def test_another_site_cannot_reload(
     assert 0 == daemon.reloads
 
 
+async def test_nothing_leads_where_a_header_says(client: httpx.AsyncClient) -> None:
+    """A slash too much is an address that does not exist, not a way to another host."""
+    answer = await client.get("/metrics/", headers={"Host": "evil.example"})
+    assert (404, None) == (answer.status_code, answer.headers.get("location"))
+
+
 async def test_reload_is_not_for_reading(client: httpx.AsyncClient, daemon: Daemon) -> None:
     """A link or an image cannot reload."""
     assert 405 == (await client.get("/-/reload")).status_code

@@ -1,0 +1,161 @@
+"""Reads a file with tests, and reports every problem at once, with its key and its line."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fluence_watch.app.rehearsal.cases.table import Case, CaseFile
+from fluence_watch.errors import ConfigError, Problem
+from fluence_watch.model.globs import matches_any
+from fluence_watch.rules import RULES
+from fluence_watch.settings import WatchSettings
+from fluence_watch.settings.checks.doubt import hint, repeated
+from fluence_watch.settings.environment import Loc, Tables
+from fluence_watch.settings.lines import dotted, line_of
+from fluence_watch.settings.source import settings_to_rehearse
+from fluence_watch.settings.toml_file import read_tables
+from fluence_watch.settings.wording import words_of
+
+MOST_POLLS = 1_000_000
+_OWN = frozenset(CaseFile.model_fields)
+Doubts = Iterator[tuple[Loc, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The tests of a file, and the settings that they are about."""
+
+    file: Path
+    cases: tuple[Case, ...]
+    settings: WatchSettings
+
+
+def read_suite(file: Path) -> Suite:
+    """The tests in a file.
+
+    Raises:
+        ConfigError: they cannot be run. It lists every problem with its key and line.
+    """
+    text, tables = read_tables(file)
+
+    def problem(loc: Loc, what: str) -> Problem:
+        return Problem(dotted(loc), what, str(file), line_of(text, loc))
+
+    beside = {key: value for key, value in tables.items() if key not in _OWN}
+    strange = [(key,) for key in beside if key not in WatchSettings.model_fields]
+    known = sorted(_OWN | WatchSettings.model_fields.keys())
+    problems = [problem(loc, f"unknown table; {hint(loc[0], known)}") for loc in strange]
+    if problems:
+        raise ConfigError(problems)
+    try:
+        read = CaseFile.model_validate({key: tables[key] for key in _OWN & tables.keys()})
+    except ValidationError as error:
+        found = [problem(each["loc"], words_of(each, CaseFile)) for each in error.errors()]
+        raise ConfigError(sorted(found, key=lambda each: each.line or 0)) from None
+    if read.config and beside:
+        what = f"the settings are in {read.config}: write no others beside the tests"
+        raise ConfigError([problem((next(iter(beside)),), what)])
+    settings = _settings(read.config, beside, file, text)
+    doubts = [problem(loc, what) for loc, what in _doubts(read.tests, settings)]
+    if doubts:
+        raise ConfigError(sorted(doubts, key=lambda each: each.line or 0))
+    return Suite(file, read.tests, settings)
+
+
+def _settings(config: Path | None, beside: Tables, file: Path, text: str) -> WatchSettings:
+    """The settings of the file that is named, or of the tables beside the tests."""
+    if config is None:
+        return settings_to_rehearse(beside, file, text)
+    named = file.parent / config
+    text, tables = read_tables(named)
+    return settings_to_rehearse(tables, named, text)
+
+
+def _doubts(cases: tuple[Case, ...], settings: WatchSettings) -> Doubts:
+    for number, before in repeated([case.name for case in cases]):
+        yield ("tests", number, "name"), f"is already the name of tests[{before}]"
+    for number, case in enumerate(cases):
+        for check in _CHECKS:
+            for loc, what in check(case, settings):
+                yield ("tests", number, *loc), what
+
+
+def _accounts_exist(case: Case, settings: WatchSettings) -> Doubts:
+    known = [each.name for each in settings.accounts]
+    named: list[tuple[Loc, str | None]] = [(("account",), case.account)]
+    for table in ("vms", "rented", "changes", "failures"):
+        entries = getattr(case, table)
+        named += [((table, at, "account"), each.account) for at, each in enumerate(entries)]
+    for loc, name in named:
+        if name is not None and name not in known:
+            yield loc, _unknown("account", name, known)
+
+
+def _receivers_exist(case: Case, settings: WatchSettings) -> Doubts:
+    known = [each.name for each in settings.receivers if not each.is_alertmanager]
+    for number, each in enumerate(case.expect):
+        loc: Loc = ("expect", number, "receiver")
+        if each.receiver not in known:
+            yield loc, _unknown("receiver", each.receiver, known)
+        elif not matches_any(case.receivers, each.receiver):
+            yield loc, "is not among the receivers of this test"
+
+
+def _rules_exist(case: Case, _: WatchSettings) -> Doubts:
+    known = [rule.name for rule in RULES]
+    for number, each in enumerate(case.expect):
+        for place, alert in enumerate(each.alerts or ()):
+            loc: Loc = ("expect", number, "alerts", place, "rule")
+            if alert.rule not in known:
+                yield loc, _unknown("rule", alert.rule, known)
+            elif not matches_any(case.rules, alert.rule):
+                yield loc, "is not among the rules of this test"
+
+
+def _things_exist(case: Case, _: WatchSettings) -> Doubts:
+    vms, rented = [each.name for each in case.vms], [each.name for each in case.rented]
+    yield from _differ("vms", vms)
+    yield from _differ("rented", rented)
+    for number, each in enumerate(case.rented):
+        yield from _named("VM", each.attached_to or (), vms, ("rented", number, "attached_to"))
+    for number, change in enumerate(case.changes):
+        yield from _named("VM", change.vms, vms, ("changes", number, "vms"))
+        yield from _named("rented thing", change.rented, rented, ("changes", number, "rented"))
+        for name, facts in change.rented.items():
+            loc: Loc = ("changes", number, "rented", name, "attached_to")
+            yield from _named("VM", facts.attached_to or (), vms, loc)
+
+
+def _times_are_within(case: Case, settings: WatchSettings) -> Doubts:
+    for table in ("changes", "failures", "silences", "acks", "expect"):
+        for number, each in enumerate(getattr(case, table)):
+            if each.at > case.end:
+                yield (table, number, "at"), "is after the end of the test: raise until"
+    if case.end > MOST_POLLS * (case.interval or settings.poll.interval):
+        yield ("until",), f"there are more than {MOST_POLLS:,} polls until then: raise interval"
+
+
+def _differ(table: str, names: list[str]) -> Doubts:
+    for number, before in repeated(names):
+        yield (table, number, "name"), f"is already the name of {table}[{before}]"
+
+
+def _named(kind: str, names: Collection[str], known: list[str], loc: Loc) -> Doubts:
+    for name in names:
+        if name not in known:
+            yield loc, _unknown(kind, name, known)
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> str:
+    return f"there is no {kind} {name!r}; {hint(name, known, 'there are none')}"
+
+
+_CHECKS: tuple[Callable[[Case, WatchSettings], Doubts], ...] = (
+    _accounts_exist,
+    _receivers_exist,
+    _rules_exist,
+    _things_exist,
+    _times_are_within,
+)

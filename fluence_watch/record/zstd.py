@@ -1,0 +1,10 @@
+"""Zstandard, from the standard library where it has it."""
+
+import sys
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError, compress, decompress, get_frame_size
+else:
+    from backports.zstd import ZstdError, compress, decompress, get_frame_size
+
+__all__ = ["ZstdError", "compress", "decompress", "get_frame_size"]

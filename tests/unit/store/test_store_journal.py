@@ -1,0 +1,104 @@
+"""The journal survives as it was written, as long as what it is about."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.journal import Details, Entry, What
+from fluence_watch.alerting.lifecycle import Alert, State
+from fluence_watch.alerting.state import AccountState, Change
+from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.store import Store
+from tests.stored import keep, tables
+
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOSTILE = "\x00\ud800\\u0041 ' “"
+FACTS = PollFailing("unreachable", HOSTILE)
+ALERT = Alert(
+    Fingerprint("main", "poll_failing", "a"), Severity.CRITICAL, State.FIRING, FACTS, NOW, NOW
+)
+STATE = AccountState(alerts={ALERT.fingerprint: ALERT}, last_poll_at=NOW)
+FULL = Details(
+    "silenced", HOSTILE, HOSTILE, NOW, NOW + MINUTE, 3, 4, Severity.INFO, 2, FACTS, {"for": "1h", "n": 1.5}
+)  # fmt: skip
+
+
+def entry(what: What, receiver: str | None = "ops", minute: int = 0, **details: Any) -> Entry:  # noqa: ANN401
+    """An entry about the alert."""
+    return Entry(NOW + minute * MINUTE, what, *ALERT.episode, receiver, Details(**details))
+
+
+def commit(store: Store, *entries: Entry) -> None:
+    """Another poll, with these entries."""
+    stored = store.load("main")
+    change = Change.between(stored.state, STATE, entries=entries)
+    store.commit("main", change, version=stored.version)
+
+
+@pytest.mark.parametrize("details", [Details(), FULL, replace(FULL, facts=None), Details("x")])
+def test_round_trip(store: Store, details: Details) -> None:
+    """Whatever the text is."""
+    written = replace(entry(What.WAITS), details=details)
+    commit(store, written)
+    assert [written] == store.journal.of_alert(ALERT.episode)
+
+
+def test_what_each_entry_is_about(store: Store) -> None:
+    """An alert, a finding, an account or a receiver."""
+    about_alert = entry(What.FIRING, None)
+    dropped = Entry(NOW, What.DROPPED, Fingerprint("main", "vm_status", "a"))
+    failed = Entry(
+        NOW, What.POLL_FAILED, Fingerprint("main", ""), details=Details("timeout", since=NOW)
+    )
+    failing = Entry(NOW, What.FAILING, receiver="ops")
+    stray = Entry(NOW, What.FIRING, Fingerprint("main", "vm_status", "b"), NOW)
+    commit(store, about_alert, dropped, failed, stray)
+    store.save_attempts("ops", Attempts(), {}, [failing])
+
+    assert [about_alert] == store.journal.of_alert(ALERT.episode)
+    assert [dropped] == store.journal.of_subject("main", "a")
+    assert [failed] == store.journal.of_account("main")
+    assert [failing] == store.journal.of_receivers()
+    assert [ALERT] == store.journal.alerts("main", "a")
+    assert [ALERT.episode] == [*store.journal.ids().values()]
+    assert ("timeout", NOW) == (
+        store.load("main").state.conditions.failing, store.load("main").state.conditions.failing_since,
+    )  # fmt: skip
+
+
+def test_with_the_last_word_an_alert_is_settled(store: Store) -> None:
+    """An entry that comes later is kept all the same."""
+    commit(store)
+    over = replace(ALERT, state=State.RESOLVED, ends_at=NOW)
+    keep(store, "main", AccountState(), [over])
+    last, late = entry(What.NEVER), entry(What.SENT, "mail", 1)
+    store.settle([ALERT.episode], [last])
+    store.save_attempts("mail", Attempts(), {}, [late])
+    assert [last, late] == store.journal.of_alert(ALERT.episode)
+
+
+def test_what_is_old_goes(store: Store, url: str) -> None:
+    """An entry about an alert goes with it, however old; every other one by its age."""
+    old = Entry(NOW, What.DROPPED, Fingerprint("main", "vm_status", "a"))
+    commit(store, entry(What.FIRING), old, replace(old, at=NOW + 2 * MINUTE))
+    store.prune(NOW + MINUTE)
+    assert 1 == len(store.journal.of_alert(ALERT.episode))
+    assert 1 == len(store.journal.of_subject("main", "a"))
+    keep(store, "main", AccountState(), [replace(ALERT, state=State.RESOLVED, ends_at=NOW)])
+    store.prune(NOW + 3 * MINUTE)
+    with tables(url) as connection:
+        assert 0 == connection.exec_driver_sql("SELECT count(*) FROM journal").scalar()
+
+
+def test_an_account_takes_its_journal_along(store: Store, url: str) -> None:
+    """When it is forgotten."""
+    commit(store, entry(What.FIRING), Entry(NOW, What.POLLED, Fingerprint("main", "")))
+    store.watch_only([], NOW)
+    store.forget_absent(NOW + MINUTE)
+    with tables(url) as connection:
+        assert 0 == connection.exec_driver_sql("SELECT count(*) FROM journal").scalar()
