@@ -1,4 +1,4 @@
-"""Days of two simulated accounts, with kills and outages: what is told is what a perfect watcher tells."""
+"""Days of three simulated accounts, with kills and outages: what is told is what a perfect watcher tells."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.truth.__main__ import show
-from tests.e2e.truth.happenings import METERED, PREPAID
+from tests.e2e.truth.happenings import PREPAID
+from tests.e2e.truth.metered import METERED
 from tests.e2e.truth.run import prepared
 
 SEED, DAYS, KILLS, OUTAGES = 7, 2.2, 2, 3
 EVERY_RULE = {
-    "billing_due", "delivery_failing", "locked_funds", "low_balance", "poll_failing", "port_drift",
+    "billing_due", "delivery_failing", "low_balance", "poll_failing", "port_drift",
     "price_changed", "public_ip_changed", "ssh_key_drift", "topup_failed", "unexpected_charge",
     "vm_appeared", "vm_status", "vm_vanished", "debt", "funds_exhausted_soon", "idle_resource",
     "gpu_reserve", "gpu_status",

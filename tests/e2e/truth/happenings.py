@@ -12,11 +12,9 @@ from itertools import count
 
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.ports import SSH, parse_port
-from fluence_watch.simulator.actions import AddDisk, SetAddress, SetBalance, SetState
+from fluence_watch.simulator.actions import SetAddress, SetState
 from fluence_watch.simulator.catalog import CONFIGURATIONS
 from fluence_watch.simulator.errors import RefusedError, UnknownError
-from fluence_watch.simulator.gpu import GpuInstance, GpuKind, GpuState
-from fluence_watch.simulator.gpu_actions import AddGpu, SetGpu
 from fluence_watch.simulator.machine import Machine, State
 from fluence_watch.simulator.market_actions import Overcharge
 from fluence_watch.simulator.ssh import ed25519_line
@@ -57,7 +55,7 @@ class Scene:
             account.world.advance(until)
 
 
-def _lasts(account: Account, least: timedelta, most: timedelta) -> timedelta:
+def lasts(account: Account, least: timedelta, most: timedelta) -> timedelta:
     return least + (most - least) * account.random.random()
 
 
@@ -84,7 +82,7 @@ def port(_: Scene, account: Account) -> Steps:
     if machine := _one(account, "a port opens"):
         opened = parse_port(account.random.choice(_PORTS))
         account.world.open_port(machine.id, opened)
-        yield _lasts(account, 2 * MINUTE, 9 * HOUR)
+        yield lasts(account, 2 * MINUTE, 9 * HOUR)
         account.world.close_port(machine.id, opened)
         yield _rest(account, machine)
         account.busy.discard(machine.key)
@@ -94,7 +92,7 @@ def lockout(_: Scene, account: Account) -> Steps:
     """An update leaves port 22 out."""
     if machine := _one(account, "port 22 closes"):
         account.world.close_port(machine.id, SSH)
-        yield _lasts(account, 10 * MINUTE, 3 * HOUR)
+        yield lasts(account, 10 * MINUTE, 3 * HOUR)
         account.world.open_port(machine.id, SSH)
         yield _rest(account, machine)
         account.busy.discard(machine.key)
@@ -110,9 +108,11 @@ def address(_: Scene, account: Account) -> Steps:
 
 
 def cheaper(_: Scene, account: Account) -> Steps:
-    """A price falls: the reserve pays it still."""
-    if machine := _one(account, "a price falls"):
-        price = machine.price * account.random.randint(75, 97) // 100
+    """A price falls: the reserve pays it still, but not twice, so that a top-up follows its charge."""
+    machine, percent = account.free(), account.random.randint(75, 97)
+    if machine and 2 * (price := machine.price * percent // 100) > machine.reserved:
+        account.busy.add(machine.key)
+        touch(account, machine.key, "a price falls")
         account.world.set_price(machine.id, MicroUsdc(price))
         yield _rest(account, machine)
         account.busy.discard(machine.key)
@@ -126,7 +126,7 @@ def dearer(_: Scene, account: Account) -> Steps:
         touch(account, machine.key, "a price rises")
         price = machine.price * account.random.randint(103, 180) // 100
         account.world.set_price(machine.id, MicroUsdc(price))
-        yield _lasts(account, 5 * MINUTE, 6 * HOUR)
+        yield lasts(account, 5 * MINUTE, 6 * HOUR)
         account.world.mend(machine.id)
         yield _rest(account, machine)
         account.busy.discard(machine.key)
@@ -154,7 +154,7 @@ def drained(_: Scene, account: Account) -> Steps:
         yield to_boundary + timedelta(seconds=1)
         touch(account, machine.key)
         if account.random.random() < 0.75:
-            yield _lasts(account, 5 * MINUTE, 23 * HOUR)
+            yield lasts(account, 5 * MINUTE, 23 * HOUR)
             account.world.mend(machine.id)
             yield _rest(account, machine)
             account.busy.discard(machine.key)
@@ -198,7 +198,7 @@ def vanish(_: Scene, account: Account) -> Steps:
     """A VM leaves the list, and comes back."""
     if machine := _one(account, "a VM vanishes"):
         account.world.vanish(machine.id)
-        yield _lasts(account, 2 * MINUTE, 5 * HOUR)
+        yield lasts(account, 2 * MINUTE, 5 * HOUR)
         account.world.bring_back(machine.id)
         yield _rest(account, machine)
         account.busy.discard(machine.key)
@@ -212,7 +212,7 @@ def terminate(_: Scene, account: Account) -> Steps:
 
 
 def _cleaned_up(account: Account, machine: Machine) -> Steps:
-    yield _lasts(account, 3 * HOUR, 40 * HOUR)
+    yield lasts(account, 3 * HOUR, 40 * HOUR)
     account.world.delete(machine.id)
 
 
@@ -220,14 +220,14 @@ def stopped(_: Scene, account: Account) -> Steps:
     """A VM is stopped, and started; now and then a port opens meanwhile."""
     if machine := _one(account, "a VM stops"):
         SetState(machine.id, State.STOPPED).apply(account.world)
-        yield _lasts(account, 2 * MINUTE, 2 * HOUR)
+        yield lasts(account, 2 * MINUTE, 2 * HOUR)
         opened = parse_port(account.random.choice(_PORTS))
         with_port = account.random.random() < 0.5
         if with_port:
             account.world.open_port(machine.id, opened)
-            yield _lasts(account, 2 * MINUTE, 2 * HOUR)
+            yield lasts(account, 2 * MINUTE, 2 * HOUR)
         SetState(machine.id, State.ACTIVE).apply(account.world)
-        yield _lasts(account, 2 * MINUTE, HOUR)
+        yield lasts(account, 2 * MINUTE, HOUR)
         if with_port:
             account.world.close_port(machine.id, opened)
         yield _rest(account, machine)
@@ -242,7 +242,7 @@ def key(_: Scene, account: Account) -> Steps:
     line = ed25519_line(account.random.randbytes(32), "eve@example.com")
     made, _ = account.world.add_ssh_key("eve", line)
     touch(account, made.fingerprint, "an SSH key")
-    yield _lasts(account, 20 * MINUTE, 20 * HOUR)
+    yield lasts(account, 20 * MINUTE, 20 * HOUR)
     touch(account, made.fingerprint)
     account.world.remove_ssh_key(made.fingerprint)
 
@@ -255,7 +255,7 @@ def fleet(_: Scene, account: Account) -> Steps:
     for machine in chosen:
         account.busy.add(machine.key)
         account.world.vanish(machine.id)
-    yield _lasts(account, 20 * MINUTE, 3 * HOUR)
+    yield lasts(account, 20 * MINUTE, 3 * HOUR)
     for machine in chosen:
         account.world.bring_back(machine.id)
     yield HOUR
@@ -266,7 +266,7 @@ def outage(_: Scene, account: Account) -> Steps:
     """The API fails for a while."""
     touch(account, "", "the API fails")
     account.wire.broken = DOWN
-    yield _lasts(account, 12 * MINUTE, 2 * HOUR)
+    yield lasts(account, 12 * MINUTE, 2 * HOUR)
     account.wire.broken = None
 
 
@@ -274,85 +274,8 @@ def refused(_: Scene, account: Account) -> Steps:
     """The API key is refused for a while."""
     touch(account, "", "the key is refused")
     account.wire.broken = REFUSED
-    yield _lasts(account, 6 * MINUTE, HOUR)
+    yield lasts(account, 6 * MINUTE, HOUR)
     account.wire.broken = None
-
-
-# An account that pays by the second
-
-
-def poor(_: Scene, account: Account) -> Steps:
-    """The balance runs low, and lower; the account owes; then it is topped up."""
-    if "balance" in account.busy:
-        return
-    account.busy.add("balance")
-    burn, world = account.burn, account.world
-    for days in (2.2, 0.6, -1_000_000 / burn)[account.random.randrange(2) :]:
-        touch(account, "", "the balance runs low" if days > 0 else "a debt")
-        SetBalance(int(days * burn)).apply(world)
-        yield _lasts(account, 50 * MINUTE, 3 * HOUR)
-    touch(account, "")
-    SetBalance(10**11).apply(world)
-    account.busy.discard("balance")
-
-
-def idle(_: Scene, account: Account) -> Steps:
-    """A disk that no VM uses, until somebody deletes it."""
-    touch(account, "", "an idle disk")
-    name = f"disk-{next(account.names)}"
-    AddDisk(name).apply(account.world)
-    yield _lasts(account, 20 * HOUR, 40 * HOUR)
-    key = next(key for key, each in account.world.rentals.items() if each.name == name)
-    touch(account, f"disk:{key}", "a disk is deleted")
-    del account.world.rentals[key]
-
-
-def gpu_drained(_: Scene, account: Account) -> Steps:
-    """The top-ups of a GPU instance fail; somebody mends them, or it ends."""
-    gpu = _gpu(account)
-    if gpu:
-        touch(account, f"gpu_{gpu.kind}:{gpu.id}", "top-ups of a GPU instance fail")
-        SetGpu(gpu.id, drained=True).apply(account.world)
-        yield _lasts(account, 30 * MINUTE, 4 * HOUR)
-        SetGpu(gpu.id, drained=False).apply(account.world)
-        yield 2 * HOUR
-        account.busy.discard(gpu.id)
-
-
-def gpu_stopped(_: Scene, account: Account) -> Steps:
-    """A container does not run, but costs money."""
-    gpu = _gpu(account, GpuKind.CONTAINER)
-    if gpu:
-        touch(account, f"gpu_{gpu.kind}:{gpu.id}", "a container stops")
-        SetGpu(gpu.id, started=False).apply(account.world)
-        yield _lasts(account, 5 * MINUTE, 4 * HOUR)
-        SetGpu(gpu.id, started=True).apply(account.world)
-        yield HOUR
-        account.busy.discard(gpu.id)
-
-
-def gpu_added(_: Scene, account: Account) -> Steps:
-    """Somebody rents a GPU instance; now and then one ends."""
-    kind = account.random.choice([*GpuKind])
-    AddGpu(f"gpu-{next(account.names)}", kind, price=200_000).apply(account.world)
-    yield _lasts(account, HOUR, 5 * HOUR)
-    gpu = _gpu(account)
-    if gpu:
-        touch(account, f"gpu_{gpu.kind}:{gpu.id}", "a GPU instance ends")
-        SetGpu(gpu.id, state=GpuState.ENDED).apply(account.world)
-
-
-def _gpu(account: Account, kind: GpuKind | None = None) -> GpuInstance | None:
-    found = [
-        each
-        for each in account.world.gpus.values()
-        if each.state is GpuState.ACTIVE and each.id not in account.busy
-        if kind in {None, each.kind} and each.started and not each.drained
-    ]
-    chosen = account.random.choice(found) if found else None
-    if chosen:
-        account.busy.add(chosen.id)
-    return chosen
 
 
 def _rest(account: Account, machine: Machine) -> timedelta:
@@ -367,12 +290,3 @@ PREPAID: dict[Happening, float] = {
     outage: 0.35, refused: 0.2, fleet: 0.12,
 }  # fmt: skip
 """How often each begins in an account, a day."""
-METERED: dict[Happening, float] = {
-    poor: 0.5, idle: 0.8, gpu_drained: 1, gpu_stopped: 1.2, gpu_added: 1, outage: 0.35, refused: 0.2,
-}  # fmt: skip
-"""The same of an account that pays by the second."""
-
-
-def daily(account: Account) -> dict[Happening, float]:
-    """What may happen in the account, and how often a day."""
-    return METERED if account.world.metered else PREPAID

@@ -14,7 +14,8 @@ from fluence_watch.model.note import NoteAction
 from fluence_watch.simulator import SettableClock, create_app, running
 from fluence_watch.store import Store
 from tests.e2e.truth.fleet import Account, Sight, accounts, noting
-from tests.e2e.truth.happenings import Scene, daily
+from tests.e2e.truth.happenings import Scene
+from tests.e2e.truth.metered import daily
 from tests.e2e.truth.people import People
 from tests.e2e.truth.plan import DAY, HOUR, MINUTE, Plan
 from tests.e2e.truth.post import Mail, PostOffice

@@ -3,7 +3,7 @@
 matching.py    labels, matchers, globs, times: what the settings mean
 episodes.py    problems, from their begin to their end: `for`, resolved, ended without a message
 known.py       what was seen of each VM: since when it is missing, its boundaries, its ports
-conditions.py  one small function a rule: what is true at a poll
+conditions.py  one small function a rule: what is true at a poll; metered.py of what is paid by the second
 judge.py       an account, the receivers and the silences at each poll: what begins and ends
 hearing.py     what each receiver must, may and must not be told
 answers.py     what `why` must answer about each of them

@@ -102,6 +102,8 @@ class Hearing:
             self._open |= {(receiver.name, x.episode) for x in lines if x.reason != _MISSED}
             begun = [each.since for each in lines if each.sure] or [each.since for each in lines]
             if not begun or now - min(begun) < receiver.group_wait:
+                # a new alert waits for others; whether an end does, the manual does not say
+                yield from (x._replace(sure=False) for x in lines if x.reason == _RESOLVED)
                 continue
             repeats = any(each.reason == _REPEAT and each.sure for each in lines)
             for line in lines:

@@ -97,8 +97,10 @@ class Verdict:
     def _ask(self, receiver: Receiver, due: Iterable[Due], now: datetime) -> None:
         """What is due and did not arrive is owed from now on; what need not arrive never does."""
         for episode, reason, since, must in due:
-            if receiver.group_wait and since == now:
-                continue  # what begins as a group is sent may be the first of the next group
+            # what begins as a group is sent may be the first of the next group
+            waits = not must and now - since < receiver.group_wait
+            if receiver.group_wait and (since == now or waits):
+                continue
             if must:
                 self.owed.setdefault((receiver.name, episode, reason), now)
             elif episode.ends_at:
