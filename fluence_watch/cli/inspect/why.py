@@ -56,7 +56,7 @@ def why(
     config: ConfigOption = None,
     form: FormatOption = OutputFormat.TABLE,
 ) -> None:
-    """Explain why receivers were notified of an alert, and why they were not.
+    """Explain why a message was sent, and why one was not.
 
     Of a VM: its alerts, newest first, and why no other rule found anything.
     """
