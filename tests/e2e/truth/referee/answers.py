@@ -10,7 +10,7 @@ from fluence_watch.app import why
 from fluence_watch.store import Store
 from tests.e2e.truth.plan import Plan, Receiver
 from tests.e2e.truth.referee.episodes import End, Episode, What
-from tests.e2e.truth.referee.hearing import WATCHER, Hearing
+from tests.e2e.truth.referee.hearing import WATCHER, Hearing, Why
 from tests.e2e.truth.referee.matching import RANK, matches
 from tests.e2e.truth.referee.verdict import what_of
 from tests.e2e.truth.watcher import data_of
@@ -74,6 +74,8 @@ def _words(hearing: Hearing, receiver: Receiver, episode: Episode) -> Iterator[s
         yield from hearing.kept.get(this, ())
         if muted := hearing.muted(episode, episode.ends_at or episode.active_at):
             yield muted
+            if muted is Why.SILENCED:  # the last of them to end is named
+                yield Why.MAINTENANCE
         if episode.end is not End.TOLD:
             yield "quiet"
     elif not episode.event and receiver.name in hearing.passed_on(episode):
@@ -84,7 +86,7 @@ def _words(hearing: Hearing, receiver: Receiver, episode: Episode) -> Iterator[s
 
 
 def _when_told(receiver: Receiver, episode: Episode, *, over: bool) -> Iterator[str]:
-    if episode.event:
+    if episode.event or episode.end is End.QUIET:
         yield "first"
     if over:
         yield from _OVER

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fluence_watch.simulator.gpu import GpuInstance, GpuState
 from fluence_watch.simulator.rental import Rental, RentalKind
 from tests.e2e.truth.fleet import Sight
 from tests.e2e.truth.plan import DAY, MINUTE
 from tests.e2e.truth.referee.episodes import End, Found, Problems, What
-from tests.e2e.truth.referee.known import CONFIRM_POLLS
+from tests.e2e.truth.referee.known import CONFIRM_POLLS, FORGET_AFTER
 
 WARN, CRITICAL = 3 * DAY, DAY
 _KINDS = {RentalKind.DISK: "disk", RentalKind.ADDRESS: "public_ip"}
@@ -21,13 +21,19 @@ class Wallet:
     """What was seen of a metered account beside its VMs: in how many whole lists a thing was missing."""
 
     missing: dict[str, int] = field(default_factory=dict)
+    last_seen: dict[str, datetime] = field(default_factory=dict)
     now: Sight | None = None
 
     def see(self, sight: Sight) -> None:
         """A poll saw this."""
         self.now = sight
         listed = {key_of(each) for each in sight.rentals.values()}
-        self.missing = {key: count + 1 for key, count in self.missing.items()}
+        self.last_seen |= dict.fromkeys(listed, sight.at)
+        self.missing = {
+            key: count + 1
+            for key, count in self.missing.items()
+            if sight.at - self.last_seen[key] <= FORGET_AFTER
+        }
         self.missing |= dict.fromkeys(listed, 0)
 
     def found(self, problems: Problems) -> Iterator[Found]:
@@ -46,6 +52,8 @@ class Wallet:
         if what.rule == _REPLACED:
             return None if (self.now.balance or 0) < 0 else End.TOLD
         if what.rule == "idle_resource":
+            return End.TOLD if self.missing.get(what.subject) == 0 else End.QUIET
+        if what.rule == "vm_vanished":
             return End.TOLD if self.missing.get(what.subject) == 0 else End.QUIET
         if what.rule in {"gpu_reserve", "gpu_status"}:
             gpu = next(g for g in self.now.gpus.values() if gpu_key(g) == what.subject)
