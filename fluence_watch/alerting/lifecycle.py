@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from fluence_watch.model.finding import Absence, Finding, Fingerprint, Severity, Verdict
+from fluence_watch.model.horizon import Horizon, next_of, shifted
 
 
 class State(StrEnum):
@@ -120,6 +121,20 @@ def advance(
     return still_open, ended
 
 
+def holds_until(alerts: Alerts, timings: Mapping[str, Timing], now: datetime) -> Horizon:
+    """Until when alerts stay as they are, as long as the verdict does and there is no gap in the polls."""
+    moments: list[Horizon] = []
+    for alert in alerts.values():
+        timing = timings.get(alert.fingerprint.rule, Timing())
+        if alert.state is State.PENDING:
+            moments.append(shifted(alert.active_at, timing.hold))
+        else:
+            moments.append(alert.relevant_until)
+        if alert.clear_since is not None:
+            moments.append(shifted(alert.clear_since, timing.keep_firing_for))
+    return next_of(now, moments)
+
+
 def _found(
     alert: Alert | None, finding: Finding, timing: Timing, now: datetime, gap: timedelta
 ) -> Alert:
@@ -127,7 +142,23 @@ def _found(
         alert = Alert(
             finding.fingerprint, finding.severity, State.PENDING, finding.facts, active_at=now
         )
-    after = replace(
+    after = alert if _is_as_found(alert, finding) else _with(alert, finding)
+    if alert.state is State.PENDING and (finding.at_once or now - alert.active_at >= timing.hold):
+        return replace(after, state=State.FIRING, starts_at=now)
+    return after
+
+
+def _is_as_found(alert: Alert, finding: Finding) -> bool:
+    return (
+        alert.facts == finding.facts
+        and (alert.severity, alert.step) == (finding.severity, finding.step)
+        and alert.relevant_until == finding.relevant_until
+        and alert.clear_since is None
+    )
+
+
+def _with(alert: Alert, finding: Finding) -> Alert:
+    return replace(
         alert,
         severity=finding.severity,
         facts=finding.facts,
@@ -135,9 +166,6 @@ def _found(
         relevant_until=finding.relevant_until,
         step=finding.step,
     )
-    if alert.state is State.PENDING and (finding.at_once or now - alert.active_at >= timing.hold):
-        return replace(after, state=State.FIRING, starts_at=now)
-    return alert if after == alert else after
 
 
 def _stale(pending: Alert, timing: Timing, now: datetime, gap: timedelta) -> bool:

@@ -70,12 +70,10 @@ class Matcher:
 
     def matches(self, labels: "Mapping[str, str]") -> bool:
         """Whether it is true of these labels. `vm` compares with the name and the id."""
-        if self.name == "vm":
-            known = filter(None, (labels.get("vm_name"), labels.get("vm_id")))
-            values = [*known] or [""]
-        else:
-            values = [labels.get(self.name, "")]
-        return any(map(self._is, values)) is not self.operator.negative
+        if self.name != "vm":
+            return self._is(labels.get(self.name, "")) is not self.operator.negative
+        known = filter(None, (labels.get("vm_name"), labels.get("vm_id")))
+        return any(map(self._is, [*known] or [""])) is not self.operator.negative
 
     def _is(self, value: str) -> bool:
         if self._pattern is None:
@@ -98,7 +96,10 @@ def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
 
 def first_misfit(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> Matcher | None:
     """The first of them that does not match."""
-    return next((each for each in matchers if not each.matches(labels)), None)
+    for each in matchers:  # a generator takes twice as long, and every alert comes through here
+        if not each.matches(labels):
+            return each
+    return None
 
 
 def parse_matchers(text: str) -> Matchers:

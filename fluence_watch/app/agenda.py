@@ -112,9 +112,9 @@ class Agenda:
         if account not in self._book.pages:  # it was forgotten meanwhile
             return ()
         self.look_at(account, found.wait_until)
-        self.look(account, [line.episode for line in found.lines])
         told, opens_at = self._book.told(account, self.recipient.route.receiver), now
         if found.lines:
+            self.look(account, [line.episode for line in found.lines])
             opens_at = group_opens_at(found.lines, told, self.recipient.route, now)
         self._write(found, opens_at, now)
         if opens_at > now:

@@ -22,9 +22,10 @@ from fluence_watch.model.bill import (
     perhaps_billed,
     watch_until,
 )
-from fluence_watch.model.billing import Billing
+from fluence_watch.model.billing import HOUR, Billing
 from fluence_watch.model.charge import VM, last_settled
 from fluence_watch.model.duration import hour_of
+from fluence_watch.model.horizon import Horizon, next_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources, Missing
 from fluence_watch.model.presence import Presence
@@ -77,6 +78,18 @@ def keep_books(
         booking = replace(booking, settled=settled)
     settled_day = settled[-1].day if settled else before.settled_day
     return Books(costs, whole_at, counted_at, settled_day, booking)
+
+
+def books_hold_until(snapshot: Snapshot, billing: Billing) -> Horizon:
+    """Until when polls that list the same book nothing. Of what is metered, each poll counts the time."""
+    now = snapshot.taken_at
+    if not billing.prepaid:
+        return now
+    gpus = [each for each in snapshot.resources.values() if each.is_gpu and not each.is_billed]
+    if any(each.created_at and now - each.created_at < 2 * HOUR for each in gpus):
+        return now  # it may be news that it was there
+    hours = [hour_of(now) + HOUR] if snapshot.charges else []
+    return next_of(now, [*(each.created_at for each in gpus), *hours])
 
 
 def _costs(

@@ -36,7 +36,15 @@ from fluence_watch.model.resource import Kind
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.spending import Spending
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules import bill_mismatch, debt, evaluate, needs, poll_failing
+from fluence_watch.rules import (
+    Judgements,
+    bill_mismatch,
+    debt,
+    judge_all,
+    needs,
+    poll_failing,
+    verdict_of,
+)
 from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
 _NOT_WRITTEN = {"enabled", "severity", "keep_firing_for"}
@@ -93,7 +101,8 @@ class Decision:
 
     `applied` are the notes that no later poll needs.
     Alerts with a `paused` subject, such as a missing VM, are not repeated. `None`: as before.
-    `booking` goes into the ledger, `entries` into the journal.
+    `booking` goes into the ledger, `entries` into the journal. `situation` is what the rules looked at,
+    and `judgements` what each of them says.
     """
 
     after: AccountState
@@ -103,6 +112,8 @@ class Decision:
     paused: frozenset[str] | None = None
     booking: Booking = field(default_factory=Booking)
     entries: Sequence[Entry] = ()
+    situation: Situation | None = None
+    judgements: Judgements = field(default_factory=dict)
 
 
 def decide(
@@ -155,7 +166,8 @@ def decide(
         forget_after=policy.presence.forget_after,
         spending=spending,
     )
-    verdict = evaluate(situation, policy.rules)
+    judgements = judge_all(situation, policy.rules)
+    verdict = verdict_of(situation, policy.rules, judgements)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
     conditions = conditions_after(before.conditions, outcome, presence, verdict)
     good_at = now if isinstance(outcome, Snapshot) else None
@@ -179,7 +191,17 @@ def decide(
         *entries_of(policy.account, before.conditions, conditions, outcome, presence),
         *entries_of_alerts(before.alerts, alerts, ended, verdict, now, settings=policy.written),
     ]
-    return Decision(after, ended, applied, verdict, presence.subjects, books.booking, entries)
+    return Decision(
+        after,
+        ended,
+        applied,
+        verdict,
+        presence.subjects,
+        books.booking,
+        entries,
+        situation,
+        judgements,
+    )
 
 
 def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) -> Decision:

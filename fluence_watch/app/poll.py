@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 from types import MappingProxyType
 from typing import TypeVar
@@ -207,14 +208,14 @@ class Watch:
             return self._judge_internal(policy, outcome, started)
         notes, unread = self._notes(policy.account)
         fault, spending = self._fault, self._spending(policy, outcome)
-        return self._decided(
+        polled = self._decided(
             policy,
             outcome,
             lambda state: decide(state, outcome, policy, notes, fault, spending=spending),
             started,
             unread,
-            notes=notes,
         )
+        return replace(polled, notes=notes)
 
     def _judge_internal(self, policy: Policy, failure: PollFailure, started: float) -> Polled:
         try:
@@ -232,8 +233,6 @@ class Watch:
         judge: Decide,
         started: float,
         store_error: str | None = None,
-        *,
-        notes: Sequence[Note] = (),
     ) -> Polled:
         """The decision, committed if nothing is wrong with the store.
 
@@ -256,7 +255,6 @@ class Watch:
             paused=decision.paused,
             month_to_date=_unless_unreadable(lambda: self._kept.charged_since(month)),
             charged=_unless_unreadable(self._kept.charged),
-            notes=notes,
         )
 
     def _spending(self, policy: Policy, outcome: Outcome) -> Spending | None:

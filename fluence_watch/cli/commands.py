@@ -15,6 +15,7 @@ from fluence_watch.cli.inspect import (
     forecast,
     market,
     notify,
+    replay,
     rule_tests,
     why,
 )
@@ -59,6 +60,7 @@ for group in (
     ssh_key,
     config,
     notify,
+    replay,
     rule_tests,
 ):
     group.register(app)

@@ -60,7 +60,7 @@ def book_poll(
     else:
         others, counted_at = _metered(before, after)
     first = frozenset(each.thing for each in prepaid if not _had_total(before, each.thing))
-    return Booking([*prepaid, *others], first), counted_at
+    return Booking((*prepaid, *others), first), counted_at
 
 
 def _had_total(before: Seen, key: str) -> bool:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.boundaries import Boundaries, first_boundaries, next_boundaries
+from fluence_watch.model.horizon import JUST_AFTER, Horizon, expiry, next_of, shifted
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.vm import OVER, STARTING, Vm
@@ -179,6 +180,24 @@ def _missed(entry: KnownVm, now: datetime, present: int, last_good_at: datetime 
         missing_among=present,
         last_seen_at=last_good_at or entry.first_seen_at,
     )
+
+
+def known_holds_until(
+    known: Mapping[str, KnownVm], forget_after: timedelta, now: datetime
+) -> Horizon:
+    """Until when a poll that lists the same changes nothing.
+
+    While anything is missing that may be there, polls are counted.
+    """
+    moments: list[Horizon] = []
+    for entry in known.values():
+        if (since := entry.missing_since) is not None:
+            if entry.cause is None:
+                return now
+            moments.append(shifted(since, forget_after + JUST_AFTER))
+        if (asked := entry.removal_asked_at) is not None:
+            moments += expiry(asked, REMOVAL_EXPECTED_FOR)
+    return next_of(now, moments)
 
 
 def follow_boundaries(

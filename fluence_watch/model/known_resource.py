@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from fluence_watch.model.horizon import JUST_AFTER, Horizon, next_of, shifted
 from fluence_watch.model.known import Cause
 from fluence_watch.model.presence import SMALLEST_FLEET, PresenceLimits
 from fluence_watch.model.resource import Kind, Resource
@@ -68,6 +69,15 @@ def track_resources(
         elif not (key in deleted or entry.resource.is_gpu or _is_stale(entry, now, forget_after)):
             after[key] = _missed(entry, now, counts[kind], last_good_at)
     return after
+
+
+def resources_hold_until(known: KnownResources, forget_after: timedelta, now: datetime) -> Horizon:
+    """Until when a poll that lists the same changes nothing, as with VMs."""
+    missing = [entry for entry in known.values() if entry.missing_since is not None]
+    if any(entry.cause is None for entry in missing):
+        return now
+    ends = (entry.missing_since for entry in missing)
+    return next_of(now, [shifted(each, forget_after + JUST_AFTER) for each in ends if each])
 
 
 def _seen(entry: KnownResource | None, resource: Resource, now: datetime) -> KnownResource:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from fluence_watch.model.horizon import Horizon, expiry, next_of
 from fluence_watch.model.known import REMOVAL_EXPECTED_FOR as VM_REMOVAL_EXPECTED_FOR
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import Port
@@ -77,6 +78,11 @@ def obsolete_notes(notes: Iterable[Note], now: datetime) -> list[Note]:
     return [note for note in notes if not _is_expected(note, now)]
 
 
+def notes_hold_until(notes: Iterable[Note], now: datetime) -> Horizon:
+    """Until when the same changes are expected."""
+    return next_of(now, [each for note in notes for each in expiry(note.at, _lasts(note))])
+
+
 _UNDOES = {
     NoteAction.KEPT: NoteAction.REMOVED,
     NoteAction.RESOURCE_KEPT: NoteAction.RESOURCE_REMOVED,
@@ -94,4 +100,8 @@ _EXPECTED_FOR = {
 
 def _is_expected(note: Note, now: datetime) -> bool:
     # the clock that wrote the note may run ahead of this one, so the age may be negative
-    return abs(now - note.at) < _EXPECTED_FOR.get(note.action, timedelta(0))
+    return abs(now - note.at) < _lasts(note)
+
+
+def _lasts(note: Note) -> timedelta:
+    return _EXPECTED_FOR.get(note.action, timedelta(0))

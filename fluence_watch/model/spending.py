@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from fluence_watch.model.charge import id_in, words_of
+from fluence_watch.model.duration import hour_of
 from fluence_watch.model.money import EXACT, MicroUsdc, is_more_than
 
 DAYS = 28
@@ -87,6 +88,11 @@ def latest_hour(now: datetime) -> Hour:
     """The last whole hour whose charges are known."""
     settled = now - _SETTLES
     return Hour(settled.date(), settled.hour)
+
+
+def next_hour_at(now: datetime) -> datetime:
+    """When the charges of one more hour are known."""
+    return hour_of(now - _SETTLES) + timedelta(hours=1) + _SETTLES
 
 
 def median(amounts: Sequence[int]) -> MicroUsdc:

@@ -1,10 +1,12 @@
 """The rules and their evaluation. A new rule is one file in this package and one line in RULES."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 
 from fluence_watch.model.finding import Finding, Fingerprint, Verdict
+from fluence_watch.model.horizon import Horizon, next_of, shifted
 from fluence_watch.rules import (
     account_low,
     bill_mismatch,
@@ -67,25 +69,76 @@ RULES: tuple[Rule, ...] = (
 FACTS: Mapping[str, type] = {facts.__name__: facts for rule in RULES for facts in rule.facts}
 """The types of facts that rules report, by name. The store uses it to load stored facts."""
 
+_NOTHING = Judgement()
+_NONE: Mapping[str, Judgement] = MappingProxyType({})
+
 
 def needs(settings: Mapping[str, RuleSettings]) -> frozenset[Need]:
     """The union of what the enabled rules need. `settings` is keyed by rule name."""
     return frozenset().union(*(rule.needs for rule in RULES if settings[rule.name].enabled))
 
 
+Judgements = Mapping[str, Judgement]
+"""What each rule that was run says, by its name."""
+
+
 def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verdict:
     """Run every enabled rule that can judge this situation. `settings` is keyed by rule name."""
+    return verdict_of(situation, settings, judge_all(situation, settings))
+
+
+def judge_all(
+    situation: Situation, settings: Mapping[str, RuleSettings], held: Judgements = _NONE
+) -> Judgements:
+    """What the rules say. A judgement that is `held` is not made again."""
+    situation = _with_enabled(situation, settings)
+    return {
+        rule.name: held.get(rule.name) or rule.judge(situation, settings[rule.name])
+        for rule in _runnable(situation)
+    }
+
+
+def horizons_of(
+    situation: Situation, settings: Mapping[str, RuleSettings], names: Iterable[str]
+) -> Mapping[str, Horizon]:
+    """Until when the judgements of these rules hold, if the situation stays the same."""
+    situation, wanted = _with_enabled(situation, settings), frozenset(names)
+    return {
+        rule.name: rule.holds_until(situation, settings[rule.name])
+        for rule in RULES
+        if rule.name in wanted
+    }
+
+
+def mutes_hold_until(
+    situation: Situation, settings: Mapping[str, RuleSettings], judgements: Judgements
+) -> Horizon:
+    """Until a finding has lasted long enough to mute another one, or to take over its severity."""
+    moments: list[Horizon] = []
+    for rule in RULES:
+        if not rule.mutes or not judgements.get(rule.name, _NOTHING).findings:
+            continue
+        names = judgements.keys() & {rule.name, *rule.mutes}
+        for finding in (each for name in names for each in judgements[name].findings):
+            begun = situation.now - _lasts(finding, situation)
+            moments += [shifted(begun, settings[name].hold) for name in names]
+    return next_of(situation.now, moments)
+
+
+def verdict_of(
+    situation: Situation, settings: Mapping[str, RuleSettings], judgements: Judgements
+) -> Verdict:
+    """The combined result of what the rules say."""
+    situation = _with_enabled(situation, settings)
     rules = [rule for rule in RULES if rule.scope is situation.scope]
-    enabled = [rule for rule in rules if settings[rule.name].enabled]
-    runnable = [rule for rule in enabled if situation.snapshot or rule.judges_failures]
-    situation = replace(situation, enabled=frozenset(rule.name for rule in enabled))
+    enabled = [rule for rule in rules if rule.name in situation.enabled]
+    runnable = _runnable(situation)
     findings: dict[Fingerprint, Finding] = {}
     unknown, gone = _absent_vms(situation)
-    for rule in runnable:
-        judgement: Judgement = rule.judge(situation, settings[rule.name])
+    for name, judgement in judgements.items():
         findings.update({finding.fingerprint: finding for finding in judgement.findings})
-        unknown |= {(rule.name, subject) for subject in judgement.unknown}
-        gone |= {(rule.name, subject) for subject in judgement.gone}
+        unknown |= {(name, subject) for subject in judgement.unknown}
+        gone |= {(name, subject) for subject in judgement.gone}
     muted = _muted(findings, runnable, situation, settings)
     return Verdict(
         _spoken(findings, muted, situation, settings),
@@ -95,6 +148,17 @@ def evaluate(situation: Situation, settings: Mapping[str, RuleSettings]) -> Verd
         disabled=frozenset(rule.name for rule in rules if rule not in enabled),
         muted={key[1:3]: muted[key[1:3]] for key in findings if key[1:3] in muted} if muted else {},
     )
+
+
+def _with_enabled(situation: Situation, settings: Mapping[str, RuleSettings]) -> Situation:
+    enabled = {r.name for r in RULES if r.scope is situation.scope and settings[r.name].enabled}
+    return replace(situation, enabled=frozenset(enabled))
+
+
+def _runnable(situation: Situation) -> Sequence[Rule]:
+    """The enabled rules that can judge the situation."""
+    enabled = [rule for rule in RULES if rule.name in situation.enabled]
+    return [rule for rule in enabled if situation.snapshot or rule.judges_failures]
 
 
 _Pairs = set[tuple[str, str]]

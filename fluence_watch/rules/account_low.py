@@ -25,7 +25,15 @@ from pydantic import Field
 
 from fluence_watch.model.finding import Absence, Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import (
+    Duration,
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Situation,
+    as_long_as_the_same,
+)
 from fluence_watch.rules.runway import Runway, runway_of, why_not_low
 
 NAME = "account_low"
@@ -99,4 +107,5 @@ RULE = Rule(
     judge,
     impact=Impact.FUNDS,
     deadline=_deadline,
+    holds_until=as_long_as_the_same,
 )

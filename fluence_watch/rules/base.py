@@ -19,6 +19,7 @@ from fluence_watch.model.billing import EPOCHS, Billing
 from fluence_watch.model.budget import BudgetState
 from fluence_watch.model.duration import parse_duration, short
 from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
+from fluence_watch.model.horizon import Horizon
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResources, Missing
 from fluence_watch.model.money import MicroUsdc, micro_from_decimal, plain
@@ -207,6 +208,16 @@ class Judgement:
     gone: frozenset[str] = frozenset()
 
 
+def not_beyond_now(situation: Situation, _settings: object) -> Horizon:
+    """The `holds_until` of a rule that declares nothing: the next poll needs another judgement."""
+    return situation.now
+
+
+def as_long_as_the_same(_situation: Situation, _settings: object) -> Horizon:
+    """The `holds_until` of a rule that looks at no clock."""
+    return None
+
+
 def no_deadline(_facts: object) -> None:
     """The `deadline` of rules whose facts have none."""
 
@@ -226,6 +237,9 @@ class Rule:
     fires no later: it is `at_once`, has lasted for its `for`, or has no longer a `for` than theirs.
     They are as if unknown, so that what was notified before still resolves. If one of them is more
     severe, it takes over that severity once that one would fire.
+    `holds_until` is until when its judgement holds, if the situation stays as it is but for the time and
+    for when it was seen. Then it finds the same, as severe and at the same steps; of the facts, times and
+    sums that are reckoned from now may differ. Of alerts, a rule looks at its own alone.
     """
 
     name: str
@@ -240,6 +254,7 @@ class Rule:
     deadline: Callable[[Any], datetime | None] = no_deadline
     scope: Scope = Scope.ACCOUNT
     mutes: frozenset[str] = frozenset()
+    holds_until: Callable[[Situation, Any], Horizon] = not_beyond_now
 
 
 def event_rule(
@@ -251,7 +266,7 @@ def event_rule(
     impact: Impact = Impact.NONE,
     needs: frozenset[Need] = frozenset(),
 ) -> Rule:
-    """Define a rule that reports changes."""
+    """Define a rule that reports changes. Where nothing changes, it finds nothing."""
     return Rule(
         name,
         settings,
@@ -261,6 +276,7 @@ def event_rule(
         event=True,
         needs=needs,
         impact=impact,
+        holds_until=as_long_as_the_same,
     )
 
 

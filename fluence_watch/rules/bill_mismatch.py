@@ -12,14 +12,15 @@ VMs, disks and public IPs: others, such as those for networks, are named and not
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from pydantic import Field
 
 from fluence_watch.model.bill import NOTHING, WATCHED, Bill, bill_of
-from fluence_watch.model.charge import OTHER, Charge, last_settled, words_of
+from fluence_watch.model.charge import OTHER, SETTLES_IN, Charge, last_settled, words_of
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
+from fluence_watch.model.horizon import Horizon
 from fluence_watch.model.money import MicroUsdc, is_more_than
 from fluence_watch.rules.base import (
     Judgement,
@@ -190,6 +191,14 @@ def _prices(situation: Situation) -> Mapping[str, MicroUsdc | None]:
     return {key: each.last_known.price for key, each in situation.known.items()} | rented
 
 
+def holds_until(situation: Situation, _settings: BillMismatchSettings) -> Horizon:
+    """Until the charges of another day are settled, where days are compared at all."""
+    if situation.billing.prepaid:
+        return None
+    tomorrow = last_settled(situation.now) + timedelta(days=2)
+    return datetime.combine(tomorrow, time(), UTC) + SETTLES_IN
+
+
 RULE = Rule(
     NAME,
     BillMismatchSettings,
@@ -197,4 +206,5 @@ RULE = Rule(
     judge,
     needs=frozenset({Need.CHARGES}),
     impact=Impact.COST,
+    holds_until=holds_until,
 )

@@ -21,6 +21,7 @@ from pydantic import Field
 
 from fluence_watch.model.billing import EPOCH, EpochBilling
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
+from fluence_watch.model.horizon import Horizon, next_of
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
@@ -59,10 +60,11 @@ def judge(situation: Situation, settings: BillingDueSettings) -> Judgement:
     if not isinstance(billing, EpochBilling) or billing.period <= lead < EPOCH:
         return Judgement()  # a charge is always near
     windows: dict[int, list[tuple[datetime, Vm]]] = defaultdict(list)
+    soon = now + 2 * lead
     boundaries = _OpenBoundaries(situation)
-    for due_at, vm in _upcoming(situation.vms.values(), now, boundaries):
-        if due_at - now <= 2 * lead:
-            windows[(due_at - _START) // lead].append((due_at, vm))
+    near = [vm for vm in situation.vms.values() if (at := vm.next_billing_at) and at <= soon]
+    for due_at, vm in _upcoming(near, now, boundaries):
+        windows[(due_at - _START) // lead].append((due_at, vm))
     findings = [
         _finding(situation, settings, vm, due_at, boundaries.find(vm, due_at) or due_at)
         for window in windows.values()
@@ -96,8 +98,7 @@ def _upcoming(
         due_at = vm.next_billing_at
         if due_at is None or vm.price == 0 or not vm.is_billed:
             continue
-        just_passed = due_at > now - boundaries.tolerance and boundaries.find(vm, due_at)
-        if due_at > now or just_passed:
+        if due_at > now or (now < due_at + boundaries.tolerance and boundaries.find(vm, due_at)):
             yield due_at, vm
 
 
@@ -113,6 +114,23 @@ def _finding(
     return Finding(fingerprint, settings.severity, facts, relevant_until=due_at)
 
 
+def holds_until(situation: Situation, settings: BillingDueSettings) -> Horizon:
+    """Until the first boundary of a window comes near, or any boundary passes."""
+    now, lead, boundaries = situation.now, settings.lead_time, _OpenBoundaries(situation)
+    upcoming = {due_at for due_at, _ in _upcoming(situation.vms.values(), now, boundaries)}
+    first: dict[int, datetime] = {}
+    for due_at in sorted(upcoming):
+        first.setdefault((due_at - _START) // lead, due_at)
+    near = (due_at - lead for due_at in first.values())
+    return next_of(now, [*near, *upcoming, *(each + boundaries.tolerance for each in upcoming)])
+
+
 RULE = Rule(
-    NAME, BillingDueSettings, (BillingDue,), judge, sends_resolved=False, impact=Impact.COST
+    NAME,
+    BillingDueSettings,
+    (BillingDue,),
+    judge,
+    sends_resolved=False,
+    impact=Impact.COST,
+    holds_until=holds_until,
 )

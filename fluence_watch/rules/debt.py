@@ -12,9 +12,10 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from fluence_watch.model.debt import removal_of, unpaid
+from fluence_watch.model.debt import VM_GRACE, removal_of, unpaid
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER
+from fluence_watch.model.horizon import Horizon, next_of, shifted
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import GPUS, Kind
 from fluence_watch.model.snapshot import Snapshot
@@ -100,6 +101,14 @@ def _missing(snapshot: Snapshot, paid: Paid) -> int:
     return len(absent) + sum(each.key not in snapshot.resources for each in paid.resources)
 
 
+def holds_until(situation: Situation, _settings: DebtSettings) -> Horizon:
+    """Until what is owed was unpaid for too long. Other deadlines are reckoned from now."""
+    if situation.billing.prepaid:
+        return None
+    since = situation.since.get(Fingerprint(situation.account, NAME), situation.now)
+    return next_of(situation.now, [shifted(since, VM_GRACE)])
+
+
 def _deadline(facts: object) -> datetime | None:
     return facts.vms_at if isinstance(facts, Debt) else None
 
@@ -112,4 +121,5 @@ RULE = Rule(
     impact=Impact.FUNDS,
     deadline=_deadline,
     mutes=frozenset({"funds_exhausted_soon", "account_low"}),
+    holds_until=holds_until,
 )

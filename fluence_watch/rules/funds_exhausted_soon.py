@@ -40,6 +40,7 @@ from fluence_watch.model.funding import (
     is_short,
     lacking_together,
 )
+from fluence_watch.model.horizon import JUST_AFTER, Horizon, next_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
@@ -115,8 +116,8 @@ def _limit(
     situation: Situation, settings: FundsExhaustedSoonSettings, fingerprint: Fingerprint
 ) -> timedelta:
     """How long the money must last: longer once the alert fired, so that it does not flap."""
-    since, last = situation.since.get(fingerprint), situation.last_good_at
-    fired = since is not None and last is not None and last - since >= settings.hold
+    since = situation.since.get(fingerprint)
+    fired = since is not None and _has_fired(since, situation, settings)
     return 5 * settings.warn / 4 if fired else settings.warn
 
 
@@ -234,6 +235,32 @@ def _to_add(situation: Situation, account: Runway | None, alone: Iterable[KnownV
     return lacking_together(vms, situation.now, situation.billing).amount
 
 
+def holds_until(situation: Situation, settings: FundsExhaustedSoonSettings) -> Horizon:
+    """Until a VM counts as not topped up, or its money comes to an end by one of the limits.
+
+    How long a balance lasts is always reckoned from now: it is the same as long as the balance is.
+    """
+    since = situation.since.get(Fingerprint(situation.account, NAME))
+    if (
+        since is not None
+        and since + settings.hold <= situation.now
+        and not _has_fired(since, situation, settings)
+    ):
+        return situation.now  # the limit moves once the poll before this one saw it fire
+    now, limits = situation.now, (settings.critical, settings.warn, 5 * settings.warn / 4)
+    ends = [end for each in _alone(situation) if (end := _until(each, situation.billing))]
+    turns = [end - limit + JUST_AFTER for end in ends for limit in limits if end - now > limit]
+    waiting = [b for each in _paying(situation) if (b := each.boundaries) and not b.refilled]
+    late = [each.passed_at + GRACE for each in waiting]
+    fires = [] if since is None else [since + settings.hold]
+    return next_of(now, [*turns, *late, *fires])
+
+
+def _has_fired(since: datetime, situation: Situation, settings: FundsExhaustedSoonSettings) -> bool:
+    last = situation.last_good_at
+    return last is not None and last - since >= settings.hold
+
+
 def _deadline(facts: object) -> datetime | None:
     return facts.until if isinstance(facts, FundsExhaustedSoon) else None
 
@@ -246,4 +273,5 @@ RULE = Rule(
     impact=Impact.FUNDS,
     deadline=_deadline,
     mutes=frozenset({"account_low"}),
+    holds_until=holds_until,
 )

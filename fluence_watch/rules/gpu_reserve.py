@@ -26,6 +26,7 @@ from fluence_watch.rules.base import (
     RuleSettings,
     Situation,
     absent_resources,
+    as_long_as_the_same,
 )
 
 NAME = "gpu_reserve"
@@ -94,4 +95,12 @@ def _deadline(facts: object) -> datetime | None:
     return facts.ends_at if isinstance(facts, GpuReserve) else None
 
 
-RULE = Rule(NAME, GpuReserveSettings, (GpuReserve,), judge, impact=Impact.FUNDS, deadline=_deadline)
+RULE = Rule(
+    NAME,
+    GpuReserveSettings,
+    (GpuReserve,),
+    judge,
+    impact=Impact.FUNDS,
+    deadline=_deadline,
+    holds_until=as_long_as_the_same,
+)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.funding import resources_burn
+from fluence_watch.model.horizon import Horizon, next_of, shifted
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.resource import Kind, Resource, ResourceRef
@@ -97,4 +98,18 @@ def _ended(
             yield Finding(fingerprint, settings.severity, facts, at_once=True)
 
 
-RULE = Rule(NAME, GpuStatusSettings, (GpuNotStarted, GpuOver), judge, impact=Impact.COST)
+def holds_until(situation: Situation, _settings: GpuStatusSettings) -> Horizon:
+    """Until an instance that ended is news no more."""
+    listed = situation.snapshot.resources.values() if situation.snapshot else ()
+    ended = [each.changed_at for each in listed if each.is_gpu and not each.is_billed]
+    return next_of(situation.now, [shifted(each, _NEWS_FOR) for each in ended if each])
+
+
+RULE = Rule(
+    NAME,
+    GpuStatusSettings,
+    (GpuNotStarted, GpuOver),
+    judge,
+    impact=Impact.COST,
+    holds_until=holds_until,
+)

@@ -22,6 +22,7 @@ from fluence_watch.rules.base import (
     RuleSettings,
     Situation,
     absent_resources,
+    as_long_as_the_same,
 )
 
 NAME = "idle_resource"
@@ -69,4 +70,11 @@ def _per_month(resource: Resource) -> MicroUsdc | None:
     return MicroUsdc(DAYS_A_MONTH * resources_burn([resource]))
 
 
-RULE = Rule(NAME, IdleResourceSettings, (IdleResource,), judge, impact=Impact.COST)
+RULE = Rule(
+    NAME,
+    IdleResourceSettings,
+    (IdleResource,),
+    judge,
+    impact=Impact.COST,
+    holds_until=as_long_as_the_same,
+)

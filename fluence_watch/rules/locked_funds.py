@@ -20,6 +20,7 @@ from fluence_watch.rules.base import (
     RuleSettings,
     Situation,
     Usdc,
+    as_long_as_the_same,
 )
 
 NAME = "locked_funds"
@@ -68,4 +69,11 @@ def judge(situation: Situation, settings: LockedFundsSettings) -> Judgement:
     return Judgement(findings, frozenset(unknown), frozenset(gone))
 
 
-RULE = Rule(NAME, LockedFundsSettings, (LockedFunds,), judge, impact=Impact.COST)
+RULE = Rule(
+    NAME,
+    LockedFundsSettings,
+    (LockedFunds,),
+    judge,
+    impact=Impact.COST,
+    holds_until=as_long_as_the_same,
+)

@@ -13,7 +13,16 @@ from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, 
 from fluence_watch.model.funding import FOREVER, funded_until
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, Vm
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation, Usdc
+from fluence_watch.rules.base import (
+    Duration,
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Situation,
+    Usdc,
+    as_long_as_the_same,
+)
 
 NAME = "low_balance"
 
@@ -112,4 +121,12 @@ def _deadline(facts: object) -> datetime | None:
     return facts.funded_until or facts.next_billing_at if isinstance(facts, LowBalance) else None
 
 
-RULE = Rule(NAME, LowBalanceSettings, (LowBalance,), judge, impact=Impact.FUNDS, deadline=_deadline)
+RULE = Rule(
+    NAME,
+    LowBalanceSettings,
+    (LowBalance,),
+    judge,
+    impact=Impact.FUNDS,
+    deadline=_deadline,
+    holds_until=as_long_as_the_same,
+)

@@ -24,6 +24,7 @@ from fluence_watch.rules.base import (
     Situation,
     Usdc,
     absent_resources,
+    as_long_as_the_same,
 )
 
 NAME = "overpriced"
@@ -142,4 +143,5 @@ RULE = Rule(
     judge,
     needs=frozenset({Need.MARKET}),
     impact=Impact.COST,
+    holds_until=as_long_as_the_same,
 )

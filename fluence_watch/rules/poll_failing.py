@@ -7,7 +7,15 @@ from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.snapshot import INTERNAL_ERROR, OVERDUE, Snapshot
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import (
+    Duration,
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Situation,
+    as_long_as_the_same,
+)
 
 NAME = "poll_failing"
 _NAMED = 3
@@ -82,5 +90,11 @@ def _found(
 
 
 RULE = Rule(
-    NAME, PollFailingSettings, (PollFailing,), judge, judges_failures=True, impact=Impact.MONITORING
+    NAME,
+    PollFailingSettings,
+    (PollFailing,),
+    judge,
+    judges_failures=True,
+    impact=Impact.MONITORING,
+    holds_until=as_long_as_the_same,
 )

@@ -30,7 +30,15 @@ from fluence_watch.model.ports import (
     port_from_text,
 )
 from fluence_watch.model.vm import STARTING, Vm
-from fluence_watch.rules.base import Expectation, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import (
+    Expectation,
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Situation,
+    as_long_as_the_same,
+)
 
 NAME = "port_drift"
 
@@ -102,10 +110,10 @@ def judge(situation: Situation, settings: PortDriftSettings) -> Judgement:
             expected, configured = expected_ports(
                 situation.account, situation.known[key], expectations
             )
-            findings.extend(
-                _finding(situation, settings, drift, configured=configured)
-                for drift in _drifts(vm, expected, notified)
-            )
+            drifts = () if vm.ports == expected else _drifts(vm, expected, notified)
+            findings += [
+                _finding(situation, settings, drift, configured=configured) for drift in drifts
+            ]
     return Judgement(findings, frozenset(unknown), frozenset(gone))
 
 
@@ -171,4 +179,11 @@ def _finding(
 
 _NO_DRIFT: Mapping[Direction, Ports] = dict.fromkeys(Direction, ())
 
-RULE = Rule(NAME, PortDriftSettings, (PortDrift,), judge, impact=Impact.ACCESS)
+RULE = Rule(
+    NAME,
+    PortDriftSettings,
+    (PortDrift,),
+    judge,
+    impact=Impact.ACCESS,
+    holds_until=as_long_as_the_same,
+)

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
+from fluence_watch.model.horizon import Horizon
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.spending import (
     DAYS,
@@ -23,6 +24,7 @@ from fluence_watch.model.spending import (
     Spending,
     ThingSpending,
     is_today_odd,
+    next_hour_at,
     was_yesterday_odd,
 )
 from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situation, Usdc
@@ -107,4 +109,11 @@ def _facts(spending: Spending) -> SpendAnomaly:
     )
 
 
-RULE = Rule(NAME, SpendAnomalySettings, (SpendAnomaly,), judge, impact=Impact.COST)
+def holds_until(situation: Situation, _settings: SpendAnomalySettings) -> Horizon:
+    """Until the charges of another hour are known."""
+    return next_hour_at(situation.now)
+
+
+RULE = Rule(
+    NAME, SpendAnomalySettings, (SpendAnomaly,), judge, impact=Impact.COST, holds_until=holds_until
+)

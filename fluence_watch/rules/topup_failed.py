@@ -25,6 +25,7 @@ from pydantic import Field
 from fluence_watch.model.boundaries import GRACE, Boundaries
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import is_short, lacking_for_month, lacking_together
+from fluence_watch.model.horizon import JUST_AFTER, Horizon, next_of
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, Vm
 from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
@@ -168,6 +169,16 @@ def _step(facts: TopupFailed, now: datetime) -> int:
     return sum(facts.ends_at - now < each for each in _STEPS)
 
 
+def holds_until(situation: Situation, settings: TopupFailedSettings) -> Horizon:
+    """Until a top-up is overdue, and until the next step."""
+    entries = (situation.known.get(key) for key, vm in situation.vms.items() if is_short(vm))
+    short = [each for each in entries if each and each.boundaries and not each.boundaries.covered]
+    overdue = [each.boundaries.passed_at + settings.hold for each in short if each.boundaries]
+    ends = [end for each in short if (end := each.vm.next_billing_at)]
+    steps = [end - step + JUST_AFTER for end in ends for step in _STEPS]
+    return next_of(situation.now, [*overdue, *steps])
+
+
 def _deadline(facts: object) -> datetime | None:
     return facts.ends_at if isinstance(facts, TopupFailed) else None
 
@@ -180,4 +191,5 @@ RULE = Rule(
     impact=Impact.FUNDS,
     deadline=_deadline,
     mutes=frozenset({"low_balance", "billing_due"}),
+    holds_until=holds_until,
 )

@@ -13,7 +13,15 @@ from fluence_watch.model.boundaries import OddCharge
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import (
+    Duration,
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Situation,
+    as_long_as_the_same,
+)
 
 NAME = "unexpected_charge"
 
@@ -97,4 +105,5 @@ RULE = Rule(
     judge,
     sends_resolved=False,
     impact=Impact.COST,
+    holds_until=as_long_as_the_same,
 )

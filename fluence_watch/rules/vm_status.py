@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, STARTING, Status, Vm
-from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import (
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Situation,
+    as_long_as_the_same,
+)
 
 NAME = "vm_status"
 
@@ -65,4 +72,6 @@ def _finding(situation: Situation, settings: VmStatusSettings, vm: Vm) -> Findin
     return Finding(fingerprint, severity, facts)
 
 
-RULE = Rule(NAME, VmStatusSettings, (VmStatus,), judge, impact=Impact.VM)
+RULE = Rule(
+    NAME, VmStatusSettings, (VmStatus,), judge, impact=Impact.VM, holds_until=as_long_as_the_same
+)

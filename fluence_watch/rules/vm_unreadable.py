@@ -12,7 +12,15 @@ from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.snapshot import Rejected
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import (
+    Duration,
+    Judgement,
+    Level,
+    Rule,
+    RuleSettings,
+    Situation,
+    as_long_as_the_same,
+)
 
 NAME = "vm_unreadable"
 MONEY = "money"
@@ -96,5 +104,10 @@ def _facts(situation: Situation, rejected: Rejected) -> VmUnreadable:
 
 
 RULE = Rule(
-    NAME, VmUnreadableSettings, (VmUnreadable, MoneyUnknown), judge, impact=Impact.MONITORING
+    NAME,
+    VmUnreadableSettings,
+    (VmUnreadable, MoneyUnknown),
+    judge,
+    impact=Impact.MONITORING,
+    holds_until=as_long_as_the_same,
 )

@@ -21,6 +21,7 @@ from pydantic import Field
 
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.funding import FOREVER, funded_until
+from fluence_watch.model.horizon import Horizon, next_of, shifted
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.known_resource import DoubtedList, KnownResource, list_subject
 from fluence_watch.model.money import MicroUsdc
@@ -230,5 +231,14 @@ def _absent_resources(situation: Situation) -> tuple[frozenset[str], frozenset[s
     return situation.missing.undecided, frozenset((ours & missing) | (forgotten - listed))
 
 
+def holds_until(situation: Situation, settings: VmVanishedSettings) -> Horizon:
+    """Until the next poll while anything is missing that may be there, else until `for` is over."""
+    if situation.presence.undecided or situation.missing.undecided:
+        return situation.now
+    since = [each.missing_since for each in situation.presence.lost.values()]
+    since += [each.missing_since for each in situation.missing.lost]
+    return next_of(situation.now, [shifted(each, settings.hold) for each in since if each])
+
+
 FACTS = (VmVanished, FleetVanished, ResourceVanished, ResourcesVanished)
-RULE = Rule(NAME, VmVanishedSettings, FACTS, judge, impact=Impact.VM)
+RULE = Rule(NAME, VmVanishedSettings, FACTS, judge, impact=Impact.VM, holds_until=holds_until)

@@ -1,6 +1,6 @@
 """`make bench`: how fast and how small the watcher is, and whether that is what is expected.
 
-`python -m tests.bench accounts` measures the many accounts alone.
+`python -m tests.bench accounts` measures the many accounts alone, `replay` a replay.
 """
 
 import platform
@@ -20,6 +20,7 @@ from tests.bench import (
     journal,
     metered,
     polls,
+    replay,
     stages,
     start,
     stored,
@@ -37,6 +38,7 @@ _LARGEST = max(_SIZES)
 _ALERTS, _RECEIVERS = 10_000, 5
 _ACCOUNTS = 100
 _JOURNALED = 1_000  # VMs
+_REPLAYED, _DAYS = 1_000, 90
 Scrapes = Mapping[int, tuple[float, float]]
 """MB and milliseconds by the number of VMs."""
 
@@ -50,9 +52,15 @@ machine and are wall time: the least, the median, the 99th percentile."""
 def main() -> None:
     """Measure everything and print it."""
     console = Console(width=110, highlight=False)
-    if sys.argv[1:] != ["accounts"]:
+    wanted = sys.argv[1:] or ["fleets", "accounts", "replay"]
+    if "fleets" in wanted:
         _fleets(console)
-    _many_accounts(console)
+    if "accounts" in wanted:
+        _many_accounts(console)
+    if "replay" in wanted:
+        with console.status("a replay"):
+            found = apart(replay.measure, _REPLAYED, _DAYS)
+        console.print(replay.words(found))
 
 
 def _many_accounts(console: Console) -> None:

@@ -22,6 +22,7 @@ from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.agenda import Agenda
 from fluence_watch.app.book import Book, Page
 from fluence_watch.app.decide import Decision, Policy, decide, decide_internal
+from fluence_watch.app.holding import Held, decide_again, settle_account
 from fluence_watch.app.policies import policies
 from fluence_watch.app.rehearsal.ledger import Ledger
 from fluence_watch.app.rehearsal.look import Look
@@ -44,9 +45,27 @@ class _Account:
     policy: Policy
     state: AccountState = field(default_factory=AccountState)
     fault: str = ""
+    held: Held | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether a poll that saw the same changes nothing."""
+        return self.held is not None and self.held.changes_nothing(now)
 
     def judge(self, outcome: Outcome, notes: Sequence[Note], spending: Spending | None) -> Decision:
         """Decide, and adopt the decision."""
+        before = self.state
+        if self.held is None:
+            decision = self._judged(outcome, notes, spending)
+            self.held = settle_account(before, decision, self.policy, notes)
+        else:
+            now = outcome.taken_at
+            decision, self.held = decide_again(before, self.held, self.policy, now, spending)
+            self.state = decision.after
+        return decision
+
+    def _judged(
+        self, outcome: Outcome, notes: Sequence[Note], spending: Spending | None
+    ) -> Decision:
         if isinstance(outcome, PollFailure) and outcome.internal:
             decision = decide_internal(self.state, outcome, self.policy)
         else:
@@ -99,13 +118,25 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
         """How the account is watched."""
         return self._accounts[account].policy
 
-    def poll(self, outcome: Outcome, notes: Sequence[Note] = ()) -> Decision:
+    def poll(
+        self, outcome: Outcome, notes: Sequence[Note] = (), *, is_same: bool = False
+    ) -> Decision | None:
         """A poll ended: evaluate it, and send what is due then. `notes` are what users did before.
+
+        `is_same` is whether it saw what the poll before saw, with the same notes. Then it may be known
+        that it changes nothing: there is no decision.
 
         Raises:
             KeyError: the settings do not have its account.
         """
         account, now = self._accounts[outcome.account], outcome.taken_at
+        if account.held and not (
+            is_same and account.held.covers(account.state, account.policy, now)
+        ):
+            account.held = None
+        if is_same and account.holds(now):
+            self.skip(outcome.account, now)
+            return None
         self._pass_before(now)
         decision = account.judge(outcome, notes, self._spending(account, outcome))
         self._ledger.book(outcome.account, decision)

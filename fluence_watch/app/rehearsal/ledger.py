@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from fluence_watch.alerting.state import AccountState, Change
 from fluence_watch.app.decide import Decision
+from fluence_watch.app.rehearsal.plain_sums import PlainSums
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.charge import SETTLED_DAYS
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.spending import Spending, latest_hour
+from fluence_watch.model.spending import Hour, Spending, latest_hour
 from fluence_watch.rules.spend_anomaly import SpendAnomalySettings, is_odd
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Ledger:
         self._store: Store | None = None
         self._pending: list[tuple[str, Change]] = []
         self._versions: defaultdict[str, int] = defaultdict(int)
+        self._plain: defaultdict[str, PlainSums] = defaultdict(PlainSums)
         self._spending: dict[str, Spending] = {}
         self._sums: dict[str, tuple[date, MicroUsdc]] = {}
 
@@ -44,6 +46,7 @@ class Ledger:
         """Add what a poll books."""
         if decision.booking != _NOTHING:
             self._pending.append((account, _change(decision)))
+            self._plain[account].add(decision.booking)
             self._sums.pop(account, None)
 
     def spending(
@@ -57,9 +60,14 @@ class Ledger:
             return None
         hour, found = latest_hour(now), self._spending.get(account)
         if found is None or found.hour != hour or (is_odd(found, settings) and not found.things):
-            found = self.store.spending(account, hour, lambda each: is_odd(each, settings))
-            self._spending[account] = found
+            self._spending[account] = found = self._spent(account, hour, settings)
         return found
+
+    def _spent(self, account: str, hour: Hour, settings: SpendAnomalySettings) -> Spending:
+        sums = self._plain[account]
+        if sums.is_plain and not is_odd(found := sums.spending(hour), settings):
+            return found
+        return self.store.spending(account, hour, lambda each: is_odd(each, settings))
 
     def charged_since(self, account: str, day: date) -> MicroUsdc:
         """What everything of the account cost from that day (UTC) on."""

@@ -35,13 +35,18 @@ FormatOption = Annotated[
 
 def check_account(name: str | None, known: Sequence[str]) -> None:
     """Raise `ConfigError`, with the nearest name, if an account is named and not known."""
+    check_name("--account", name, known)
+
+
+def check_name(option: str, name: str | None, known: Sequence[str]) -> None:
+    """Raise `ConfigError`, with the nearest name, if an option names what is not known."""
     if name is None or name in known:
         return
     from fluence_watch.errors import ConfigError, Problem
     from fluence_watch.settings.checks.doubt import hint
 
     what = f"there is no {name!r}; {hint(name, known)}"
-    raise ConfigError([Problem("--account", inert(what, _LONGEST))])
+    raise ConfigError([Problem(option, inert(what, _LONGEST))])
 
 
 def settings_from(config: Path | None) -> "WatchSettings":
