@@ -207,6 +207,13 @@ class Mutes:
         its = labels(alert)
         return any(all_match(each.source, its) for each in self.inhibits)
 
+    def muted_one(self, source: Alert, ended: Iterable[Alert]) -> bool:
+        """Whether it muted one of these others when that ended."""
+        sources = self._sources([source])
+        return bool(sources) and any(
+            each.ends_at is not None and _inhibited(each, each.ends_at, sources) for each in ended
+        )
+
     def _timed(self, alert: Alert, at: datetime) -> Mute | None:
         """The silence or maintenance that lasts longest."""
         if not (self.silences or self.maintenance):

@@ -98,14 +98,18 @@ class Book:
         return changed, any(map(self.mutes.inhibits_others, versions))
 
     def unclaimed(self, is_claimed: Callable[[Alert, Muted], bool]) -> list[Episode]:
-        """What is over, and due to no receiver: what `is_claimed` of an alert and its mutes says."""
+        """What is over, and due to no receiver: what `is_claimed` of an alert and its mutes says.
+
+        What muted an alert that is claimed is kept too: that is why others are not notified of it.
+        """
         return [
             alert.episode
             for page in self.pages.values()
             if (ended := page.ended())
             for muted in [self.mutes.among(page.alerts.values())]
+            for claimed in [{each.episode: each for each in ended if is_claimed(each, muted)}]
             for alert in ended
-            if not is_claimed(alert, muted)
+            if alert.episode not in claimed and not self.mutes.muted_one(alert, claimed.values())
         ]
 
     def forget_receiver(self, receiver: str) -> None:

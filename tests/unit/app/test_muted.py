@@ -2,6 +2,7 @@
 
 # ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 from fluence_watch.alerting.attempts import marks
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
+from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Acknowledgement, Inhibit, Mutes, Silence
 from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import StoreError
@@ -211,3 +213,48 @@ async def test_silences_that_cannot_be_read(house: House, store: Store) -> None:
     assert house.post.dispatch._book.mutes.silences
     assert [] == house.heard()
     house.post.dispatch._store = store
+
+
+async def test_a_restart_after_an_alert_that_muted_another(
+    post: Post,
+    telling: Callable[..., Setup],
+    make_channel: Callable[[str], Any],
+    make_post: Callable[..., Post],
+) -> None:
+    """What began and ended while it was muted is never told, though another receiver is due its end."""
+    ops, pager = make_channel("ops"), make_channel("pager")
+    inhibit = Inhibit(parse_matchers("rule=debt"), parse_matchers("rule=account_low"))
+    setup = replace(telling(ops, pager), mutes=Mutes(inhibits=(inhibit,)))
+    setup = replace(setup, routes={**setup.routes, "pager": Route("pager", rules=("account_low",))})
+    source, target = alert_of("debt", NOW + MINUTE), alert_of("account_low")
+    ops.refuses = True
+    await post.begin(setup)
+    await _look(post, target)
+    assert ([], 1) == (ops.sent, len(pager.sent))
+    ops.refuses, pager.refuses = False, True
+    post.clock.advance(10 * MINUTE)
+    await _look(post, source, target)
+    post.clock.advance(MINUTE)
+    await _look(post)
+    assert ["debt", "debt"] == [_rule(each) for each in ops.sent]
+    await post.dispatch.stop(1)
+    again = make_post()
+    await again.begin(setup)
+    await _look(again)
+    assert 2 == len(ops.sent)
+    assert 1 == len(pager.sent)
+
+
+async def _look(post: Post, *alerts: Alert) -> None:
+    """Poll, and let all couriers do what they have to."""
+    post.poll(*alerts)
+    await post.dispatch.refresh()
+    for courier in post.dispatch._couriers.values():
+        courier.wake()
+    await post.dispatch.rest()
+    while post.dispatch._tasks:
+        await asyncio.wait(post.dispatch._tasks)
+
+
+def _rule(said: Any) -> str:
+    return "debt" if "debt" in said.title + said.body else "account_low"

@@ -1,0 +1,102 @@
+"""What happens in an account that pays by the second: its balance, disks and GPU instances."""
+
+from fluence_watch.simulator.actions import AddDisk, SetBalance
+from fluence_watch.simulator.gpu import GpuInstance, GpuKind, GpuState
+from fluence_watch.simulator.gpu_actions import AddGpu, SetGpu
+from tests.e2e.truth.fleet import Account
+from tests.e2e.truth.happenings import (
+    PREPAID,
+    Happening,
+    Scene,
+    Steps,
+    lasts,
+    outage,
+    refused,
+    touch,
+)
+from tests.e2e.truth.plan import HOUR, MINUTE
+
+
+def poor(_: Scene, account: Account) -> Steps:
+    """The balance runs low, and lower; the account owes; then it is topped up."""
+    if "balance" in account.busy:
+        return
+    account.busy.add("balance")
+    burn, world = account.burn, account.world
+    for days in (2.2, 0.6, -1_000_000 / burn)[account.random.randrange(2) :]:
+        touch(account, "", "the balance runs low" if days > 0 else "a debt")
+        SetBalance(int(days * burn)).apply(world)
+        yield lasts(account, 50 * MINUTE, 3 * HOUR)
+    touch(account, "")
+    SetBalance(10**11).apply(world)
+    account.busy.discard("balance")
+
+
+def idle(_: Scene, account: Account) -> Steps:
+    """A disk that no VM uses, until somebody deletes it."""
+    touch(account, "", "an idle disk")
+    name = f"disk-{next(account.names)}"
+    AddDisk(name).apply(account.world)
+    yield lasts(account, 20 * HOUR, 40 * HOUR)
+    key = next(key for key, each in account.world.rentals.items() if each.name == name)
+    touch(account, f"disk:{key}", "a disk is deleted")
+    del account.world.rentals[key]
+
+
+def gpu_drained(_: Scene, account: Account) -> Steps:
+    """The top-ups of a GPU instance fail; somebody mends them, or it ends."""
+    gpu = _gpu(account)
+    if gpu:
+        touch(account, f"gpu_{gpu.kind}:{gpu.id}", "top-ups of a GPU instance fail")
+        SetGpu(gpu.id, drained=True).apply(account.world)
+        yield lasts(account, 30 * MINUTE, 4 * HOUR)
+        SetGpu(gpu.id, drained=False).apply(account.world)
+        yield 2 * HOUR
+        account.busy.discard(gpu.id)
+
+
+def gpu_stopped(_: Scene, account: Account) -> Steps:
+    """A container does not run, but costs money."""
+    gpu = _gpu(account, GpuKind.CONTAINER)
+    if gpu:
+        touch(account, f"gpu_{gpu.kind}:{gpu.id}", "a container stops")
+        SetGpu(gpu.id, started=False).apply(account.world)
+        yield lasts(account, 5 * MINUTE, 4 * HOUR)
+        SetGpu(gpu.id, started=True).apply(account.world)
+        yield HOUR
+        account.busy.discard(gpu.id)
+
+
+def gpu_added(_: Scene, account: Account) -> Steps:
+    """Somebody rents a GPU instance; now and then one ends."""
+    kind = account.random.choice([*GpuKind])
+    AddGpu(f"gpu-{next(account.names)}", kind, price=200_000).apply(account.world)
+    yield lasts(account, HOUR, 5 * HOUR)
+    gpu = _gpu(account)
+    if gpu:
+        touch(account, f"gpu_{gpu.kind}:{gpu.id}", "a GPU instance ends")
+        SetGpu(gpu.id, state=GpuState.ENDED).apply(account.world)
+
+
+def _gpu(account: Account, kind: GpuKind | None = None) -> GpuInstance | None:
+    found = [
+        each
+        for each in account.world.gpus.values()
+        if each.state is GpuState.ACTIVE and each.id not in account.busy
+        if kind in {None, each.kind} and each.started and not each.drained
+    ]
+    chosen = account.random.choice(found) if found else None
+    if chosen:
+        account.busy.add(chosen.id)
+    return chosen
+
+
+METERED: dict[Happening, float] = {
+    poor: 0.5, idle: 0.8, gpu_drained: 1, gpu_stopped: 1.2, gpu_added: 1, outage: 0.35, refused: 0.2,
+}  # fmt: skip
+"""The same of an account that pays by the second."""
+
+
+def daily(account: Account) -> dict[Happening, float]:
+    """What may happen in the account, and how often a day."""
+    return METERED if account.world.metered else PREPAID

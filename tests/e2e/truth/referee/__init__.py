@@ -1,0 +1,11 @@
+"""What a perfect watcher would say, written from the manual: it shares no code with the watcher's core.
+
+matching.py    labels, matchers, globs, times: what the settings mean
+episodes.py    problems, from their begin to their end: `for`, resolved, ended without a message
+known.py       what was seen of each VM: since when it is missing, its boundaries, its ports
+conditions.py  one small function a rule: what is true at a poll; metered.py of what is paid by the second
+judge.py       an account, the receivers and the silences at each poll: what begins and ends
+hearing.py     what each receiver must, may and must not be told
+answers.py     what `why` must answer about each of them
+verdict.py     the comparison with what was told, and the table
+"""

@@ -1,0 +1,286 @@
+"""What each receiver must, may and must not be told, by the tables of the manual.
+
+must    it is due now, and nothing keeps it back
+may     the manual leaves it open
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from tests.e2e.truth.plan import Plan, Receiver
+from tests.e2e.truth.referee.episodes import End, Episode
+from tests.e2e.truth.referee.matching import MUTED_BY, is_active, is_on, matches, takes
+
+WATCHER = "fluence-watch"
+_FIRST, _ESCALATED, _WORSE = "first", "escalated", "worse"
+_REPEAT, _RESOLVED, _MISSED = "repeat", "resolved", "missed"
+
+
+class Why(StrEnum):
+    """What keeps a message back, or how it was told."""
+
+    TOLD = "told"
+    NOT_ROUTED = "not routed"
+    SILENCED = "silenced"
+    MAINTENANCE = "maintenance"
+    INHIBITED = "inhibited"
+    ACKNOWLEDGED = "acknowledged"
+    INACTIVE = "inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No messages about what matches, from one time to another."""
+
+    id: str
+    match: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Somebody takes care of an episode, as bad as it was, until a time."""
+
+    until: datetime
+    rank: int
+    step: int
+
+
+@dataclass(slots=True)
+class Told:
+    """What a receiver knows of an episode: when it was last told, and the worst that it heard."""
+
+    at: datetime
+    rank: int
+    step: int
+    over: bool = False
+
+
+class Due(NamedTuple):
+    """A line that a receiver is due: of which episode, the reason, since when; `sure`: it must be told."""
+
+    episode: Episode
+    reason: str
+    since: datetime
+    sure: bool = True
+
+
+@dataclass
+class Hearing:
+    """Everything that is or was true lately, and what each receiver knows of it."""
+
+    plan: Plan
+    episodes: dict[str, list[Episode]] = field(default_factory=dict)
+    told: dict[str, dict[Episode, Told]] = field(default_factory=dict)
+    silences: dict[str, Silence] = field(default_factory=dict)
+    taken: dict[Episode, Taken] = field(default_factory=dict)
+    missing: Callable[[Episode], bool] = lambda _: False
+    kept: dict[tuple[str, Episode], set[str]] = field(default_factory=dict)
+    dropped: set[tuple[str, Episode]] = field(default_factory=set)
+    settled: Callable[[Episode], None] = lambda _: None
+    _open: set[tuple[str, Episode]] = field(default_factory=set)
+    _first: dict[str, list[Receiver]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for each in self.plan.receivers:
+            self.told[each.name] = {}
+            if each.escalate_to:
+                self._first.setdefault(each.escalate_to, []).append(each)
+
+    def add(self, episode: Episode) -> None:
+        """It fires."""
+        self.episodes.setdefault(episode.what.account, []).append(episode)
+
+    def due(self, receiver: Receiver, now: datetime) -> Iterator[Due]:
+        """What the receiver is due now."""
+        for account in self.episodes:
+            lines = list(self._of(receiver, account, now))
+            self._open |= {(receiver.name, x.episode) for x in lines if x.reason != _MISSED}
+            begun = [each.since for each in lines if each.sure] or [each.since for each in lines]
+            if not begun or now - min(begun) < receiver.group_wait:
+                # a new alert waits for others; whether an end does, the manual does not say
+                yield from (x._replace(sure=False) for x in lines if x.reason == _RESOLVED)
+                continue
+            repeats = any(each.reason == _REPEAT and each.sure for each in lines)
+            for line in lines:
+                if line.reason != _REPEAT or line.sure or repeats:
+                    yield line
+
+    def _of(self, receiver: Receiver, account: str, now: datetime) -> Iterator[Due]:
+        for episode in self.episodes[account]:
+            line = self._line(receiver, episode, now)
+            why = line and self.kept_back(receiver, line, now)
+            if why:
+                self.kept.setdefault((receiver.name, episode), set()).add(why)
+            elif line:
+                yield line
+
+    def _line(self, receiver: Receiver, episode: Episode, now: datetime) -> Due | None:
+        """What there is to tell, whatever keeps it back."""
+        told, over_at = self.told[receiver.name].get(episode), episode.over_at(now)
+        if over_at is not None:
+            return self._when_over(receiver, episode, told, over_at)
+        routed = self.routes(receiver, episode)
+        if not (routed or self.escalates(receiver, episode, now)):
+            return None
+        if told is None:
+            first = Due(episode, _FIRST, episode.starts_at or now)
+            return first if routed else Due(episode, _ESCALATED, now)
+        return self._again(receiver, episode, told, now)
+
+    def _again(self, receiver: Receiver, episode: Episode, told: Told, now: datetime) -> Due | None:
+        """What there is to tell of an alert that still fires, to who knows it."""
+        if episode.rank > told.rank or episode.found.step > told.step:
+            return Due(episode, _WORSE, now)
+        waited, interval = now - told.at, receiver.repeat_interval
+        if interval and waited >= interval / 2 and not self.missing(episode):
+            return Due(episode, _REPEAT, now, waited >= interval)
+        return None
+
+    def _when_over(
+        self, receiver: Receiver, episode: Episode, told: Told | None, over_at: datetime
+    ) -> Due | None:
+        if told is not None:
+            ended = episode.ends_at and receiver.send_resolved and not told.over
+            if not ended or episode.end is End.QUIET:
+                return None
+            return Due(episode, _RESOLVED, over_at, episode.end is End.TOLD)
+        if not self.routes(receiver, episode):
+            return None
+        if episode.event:
+            return Due(episode, _FIRST, over_at)
+        was_open = (receiver.name, episode) in self._open
+        until = episode.found.until
+        if episode.end is End.QUIET and not (until and until <= over_at):
+            return None
+        return Due(episode, _MISSED, over_at, was_open and episode.end is not End.EITHER)
+
+    def routes(self, receiver: Receiver, episode: Episode) -> bool:
+        """Whether the settings of the receiver let it hear of this."""
+        of_watcher = episode.what.account == WATCHER
+        return takes(receiver, episode.labels, of_watcher=of_watcher, about=episode.what.subject)
+
+    def escalates(self, receiver: Receiver, episode: Episode, now: datetime) -> bool:
+        """Whether it has fired for so long that another receiver passes it on to this one."""
+        return not episode.event and any(
+            self.routes(first, episode)
+            and now - (episode.starts_at or now) >= first.escalate_after
+            and receiver.name != episode.what.subject
+            for first in self._first.get(receiver.name, ())
+        )
+
+    # What keeps it back
+
+    def kept_back(self, receiver: Receiver, line: Due, now: datetime) -> Why | None:
+        """Why it is not told now, though there is something to tell."""
+        over_at = line.episode.over_at(now)
+        if line.reason != _RESOLVED and (why := self.muted(line.episode, over_at or now)):
+            return why
+        if line.reason in {_REPEAT, _ESCALATED} and self._acknowledged(line.episode, now):
+            return Why.ACKNOWLEDGED
+        told = self.told[receiver.name].get(line.episode)
+        worst = max(line.episode.rank, told.rank if told and over_at else 0)
+        at_once = receiver.critical_at_once and worst == 2
+        return None if at_once or is_active(receiver, now) else Why.INACTIVE
+
+    def muted(self, episode: Episode, at: datetime) -> Why | None:
+        """What mutes it for everybody."""
+        if any(
+            each.starts_at <= at < each.ends_at and self._silences(each, episode)
+            for each in self.silences.values()
+        ):
+            return Why.SILENCED
+        if any(matches(m.match, episode.labels) and is_on(m, at) for m in self.plan.maintenance):
+            return Why.MAINTENANCE
+        return Why.INHIBITED if self.inhibited(episode, at) else None
+
+    @staticmethod
+    def _silences(silence: Silence, episode: Episode) -> bool:
+        about_it = episode.what.rule == "silence_ending" and episode.what.detail == silence.id
+        return not about_it and matches(silence.match, episode.labels)
+
+    def inhibited(self, episode: Episode, at: datetime) -> bool:
+        """Whether another alert explains it."""
+        rules = [*MUTED_BY, *((i.source, i.target, i.equal) for i in self.plan.inhibits)]
+        return any(
+            matches(target, episode.labels) and self._source(episode, source, target, equal, at)
+            for source, target, equal in rules
+        )
+
+    def _source(
+        self,
+        episode: Episode,
+        source: Iterable[str],
+        target: Iterable[str],
+        equal: Iterable[str],
+        at: datetime,
+    ) -> bool:
+        both = matches(source, episode.labels)
+        return any(
+            other is not episode
+            and other.fires(at, ended_too=episode.ends_at is not None)
+            and matches(source, other.labels)
+            and not (both and matches(target, other.labels))
+            and all(other.labels.get(each) == episode.labels.get(each) for each in equal)
+            for other in self.episodes[episode.what.account]
+        )
+
+    def _acknowledged(self, episode: Episode, now: datetime) -> bool:
+        taken = self.taken.get(episode)
+        worse = taken and (episode.rank > taken.rank or episode.found.step > taken.step)
+        return bool(taken and now < taken.until and not worse)
+
+    # What was told
+
+    def hear(self, receiver: str, episode: Episode, status: str, now: datetime) -> None:
+        """The receiver was told."""
+        before = self.told[receiver].get(episode)
+        rank = max(episode.rank, before.rank if before else 0)
+        step = max(episode.found.step, before.step if before else 0)
+        over = status != "firing" or episode.event
+        self.told[receiver][episode] = Told(now, rank, step, over)
+
+    def passed_on(self, episode: Episode) -> Collection[str]:
+        """Whom those that take it escalate it to."""
+        takers = (each for each in self.plan.receivers if self.routes(each, episode))
+        return {each.escalate_to for each in takers if each.escalate_to != episode.what.subject}
+
+    def drop(self, receiver: str, episode: Episode, now: datetime) -> None:
+        """What the receiver may have been told of its end, it was not: it never is."""
+        if episode not in self.told[receiver]:
+            self.dropped.add((receiver, episode))
+        self.told[receiver][episode] = Told(now, episode.rank, episode.found.step, over=True)
+
+    def settle(self, now: datetime, keep: timedelta = timedelta(hours=1)) -> None:
+        """Forget what is over and of which nobody is due anything any more."""
+        for account, episodes in self.episodes.items():
+            kept = [each for each in episodes if not self._settled(each, now, keep)]
+            if len(kept) < len(episodes):
+                for gone in {*episodes} - {*kept}:
+                    self._forget(gone)
+                self.episodes[account] = kept
+
+    def _settled(self, episode: Episode, now: datetime, keep: timedelta) -> bool:
+        if episode.ends_at is None or now - episode.ends_at < keep:
+            return False
+        for receiver in self.plan.receivers:
+            line = self._line(receiver, episode, now)
+            why = line and self.kept_back(receiver, line, now)
+            never = why in {Why.SILENCED, Why.MAINTENANCE, Why.INHIBITED}
+            if line and not never and (line.sure or why is Why.INACTIVE):
+                return False
+        return True
+
+    def _forget(self, episode: Episode) -> None:
+        self.settled(episode)
+        for each in self.plan.receivers:
+            self.kept.pop((each.name, episode), None)
+            self.dropped.discard((each.name, episode))
+        for told in self.told.values():
+            told.pop(episode, None)
+        self.taken.pop(episode, None)
+        self._open = {each for each in self._open if each[1] is not episode}

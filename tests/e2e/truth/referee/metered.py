@@ -1,0 +1,111 @@
+"""What is true of an account that pays by the second: its balance, disks, addresses and GPU instances."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from fluence_watch.simulator.gpu import GpuInstance, GpuState
+from fluence_watch.simulator.rental import Rental, RentalKind
+from tests.e2e.truth.fleet import Sight
+from tests.e2e.truth.plan import DAY, MINUTE
+from tests.e2e.truth.referee.episodes import End, Found, Problems, What
+from tests.e2e.truth.referee.known import CONFIRM_POLLS, FORGET_AFTER
+
+WARN, CRITICAL = 3 * DAY, DAY
+_KINDS = {RentalKind.DISK: "disk", RentalKind.ADDRESS: "public_ip"}
+_REPLACED = "funds_exhausted_soon"
+
+
+@dataclass
+class Wallet:
+    """What was seen of a metered account beside its VMs: in how many whole lists a thing was missing."""
+
+    missing: dict[str, int] = field(default_factory=dict)
+    last_seen: dict[str, datetime] = field(default_factory=dict)
+    now: Sight | None = None
+
+    def see(self, sight: Sight) -> None:
+        """A poll saw this."""
+        self.now = sight
+        listed = {key_of(each) for each in sight.rentals.values()}
+        self.last_seen |= dict.fromkeys(listed, sight.at)
+        self.missing = {
+            key: count + 1
+            for key, count in self.missing.items()
+            if sight.at - self.last_seen[key] <= FORGET_AFTER
+        }
+        self.missing |= dict.fromkeys(listed, 0)
+
+    def found(self, problems: Problems) -> Iterator[Found]:
+        """All that is true at this poll."""
+        assert self.now
+        if self.now.balance is None:
+            return
+        yield from self._funds(self.now, problems)
+        yield from self._rentals(self.now)
+        for gpu in self.now.gpus.values():
+            yield from self._gpu(self.now, gpu)
+
+    def absent(self, what: What) -> End | None:
+        """How a problem ends that this poll does not find."""
+        assert self.now
+        if what.rule == _REPLACED:
+            return None if (self.now.balance or 0) < 0 else End.TOLD
+        if what.rule == "idle_resource":
+            return End.TOLD if self.missing.get(what.subject) == 0 else End.QUIET
+        if what.rule == "vm_vanished":
+            return End.TOLD if self.missing.get(what.subject) == 0 else End.QUIET
+        if what.rule in {"gpu_reserve", "gpu_status"}:
+            gpu = next(g for g in self.now.gpus.values() if gpu_key(g) == what.subject)
+            return End.TOLD if gpu.state is GpuState.ACTIVE else End.QUIET
+        return End.TOLD
+
+    @staticmethod
+    def _funds(sight: Sight, problems: Problems) -> Iterator[Found]:
+        """A debt at once; else money that ends soon: once that fires, until it lasts a quarter longer."""
+        balance, soon = sight.balance or 0, What(sight.account, _REPLACED, "")
+        if balance < 0:
+            yield Found(What(sight.account, "debt", ""), "critical")
+            return
+        left = balance / sight.burn * DAY
+        episode = problems.open.get(soon)
+        fires = episode is not None and episode.starts_at is not None
+        if left < (1.25 * WARN if fires else WARN):
+            step = int(left < CRITICAL)
+            yield Found(soon, "critical" if step else "warning", step, 30 * MINUTE)
+
+    def _rentals(self, sight: Sight) -> Iterator[Found]:
+        """What no VM uses for a day; what is gone, and nobody deleted it by a command."""
+        for rental in sight.rentals.values():
+            if not rental.attached_to:
+                what = What(sight.account, "idle_resource", key_of(rental))
+                yield Found(what, "warning", hold=DAY)
+        for key, count in self.missing.items():
+            if count >= CONFIRM_POLLS:
+                yield Found(What(sight.account, "vm_vanished", key), "critical")
+
+    @staticmethod
+    def _gpu(sight: Sight, gpu: GpuInstance) -> Iterator[Found]:
+        """A reserve of less than two hours; a container that does not run; an end of the last day."""
+        key = gpu_key(gpu)
+        if gpu.state is GpuState.ACTIVE:
+            if gpu.reserved < 2 * gpu.price:
+                step = int(gpu.reserved < gpu.price)
+                what = What(sight.account, "gpu_reserve", key)
+                yield Found(what, "critical", step, 10 * MINUTE)
+            if not gpu.started:
+                what = What(sight.account, "gpu_status", key, "not started")
+                yield Found(what, "warning", hold=15 * MINUTE)
+        elif sight.at - gpu.changed_at < timedelta(days=1):
+            what = What(sight.account, "gpu_status", key, gpu.state.value.lower())
+            yield Found(what, "warning", at_once=True, quiet=True)
+
+
+def key_of(rental: Rental) -> str:
+    """What a disk or an address is called in an alert."""
+    return f"{_KINDS[rental.kind]}:{rental.uuid}"
+
+
+def gpu_key(gpu: GpuInstance) -> str:
+    """What a GPU instance is called in an alert."""
+    return f"gpu_{gpu.kind}:{gpu.id}"
