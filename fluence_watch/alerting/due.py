@@ -154,10 +154,13 @@ def _inactive(route: Route, at: datetime, until: datetime) -> Mute | None:
 def _all_along(alert: Alert, route: Route, over_at: datetime, muted: Muted) -> Mute | None:
     """What kept an alert back as long as it fired, one after the other: the last of them."""
     mute, at = None, since_when(alert)
+    firing = replace(
+        alert, state=State.FIRING
+    )  # then another mutes it until its own end, no longer
     while at < over_at:
-        mute = _inactive(route, at, opens_at(alert, None, route, at)) or muted(alert, at)
+        mute = _inactive(route, at, opens_at(alert, None, route, at)) or muted(firing, at)
         if mute is None or mute.until is None:
-            return None
+            return mute
         at = mute.until
     return mute
 

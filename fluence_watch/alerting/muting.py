@@ -13,7 +13,7 @@ An acknowledgement ends when the alert gets worse. What active times keep back, 
 Source: Alertmanager, silences and inhibition.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -207,12 +207,11 @@ class Mutes:
         its = labels(alert)
         return any(all_match(each.source, its) for each in self.inhibits)
 
-    def muted_one(self, source: Alert, ended: Iterable[Alert]) -> bool:
-        """Whether it muted one of these others when that ended."""
-        sources = self._sources([source])
-        return bool(sources) and any(
-            each.ends_at is not None and _inhibited(each, each.ends_at, sources) for each in ended
-        )
+    def muters(self, alerts: Iterable[Alert], others: Iterable[Alert]) -> set[Episode]:
+        """Those of the alerts that may have muted one of the others, while both fired."""
+        sources = self._sources(alerts)
+        found = ((of, other) for other in others for of in _explaining(other, sources))
+        return {of.episode for of, other in found if _overlap(of, other)} if sources else set()
 
     def _timed(self, alert: Alert, at: datetime) -> Mute | None:
         """The silence or maintenance that lasts longest."""
@@ -244,23 +243,32 @@ class Mutes:
 
 
 def _inhibited(alert: Alert, at: datetime, sources: _Sources) -> Mute | None:
-    its = labels(alert) if sources else {}
-    for inhibit, by_key in sources:
-        if not all_match(inhibit.target, its):
-            continue
-        is_source = all_match(inhibit.source, its)
-        for source in by_key.get(inhibit.key(its), ()):
-            other = source.alert.episode != alert.episode
-            if other and not (is_source and source.is_target) and _fires(source.alert, alert, at):
-                if _is_before(alert, source.alert) and _mutes(alert, source.alert, sources):
-                    continue
-                return Mute(Why.INHIBITED, source.alert.fingerprint.words)
+    for source in _explaining(alert, sources):
+        if _fires(source, alert, at) and not _is_told_before(alert, source, sources):
+            return Mute(Why.INHIBITED, source.fingerprint.words, source.ends_at)
     return None
 
 
-def _is_before(alert: Alert, other: Alert) -> bool:
-    """Which of two alerts that mute each other is told: the first, then the worse one."""
-    return _precedence(alert) < _precedence(other)
+def _explaining(alert: Alert, sources: _Sources) -> Iterator[Alert]:
+    """The alerts that mute this one while they fire."""
+    its = labels(alert) if sources else {}
+    for inhibit, by_key in sources:
+        if all_match(inhibit.target, its):
+            is_source = all_match(inhibit.source, its)
+            for source in by_key.get(inhibit.key(its), ()):
+                if source.alert.episode != alert.episode and not (is_source and source.is_target):
+                    yield source.alert
+
+
+def _overlap(one: Alert, other: Alert) -> bool:
+    """Whether both fired at some time, or one began as the other ended."""
+    last = max(each.starts_at or each.active_at for each in (one, other))
+    return all(each.ends_at is None or last <= each.ends_at for each in (one, other))
+
+
+def _is_told_before(alert: Alert, other: Alert, sources: _Sources) -> bool:
+    """Whether two alerts mute each other, and this is the first, then the worse one: it is told."""
+    return _precedence(alert) < _precedence(other) and _mutes(alert, other, sources)
 
 
 def _precedence(alert: Alert) -> tuple[datetime, int, Fingerprint]:

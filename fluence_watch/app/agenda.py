@@ -123,12 +123,14 @@ class Agenda:
         return found.lines
 
     def claims(self, alert: Alert, now: datetime, muted: Muted) -> bool:
-        """Whether the receiver is due anything of an ended alert. `muted` is that of its account.
+        """Whether the receiver is due anything of an ended alert, or has yet to hear of a firing one.
 
-        If it is not, the reason is written.
+        `muted` is that of its account. If it is due nothing of an ended one, the reason is written.
         """
         told = self._book.told(alert.fingerprint.account, self.recipient.route.receiver)
         notified, to = told.get(alert.episode), self.recipient
+        if alert.state is State.FIRING:
+            return notified is None and to.route.matches(alert)
         reason = reason_to_notify(alert, notified, to, now, events=self._events)
         mute = kept_back(alert, reason, notified, to, now, muted=self._heeded(muted))
         if reason is not None and (mute is None or mute.until is not None):
@@ -157,7 +159,7 @@ class Agenda:
         begun = self.begun()
 
         def heeded(alert: Alert, at: datetime) -> Mute | None:
-            over = alert.state is State.RESOLVED
+            over = alert.ends_at is not None
             return None if over and begun and mark(alert.episode) in begun else muted(alert, at)
 
         return heeded

@@ -1,8 +1,9 @@
 """What is true and what receivers were notified of: the alerts that receivers may be due."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple, Self
 
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode, State
@@ -100,17 +101,21 @@ class Book:
     def unclaimed(self, is_claimed: Callable[[Alert, Muted], bool]) -> list[Episode]:
         """What is over, and due to no receiver: what `is_claimed` of an alert and its mutes says.
 
-        What muted an alert that is claimed is kept too: that is why others are not notified of it.
+        What muted an alert that is claimed, or that a receiver has yet to hear of, is kept too: that
+        is why others are not notified of it.
         """
-        return [
-            alert.episode
-            for page in self.pages.values()
-            if (ended := page.ended())
-            for muted in [self.mutes.among(page.alerts.values())]
-            for claimed in [{each.episode: each for each in ended if is_claimed(each, muted)}]
-            for alert in ended
-            if alert.episode not in claimed and not self.mutes.muted_one(alert, claimed.values())
-        ]
+        return [each for page in self.pages.values() for each in self._unclaimed(page, is_claimed)]
+
+    def _unclaimed(
+        self, page: Page, is_claimed: Callable[[Alert, Muted], bool]
+    ) -> Iterator[Episode]:
+        ended, muted = page.ended(), self.mutes.among(page.alerts.values())
+        claimed = {each.episode: each for each in ended if is_claimed(each, muted)}
+        free = [each for each in ended if each.episode not in claimed]
+        firing = (each for each in page.alerts.values() if each.state is State.FIRING)
+        awaited = (each for each in firing if is_claimed(each, muted))
+        kept = self.mutes.muters(free, chain(claimed.values(), awaited))
+        return (each.episode for each in free if each.episode not in kept)
 
     def forget_receiver(self, receiver: str) -> None:
         """Forget what a removed receiver was notified of."""

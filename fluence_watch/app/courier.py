@@ -80,7 +80,10 @@ class Courier:
         self.wake()
 
     def claims(self, alert: Alert, muted: Muted) -> bool:
-        """Whether the receiver is due anything of an ended alert. `muted` is that of its account."""
+        """Whether it is due anything of an ended alert, or has yet to hear of a firing one.
+
+        `muted` is that of the account.
+        """
         return self.agenda.claims(alert, self.delivery.now(), muted)
 
     def adopt(self, channel: Channel, recipient: Recipient, words: Words) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from fluence_watch.alerting.attempts import Attempts
-from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.muting import Muted
 from fluence_watch.alerting.scribe import Scribe
 from fluence_watch.alerting.telling import Recipient
@@ -55,8 +55,9 @@ class ClusterCourier:
             courier.forget(account)
 
     def claims(self, alert: Alert, muted: Muted) -> bool:  # noqa: ARG002 - an Alertmanager heeds none
-        """Whether a member is yet to know that the alert is over."""
-        return self._desk.posting(alert.episode, self._desk.delivery.now()) is not None
+        """Whether the alert is over and a member is yet to know."""
+        over = alert.state is State.RESOLVED
+        return over and self._desk.posting(alert.episode, self._desk.delivery.now()) is not None
 
     @property
     def scribe(self) -> Scribe:

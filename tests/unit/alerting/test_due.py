@@ -12,8 +12,16 @@ from fluence_watch.alerting.active import ActiveTimes, parse_windows
 from fluence_watch.alerting.due import Due, due, kept_back
 from fluence_watch.alerting.escalation import Escalated, Escalation
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
+from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
-from fluence_watch.alerting.muting import Acknowledgement, Mute, Mutes, Silence, Why
+from fluence_watch.alerting.muting import (
+    Acknowledgement,
+    Inhibit,
+    Mute,
+    Mutes,
+    Silence,
+    Why,
+)
 from fluence_watch.alerting.telling import Heard, Notified, Reason, Recipient
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 
@@ -176,6 +184,42 @@ def test_the_reason_why_it_is_held() -> None:
     assert Mute(Why.INACTIVE, "ops", NOON + 20 * HOUR) == found
     over = kept_back(BRIEF, Reason.MISSED, None, BY_DAY, NOON + 5 * HOUR)
     assert Mute(Why.INACTIVE, "ops") == over
+
+
+LATE = Fingerprint("main", "vm_status", "0xcd")
+WHILE = Mutes(
+    inhibits=(Inhibit(parse_matchers("rule=vm_status"), parse_matchers("rule=port_drift")),)
+)
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        ([(2, 4.5)], True),  # from 4 on it was night
+        ([(2, 4)], True),
+        ([(0, 4)], False),
+        ([(0, 5)], False),
+        ([(0, 3)], True),
+        ([(0, 2), (2, 4)], False),
+        ([(0, 2), (2.5, 4)], True),
+        ([(0, 3), (1, 5)], False),
+        ([(1, 5)], True),
+    ],
+)  # fmt: skip
+def test_what_others_kept_back_until_the_evening(
+    sources: list[tuple[float, float]], *, told: bool
+) -> None:
+    """What was first muted and then outside active times was never to be sent, and never is."""
+    others = [
+        replace(
+            RESOLVED, fingerprint=LATE._replace(key=str(begin)),
+            starts_at=NOON + begin * HOUR, ends_at=NOON + end * HOUR,
+        )
+        for begin, end in sources
+    ]  # fmt: skip
+    muted = WHILE.among(others)
+    found = due([UNTIL_DAY], {}, BY_DAY, NOON + 20 * HOUR, muted=muted).lines
+    assert [Reason.MISSED] * told == [line.reason for line in found]
 
 
 def test_what_is_held_counts_from_the_begin() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fluence_watch.alerting.active import ActiveTimes, parse_windows
 from fluence_watch.alerting.attempts import marks
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
@@ -23,7 +24,7 @@ from fluence_watch.store import Store
 from tests.unit.app.post import Post
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 
@@ -243,6 +244,30 @@ async def test_a_restart_after_an_alert_that_muted_another(
     await _look(again)
     assert 2 == len(ops.sent)
     assert 1 == len(pager.sent)
+
+
+async def test_what_was_muted_until_the_evening(
+    post: Post, telling: Callable[..., Setup], channel: Any, make_post: Callable[..., Post]
+) -> None:
+    """When the window opens it is not told, though what muted it is long over, also after a restart."""
+    inhibit = Inhibit(parse_matchers("rule=debt"), parse_matchers("rule=account_low"))
+    active = ActiveTimes(parse_windows("08:00-13:00"))
+    setup = replace(telling(channel), mutes=Mutes(inhibits=(inhibit,)))
+    route = Route("ops", active=active, critical_at_once=False, rules=("account_low",))
+    await post.begin(replace(setup, routes={"ops": route}))
+    source, target = alert_of("debt"), alert_of("account_low")
+    await _look(post, source, target)
+    post.clock.advance(90 * MINUTE)
+    await _look(post, target)
+    post.clock.advance(HOUR)
+    await _look(post)
+    await post.dispatch.stop(1)
+    again = make_post()
+    await again.begin(replace(setup, routes={"ops": route}))
+    again.clock.advance(DAY - 3 * HOUR)
+    await _look(again)
+    assert [] == channel.sent
+    assert {} == again.dispatch._book.pages["main"].alerts
 
 
 async def _look(post: Post, *alerts: Alert) -> None:
