@@ -67,8 +67,9 @@ class Boundaries:
     """The latest boundary of a VM, and what came of it.
 
     `passed_at` is the boundary. Since its charge, `covered` is whether the reserve has ever paid an epoch,
-    `refilled` whether it was topped up; `was_refilled` is the same of the boundary before.
-    What nobody saw is taken for refilled. `odd` is what was charged and does not fit.
+    `refilled` whether it was topped up or needs no top-up; `was_refilled` is the same of the boundary before.
+    What nobody saw is taken for refilled. `paid` is how many epochs the reserve paid when it was topped
+    up last, or seen first: while it pays as many, as after a fall of the price, it needs none. `odd` is what was charged and does not fit.
     `charged` is whether all that is due is in the total. If not, an epoch more may come late.
     """
 
@@ -78,6 +79,7 @@ class Boundaries:
     was_refilled: bool = True
     odd: OddCharge | None = None
     charged: bool = True
+    paid: int | None = None
 
     def is_overdue(self, now: datetime, grace: timedelta, status: Status) -> bool:
         """Whether the top-up has failed, if the reserve does not pay an epoch now.
@@ -162,7 +164,8 @@ def _begin(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:
         passed_at = vm.next_billing_at - billing.period
     except OverflowError:
         return None
-    return Boundaries(passed_at, _covers(vm), charged=vm.spent != 0 and now - passed_at > _LATE)
+    charged = vm.spent != 0 and now - passed_at > _LATE
+    return Boundaries(passed_at, _covers(vm), charged=charged, paid=_pays(vm))
 
 
 def next_boundaries(
@@ -188,23 +191,35 @@ def next_boundaries(
     topped_up, this = _is_topped_up(before, after), _charge(before, after, (count, most), now)
     odd, charged = _settled(known, this, after.price, is_told=is_told)
     covered = start.covered and not _is_missing(odd)
+    paid = _pays(before) if known.paid is None else known.paid
+    refilled = topped_up or (covered and _pays_still(after, paid))
+    start = replace(
+        start, covered=covered, odd=odd, charged=charged, paid=start.paid if topped_up else paid
+    )
     if count:
-        was = known.refilled
-        return replace(
-            start, covered=covered, refilled=topped_up, was_refilled=was, odd=odd, charged=charged
-        )
+        return replace(start, refilled=refilled, was_refilled=known.refilled)
     return replace(
-        known,
+        start,
+        passed_at=known.passed_at,
         covered=known.covered or covered,
-        refilled=known.refilled or topped_up,
-        odd=odd,
-        charged=charged,
+        refilled=known.refilled or refilled,
+        was_refilled=known.was_refilled,
     )
 
 
 def _covers(vm: Paid) -> bool:
     """Whether the reserve pays an epoch, as far as that is known."""
     return vm.reserved is None or vm.price is None or vm.reserved >= vm.price
+
+
+def _pays(vm: Paid) -> int | None:
+    """How many epochs the reserve pays; `None` if that is unknown or has no end."""
+    return vm.reserved // vm.price if vm.price and vm.reserved is not None else None
+
+
+def _pays_still(vm: Paid, paid: int | None) -> bool:
+    """Whether the reserve pays as many epochs as when it was full: it needs no top-up."""
+    return bool(paid and (_pays(vm) or 0) >= paid)
 
 
 def _is_missing(odd: OddCharge | None) -> bool:

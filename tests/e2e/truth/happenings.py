@@ -108,12 +108,10 @@ def address(_: Scene, account: Account) -> Steps:
 
 
 def cheaper(_: Scene, account: Account) -> Steps:
-    """A price falls: the reserve pays it still, but not twice, so that a top-up follows its charge."""
-    machine, percent = account.free(), account.random.randint(75, 97)
-    if machine and 2 * (price := machine.price * percent // 100) > machine.reserved:
-        account.busy.add(machine.key)
-        touch(account, machine.key, "a price falls")
-        account.world.set_price(machine.id, MicroUsdc(price))
+    """A price falls: below half, the reserve pays two epochs, and no top-up follows its charge."""
+    percent = account.random.randint(40, 97)
+    if machine := _one(account, "a price falls"):
+        account.world.set_price(machine.id, MicroUsdc(machine.price * percent // 100))
         yield _rest(account, machine)
         account.busy.discard(machine.key)
 

@@ -102,6 +102,26 @@ def test_a_reserve_of_many_epochs_that_is_not_refilled() -> None:
     assert not known.is_topped_up(NOON, 15 * MINUTE)
 
 
+def test_a_reserve_that_needs_no_top_up() -> None:
+    """After a fall of the price it pays as many epochs as before its charge, until one is missing."""
+    cheap = replace(VM, price=MicroUsdc(P // 3))
+    charged = after(cheap, 1, P // 3, -P // 3)
+    known = polled(VM, cheap, charged)
+    assert known.is_topped_up(NOON + HOUR, 15 * MINUTE)
+    last = after(charged, 1, P // 3, -P // 3)
+    empty = after(last, 1, P // 3, -P // 3)
+    assert polled(VM, cheap, charged, last, step=EPOCH).refilled
+    poor = polled(VM, cheap, charged, last, empty, step=EPOCH)
+    assert (False, True) == (poor.refilled, poor.was_refilled)
+
+
+def test_a_fall_of_the_price_hides_no_charge_that_is_late() -> None:
+    """Before its charge is in the total, nothing can be said of a reserve."""
+    moved = after(VM, 1)
+    assert not polled(VM, moved).refilled
+    assert not polled(VM, moved, after(moved, 0, P, -P)).refilled
+
+
 def test_a_price_that_rises_is_no_missing_top_up() -> None:
     """The reserve has covered an epoch since the boundary."""
     full = after(after(VM, 1, P, -P), reserved=P)
