@@ -154,6 +154,7 @@ def _inactive(route: Route, at: datetime, until: datetime) -> Mute | None:
 def _all_along(alert: Alert, route: Route, over_at: datetime, muted: Muted) -> Mute | None:
     """What kept an alert back as long as it fired, one after the other: the last of them."""
     mute, at = None, since_when(alert)
+    over_at = min(over_at, alert.relevant_until or over_at)
     firing = replace(
         alert, state=State.FIRING
     )  # then another mutes it until its own end, no longer

@@ -186,6 +186,7 @@ def test_the_reason_why_it_is_held() -> None:
     assert Mute(Why.INACTIVE, "ops") == over
 
 
+OPS_ALL = Recipient(OPS)
 LATE = Fingerprint("main", "vm_status", "0xcd")
 WHILE = Mutes(
     inhibits=(Inhibit(parse_matchers("rule=vm_status"), parse_matchers("rule=port_drift")),)
@@ -220,6 +221,15 @@ def test_what_others_kept_back_until_the_evening(
     muted = WHILE.among(others)
     found = due([UNTIL_DAY], {}, BY_DAY, NOON + 20 * HOUR, muted=muted).lines
     assert [Reason.MISSED] * told == [line.reason for line in found]
+
+
+def test_a_silence_until_after_the_deadline() -> None:
+    """The poll that ends the alert comes later than both: it was never to be sent, and never is."""
+    span = NOON, NOON + 4.5 * HOUR
+    mutes = Mutes(silences=[Silence("s", parse_matchers("rule=port_drift"), *span)])
+    late = replace(RESOLVED, relevant_until=NOON + 4 * HOUR)
+    assert due([RESOLVED], {}, OPS_ALL, NOON + 5 * HOUR, muted=mutes.among([RESOLVED])).lines
+    assert () == due([late], {}, OPS_ALL, NOON + 5 * HOUR, muted=mutes.among([late])).lines
 
 
 def test_what_is_held_counts_from_the_begin() -> None:
