@@ -7,6 +7,7 @@ What is due stays on the agenda until the receiver knows of it.
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.due import Due, due, kept_back
@@ -14,13 +15,26 @@ from fluence_watch.alerting.grouping import group_opens_at
 from fluence_watch.alerting.journal import What, WhyNot
 from fluence_watch.alerting.judging import Judgement, judged
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
-from fluence_watch.alerting.muting import Mute, Muted
+from fluence_watch.alerting.muting import Mute, Muted, Mutes
 from fluence_watch.alerting.scribe import Scribe
-from fluence_watch.alerting.telling import Line, Recipient, Told, reason_to_notify
+from fluence_watch.alerting.telling import Line, Notified, Recipient, Told, reason_to_notify
 from fluence_watch.app.book import Book
 from fluence_watch.threads import RENDERING
 
 Lines = tuple[Line, ...]
+
+
+class _Held(NamedTuple):
+    """What keeps back the end of an alert until a time, if nothing of this changes."""
+
+    until: datetime
+    recipient: Recipient
+    notified: Notified | None
+    mutes: Mutes
+
+    def holds(self, recipient: Recipient, notified: Notified | None, mutes: Mutes) -> bool:
+        """Whether all is as it was."""
+        return self.recipient is recipient and self.notified is notified and self.mutes is mutes
 
 
 class Agenda:
@@ -37,6 +51,7 @@ class Agenda:
         self._events = events
         self._changed: dict[str, set[Episode]] = {}
         self._again_at: dict[str, datetime] = {}
+        self._held: dict[Episode, _Held] = {}
 
     def look(self, account: str, episodes: Iterable[Episode] | None = None) -> None:
         """Look at these episodes of the account, or at all of them."""
@@ -58,6 +73,8 @@ class Agenda:
         """The account is no longer watched."""
         self._changed.pop(account, None)
         self._again_at.pop(account, None)
+        for episode in [each for each in self._held if each.fingerprint.account == account]:
+            del self._held[episode]
         if self.scribe is not None:
             self.scribe.forget_account(account)
 
@@ -131,9 +148,15 @@ class Agenda:
         notified, to = told.get(alert.episode), self.recipient
         if alert.state is State.FIRING:
             return notified is None and to.route.matches(alert)
+        held = self._held.pop(alert.episode, None)
+        if held and now < held.until and held.holds(to, notified, self._book.mutes):
+            self._held[alert.episode] = held
+            return True
         reason = reason_to_notify(alert, notified, to, now, events=self._events)
         mute = kept_back(alert, reason, notified, to, now, muted=self._heeded(muted))
         if reason is not None and (mute is None or mute.until is not None):
+            if mute and mute.until:  # as long as nothing changes, it is not looked at before that
+                self._held[alert.episode] = _Held(mute.until, to, notified, self._book.mutes)
             return True
         if self.scribe is not None:
             found = judged(
