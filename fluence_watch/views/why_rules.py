@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.moment import distance
+from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.presence import Presence
 from fluence_watch.model.text import inert
 from fluence_watch.model.vm import Status, Vm
@@ -74,7 +74,7 @@ def _not_judged(
     conditions = state.conditions
     if conditions.failing and not rule.judges_failures:
         since = conditions.failing_since
-        lasting = f" since {distance(since, now)}" if since else ""
+        lasting = f" since {exact(since, now)}, {distance(since, now)}" if since else ""
         return NOT_JUDGED, f"not judged: polls fail ({conditions.failing}){lasting}"
     if entry is None:
         return NOT_JUDGED, "not judged: the VM is not known any more"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fluence_watch.app.rehearsal.cases.table import Case, CaseFile
+from fluence_watch.app.rehearsal.cases.table import LONGER, Case, CaseFile
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.model.globs import matches_any
 from fluence_watch.rules import RULES
 from fluence_watch.settings import WatchSettings
-from fluence_watch.settings.checks.doubt import hint, repeated
+from fluence_watch.settings.checks.doubt import hint, repeated, unmatched
 from fluence_watch.settings.environment import Loc, Tables
 from fluence_watch.settings.lines import dotted, line_of
 from fluence_watch.settings.source import settings_to_rehearse
@@ -95,6 +95,9 @@ def _accounts_exist(case: Case, settings: WatchSettings) -> Doubts:
 
 def _receivers_exist(case: Case, settings: WatchSettings) -> Doubts:
     known = [each.name for each in settings.receivers if not each.is_alertmanager]
+    for at, glob in enumerate(case.receivers):
+        if known and not any(matches_any((glob,), each) for each in known):
+            yield ("receivers", at), unmatched("receiver", glob, known)
     for number, each in enumerate(case.expect):
         loc: Loc = ("expect", number, "receiver")
         if each.receiver not in known:
@@ -105,6 +108,9 @@ def _receivers_exist(case: Case, settings: WatchSettings) -> Doubts:
 
 def _rules_exist(case: Case, _: WatchSettings) -> Doubts:
     known = [rule.name for rule in RULES]
+    for at, glob in enumerate(case.rules):
+        if not any(matches_any((glob,), each) for each in known):
+            yield ("rules", at), unmatched("rule", glob, known)
     for number, each in enumerate(case.expect):
         for place, alert in enumerate(each.alerts or ()):
             loc: Loc = ("expect", number, "alerts", place, "rule")
@@ -133,7 +139,7 @@ def _times_are_within(case: Case, settings: WatchSettings) -> Doubts:
         for number, each in enumerate(getattr(case, table)):
             if each.at > case.end:
                 yield (table, number, "at"), "is after the end of the test: raise until"
-    if case.end > MOST_POLLS * (case.interval or settings.poll.interval):
+    if (case.end + LONGER) / (case.interval or settings.poll.interval) > MOST_POLLS:
         yield ("until",), f"there are more than {MOST_POLLS:,} polls until then: raise interval"
 
 
