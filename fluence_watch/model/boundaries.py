@@ -193,9 +193,8 @@ def next_boundaries(
     covered = start.covered and not _is_missing(odd)
     paid = _pays(before) if known.paid is None else known.paid
     refilled = topped_up or (covered and _pays_still(after, paid))
-    start = replace(
-        start, covered=covered, odd=odd, charged=charged, paid=start.paid if topped_up else paid
-    )
+    paid = _paid_now(paid, before, after) if topped_up else paid
+    start = replace(start, covered=covered, odd=odd, charged=charged, paid=paid)
     if count:
         return replace(start, refilled=refilled, was_refilled=known.refilled)
     return replace(
@@ -215,6 +214,16 @@ def _covers(vm: Paid) -> bool:
 def _pays(vm: Paid) -> int | None:
     """How many epochs the reserve pays; `None` if that is unknown or has no end."""
     return vm.reserved // vm.price if vm.price and vm.reserved is not None else None
+
+
+def _paid_now(paid: int | None, before: Paid, after: Paid) -> int | None:
+    """How many epochs it pays after a top-up. A price that fell meanwhile does not count for more."""
+    if before.price and after.price and before.price > after.price:
+        pays = None if after.reserved is None else after.reserved // before.price
+    else:
+        pays = _pays(after)
+    rose = before.reserved is None or (after.reserved or 0) > before.reserved
+    return pays if rose or pays is None or paid is None else min(pays, paid)
 
 
 def _pays_still(vm: Paid, paid: int | None) -> bool:

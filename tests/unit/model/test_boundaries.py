@@ -115,6 +115,20 @@ def test_a_reserve_that_needs_no_top_up() -> None:
     assert (False, True) == (poor.refilled, poor.was_refilled)
 
 
+def test_a_price_that_falls_as_the_reserve_is_topped_up() -> None:
+    """Between two polls: the reserve is what it was before, and needs no top-up at the next boundary."""
+    cheap = after(VM, 1, P, price=MicroUsdc(P // 3))
+    known = polled(VM, cheap, after(cheap, 1, P // 3, -P // 3), step=EPOCH)
+    assert known.refilled
+
+
+def test_an_odd_charge_is_no_richer_reserve() -> None:
+    """What is charged beside the boundary, and not from the reserve, makes no top-up due."""
+    cheap = replace(VM, price=MicroUsdc(P // 3))
+    odd = after(cheap, 0, P // 9)
+    assert polled(VM, cheap, odd, after(odd, 1, P // 3, -P // 3)).refilled
+
+
 def test_a_fall_of_the_price_hides_no_charge_that_is_late() -> None:
     """Before its charge is in the total, nothing can be said of a reserve."""
     moved = after(VM, 1)
