@@ -15,7 +15,7 @@ EVERY_RULE = {
     "billing_due", "delivery_failing", "low_balance", "poll_failing", "port_drift",
     "price_changed", "public_ip_changed", "ssh_key_drift", "topup_failed", "unexpected_charge",
     "vm_appeared", "vm_status", "vm_vanished", "debt", "funds_exhausted_soon", "idle_resource",
-    "gpu_reserve", "gpu_status",
+    "gpu_reserve", "gpu_status", "account_low",
 }  # fmt: skip
 EVERY_REASON = {"first", "escalated", "worse", "repeat", "resolved", "missed"}
 

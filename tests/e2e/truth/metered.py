@@ -23,7 +23,7 @@ def poor(_: Scene, account: Account) -> Steps:
         return
     account.busy.add("balance")
     burn, world = account.burn, account.world
-    for days in (2.2, 0.6, -1_000_000 / burn)[account.random.randrange(2) :]:
+    for days in (5, 2.2, 0.6, -1_000_000 / burn):
         touch(account, "", "the balance runs low" if days > 0 else "a debt")
         SetBalance(int(days * burn)).apply(world)
         yield lasts(account, 50 * MINUTE, 3 * HOUR)

@@ -13,7 +13,8 @@ from fluence_watch.store import Store
 from tests.e2e.truth.plan import HOUR
 from tests.e2e.truth.post import Line, Mail
 from tests.e2e.truth.referee.episodes import Episode
-from tests.e2e.truth.referee.hearing import Hearing, Silence, Taken
+from tests.e2e.truth.referee.hearing import Hearing
+from tests.e2e.truth.referee.lines import Silence, Taken
 from tests.e2e.truth.referee.verdict import Verdict
 
 _SILENCED, _FOR_LONG, _EXPIRED, _TAKEN = 0.02, 0.004, 0.01, 0.05

@@ -71,6 +71,8 @@ INHIBITS = (
     Inhibit(("rule=vm_status", "status=stopped"), ("rule=port_drift",), ("vm_id",)),
     Inhibit(("rule=port_drift", "severity=critical"), ("rule=price_changed",)),
 )
+LOW_DAYS = 7
+"""How long a balance must last for `account_low`, which speaks before `funds_exhausted_soon`."""
 EXPECTED = {"ci-*": ("22/tcp",)}
 """Globs on the names of VMs, and the ports that they should have."""
 
@@ -81,6 +83,10 @@ jitter = "0s"
 timeout = "2s"
 [store]
 url = "sqlite:///{folder}/truth.db"
+[rules.account_low]
+min_days = {low_days}
+[rules.spend_anomaly] # a matter of statistics: GPU instances come and go here
+enabled = false
 """
 
 
@@ -97,7 +103,8 @@ class Plan:
 
     def toml(self, folder: Path, urls: Mapping[str, str], post: str) -> str:
         """The settings file."""
-        text = _HEAD.format(interval=int(self.interval.total_seconds()), folder=folder)
+        seconds = int(self.interval.total_seconds())
+        text = _HEAD.format(interval=seconds, folder=folder, low_days=LOW_DAYS)
         for name, dialect in self.accounts.items():
             text += _table(
                 "accounts", name=name, api_key="k", dialect=dialect, base_url=urls[name],

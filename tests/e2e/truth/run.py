@@ -89,6 +89,7 @@ class Run:
         self._events(at)
         self.portal.call(self._advance, at)
         self._interrupt(at)
+        self.verdict.look_ahead(at)
         for account in self.accounts:
             account.wire.last.clear()
         self._failing = set(self.office.refused)
@@ -119,9 +120,11 @@ class Run:
                 self.verdict.fires(episode)
 
     def _touched(self, episode: Episode) -> datetime:
+        what = episode.what
+        key = what.detail.split()[1] if what.rule == "ssh_key_drift" else what.subject
         for account in self.accounts:
-            if account.name == episode.what.account and episode.what.rule != "billing_due":
-                return account.touched.get(episode.what.subject, episode.active_at)
+            if account.name == what.account and what.rule != "billing_due":
+                return account.touched.get(key, episode.active_at)
         return episode.active_at
 
     def _poll(self, account: Account, at: datetime, answer: Answer) -> list[Episode]:

@@ -52,7 +52,6 @@ def test_begin_and_end(polls: str, hold: int, expected: list[tuple[int, int | No
     ("found", "end", "expected"),
     [
         (Found(WHAT, "info"), End.TOLD, End.TOLD),
-        (Found(WHAT, "info"), End.EITHER, End.EITHER),
         (Found(WHAT, "info", quiet=True), End.TOLD, End.QUIET),
         (Found(WHAT, "info", event=True), End.TOLD, End.QUIET),
         (Found(WHAT, "info", event=True), None, End.QUIET),

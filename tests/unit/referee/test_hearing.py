@@ -8,7 +8,8 @@ import pytest
 
 from tests.e2e.truth.plan import Inhibit, Plan, Receiver
 from tests.e2e.truth.referee.episodes import Episode, Found, What
-from tests.e2e.truth.referee.hearing import Hearing, Silence, Taken
+from tests.e2e.truth.referee.hearing import Hearing
+from tests.e2e.truth.referee.lines import Silence, Taken
 
 START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -191,3 +192,21 @@ def _machine() -> Any:  # noqa: ANN401 - only its labels count
         id, name = "0x1", "web-1"
 
     return Machine()
+
+
+DAY_SHIFT = Receiver("office", active=("08:00-13:00",))
+UNTIL = Inhibit(("rule=vm_status",), ("rule=port_drift",))
+
+
+@pytest.mark.parametrize(("ends_first", "lines"), [(30, True), (90, False)])
+def test_what_was_kept_back_all_along(ends_first: int, *, lines: bool) -> None:
+    """First by another alert and then by the hours: its end is never told. Not so after a gap."""
+    heard = hearing(DAY_SHIFT, inhibits=(UNTIL,))
+    source, episode = fires(heard, "vm_status"), fires(heard)
+    for minute in range(0, 200, 10):
+        if minute == ends_first:
+            ends(source, minute)
+        list(heard.due(DAY_SHIFT, START + minute * MINUTE))
+    ends(episode, 200)
+    told = heard.due(DAY_SHIFT, START + 21 * HOUR)
+    assert lines is ("port_drift" in [each.episode.what.rule for each in told])

@@ -22,11 +22,10 @@ class What(NamedTuple):
 
 
 class End(StrEnum):
-    """How a problem ends: who heard of it hears that, or does not, or the manual leaves it open."""
+    """How a problem ends: who heard of it hears that, or does not."""
 
     TOLD = "told"
     QUIET = "quiet"
-    EITHER = "either"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,66 +7,15 @@ may     the manual leaves it open
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import NamedTuple
 
 from tests.e2e.truth.plan import Plan, Receiver
 from tests.e2e.truth.referee.episodes import End, Episode
+from tests.e2e.truth.referee.lines import Due, Silence, Taken, Told, Why
 from tests.e2e.truth.referee.matching import MUTED_BY, is_active, is_on, matches, takes
 
 WATCHER = "fluence-watch"
 _FIRST, _ESCALATED, _WORSE = "first", "escalated", "worse"
 _REPEAT, _RESOLVED, _MISSED = "repeat", "resolved", "missed"
-
-
-class Why(StrEnum):
-    """What keeps a message back, or how it was told."""
-
-    TOLD = "told"
-    NOT_ROUTED = "not routed"
-    SILENCED = "silenced"
-    MAINTENANCE = "maintenance"
-    INHIBITED = "inhibited"
-    ACKNOWLEDGED = "acknowledged"
-    INACTIVE = "inactive"
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """No messages about what matches, from one time to another."""
-
-    id: str
-    match: tuple[str, ...]
-    starts_at: datetime
-    ends_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Somebody takes care of an episode, as bad as it was, until a time."""
-
-    until: datetime
-    rank: int
-    step: int
-
-
-@dataclass(slots=True)
-class Told:
-    """What a receiver knows of an episode: when it was last told, and the worst that it heard."""
-
-    at: datetime
-    rank: int
-    step: int
-    over: bool = False
-
-
-class Due(NamedTuple):
-    """A line that a receiver is due: of which episode, the reason, since when; `sure`: it must be told."""
-
-    episode: Episode
-    reason: str
-    since: datetime
-    sure: bool = True
 
 
 @dataclass
@@ -81,8 +30,10 @@ class Hearing:
     missing: Callable[[Episode], bool] = lambda _: False
     kept: dict[tuple[str, Episode], set[str]] = field(default_factory=dict)
     dropped: set[tuple[str, Episode]] = field(default_factory=set)
+    unsure: set[tuple[str, Episode]] = field(default_factory=set)
     settled: Callable[[Episode], None] = lambda _: None
     _open: set[tuple[str, Episode]] = field(default_factory=set)
+    _shut: dict[tuple[str, Episode], tuple[datetime, Why | None]] = field(default_factory=dict)
     _first: dict[str, list[Receiver]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,13 +53,16 @@ class Hearing:
             self._open |= {(receiver.name, x.episode) for x in lines if x.reason != _MISSED}
             begun = [each.since for each in lines if each.sure] or [each.since for each in lines]
             if not begun or now - min(begun) < receiver.group_wait:
-                # a new alert waits for others; whether an end does, the manual does not say
-                yield from (x._replace(sure=False) for x in lines if x.reason == _RESOLVED)
                 continue
             repeats = any(each.reason == _REPEAT and each.sure for each in lines)
             for line in lines:
                 if line.reason != _REPEAT or line.sure or repeats:
                     yield line
+
+    def all_lines(self, receiver: Receiver, now: datetime) -> Iterator[Due]:
+        """What the receiver is due now, or once its group has waited."""
+        for account in self.episodes:
+            yield from self._of(receiver, account, now)
 
     def _of(self, receiver: Receiver, account: str, now: datetime) -> Iterator[Due]:
         for episode in self.episodes[account]:
@@ -116,8 +70,19 @@ class Hearing:
             why = line and self.kept_back(receiver, line, now)
             if why:
                 self.kept.setdefault((receiver.name, episode), set()).add(why)
+                self._note(receiver, episode, why, now)
             elif line:
+                if line.reason != _MISSED:
+                    self._shut[receiver.name, episode] = now, None
                 yield line
+
+    def _note(self, receiver: Receiver, episode: Episode, why: Why, now: datetime) -> None:
+        """Note whether what is kept back now was so all the time, as far as that is certain."""
+        this = receiver.name, episode
+        at, before = self._shut.get(this, (now, why if now == episode.starts_at else None))
+        held = before is Why.INACTIVE and not is_active(receiver, now)
+        is_shut = before is not None and (at == now or before is Why.INHIBITED or held)
+        self._shut[this] = now, why if is_shut else None
 
     def _line(self, receiver: Receiver, episode: Episode, now: datetime) -> Due | None:
         """What there is to tell, whatever keeps it back."""
@@ -148,16 +113,18 @@ class Hearing:
             ended = episode.ends_at and receiver.send_resolved and not told.over
             if not ended or episode.end is End.QUIET:
                 return None
-            return Due(episode, _RESOLVED, over_at, episode.end is End.TOLD)
+            return Due(episode, _RESOLVED, over_at)
         if not self.routes(receiver, episode):
             return None
         if episode.event:
             return Due(episode, _FIRST, over_at)
         was_open = (receiver.name, episode) in self._open
         until = episode.found.until
-        if episode.end is End.QUIET and not (until and until <= over_at):
+        is_quiet = episode.end is End.QUIET and not (until and until <= over_at)
+        _, shut = self._shut.get((receiver.name, episode), (None, None))
+        if is_quiet or (shut and not was_open):  # one thing and another kept it back, to its end
             return None
-        return Due(episode, _MISSED, over_at, was_open and episode.end is not End.EITHER)
+        return Due(episode, _MISSED, over_at, was_open)
 
     def routes(self, receiver: Receiver, episode: Episode) -> bool:
         """Whether the settings of the receiver let it hear of this."""
@@ -271,7 +238,7 @@ class Hearing:
             line = self._line(receiver, episode, now)
             why = line and self.kept_back(receiver, line, now)
             never = why in {Why.SILENCED, Why.MAINTENANCE, Why.INHIBITED}
-            if line and not never and (line.sure or why is Why.INACTIVE):
+            if line and not never:
                 return False
         return True
 
@@ -280,6 +247,8 @@ class Hearing:
         for each in self.plan.receivers:
             self.kept.pop((each.name, episode), None)
             self.dropped.discard((each.name, episode))
+            self.unsure.discard((each.name, episode))
+            self._shut.pop((each.name, episode), None)
         for told in self.told.values():
             told.pop(episode, None)
         self.taken.pop(episode, None)

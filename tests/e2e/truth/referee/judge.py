@@ -10,8 +10,9 @@ from tests.e2e.truth.plan import DAY, MINUTE, Plan
 from tests.e2e.truth.referee import conditions
 from tests.e2e.truth.referee.conditions import Look
 from tests.e2e.truth.referee.episodes import End, Episode, Found, Problems, What
-from tests.e2e.truth.referee.hearing import WATCHER, Hearing, Silence, Why
+from tests.e2e.truth.referee.hearing import WATCHER, Hearing
 from tests.e2e.truth.referee.known import Memory, Seen
+from tests.e2e.truth.referee.lines import Silence, Why
 from tests.e2e.truth.referee.metered import Wallet
 
 
@@ -66,7 +67,7 @@ class AccountJudge:
             return None
         if what.rule == "vm_status" and self._look.word(seen.now) == "out of funds":
             return None
-        return End.TOLD if self._still_concerns(what) else End.EITHER
+        return End.TOLD if self._still_concerns(what) else End.QUIET
 
     def _gone(self, what: What) -> End | None:
         """How a problem ends of a VM that is missing, or forgotten."""
@@ -74,7 +75,7 @@ class AccountJudge:
         unsure = {key for keys in self.memory.doubted().values() for key in keys}
         if seen is not None and (not seen.is_lost or what.subject in unsure):
             return None
-        return End.QUIET if what.rule in {"vm_vanished", "locked_funds"} else End.EITHER
+        return End.QUIET
 
     def _fleet(self, what: What) -> End | None:
         """Quietly if all of it is gone after all; not if some of it is back."""

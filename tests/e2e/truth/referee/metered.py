@@ -7,34 +7,34 @@ from datetime import datetime, timedelta
 from fluence_watch.simulator.gpu import GpuInstance, GpuState
 from fluence_watch.simulator.rental import Rental, RentalKind
 from tests.e2e.truth.fleet import Sight
-from tests.e2e.truth.plan import DAY, MINUTE
+from tests.e2e.truth.plan import DAY, LOW_DAYS, MINUTE
 from tests.e2e.truth.referee.episodes import End, Found, Problems, What
 from tests.e2e.truth.referee.known import CONFIRM_POLLS, FORGET_AFTER
 
 WARN, CRITICAL = 3 * DAY, DAY
 _KINDS = {RentalKind.DISK: "disk", RentalKind.ADDRESS: "public_ip"}
-_REPLACED = "funds_exhausted_soon"
+_REPLACED, _LOW = "funds_exhausted_soon", "account_low"
 
 
 @dataclass
 class Wallet:
-    """What was seen of a metered account beside its VMs: in how many whole lists a thing was missing."""
+    """What was seen of a metered account beside its VMs: in how many whole lists a thing was missing.
+
+    `since` is the first of them.
+    """
 
     missing: dict[str, int] = field(default_factory=dict)
-    last_seen: dict[str, datetime] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
     now: Sight | None = None
+    is_soon: bool = False
 
     def see(self, sight: Sight) -> None:
         """A poll saw this."""
         self.now = sight
         listed = {key_of(each) for each in sight.rentals.values()}
-        self.last_seen |= dict.fromkeys(listed, sight.at)
-        self.missing = {
-            key: count + 1
-            for key, count in self.missing.items()
-            if sight.at - self.last_seen[key] <= FORGET_AFTER
-        }
-        self.missing |= dict.fromkeys(listed, 0)
+        gone = {key: self.since.get(key, sight.at) for key in self.missing.keys() - listed}
+        self.since = {key: at for key, at in gone.items() if sight.at - at <= FORGET_AFTER}
+        self.missing = {key: self.missing[key] + 1 for key in self.since} | dict.fromkeys(listed, 0)
 
     def found(self, problems: Problems) -> Iterator[Found]:
         """All that is true at this poll."""
@@ -49,8 +49,8 @@ class Wallet:
     def absent(self, what: What) -> End | None:
         """How a problem ends that this poll does not find."""
         assert self.now
-        if what.rule == _REPLACED:
-            return None if (self.now.balance or 0) < 0 else End.TOLD
+        if what.rule in {_REPLACED, _LOW}:
+            return None if self._is_replaced(what.rule) else End.TOLD
         if what.rule == "idle_resource":
             return End.TOLD if self.missing.get(what.subject) == 0 else End.QUIET
         if what.rule == "vm_vanished":
@@ -60,9 +60,16 @@ class Wallet:
             return End.TOLD if gpu.state is GpuState.ACTIVE else End.QUIET
         return End.TOLD
 
-    @staticmethod
-    def _funds(sight: Sight, problems: Problems) -> Iterator[Found]:
-        """A debt at once; else money that ends soon: once that fires, until it lasts a quarter longer."""
+    def _is_replaced(self, rule: str) -> bool:
+        """Whether a debt or, for `account_low`, money that ends soon is told instead."""
+        assert self.now
+        return (self.now.balance or 0) < 0 or (rule == _LOW and self.is_soon)
+
+    def _funds(self, sight: Sight, problems: Problems) -> Iterator[Found]:
+        """A debt at once; else money that ends soon: once that fires, until it lasts a quarter longer.
+
+        Else a low balance.
+        """
         balance, soon = sight.balance or 0, What(sight.account, _REPLACED, "")
         if balance < 0:
             yield Found(What(sight.account, "debt", ""), "critical")
@@ -70,9 +77,13 @@ class Wallet:
         left = balance / sight.burn * DAY
         episode = problems.open.get(soon)
         fires = episode is not None and episode.starts_at is not None
-        if left < (1.25 * WARN if fires else WARN):
+        self.is_soon = left < (1.25 * WARN if fires else WARN)
+        if self.is_soon:
             step = int(left < CRITICAL)
             yield Found(soon, "critical" if step else "warning", step, 30 * MINUTE)
+        elif left < LOW_DAYS * DAY:
+            what, step = What(sight.account, _LOW, ""), int(2 * left <= LOW_DAYS * DAY)
+            yield Found(what, "warning", step, 30 * MINUTE)
 
     def _rentals(self, sight: Sight) -> Iterator[Found]:
         """What no VM uses for a day; what is gone, and nobody deleted it by a command."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from tests.e2e.truth.plan import Plan, Receiver
 from tests.e2e.truth.referee.episodes import Episode, What
-from tests.e2e.truth.referee.hearing import WATCHER, Due, Hearing
+from tests.e2e.truth.referee.hearing import WATCHER, Hearing
 from tests.e2e.truth.referee.judge import Judge
+from tests.e2e.truth.referee.lines import Due
 
 Line = Mapping[str, Any]
 _DETAIL = {
@@ -46,6 +47,7 @@ class Row:
 class Verdict:
     """The comparison. `owed` is what had to be told by now and was not yet, and since when.
 
+    `before` is what was due at this moment, before its polls: they may be later than the messages.
     `doubtful` is what arrived just before a kill: it may arrive once more. `duplicates` are the lines
     that did, `repeated` the messages with such lines. `allowed` counts what the manual leaves open.
     """
@@ -61,8 +63,10 @@ class Verdict:
     repeated: int = 0
     late_deadlines: int = 0
     owed: dict[tuple[str, Episode, str], datetime] = field(default_factory=dict)
+    before: set[tuple[str, Episode, str]] = field(default_factory=set)
     doubtful: set[tuple[str, Episode, str]] = field(default_factory=set)
     _heard: set[Episode] = field(default_factory=set)
+    _silent_at: dict[str, datetime] = field(default_factory=dict)
 
     def row(self, rule: str) -> Row:
         """The row of the rule."""
@@ -84,9 +88,15 @@ class Verdict:
 
         If it is not `sure` that the daemon lived it through, it may not know what it has sent.
         """
+        self._silent_at |= dict.fromkeys(silent, now)
         for receiver in self.plan.receivers:
             due = {(d.episode, d.reason): d for d in self.hearing.due(receiver, now)}
             before = self.duplicates
+            again = any(
+                self._this(receiver, x) in self.doubtful for x in mail.get(receiver.name, ())
+            )
+            if receiver.group_wait and again:  # what began since joins the group that is sent again
+                due |= {(d.episode, d.reason): d for d in self.hearing.all_lines(receiver, now)}
             for line in mail.get(receiver.name, ()):
                 self._judge(receiver, line, due, now, sure=sure)
             self.repeated += self.duplicates > before
@@ -124,17 +134,48 @@ class Verdict:
         this, this_line = (receiver.name, episode, reason), (receiver, episode, reason, now)
         if since := self.owed.pop(this, None):
             self._blame(now, receiver.name, line, f"late, due since {since}")
-        elif (found := due.pop((episode, reason), None)) or self._is_due(*this_line):
+        elif (
+            (found := due.pop((episode, reason), None))
+            or this in self.before
+            or self._is_due(*this_line)
+        ):
             self.allowed[reason] += found is not None and not found.sure
             self._first(episode, now)
         elif this in self.doubtful:
             self.duplicates += 1
         else:
             self._blame(now, receiver.name, line, self._why(receiver.name, episode, now))
+        if self._is_late(receiver, episode, now):
+            self._blame(now, receiver.name, line, f"late, its deadline was {episode.found.until}")
         self.doubtful.discard(this)
         if not sure:
             self.doubtful.add(this)
+            self.hearing.unsure.add((receiver.name, episode))
         self.hearing.hear(receiver.name, episode, line["status"], now)
+
+    def _this(self, receiver: Receiver, line: Line) -> tuple[str, Episode | None, str]:
+        return receiver.name, self.episode(line), line["reason"]
+
+    def _is_late(self, receiver: Receiver, episode: Episode, now: datetime) -> bool:
+        """Whether its deadline passed, though the receiver worked all the time and nothing held it."""
+        until, begun = episode.found.until, episode.starts_at
+        if until is None or begun is None or now < until or episode.what.rule != "billing_due":
+            return False
+        known = episode in self.hearing.told[receiver.name]
+        silent_at = self._silent_at.get(receiver.name)
+        was_silent = silent_at is not None and silent_at >= begun
+        held = (receiver.name, episode) in self.hearing.kept or receiver.group_wait
+        return not (known or was_silent or held)
+
+    def look_ahead(self, now: datetime) -> None:
+        """Note what is due at this moment, if its polls change nothing."""
+        opened = {*self.hearing._open}
+        self.before = {
+            (receiver.name, each.episode, each.reason)
+            for receiver in self.plan.receivers
+            for each in self.hearing.due(receiver, now)
+        }
+        self.hearing._open = opened
 
     def _is_due(self, receiver: Receiver, episode: Episode, reason: str, now: datetime) -> bool:
         """Whether it was due until the poll of this moment ended it, or is since the line before."""
@@ -159,7 +200,7 @@ class Verdict:
         row.delays.append(
             (now - (episode.due_since or episode.starts_at or now)) / self.plan.interval
         )
-        if episode.found.until and now > episode.found.until:
+        if episode.found.until and now >= episode.found.until:
             self.late_deadlines += 1
 
     def episode(self, line: Line) -> Episode | None:
