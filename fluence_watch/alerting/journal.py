@@ -16,6 +16,8 @@ Each entry is written when something begins, changes or ends, never because time
   complete    an account             the commit of a poll    it is complete again
   guarded     most VMs of an account the commit of a poll    they left at once, so the list is doubted
   unguarded   the same VMs           the commit of a poll    they are back, or lost
+  unreadable  a VM, or all of them   the commit of a poll    it is listed, and cannot be read
+  readable    the same               the commit of a poll    it can be read again, or is not listed
   due         an alert, a receiver   its courier             a message is due and was not sent at once
   waits       an alert, a receiver   its courier             something keeps the message back for now
   skipped     an alert, a receiver   its courier             the route does not take it
@@ -55,6 +57,8 @@ class What(StrEnum):
     COMPLETE = "complete"
     GUARDED = "guarded"
     UNGUARDED = "unguarded"
+    UNREADABLE = "unreadable"
+    READABLE = "readable"
     DUE = "due"
     WAITS = "waits"
     SKIPPED = "skipped"

@@ -183,6 +183,11 @@ def _guarded(entry: Entry, words: Words, _: Alert | None) -> str:
     return f"{left}: the list is doubted{until}"
 
 
+def _unreadable(entry: Entry, _: Words, __: Alert | None) -> str:
+    one = entry.about is not None and bool(entry.about.subject)
+    return f"{'the VM' if one else 'none of the VMs'} can{'not' if one else ''} be read"
+
+
 def _waits(entry: Entry, words: Words, _: Alert | None) -> str:
     return f"waits: {words.why(entry.details)}"
 
@@ -245,6 +250,8 @@ _OF: Mapping[What, _Say] = {
     What.COMPLETE: _plainly("the list of VMs is complete again"),
     What.GUARDED: _guarded,
     What.UNGUARDED: _plainly("the list is not doubted any more"),
+    What.UNREADABLE: _unreadable,
+    What.READABLE: _plainly("VMs can be read again"),
     What.DUE: _due,
     What.WAITS: _waits,
     What.SKIPPED: _skipped,
