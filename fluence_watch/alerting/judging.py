@@ -67,7 +67,8 @@ def judged(
         what = What.WAITS if mute.until or when_over(alert, now) is None else What.NEVER
         return Judgement(what, mute.why, mute.by, mute.comment, mute.until)
     if reason is not None:
-        return Judgement(What.DUE, reason)
+        step = first_of(recipient.escalations, alert) if reason is Reason.ESCALATED else None
+        return Judgement(What.DUE, reason, step.receiver if step else "")
     if alert.state is State.PENDING:
         return None
     if notified is not None:

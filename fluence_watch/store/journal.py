@@ -146,6 +146,12 @@ class JournalStore:
         last = last.where(journal.c.receiver == receiver, ~alerts.c.settled)
         return self._entries(_OF_ALERTS.where(journal.c.id.in_(last.group_by(journal.c.alert_id))))
 
+    def receivers(self) -> list[str]:
+        """The receivers that anything is written of, also those that are removed from the settings."""
+        names = select(journal.c.receiver).where(journal.c.receiver.is_not(None)).distinct()
+        with self._database.read() as connection:
+            return list(connection.scalars(names))
+
     def ids(self) -> dict[str, Episode]:
         """Every alert that is stored, open or over, by its id (see `mark`)."""
         columns = alerts.c.rule, alerts.c.subject, alerts.c.key, alerts.c.active_at

@@ -1,9 +1,8 @@
 """Why receivers were notified of an alert, and why they were not: the journal, read. Pure."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 from fluence_watch.alerting.journal import FINAL, Entry, What
 from fluence_watch.alerting.lifecycle import Alert
@@ -125,7 +124,6 @@ def together(
     """The entries about an alert, with what happened beside it while it lasted, oldest first.
 
     `beside` are entries of its account and of receivers; `receiver` leaves out those of others.
-    What was written again, because the process was restarted, is there once.
     """
     mine = [each for each in own if receiver in {None, each.receiver} or not each.receiver]
     concerned = {each.receiver for each in mine}
@@ -138,15 +136,4 @@ def together(
         and (each.at <= last or not alert.ends_at)
         and (each.receiver is None or each.receiver in concerned)
     ]
-    return sorted([*_once(mine), *around], key=lambda each: each.at)
-
-
-def _once(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Without what a receiver says twice in a row."""
-    by_receiver = sorted(entries, key=lambda each: each.receiver or "")
-    for _, group in groupby(by_receiver, lambda each: each.receiver):
-        last: Entry | None = None
-        for entry in group:
-            if last is None or (last.what, last.details) != (entry.what, entry.details):
-                yield entry
-            last = entry
+    return sorted([*mine, *around], key=lambda each: each.at)

@@ -8,7 +8,7 @@ from fluence_watch.alerting.conditions import EVERY_VM, Conditions
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.model.funding import is_short
 from fluence_watch.model.known import KnownVm
-from fluence_watch.model.moment import distance
+from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.presence import Presence
 from fluence_watch.model.text import counted, inert
 from fluence_watch.model.vm import STARTING, Status
@@ -86,7 +86,7 @@ def _failing(conditions: Conditions, now: datetime) -> str | None:
     if not conditions.failing:
         return None
     since = conditions.failing_since
-    lasting = f" since {distance(since, now)}" if since else ""
+    lasting = f" since {exact(since, now)}, {distance(since, now)}" if since else ""
     return f": polls fail ({conditions.failing}){lasting}"
 
 

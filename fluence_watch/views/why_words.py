@@ -46,6 +46,10 @@ _WHY: Mapping[str, str] = {
     WhyNot.SUPERSEDED: "the same problem fires again",
     **_ROUTE,
 }
+_NOTHING: Mapping[str, str] = {
+    WhyNot.RULES: "its route takes no rules, only what is escalated to it",
+    WhyNot.ACCOUNTS: "its route takes no accounts",
+}
 _NOT_ESCALATED = "it was over before it was escalated from {by}"
 _ENDED = {
     "gone": "over without a message: what it is about is gone",
@@ -85,13 +89,16 @@ class Words:
     def why(self, details: Details, *, ended: bool = False) -> str:
         """Why there is no message, or not yet."""
         form = _WHY.get(details.reason, details.reason)
+        if not details.by:
+            form = _NOTHING.get(details.reason, form)
         if ended and details.reason == WhyNot.ESCALATE_AFTER:
             form = _NOT_ESCALATED
         words = form.format(by=inert(details.by, LONGEST) or "somebody")
         words += self._comment(details)
         if ended and details.reason in set(Why):
             return f"{words} until it was over"
-        return f"{words}, until {self.when(details.until)}" if details.until else words
+        before = " by" if details.reason == WhyNot.ESCALATE_AFTER else ", until"
+        return f"{words}{before} {self.when(details.until)}" if details.until else words
 
     def when(self, at: datetime) -> str:
         """A time with its distance."""
@@ -156,7 +163,7 @@ def _dropped(entry: Entry, words: Words, _: Alert | None) -> str:
 
 def _muted(entry: Entry, _: Words, __: Alert | None) -> str:
     rule = entry.about.rule if entry.about else ""
-    return f"{rule} is muted: {inert(entry.details.by, LONGEST)} says more"
+    return f"{rule} is muted: {inert(entry.details.reason, LONGEST)} says more"
 
 
 def _unmuted(entry: Entry, _: Words, __: Alert | None) -> str:

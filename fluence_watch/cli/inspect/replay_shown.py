@@ -80,7 +80,10 @@ def print_differences(old: Sequence[Sent], new: Sequence[Sent], form: OutputForm
         print_rows(_DIFFERENCES, rows, form)
     said = ", ".join(f"{number} {change}" for change, number in sorted(sums.items()))
     messages = f"{counted(len(old), 'message')} before, {len(new)} now"
-    typer.echo(f"{messages}: {said or 'nothing differs'}")
+    differ = (
+        f"{counted(len(rows), 'alert')} told differently ({said})" if rows else "nothing differs"
+    )
+    typer.echo(f"{messages}: {differ}")
 
 
 def _extent(found: Replayed) -> str:

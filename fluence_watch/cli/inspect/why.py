@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fluence_watch.views.why import AlertWhy, Step, VmWhy
 
 _SHOWN = 20
+_LONGEST = timedelta(days=3650)
 _MOST = 10
 """Alerts of a VM that are told of, unless all are wanted."""
 
@@ -89,7 +90,7 @@ def why(
             if alert is None:
                 _none(target, [])
             told = alert_why(store, alert, now, receiver=receiver)
-    _print(told, now, form)
+    _print(told, now, form, receiver)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,13 @@ def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) ->
     ids = store.journal.ids()
     vms = [*_vms(store, setup, ids.values(), account)]
     meant_vms = meant(target, vms)
-    alerts = [] if account else [each for each in ids if target and each.startswith(target.lower())]
+    alerts = [
+        each
+        for each, episode in ids.items()
+        if target
+        and each.startswith(target.lower())
+        and account in {None, episode.fingerprint.account}
+    ]
     if not meant_vms and not alerts:
         _none(target, nearest(target, vms))
     if len(meant_vms) + len(alerts) > 1:
@@ -148,7 +155,7 @@ def _vms(
 
 
 def _check_receiver(name: str | None, setup: "Setup", store: "Store") -> None:
-    known = sorted({*setup.receivers, *store.receivers()})
+    known = sorted({*setup.receivers, *store.receivers(), *store.journal.receivers()})
     if name is not None and name not in known:
         listed = ", ".join(map(inert, known)) or "none"
         stop(f"there is no receiver {inert(name)!r}: there are {listed}", USAGE)
@@ -158,23 +165,32 @@ def _begin(text: str, now: datetime) -> datetime:
     from fluence_watch.model.duration import parse_duration
 
     try:
-        return now - parse_duration(text)
-    except (ValueError, OverflowError) as error:
+        found = parse_duration(text)
+    except ValueError as error:
         stop(f"--since: {inert(str(error))}", USAGE)
+    if found > _LONGEST:
+        stop(f"--since: {inert(text)!r} is too long: write up to {_LONGEST.days}d", USAGE)
+    return now - found
 
 
-def _print(told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat) -> None:
+def _print(
+    told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat, receiver: str | None
+) -> None:
     from fluence_watch.views.why import AlertWhy
 
     if form is OutputFormat.JSON:
         print_json(told)
         return
-    lines = alert_lines(told, now) if isinstance(told, AlertWhy) else _of_vm(told, now)
+    lines = (
+        alert_lines(told, now, receiver)
+        if isinstance(told, AlertWhy)
+        else _of_vm(told, now, receiver)
+    )
     for line in lines:
         typer.echo(line)
 
 
-def alert_lines(told: "AlertWhy", now: datetime) -> Iterator[str]:
+def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:
     """What is printed of an alert."""
     from fluence_watch.alerting.lifecycle import State
 
@@ -185,7 +201,9 @@ def alert_lines(told: "AlertWhy", now: datetime) -> Iterator[str]:
     if alert.state is State.PENDING:
         yield f"  {alert.what}; seen since {exact(alert.since, now)}, and not for its `for` yet"
     elif not told.receivers:
-        yield "  no receiver was asked"
+        over = alert.state is State.RESOLVED
+        why = "it ended before this was a receiver" if over else "not judged yet"
+        yield f"  → {inert(receiver)}: nothing: {why}" if receiver else "  no receiver was asked"
     for summary in told.receivers:
         yield f"  → {summary.words}"
 
@@ -195,9 +213,9 @@ def _lines(steps: "Sequence[Step]", now: datetime) -> Iterator[str]:
         yield f"  {exact(step.at, now)}, {distance(step.at, now)}: {step.words}"
 
 
-def _of_vm(told: "VmWhy", now: datetime) -> Iterator[str]:
+def _of_vm(told: "VmWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:
     for each in told.alerts:
-        yield from alert_lines(each, now)
+        yield from alert_lines(each, now, receiver)
         yield ""
     if told.hidden:
         yield f"{told.hidden} older alerts are left out: --all"

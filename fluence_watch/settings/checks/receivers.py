@@ -87,7 +87,9 @@ def globs_match(settings: WatchSettings) -> Iterator[Doubt]:
         yield from (error(unmatched("rule", glob, rules), where) for glob in dead)
         yield from _accounts_match(receiver, ("receivers", number, "accounts"), accounts)
         if not receiver.accounts and receiver.name not in others:
-            what = "an empty list: this receiver is never notified"
+            what = (
+                "an empty list: this receiver is only notified of fluence-watch itself and budgets"
+            )
             yield note(what, ("receivers", number, "accounts"))
         if not receiver.rules and receiver.name not in others:
             yield note("an empty list: this receiver is never notified", where)

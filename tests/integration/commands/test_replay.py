@@ -85,7 +85,7 @@ def test_what_differs(run: Run) -> None:
     """And nothing else."""
     ran = run("replay", "record", "--config", "new.toml", "--diff", "old.toml")
     assert "moved" in ran.out
-    assert "2 messages before, 2 now: 1 moved\n" in ran.out
+    assert "2 messages before, 2 now: 1 alert told differently (1 moved)\n" in ran.out
     same = run("replay", "record", "--config", "new.toml", "--diff", "new.toml")
     assert "2 messages before, 2 now: nothing differs\n" == same.out
 

@@ -158,3 +158,19 @@ def test_what_is_not_clear(run: Run) -> None:
     assert 2 == ran.code
     assert "'0xab' may be any of 2" in ran.err
     assert "VM db 0xab34 of main" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("1000000d", "'1000000d' is too long: write up to 3650d"),
+        ("99999999999d", "is too long a duration"),
+        ("2", "write"),
+    ],
+)
+def test_how_far_back(run: Run, text: str, error: str) -> None:
+    """A duration that no time is so far back from is an error of the user."""
+    ran = run("why", VM.id, "--since", text)
+    assert 2 == ran.code
+    assert "--since: " in ran.err
+    assert error in ran.err

@@ -192,3 +192,21 @@ async def test_nothing_is_written_while_nothing_changes(
     await lived(post, made, *[[alert_of()]] * 8)
     (after,) = [store.journal.of_alert(each) for each in store.journal.ids().values()]
     assert [each.what for each in before] == [each.what for each in after]
+
+
+async def test_a_restart_writes_nothing_again(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """Whatever each receiver was last told: what waits, what its route does not take, what is refused."""
+    channels = {name: make_channel(name) for name in ROUTES}
+    channels["ops"].refuses = True
+    made = setup_of(planned, channels)
+    await lived(post, made, [alert_of()], [alert_of()])
+    (before,) = [store.journal.of_alert(each) for each in store.journal.ids().values()]
+    for _ in range(3):
+        again = Post(store, post.clock)
+        await lived(again, made, [alert_of()], [alert_of()])
+        await again.dispatch.stop(1)
+    (after,) = [store.journal.of_alert(each) for each in store.journal.ids().values()]
+    assert before == after
+    assert {What.SKIPPED, What.WAITS, What.REFUSED} <= {each.what for each in before}

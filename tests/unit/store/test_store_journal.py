@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.conditions import END_OF, Conditions
 from fluence_watch.alerting.journal import Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState, Change
@@ -102,3 +103,28 @@ def test_an_account_takes_its_journal_along(store: Store, url: str) -> None:
     store.forget_absent(NOW + MINUTE)
     with tables(url) as connection:
         assert 0 == connection.exec_driver_sql("SELECT count(*) FROM journal").scalar()
+
+
+def test_what_lasts_is_kept(store: Store) -> None:
+    """However long ago it began; once it is over, it goes by its age."""
+    about, account = Fingerprint("main", "low_balance", "a"), Fingerprint("main", "")
+    begun = [
+        Entry(NOW, What.MUTED, about, details=Details(by="main topup_failed a")),
+        Entry(NOW, What.POLL_FAILED, account, details=Details("timeout", since=NOW)),
+        Entry(NOW, What.INCOMPLETE, account, details=Details(text="page 2 is missing")),
+        Entry(NOW, What.UNREADABLE, Fingerprint("main", "", "b")),
+        Entry(NOW, What.GUARDED, Fingerprint("main", "", "fleet")),
+    ]
+    commit(store, *begun)
+    lasting = store.load("main").state.conditions
+    store.prune(NOW + 10 * MINUTE)
+    assert Conditions(
+        "timeout", NOW, "page 2 is missing", frozenset({"fleet"}),
+        {("low_balance", "a"): "main topup_failed a"}, frozenset({"b"}),
+    ) == lasting == store.load("main").state.conditions  # fmt: skip
+
+    over = [replace(e, at=NOW + MINUTE, what=end) for end, b in END_OF.items() for e in begun if e.what is b]  # fmt: skip
+    commit(store, *over)
+    store.prune(NOW + 2 * MINUTE)
+    assert Conditions() == store.load("main").state.conditions
+    assert [] == store.journal.of_subject("main", "a")

@@ -167,7 +167,10 @@ def test_branches() -> None:
     assert "vm_vanished" not in said(gone)
     assert "not judged: the VM is gone" == said(gone)["low_balance"][1]
     failing = polled(GOOD, DOWN, DOWN).after
-    assert "not judged: polls fail (timeout) since 9 min ago" == said(failing)["low_balance"][1]
+    assert (
+        "not judged: polls fail (timeout) since 00:01 UTC, 9 min ago"
+        == said(failing)["low_balance"][1]
+    )
     low = polled(GOOD, changed(reserved=M(1)), changed(reserved=M(1)))
     assert Fingerprint("main", "low_balance", "0xab") in low.after.alerts
     assert "low_balance" not in said(low.after)

@@ -11,7 +11,7 @@ from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.model.globs import matches_any
 from fluence_watch.rules import RULES
 from fluence_watch.settings import WatchSettings
-from fluence_watch.settings.checks.doubt import hint, repeated
+from fluence_watch.settings.checks.doubt import hint, repeated, unmatched
 from fluence_watch.settings.environment import Loc, Tables
 from fluence_watch.settings.lines import dotted, line_of
 from fluence_watch.settings.source import settings_to_rehearse
@@ -95,6 +95,9 @@ def _accounts_exist(case: Case, settings: WatchSettings) -> Doubts:
 
 def _receivers_exist(case: Case, settings: WatchSettings) -> Doubts:
     known = [each.name for each in settings.receivers if not each.is_alertmanager]
+    for at, glob in enumerate(case.receivers):
+        if known and not any(matches_any((glob,), each) for each in known):
+            yield ("receivers", at), unmatched("receiver", glob, known)
     for number, each in enumerate(case.expect):
         loc: Loc = ("expect", number, "receiver")
         if each.receiver not in known:
@@ -105,6 +108,9 @@ def _receivers_exist(case: Case, settings: WatchSettings) -> Doubts:
 
 def _rules_exist(case: Case, _: WatchSettings) -> Doubts:
     known = [rule.name for rule in RULES]
+    for at, glob in enumerate(case.rules):
+        if not any(matches_any((glob,), each) for each in known):
+            yield ("rules", at), unmatched("rule", glob, known)
     for number, each in enumerate(case.expect):
         for place, alert in enumerate(each.alerts or ()):
             loc: Loc = ("expect", number, "alerts", place, "rule")
