@@ -1,6 +1,7 @@
 """The words of the journal: what happened, and what did not, with the reason. Pure.
 
-Each entry is written when something begins, changes or ends, never because time passes.
+Each entry is written when something begins, changes or ends, never because time passes. Of `dropped`
+the latest of a finding is kept, with how often.
 
   what        about                  written by              when
   firing      an alert               the commit of a poll    it fires: facts, settings of the rule
@@ -97,7 +98,8 @@ class Details:
 
     `reason` is a word of an enumeration. `by` names a silence, an alert, a matcher, a receiver;
     `text` is a comment or an error. `since` and `until` are the times of what lasts. `number` counts
-    attempts or VMs, `among` the VMs of which these are. `settings` are those of the rule.
+    attempts, VMs, or how often a finding never fired since `first_at`; `among` are the VMs of which
+    these are. `settings` are those of the rule.
     """
 
     reason: str = ""
@@ -111,6 +113,7 @@ class Details:
     step: int = 0
     facts: object = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    first_at: datetime | None = None
 
 
 NOTHING = Details()

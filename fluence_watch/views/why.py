@@ -57,11 +57,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class AlertWhy:
-    """An alert, what happened to it in the order of time, and the answer of each receiver."""
+    """An alert, what happened to it in the order of time, and the answer of each receiver.
+
+    `is_cut` is whether earlier steps are left out.
+    """
 
     alert: AlertView
     steps: Sequence[Step]
     receivers: Sequence[Summary]
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +130,19 @@ def together(
     `beside` are entries of its account and of receivers; `receiver` leaves out those of others.
     """
     mine = [each for each in own if receiver in {None, each.receiver} or not each.receiver]
-    concerned = {each.receiver for each in mine}
-    first = alert.active_at
-    last = max([alert.ends_at or first, *(each.at for each in mine)])
+    concerned = {each.receiver for each in mine if each.what is not What.SKIPPED}
+    first, last = span(alert, mine)
     around = [
         each
         for each in beside
         if first <= each.at
-        and (each.at <= last or not alert.ends_at)
+        and (last is None or each.at <= last)
         and (each.receiver is None or each.receiver in concerned)
     ]
     return sorted([*mine, *around], key=lambda each: each.at)
+
+
+def span(alert: Alert, own: Iterable[Entry]) -> tuple[datetime, datetime | None]:
+    """From when on something is told of an alert, and until when; `None`: it is not over."""
+    first = alert.active_at
+    return first, max([alert.ends_at, *(each.at for each in own)]) if alert.ends_at else None

@@ -158,7 +158,10 @@ def _dropped(entry: Entry, words: Words, _: Alert | None) -> str:
     lasted = entry.at - (details.since or entry.at)
     why = _DROPPED.get(details.reason, details.reason)
     seen = f"{words.facts(details)}{_against(details)}"
-    return f"{rule} was seen for {rough(lasted)} and did not fire, {why}: {seen}"
+    often = ""
+    if details.number and details.first_at:
+        often = f"; the latest of {details.number} times since {exact(details.first_at, words.now)}"
+    return f"{rule} was seen for {rough(lasted)} and did not fire, {why}: {seen}{often}"
 
 
 def _muted(entry: Entry, _: Words, __: Alert | None) -> str:

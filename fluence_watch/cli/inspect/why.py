@@ -52,7 +52,10 @@ def why(
         typer.Option(metavar="DURATION", help="How far back.", show_default="store.retention"),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help=f"All alerts of a VM, not the latest {_MOST}.")
+        bool,
+        typer.Option(
+            "--all", help=f"All alerts of a VM, not the latest {_MOST}, and all their steps."
+        ),
     ] = False,
     config: ConfigOption = None,
     form: FormatOption = OutputFormat.TABLE,
@@ -62,7 +65,7 @@ def why(
     Of a VM: its alerts, newest first, and why no other rule found anything.
     """
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.app.why import alert_why, vm_why
+    from fluence_watch.app.why import MOST_STEPS, alert_why, vm_why
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.store import Store
 
@@ -89,7 +92,9 @@ def why(
             alert = store.journal.alert(found)
             if alert is None:
                 _none(target, [])
-            told = alert_why(store, alert, now, receiver=receiver)
+            told = alert_why(
+                store, alert, now, receiver=receiver, most=None if everything else MOST_STEPS
+            )
     _print(told, now, form, receiver)
 
 
@@ -197,6 +202,8 @@ def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) ->
     alert = told.alert
     title = f" {alert.title}" if alert.title else ""
     yield f"{alert.id[:8]} {alert.rule}{title} · {inert(alert.account)}: {alert.state}"
+    if told.is_cut:
+        yield "  earlier steps are left out: --all"
     yield from _lines(told.steps, now)
     if alert.state is State.PENDING:
         yield f"  {alert.what}; seen since {exact(alert.since, now)}, and not for its `for` yet"
