@@ -24,7 +24,6 @@ END_OF = {
 EVERY_VM = ""
 """The key of all VMs in `Conditions.unread`, if none of them can be read."""
 
-_FLEET_LEFT = "fleet_left"
 _NAMELESS = "something in it cannot be read, and has no id"
 _LONGEST = 200
 
@@ -106,7 +105,6 @@ def _of_guard(
     for subject in doubts.keys() - before.guarded:
         doubt = doubts[subject]
         details = Details(
-            _FLEET_LEFT,
             since=doubt.since,
             until=doubt.until,
             number=len(doubt.vms),

@@ -92,6 +92,15 @@ class WhyNot(StrEnum):
     SUPERSEDED = "superseded"
 
 
+class WhyOver(StrEnum):
+    """Why an alert is over, or a pending one was dropped."""
+
+    OVER = "over"
+    GONE = "gone"
+    DISABLED = "disabled"
+    STARTED_OVER = "started_over"
+
+
 @dataclass(frozen=True, slots=True)
 class Details:
     """What an entry says beside its `what`. Most of it is absent.

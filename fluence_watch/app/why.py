@@ -2,14 +2,11 @@
 
 `reasons(store, episode)` has the last word of each receiver about an alert: once the alert is over
 and settled, it is final, and there is one for every receiver of the settings.
-`episodes(store, account, subject)` has the alerts about a VM (its subject is `Vm.key`), newest first,
-and `unfired(store, account, subject)` what was found of it and never fired: dropped or muted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
-from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.app.decide import Policy
 from fluence_watch.model.known import KnownVm
@@ -31,16 +28,6 @@ def reasons(store: Store, episode: Episode) -> Mapping[str, Answer]:
     return answers(store.journal.of_alert(episode))
 
 
-def episodes(store: Store, account: str, subject: str) -> Sequence[Alert]:
-    """The alerts about a VM or another subject, open or over, newest first."""
-    return store.journal.alerts(account, subject)
-
-
-def unfired(store: Store, account: str, subject: str) -> Sequence[Entry]:
-    """What was found of a subject and never fired, oldest first."""
-    return store.journal.of_subject(account, subject)
-
-
 def alert_why(
     store: Store,
     alert: Alert,
@@ -59,11 +46,10 @@ def alert_why(
     ]
     words = Words(now, brief, {each.id: each for each in store.silences.all()})
     told = together(alert, own, beside, receiver)
-    shown = told if most is None else told[-most:]
-    steps = [words.step(each, alert) for each in shown]
+    steps = words.steps(told, alert, most)
     found = [each for name, each in answers(own).items() if receiver in {None, name}]
     return AlertWhy(
-        alert_view(alert, now, brief), steps, summaries(found, words), len(shown) < len(told)
+        alert_view(alert, now, brief), steps, summaries(found, words), len(steps) < len(told)
     )
 
 
@@ -83,11 +69,13 @@ def vm_why(
     At most so many are told of; all with all their steps, if `most` is `None`.
     """
     account, state = policy.account, store.load(policy.account).state
-    found = [a for a in episodes(store, account, subject) if not a.ends_at or a.ends_at >= since]
+    found = [
+        a for a in store.journal.alerts(account, subject) if not a.ends_at or a.ends_at >= since
+    ]
     steps = None if most is None else MOST_STEPS
     told = [alert_why(store, e, now, receiver=receiver, most=steps) for e in found[:most]]
     words = Words(now, brief)
-    never = [words.step(e) for e in unfired(store, account, subject) if e.at >= since]
+    never = [words.step(e) for e in store.journal.of_subject(account, subject) if e.at >= since]
     presence = presence_of(state.known, policy.presence, policy.billing)
     vm = known.vm if known else None
     name = vm.name if vm else next((each.alert.vm_name for each in told), None)

@@ -11,6 +11,7 @@ from fluence_watch.views.alert import AlertView
 
 _OF_RECEIVERS = FINAL | {What.DUE, What.WAITS, What.REFUSED}
 _FIRING = frozenset({Reason.FIRST, Reason.ESCALATED, Reason.WORSE})
+_REPEATED = frozenset({Reason.REPEAT})
 _OVER = frozenset({Reason.RESOLVED, Reason.MISSED})
 
 
@@ -19,7 +20,8 @@ class Answer:
     """The last word of a receiver about an alert: the final one, if the alert is over.
 
     `what` is a `What`, `reason` a word of `Reason`, `Why` or `WhyNot`. `notified_at` is when it was
-    first notified, `resolved_at` when it was notified of the end; `None`: it was not.
+    first notified, `resolved_at` when it was notified of the end, `repeated_at` when it was last
+    reminded; `None`: it was not.
     `by` names a silence, an alert, a matcher or a receiver, `text` is a comment or an error.
     """
 
@@ -32,6 +34,7 @@ class Answer:
     until: datetime | None = None
     notified_at: datetime | None = None
     resolved_at: datetime | None = None
+    repeated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ def _answer(receiver: str, entries: Sequence[Entry]) -> Answer:
         details.until,
         notified_at=_sent_at(entries, _FIRING),
         resolved_at=_sent_at(entries, _OVER),
+        repeated_at=_sent_at(entries[::-1], _REPEATED),
     )
 
 

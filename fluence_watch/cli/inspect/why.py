@@ -12,7 +12,7 @@ from fluence_watch.cli.common.options import ConfigOption, FormatOption, check_a
 from fluence_watch.cli.common.output import OutputFormat, print_json
 from fluence_watch.cli.manage.choose import meant, nearest
 from fluence_watch.cli.manage.confirm import USAGE, stop
-from fluence_watch.model.moment import distance, exact
+from fluence_watch.model.moment import distance, exact, to_the_second
 from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def why(
                 most=most,
             )
         else:
+            if since is not None:
+                stop("--since: an alert is told of from its beginning: leave it out", USAGE)
             alert = store.journal.alert(found)
             if alert is None:
                 _none(target, [])
@@ -131,7 +133,7 @@ def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) ->
 
 def _several(target: str, named: Sequence[str]) -> NoReturn:
     listed = "\n".join(f"  {inert(each)}" for each in named[:_SHOWN])
-    stop(f"{inert(target)!r} may be any of {len(named)}: give more of the id\n{listed}", USAGE)
+    stop(f"{inert(target)!r} matches {len(named)}: give more of the id\n{listed}", USAGE)
 
 
 def _none(target: str, names: Sequence[str]) -> NoReturn:
@@ -206,18 +208,18 @@ def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) ->
         yield "  earlier steps are left out: --all"
     yield from _lines(told.steps, now)
     if alert.state is State.PENDING:
-        yield f"  {alert.what}; seen since {exact(alert.since, now)}, and not for its `for` yet"
+        yield f"  {alert.what}; seen since {exact(alert.since, now)}, fires when its `for` has passed"
     elif not told.receivers:
         over = alert.state is State.RESOLVED
         why = "it ended before this was a receiver" if over else "not judged yet"
-        yield f"  → {inert(receiver)}: nothing: {why}" if receiver else "  no receiver was asked"
+        yield f"  → {inert(receiver)}: nothing: {why}" if receiver else "  no receiver was notified"
     for summary in told.receivers:
         yield f"  → {summary.words}"
 
 
 def _lines(steps: "Sequence[Step]", now: datetime) -> Iterator[str]:
     for step in steps:
-        yield f"  {exact(step.at, now)}, {distance(step.at, now)}: {step.words}"
+        yield f"  {to_the_second(step.at, now)}, {distance(step.at, now)}: {step.words}"
 
 
 def _of_vm(told: "VmWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:
@@ -228,7 +230,7 @@ def _of_vm(told: "VmWhy", now: datetime, receiver: str | None = None) -> Iterato
         yield f"{told.hidden} older alerts are left out: --all"
         yield ""
     if told.unfired:
-        yield "seen, and never fired"
+        yield "what else was seen, and never fired"
         yield from _lines(told.unfired, now)
         yield ""
     if told.rules:

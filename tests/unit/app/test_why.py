@@ -117,7 +117,7 @@ async def test_what_mutes_is_named(
 
     (alert,) = store.history()
     told = alert_why(store, alert, post.clock())
-    assert ["ops: nothing: silenced by 5115 “we know” by ann until it was over"] == [
+    assert ["ops: not notified: silenced by 5115 “we know” by ann until it was over"] == [
         each.words for each in told.receivers
     ]
     assert [What.FIRING, What.WAITS, What.RESOLVED, What.NEVER] == [
@@ -248,3 +248,22 @@ def test_what_never_fired_of_a_vm(store: Store, planned: Callable[..., Setup]) -
     assert (times, times[::-1], 0) == told(0, None)
     assert (times[2:], times[:1:-1], 0) == told(2, None)
     assert (times[2:], times[:1:-1], 2) == told(0, 2)
+
+
+async def test_what_is_settled_meanwhile_is_not_judged_again(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """While a thread looks for what is due, its last word is written, and it is forgotten."""
+    made = setup_of(planned, {"mute-ends": make_channel("mute-ends")})
+    await lived(post, made, [alert_of()])
+    post.poll()
+    courier = post.dispatch._couriers["mute-ends"]
+    agenda, page = courier.agenda, post.dispatch._book.pages["main"]  # type: ignore[union-attr] # no cluster
+    (episode,) = page.alerts
+    found = agenda._taken("main", post.clock())
+    assert found is not None
+    due = found()
+    assert {episode} == due.judged.keys()
+    page.settle([episode])
+    agenda._opened("main", post.clock(), due)
+    assert [] == [*courier.scribe.take()]
