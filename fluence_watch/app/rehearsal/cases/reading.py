@@ -12,9 +12,9 @@ from fluence_watch.model.globs import matches_any
 from fluence_watch.rules import RULES
 from fluence_watch.settings import WatchSettings
 from fluence_watch.settings.checks.doubt import hint, repeated, unmatched
-from fluence_watch.settings.environment import Loc, Tables
+from fluence_watch.settings.environment import Loc
 from fluence_watch.settings.lines import dotted, line_of
-from fluence_watch.settings.source import settings_to_rehearse
+from fluence_watch.settings.source import rehearsal_settings, settings_to_rehearse
 from fluence_watch.settings.toml_file import read_tables
 from fluence_watch.settings.wording import words_of
 
@@ -57,20 +57,15 @@ def read_suite(file: Path) -> Suite:
     if read.config and beside:
         what = f"the settings are in {read.config}: write no others beside the tests"
         raise ConfigError([problem((next(iter(beside)),), what)])
-    settings = _settings(read.config, beside, file, text)
+    settings = (
+        rehearsal_settings(file.parent / read.config)
+        if read.config
+        else settings_to_rehearse(beside, file, text)
+    )
     doubts = [problem(loc, what) for loc, what in _doubts(read.tests, settings)]
     if doubts:
         raise ConfigError(sorted(doubts, key=lambda each: each.line or 0))
     return Suite(file, read.tests, settings)
-
-
-def _settings(config: Path | None, beside: Tables, file: Path, text: str) -> WatchSettings:
-    """The settings of the file that is named, or of the tables beside the tests."""
-    if config is None:
-        return settings_to_rehearse(beside, file, text)
-    named = file.parent / config
-    text, tables = read_tables(named)
-    return settings_to_rehearse(tables, named, text)
 
 
 def _doubts(cases: tuple[Case, ...], settings: WatchSettings) -> Doubts:

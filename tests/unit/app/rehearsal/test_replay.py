@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from fluence_watch.app.rehearsal.differing import Change, differences
+from fluence_watch.app.rehearsal.differing import Kind, differences
 from fluence_watch.app.rehearsal.engine import Rehearsal
 from fluence_watch.app.rehearsal.replay import Replayed, Wanted, replay
 from fluence_watch.app.rehearsal.sent import Sent
@@ -156,23 +156,23 @@ OPS = {"name": "ops"}
     ("old", "new", "changes"),
     [
         ({}, {}, []),
-        ({}, {"rules": {"port_drift": {"enabled": False}}}, [(10, Change.GONE), (20, Change.GONE)]),
-        ({"rules": {"port_drift": {"enabled": False}}}, {}, [(10, Change.ADDED), (20, Change.ADDED)]),
-        ({}, {"rules": {"port_drift": {"for": "5m"}}}, [(15, Change.MOVED)]),
-        ({}, {"rules": {"billing_due": {"severity": "warning"}}}, [(30, Change.SEVERITY)]),
+        ({}, {"rules": {"port_drift": {"enabled": False}}}, [(10, Kind.GONE), (20, Kind.GONE)]),
+        ({"rules": {"port_drift": {"enabled": False}}}, {}, [(10, Kind.ADDED), (20, Kind.ADDED)]),
+        ({}, {"rules": {"port_drift": {"for": "5m"}}}, [(15, Kind.MOVED)]),
+        ({}, {"rules": {"billing_due": {"severity": "warning"}}}, [(30, Kind.SEVERITY)]),
         (
             {"receivers": [OPS, {"name": "cto", "rules": ["debt"]}]},
             {"receivers": [{**OPS, "rules": ["billing_due"]}, {"name": "cto", "rules": ["port_drift"]}]},
-            [(10, Change.REROUTED), (20, Change.REROUTED)],
+            [(10, Kind.REROUTED), (20, Kind.REROUTED)],
         ),
     ],
     ids=["nothing", "off", "on", "later", "worse", "to another"],
 )  # fmt: skip
 def test_what_differs_between_two_settings(
-    tmp_path: Path, old: dict[str, Any], new: dict[str, Any], changes: list[tuple[int, Change]]
+    tmp_path: Path, old: dict[str, Any], new: dict[str, Any], changes: list[tuple[int, Kind]]
 ) -> None:
     """Of each alert that is told: added, gone, at another time, or to another receiver."""
     folder = recorded(tmp_path, *day())
     before, after = (replay(settings_of(**each), folder).messages for each in (old, new))
     found = differences(before, after)
-    assert changes == [((each.at - NOW) // MINUTE, each.change) for each in found]
+    assert changes == [((each.at - NOW) // MINUTE, each.kind) for each in found]
