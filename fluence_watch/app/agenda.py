@@ -90,7 +90,8 @@ class Agenda:
         episodes = self._changed.pop(account, set())
         if page is None:
             return None
-        alerts = [page.alerts[each] for each in episodes if each in page.alerts]
+        # sorted, because the order of a set differs from run to run
+        alerts = [page.alerts[each] for each in sorted(episodes) if each in page.alerts]
         # copies, for what is settled meanwhile leaves the alerts and `told` together
         known = _of(self._book.told(account, self.recipient.route.receiver), episodes)
         first = [each.route.receiver for each in self.recipient.escalations]

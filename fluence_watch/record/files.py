@@ -6,6 +6,7 @@ a daemon, or after a write that failed. No file is written to by two daemons.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -40,9 +41,18 @@ def file_for(folder: Path, account: str, began_at: datetime) -> Path:
 def files_in(folder: Path) -> Iterator[RecordFile]:
     """The files of all accounts, each account's in the order of time; nothing else is touched."""
     for path in sorted(folder.glob(f"*/*{_SUFFIX}")):
-        if _FILE.fullmatch(path.name):
-            stamp = path.name.removesuffix(_SUFFIX)
-            yield RecordFile(datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC), path)
+        began_at = _began_at(path)
+        if began_at is not None and path.is_file():
+            yield RecordFile(began_at, path)
+
+
+def _began_at(path: Path) -> datetime | None:
+    if not _FILE.fullmatch(path.name):
+        return None
+    try:
+        return datetime.strptime(path.name.removesuffix(_SUFFIX), _STAMP).replace(tzinfo=UTC)
+    except ValueError:  # there is no such day
+        return None
 
 
 class Bounds(NamedTuple):
@@ -79,5 +89,5 @@ def _size(path: Path) -> int:
 
 def _drop_empty(folders: Iterable[Path]) -> None:
     for each in folders:
-        if not any(each.iterdir()):
+        with suppress(OSError):  # it is not empty, or another daemon was faster
             each.rmdir()

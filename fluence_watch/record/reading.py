@@ -1,13 +1,19 @@
 """Reads what polls saw."""
 
+from collections import deque
 from collections.abc import Collection, Iterator
-from heapq import merge
+from datetime import datetime
+from heapq import heappop, heappush, merge
+from io import StringIO
 from itertools import groupby
 from pathlib import Path
 
 from fluence_watch.record.files import RecordFile, files_in
 from fluence_watch.record.wire import Seen, Tail, decode
-from fluence_watch.record.zstd import ZstdError, decompress, get_frame_size
+from fluence_watch.record.zstd import ZstdDecompressor, ZstdError, get_frame_size
+
+_LARGEST = 2**28
+"""Bytes of a poll; no account has so many VMs."""
 
 
 class Reading:
@@ -20,7 +26,7 @@ class Reading:
     def polls(self, accounts: Collection[str] = ()) -> Iterator[Seen]:
         """What the polls of these accounts saw, or of all, in the order of time.
 
-        The polls of one account are in the order in which they were written.
+        The polls of one file are in the order in which they were written.
 
         Raises:
             OSError: a file cannot be read.
@@ -32,37 +38,51 @@ class Reading:
     def _of_account(
         self, files: Collection[RecordFile], accounts: Collection[str]
     ) -> Iterator[Seen]:
-        for each in files:
-            for seen in self._of_file(each.path):
-                if accounts and seen.outcome.account not in accounts:
-                    return
-                yield seen
+        """The polls in these files, of which those of several daemons may overlap."""
+        waiting, last = deque(files), -1
+        heads: list[tuple[datetime, int, Seen, Iterator[Seen]]] = []
+        number = 0
+        while waiting or heads:
+            while waiting and (not heads or waiting[0].began_at <= heads[0][0]):
+                number += 1
+                _push(heads, number, self._of_file(waiting.popleft().path))
+            if not heads:
+                continue
+            _, place, seen, rest = heappop(heads)
+            if accounts and seen.outcome.account not in accounts:
+                return
+            yield seen if place == last else seen._replace(is_same=False)
+            last = place
+            _push(heads, place, rest)
 
     def _of_file(self, path: Path) -> Iterator[Seen]:
-        data = path.read_bytes()
-        end = _whole(data)
-        if end < len(data):
-            self.flaws.append(f"{path}: the end is cut off")
         tail: Tail | None = None
         try:
-            for line in _lines(data[:end]):
+            for line in self._lines(path):
                 seen, tail = decode(tail, line)
                 yield seen
-        except (ZstdError, ValueError) as error:
+        except (ZstdError, ValueError, OverflowError) as error:
             self.flaws.append(f"{path}: cannot be read on: {error}")
 
+    def _lines(self, path: Path) -> Iterator[str]:
+        """The lines of a file, frame by frame: each has a poll."""
+        view, at = memoryview(path.read_bytes()), 0
+        while at < len(view):
+            try:
+                end = at + get_frame_size(view[at:])
+            except ZstdError:
+                self.flaws.append(f"{path}: the end is cut off")
+                return
+            frame = ZstdDecompressor()
+            text = frame.decompress(view[at:end], _LARGEST).decode("utf-8", "surrogatepass")
+            if not frame.eof:
+                raise ValueError("a poll is too large")
+            yield from (line for each in StringIO(text, "\n") if (line := each.rstrip("\n")))
+            at = end
 
-def _whole(data: bytes) -> int:
-    """Where the last whole frame ends."""
-    view, end = memoryview(data), 0
-    while end < len(data):
-        try:
-            end += get_frame_size(view[end:])
-        except ZstdError:
-            break
-    return end
 
-
-def _lines(data: bytes) -> Iterator[str]:
-    text = decompress(data).decode("utf-8", "surrogatepass") if data else ""
-    return (line for line in text.split("\n") if line)
+def _push(
+    heads: list[tuple[datetime, int, Seen, Iterator[Seen]]], place: int, polls: Iterator[Seen]
+) -> None:
+    if (seen := next(polls, None)) is not None:
+        heappush(heads, (seen.outcome.taken_at, place, seen, polls))

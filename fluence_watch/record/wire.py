@@ -117,6 +117,8 @@ def _begun(tail: Tail | None, first: First | None) -> Tail:
     if first is not None:
         if first.format > _FORMAT:
             raise ValueError("a later version of fluence-watch wrote it")
+        if first.at.tzinfo is None:
+            raise ValueError("the time of its first poll has no zone")
         return Tail(first.account, first.at)
     if tail is None:
         raise ValueError("its first poll is not whole")

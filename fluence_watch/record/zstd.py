@@ -3,8 +3,8 @@
 import sys
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdError, compress, decompress, get_frame_size
+    from compression.zstd import ZstdDecompressor, ZstdError, compress, decompress, get_frame_size
 else:
-    from backports.zstd import ZstdError, compress, decompress, get_frame_size
+    from backports.zstd import ZstdDecompressor, ZstdError, compress, decompress, get_frame_size
 
-__all__ = ["ZstdError", "compress", "decompress", "get_frame_size"]
+__all__ = ["ZstdDecompressor", "ZstdError", "compress", "decompress", "get_frame_size"]

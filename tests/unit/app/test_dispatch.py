@@ -555,10 +555,10 @@ async def test_what_was_accepted_is_not_sent_again_though_the_store_fails(
     post = make_post(full)
     await post.begin(telling(channel))
     post.poll(alert_of())
-    await eventually(lambda: full.asked == 1)
-    changed = make_channel("ops")
+    await eventually(lambda: full.asked)
+    asked, changed = full.asked, make_channel("ops")
     await post.dispatch.take_over(telling(changed))
-    await eventually(lambda: full.asked == 2)
+    await eventually(lambda: full.asked > asked)
     full.full = False
     post.dispatch._couriers["ops"].wake()
     await eventually(post.told)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fluence_watch.app.rehearsal.cases.table import Case, CaseFile
+from fluence_watch.app.rehearsal.cases.table import LONGER, Case, CaseFile
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.model.globs import matches_any
 from fluence_watch.rules import RULES
@@ -134,7 +134,7 @@ def _times_are_within(case: Case, settings: WatchSettings) -> Doubts:
         for number, each in enumerate(getattr(case, table)):
             if each.at > case.end:
                 yield (table, number, "at"), "is after the end of the test: raise until"
-    if case.end > MOST_POLLS * (case.interval or settings.poll.interval):
+    if (case.end + LONGER) / (case.interval or settings.poll.interval) > MOST_POLLS:
         yield ("until",), f"there are more than {MOST_POLLS:,} polls until then: raise interval"
 
 

@@ -9,6 +9,7 @@ from fluence_watch.alerting.matchers import read_matchers
 from fluence_watch.alerting.muting import Silence
 from fluence_watch.alerting.telling import Line
 from fluence_watch.app.rehearsal.cases.table import (
+    LONGER,
     Case,
     CaseAck,
     CaseSilence,
@@ -22,8 +23,6 @@ from fluence_watch.model.finding import vm_of
 from fluence_watch.model.globs import matches_any
 from fluence_watch.notify.shipped import Words
 from fluence_watch.settings import WatchSettings
-
-_LONGER = timedelta(hours=1)
 
 
 class Got(NamedTuple):
@@ -94,12 +93,12 @@ def _live(case: Case, settings: WatchSettings, rehearsal: Rehearsal) -> Iterator
             rehearsal.poll(world.outcome(account.name, now))
     for ack in acks:
         yield from _acknowledged(case, ack, rehearsal)
-    rehearsal.pass_until(case.start + case.end + _LONGER)
+    rehearsal.pass_until(case.start + case.end + LONGER)
 
 
 def _polls(case: Case, interval: timedelta) -> Iterator[datetime]:
     step, number = case.interval or interval, 0
-    while number * step <= case.end + _LONGER:
+    while number * step <= case.end + LONGER:
         yield case.start + number * step
         number += 1
 
