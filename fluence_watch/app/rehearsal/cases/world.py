@@ -57,20 +57,20 @@ class _Listed:
 
         What the reserve alone cannot pay is not charged: a test says what happens then.
         """
-        while (at := self.vm.next_billing_at) and at <= now and self.vm.is_billed:
-            price, reserved = self.vm.price or MicroUsdc(0), self.vm.reserved or MicroUsdc(0)
-            left = reserved - price
-            if self.tops_up:
-                left = max(left, price)
-            elif left < 0:
-                return
-            spent = (self.vm.spent or 0) + price
-            self.vm = replace(
-                self.vm,
-                reserved=MicroUsdc(left),
-                spent=MicroUsdc(spent),
-                next_billing_at=at + epoch,
-            )
+        vm, at = self.vm, self.vm.next_billing_at
+        if at is None or at > now or not vm.is_billed:
+            return
+        price, reserved = vm.price or 0, vm.reserved or 0
+        times = (now - at) // epoch + 1
+        if price and not self.tops_up:
+            times = min(times, max(reserved // price, 0))
+        left = reserved - times * price
+        self.vm = replace(
+            vm,
+            reserved=MicroUsdc(max(left, price) if self.tops_up else left),
+            spent=MicroUsdc((vm.spent or 0) + times * price),
+            next_billing_at=at + times * epoch,
+        )
 
 
 class World:
