@@ -61,7 +61,6 @@ def replay(
     Nothing is requested or sent. Secrets and addresses in the settings are not needed.
     """
     from fluence_watch.app.rehearsal.replay import Wanted
-    from fluence_watch.app.rehearsal.replay import replay as replayed
     from fluence_watch.cli.common.options import check_name
     from fluence_watch.cli.inspect import replay_shown
 
@@ -72,12 +71,12 @@ def replay(
     wanted = wanted._replace(since=since or wanted.since, until=until or wanted.until)
     _check_span(wanted)
     _check_folder(folder)
-    found = replayed(settings, folder, wanted)
+    found = _replayed(settings, folder, wanted)
     _remark(settings, found)
     if diff is None:
         replay_shown.print_messages(settings, found, form, full=full)
         return
-    old = replayed(_settings(diff), folder, wanted)
+    old = _replayed(_settings(diff), folder, wanted)
     replay_shown.print_differences(old, found, form)
 
 
@@ -95,6 +94,19 @@ def _check_span(wanted: "Wanted") -> None:
     if wanted.since >= wanted.until:
         what = f"{wanted.since:%Y-%m-%d %H:%M} UTC is not before --until, {wanted.until:%Y-%m-%d %H:%M} UTC"
         raise typer.BadParameter(what, param_hint="--since")
+
+
+def _replayed(settings: "WatchSettings", folder: Path, wanted: "Wanted") -> "Replayed":
+    """The messages; ends the command where the record cannot be read."""
+    from fluence_watch.app.rehearsal.replay import replay as replayed
+    from fluence_watch.cli.manage.confirm import USAGE, stop
+    from fluence_watch.model.text import inert
+
+    try:
+        return replayed(settings, folder, wanted)
+    except OSError as error:
+        hint = ": run it as the daemon's user" if isinstance(error, PermissionError) else ""
+        stop(inert(f"cannot read {error.filename or folder}: {error.strerror}{hint}", 1000), USAGE)
 
 
 def _check_folder(folder: Path) -> None:

@@ -100,3 +100,28 @@ def test_config_check_fills_templates(run: Callable[..., Any], folder: Path) -> 
     (folder / "LowBalanc.jinja").write_text("", encoding="utf-8")
     ran = run("config", "check")
     assert "did you mean 'LowBalance.jinja'?" in ran.err
+
+
+def test_config_check_tries_the_folder_of_the_record(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an error if it cannot be one, a note if another user may be able to write there."""
+
+    def record(folder: Path) -> None:
+        Path("config.toml").write_text(f'{SETTINGS}[record]\ndir = "{folder}"\n', "utf-8")
+
+    record(tmp_path / "new" / "record")
+    assert (0, False) == (run("config", "check").code, (tmp_path / "new").exists())
+    (tmp_path / "file").touch()
+    record(tmp_path / "file" / "record")
+    ran = run("config", "check")
+    assert 2 == ran.code
+    assert "Not a directory: create it for the daemon's user" in ran.err
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("fluence_watch.record.files.try_folder", refuse)
+    ran = run("config", "check")
+    assert 0 == ran.code
+    assert "note: record.dir: cannot write to the folder" in ran.out

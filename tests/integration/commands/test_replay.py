@@ -137,3 +137,16 @@ def test_what_cannot_be_replayed(run: Run, arguments: list[str], why: str) -> No
     ran = run("replay", *arguments, "--config", "new.toml")
     assert ran.code == 2
     assert why in ran.err
+
+
+def test_a_record_that_cannot_be_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file, the reason, and what to do."""
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    ran = run("replay", "record", "--config", "new.toml")
+    assert 2 == ran.code
+    assert ran.err.startswith("fluence-watch: cannot read record/main-")
+    assert ran.err.endswith(".jsonl.zst: Permission denied: run it as the daemon's user\n")
