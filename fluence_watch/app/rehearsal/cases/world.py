@@ -52,6 +52,10 @@ class _Listed:
         hidden: dict[str, Any] = {_FIELDS.get(name, name): None for name in self.unknown}
         return replace(self.vm, **hidden) if hidden else self.vm
 
+    def rejected(self) -> Rejected:
+        """The VM as an element of the list that cannot be read."""
+        return Rejected(self.vm.id, "not readable", self.vm.id)
+
     def charge(self, epoch: timedelta, now: datetime) -> None:
         """Pay the boundaries that passed. A top-up fills the reserve to an epoch after each of them.
 
@@ -101,11 +105,7 @@ class World:
             account,
             now,
             [each.shown() for each in listed if not each.unreadable],
-            [
-                Rejected(each.vm.id, "not readable", each.vm.id)
-                for each in listed
-                if each.unreadable
-            ],
+            [each.rejected() for each in listed if each.unreadable],
             billing=_billing(self._accounts[account]),
             balance=None if balance is None else AccountBalance(balance),
             ssh_keys=_keys(self._keys.get(account)),
