@@ -17,10 +17,14 @@ END_OF = {
     What.COMPLETE: What.INCOMPLETE,
     What.UNGUARDED: What.GUARDED,
     What.UNMUTED: What.MUTED,
+    What.READABLE: What.UNREADABLE,
 }
 """What each of these entries ends. An entry that is not ended lasts."""
 
-_FLEET_LEFT = "fleet_left"
+EVERY_VM = ""
+"""The key of all VMs in `Conditions.unread`, if none of them can be read."""
+
+_NAMELESS = "something in it cannot be read, and has no id"
 _LONGEST = 200
 
 
@@ -29,7 +33,9 @@ class Conditions:
     """What lasts after a poll.
 
     `failing` is the reason of polls that fail, since `failing_since`. `incomplete` is why the list is
-    not complete. `guarded` are the subjects of doubts. `muted` are findings, each with the words of the one that mutes it.
+    not complete. `unread` are the keys of VMs that are listed and cannot be read, or `EVERY_VM` alone.
+    `guarded` are the subjects of doubts. `muted` are findings, each with the words of the one that
+    mutes it.
     """
 
     failing: str = ""
@@ -37,6 +43,7 @@ class Conditions:
     incomplete: str = ""
     guarded: frozenset[str] = frozenset()
     muted: Mapping[Pair, str] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
 
 def conditions_after(
@@ -47,9 +54,10 @@ def conditions_after(
         since = before.failing_since or outcome.taken_at
         return replace(before, failing=outcome.reason, failing_since=since)
     return Conditions(
-        incomplete=outcome.incomplete_because or "",
+        incomplete=outcome.incomplete_because or ("" if outcome.complete else _NAMELESS),
         guarded=frozenset(doubt.subject for doubt in presence.doubts),
         muted={pair: by.words for pair, by in verdict.muted.items()},
+        unread=frozenset({EVERY_VM}) if outcome.unreadable else outcome.unread,
     )
 
 
@@ -64,6 +72,7 @@ def entries_of(
         *_of_failing(account, before, after, at, text),
         *_of_list(account, before, after, at),
         *_of_guard(account, before, after, presence, at),
+        *_of_unread(account, before.unread, after.unread, at),
         *_of_muted(account, before.muted, after.muted, at),
     ]
 
@@ -96,7 +105,6 @@ def _of_guard(
     for subject in doubts.keys() - before.guarded:
         doubt = doubts[subject]
         details = Details(
-            _FLEET_LEFT,
             since=doubt.since,
             until=doubt.until,
             number=len(doubt.vms),
@@ -105,6 +113,14 @@ def _of_guard(
         yield Entry(at, What.GUARDED, Fingerprint(account, "", subject), details=details)
     for subject in before.guarded - doubts.keys():
         yield Entry(at, What.UNGUARDED, Fingerprint(account, "", subject))
+
+
+def _of_unread(
+    account: str, before: frozenset[str], after: frozenset[str], at: datetime
+) -> Iterator[Entry]:
+    for what, keys in ((What.UNREADABLE, after - before), (What.READABLE, before - after)):
+        for key in sorted(keys):
+            yield Entry(at, what, Fingerprint(account, "", key))
 
 
 def _of_muted(
@@ -139,6 +155,7 @@ def conditions_in(entries: Iterable[Entry]) -> Conditions:
             for (what, about), details in lasting.items()
             if what is What.MUTED
         },
+        unread=frozenset(about.subject for what, about in lasting if what is What.UNREADABLE),
     )
     for (what, _), details in lasting.items():
         if what is What.POLL_FAILED:

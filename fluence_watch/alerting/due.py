@@ -99,21 +99,10 @@ def due(
         elif at := _repeats_at(alert, notified, look):
             later.append((at, alert))
         waits += _escalates_at(alert, look)
-        if (
-            reason or notified is None or alert.state is State.RESOLVED
-        ):  # else there is nothing to say
-            about = judged(
-                alert, notified, reason, mute, recipient=recipient, now=now, events=events
-            )
-            if about:
-                found[alert.episode] = about
+        if about := _judged(alert, notified, reason, mute, look):
+            found[alert.episode] = about
     if any(line.reason is Reason.REPEAT for line in lines):
-        soon = now + recipient.route.repeat_interval / 2
-        also = [
-            (at, alert)
-            for at, alert in later
-            if at <= soon and not _kept_back(alert, Reason.REPEAT, told.get(alert.episode), look)
-        ]
+        also = [each for each in later if _repeats_too(*each, told.get(each[1].episode), look)]
         lines += [Line(alert, Reason.REPEAT, now) for _, alert in also]
         later = [each for each in later if each not in also]
     waits += [at for at, _ in later]
@@ -172,6 +161,29 @@ def _kept_back(
     return kept_back(
         alert, reason, notified, look.recipient, look.now, muted=look.muted, taken=look.taken
     )
+
+
+def _judged(
+    alert: Alert, notified: Notified | None, reason: Reason | None, mute: Mute | None, look: _Look
+) -> Judgement | None:
+    """What is written of it, if there is something to say."""
+    if notified is not None and not reason and alert.state is not State.RESOLVED:
+        return None
+    return judged(
+        alert,
+        notified,
+        reason,
+        mute,
+        recipient=look.recipient,
+        now=look.now,
+        events=look.events,
+    )
+
+
+def _repeats_too(at: datetime, alert: Alert, notified: Notified | None, look: _Look) -> bool:
+    """Whether a repetition that is due soon goes along with one that is due now."""
+    is_soon = at <= look.now + look.recipient.route.repeat_interval / 2
+    return is_soon and not _kept_back(alert, Reason.REPEAT, notified, look)
 
 
 def _reason(alert: Alert, notified: Notified | None, look: _Look) -> Reason | None:

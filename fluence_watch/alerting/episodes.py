@@ -4,15 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 
-from fluence_watch.alerting.journal import Details, Entry, What
+from fluence_watch.alerting.journal import Details, Entry, What, WhyOver
 from fluence_watch.alerting.lifecycle import Alert, Alerts, State
 from fluence_watch.model.finding import Absence, Fingerprint, Verdict
 
 SettingsOf = Callable[[str], Mapping[str, object]]
 """The settings of a rule, as they are written."""
-
-_STARTED_OVER = "started_over"
-_DISABLED = "disabled"
 
 
 def entries_of_alerts(
@@ -44,7 +41,7 @@ def _moved(
 ) -> Iterator[Entry]:
     was_firing = former is not None and former.state is State.FIRING
     if former and not was_firing and former.active_at != alert.active_at:
-        yield _dropped(former, _STARTED_OVER, settings, now)
+        yield _dropped(former, WhyOver.STARTED_OVER, settings, now)
     if alert.state is State.FIRING and not was_firing:
         yield _entry(alert, What.FIRING, _seen(alert, settings), now)
     elif was_firing and former and (former.severity, former.step) != (alert.severity, alert.step):
@@ -54,11 +51,11 @@ def _moved(
 
 def _ended(alert: Alert, verdict: Verdict, now: datetime) -> Entry:
     reason = _why(verdict, alert.fingerprint)
-    what = What.RESOLVED if reason == Absence.OVER.name.lower() else What.GONE
+    what = What.RESOLVED if reason == WhyOver.OVER else What.GONE
     return _entry(alert, what, Details(reason), now)
 
 
-def _dropped(alert: Alert, reason: str, settings: SettingsOf, now: datetime) -> Entry:
+def _dropped(alert: Alert, reason: WhyOver, settings: SettingsOf, now: datetime) -> Entry:
     """Its row is removed, so the entry is about no episode."""
     seen = Details(
         reason,
@@ -83,8 +80,8 @@ def _entry(alert: Alert, what: What, details: Details, now: datetime) -> Entry:
     return Entry(now, what, alert.fingerprint, alert.active_at, details=details)
 
 
-def _why(verdict: Verdict, about: Fingerprint) -> str:
+def _why(verdict: Verdict, about: Fingerprint) -> WhyOver:
     """Why it is not found any more."""
     if about.rule in verdict.disabled:
-        return _DISABLED
-    return verdict.absence(about).name.lower()
+        return WhyOver.DISABLED
+    return WhyOver.OVER if verdict.absence(about) is Absence.OVER else WhyOver.GONE

@@ -1,6 +1,7 @@
 """The words of the journal: what happened, and what did not, with the reason. Pure.
 
-Each entry is written when something begins, changes or ends, never because time passes.
+Each entry is written when something begins, changes or ends, never because time passes. Of `dropped`
+the latest of a finding is kept, with how often.
 
   what        about                  written by              when
   firing      an alert               the commit of a poll    it fires: facts, settings of the rule
@@ -16,6 +17,8 @@ Each entry is written when something begins, changes or ends, never because time
   complete    an account             the commit of a poll    it is complete again
   guarded     most VMs of an account the commit of a poll    they left at once, so the list is doubted
   unguarded   the same VMs           the commit of a poll    they are back, or lost
+  unreadable  a VM, or all of them   the commit of a poll    it is listed, and cannot be read
+  readable    the same               the commit of a poll    it can be read again, or is not listed
   due         an alert, a receiver   its courier             a message is due and was not sent at once
   waits       an alert, a receiver   its courier             something keeps the message back for now
   skipped     an alert, a receiver   its courier             the route does not take it
@@ -55,6 +58,8 @@ class What(StrEnum):
     COMPLETE = "complete"
     GUARDED = "guarded"
     UNGUARDED = "unguarded"
+    UNREADABLE = "unreadable"
+    READABLE = "readable"
     DUE = "due"
     WAITS = "waits"
     SKIPPED = "skipped"
@@ -87,13 +92,23 @@ class WhyNot(StrEnum):
     SUPERSEDED = "superseded"
 
 
+class WhyOver(StrEnum):
+    """Why an alert is over, or a pending one was dropped."""
+
+    OVER = "over"
+    GONE = "gone"
+    DISABLED = "disabled"
+    STARTED_OVER = "started_over"
+
+
 @dataclass(frozen=True, slots=True)
 class Details:
     """What an entry says beside its `what`. Most of it is absent.
 
     `reason` is a word of an enumeration. `by` names a silence, an alert, a matcher, a receiver;
     `text` is a comment or an error. `since` and `until` are the times of what lasts. `number` counts
-    attempts or VMs, `among` the VMs of which these are. `settings` are those of the rule.
+    attempts, VMs, or how often a finding never fired since `first_at`; `among` are the VMs of which
+    these are. `settings` are those of the rule.
     """
 
     reason: str = ""
@@ -107,6 +122,7 @@ class Details:
     step: int = 0
     facts: object = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    first_at: datetime | None = None
 
 
 NOTHING = Details()

@@ -47,7 +47,7 @@ class Scribe:
             self._add(at, judgement.what, episode, judgement.details)
 
     def sent(self, lines: Sequence[Line], at: datetime, tries: int) -> None:
-        """The receiver accepted these, after so many attempts in a row."""
+        """The receiver accepted these, after so many attempts in a row if it refused them before."""
         episodes = {line.episode for line in lines}
         self._unwritten = [
             each
@@ -56,7 +56,9 @@ class Scribe:
         ]
         for line in lines:
             by = line.escalated.receiver if line.escalated else ""
-            details = Details(line.reason, by, since=line.since, number=tries)
+            last = self._last.get(line.episode)
+            number = tries if last is not None and last.what is What.REFUSED else 1
+            details = Details(line.reason, by, since=line.since, number=number)
             self._add(at, What.SENT, line.episode, details)
             self._last.pop(line.episode, None)
 

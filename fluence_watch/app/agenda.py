@@ -4,7 +4,7 @@ Only episodes that changed are looked at, and all of an account when a repetitio
 What is due stays on the agenda until the receiver knows of it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -134,7 +134,7 @@ class Agenda:
         if found.lines:
             self.look(account, [line.episode for line in found.lines])
             opens_at = group_opens_at(found.lines, told, self.recipient.route, now)
-        self._write(found, opens_at, now)
+        self._write(found, self._book.pages[account].alerts, opens_at, now)
         if opens_at > now:
             self.look_at(account, opens_at)
             return ()
@@ -166,12 +166,19 @@ class Agenda:
             self.scribe.judged(alert.episode, found, now)
         return False
 
-    def _write(self, found: Due, opens_at: datetime, now: datetime) -> None:
-        """Write what is judged. What waits for its group is not sent before that opens."""
+    def _write(
+        self, found: Due, known: Container[Episode], opens_at: datetime, now: datetime
+    ) -> None:
+        """Write what is judged. What waits for its group is not sent before that opens.
+
+        Of what was settled meanwhile the last word is written: it is not known any more.
+        """
         if self.scribe is None:
             return
         grouped = Judgement(What.WAITS, WhyNot.GROUPING, until=opens_at)
         for episode, judgement in found.judged.items():
+            if episode not in known:
+                continue
             is_grouped = opens_at > now and judgement.what is What.DUE
             self.scribe.judged(episode, grouped if is_grouped else judgement, now)
 

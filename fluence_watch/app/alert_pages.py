@@ -83,6 +83,7 @@ class AlertPages:
             vm_of(alert.facts),
             why.steps,
             why.receivers,
+            why.is_cut,
         )
 
     def _muted(self, alert: Alert, now: datetime) -> Mute | None:

@@ -9,37 +9,25 @@ from fluence_watch.alerting.episodes import entries_of_alerts
 from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Timing, advance
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.app.books import keep_books
-from fluence_watch.model.account import AccountBalance
+from fluence_watch.app.comparing import Compared, compare
 from fluence_watch.model.accounting import Booking
 from fluence_watch.model.billing import EPOCH, Billing, EpochBilling
 from fluence_watch.model.charge import SETTLED_DAYS, last_settled
-from fluence_watch.model.debt import removes
-from fluence_watch.model.finding import Fingerprint, Verdict
-from fluence_watch.model.known import KnownVm, follow_boundaries, track
-from fluence_watch.model.known_resource import (
-    KnownResources,
-    missing_resources,
-    settle_resources,
-    track_resources,
-)
+from fluence_watch.model.finding import Verdict
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import (
     Note,
-    NoteAction,
     apply_notes,
     expected_changes,
     obsolete_notes,
 )
-from fluence_watch.model.presence import Presence, PresenceLimits, presence_of, settle
-from fluence_watch.model.resource import Kind
+from fluence_watch.model.presence import Presence, PresenceLimits, presence_of
 from fluence_watch.model.snapshot import Outcome, PollFailure, Snapshot
 from fluence_watch.model.spending import Spending
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.rules import (
     Judgements,
     bill_mismatch,
-    debt,
     judge_all,
     needs,
     poll_failing,
@@ -49,7 +37,6 @@ from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
 
 _NOT_WRITTEN = {"enabled", "severity", "keep_firing_for"}
 """What says nothing of why a rule finds something."""
-_REMOVALS = frozenset({NoteAction.REMOVED, NoteAction.RESOURCE_REMOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,75 +119,87 @@ def decide(
     our own in an earlier poll, as long as no whole one went well. `spending` is what the ledger has
     of today and the days before, `None` if that is unknown.
     """
-    now, billing = outcome.taken_at, policy.billing_of(outcome)
-    remembered = replace(before, known=apply_notes(before.known, notes))
+    now = outcome.taken_at
+    before = replace(before, known=apply_notes(before.known, notes))
     changes = expected_changes(notes, now)
-    unpaid = _removed(before, outcome, policy.account)
-    known = _known_after(remembered, outcome, policy, unpaid)
-    presence = presence_of(known, policy.presence, billing)
-    resources = _resources_after(before, outcome, policy, changes, unpaid)
-    missing = missing_resources(resources, policy.presence)
-    removed = frozenset(key for action, key in changes if action in _REMOVALS)
-    absent = presence, missing
-    books = keep_books(remembered, outcome, billing, (known, resources), absent, removed=removed)
-    situation = Situation(
+    billing = policy.billing_of(outcome)
+    compared = compare(
+        before, outcome, policy.presence, billing, account=policy.account, changes=changes
+    )
+    situation = _situation(before, outcome, policy, compared, fault=fault, spending=spending)
+    judgements = judge_all(situation, policy.rules)
+    verdict = verdict_of(situation, policy.rules, judgements)
+    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    conditions = conditions_after(before.conditions, outcome, compared.presence, verdict)
+    entries = [
+        *entries_of(policy.account, before.conditions, conditions, outcome, compared.presence),
+        *entries_of_alerts(before.alerts, alerts, ended, verdict, now, settings=policy.written),
+    ]
+    return Decision(
+        after=replace(_after(before, outcome, compared), alerts=alerts, conditions=conditions),
+        ended=ended,
+        applied=obsolete_notes(notes, now),
+        verdict=verdict,
+        paused=compared.presence.subjects,
+        booking=compared.books.booking,
+        entries=entries,
+        situation=situation,
+        judgements=judgements,
+    )
+
+
+def _situation(
+    before: AccountState,
+    outcome: Outcome,
+    policy: Policy,
+    compared: Compared,
+    *,
+    fault: str,
+    spending: Spending | None,
+) -> Situation:
+    """What the rules look at."""
+    return Situation(
         account=policy.account,
-        now=now,
-        known=known,
-        before=remembered.known,
+        now=outcome.taken_at,
+        known=compared.known,
+        before=before.known,
         snapshot=outcome if isinstance(outcome, Snapshot) else None,
         failure=None if isinstance(outcome, Snapshot) else outcome,
-        presence=presence,
-        billing=billing,
+        presence=compared.presence,
+        billing=compared.billing,
         expectations=policy.expectations,
         keys_before=before.ssh_keys,
-        expected_changes=changes,
+        expected_changes=compared.changes,
         since={key: alert.active_at for key, alert in before.alerts.items()},
         fault=fault,
-        resources=resources,
+        resources=compared.resources,
         resources_before=before.resources,
-        missing=missing,
-        costs=books.costs,
+        missing=compared.missing,
+        costs=compared.books.costs,
         last_good_at=before.last_good_at,
         begun_at=before.begun_at,
         forget_after=policy.presence.forget_after,
         spending=spending,
     )
-    judgements = judge_all(situation, policy.rules)
-    verdict = verdict_of(situation, policy.rules, judgements)
-    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
-    conditions = conditions_after(before.conditions, outcome, presence, verdict)
+
+
+def _after(before: AccountState, outcome: Outcome, compared: Compared) -> AccountState:
+    """The state after a poll, with the alerts and conditions as before."""
+    books, now = compared.books, outcome.taken_at
     good_at = now if isinstance(outcome, Snapshot) else None
-    after = AccountState(
-        known,
-        alerts,
+    return replace(
+        before,
+        known=compared.known,
         last_poll_at=now,
         last_good_at=good_at or before.last_good_at,
         ssh_keys=_keys_after(before, outcome),
         balance=_balance_after(before, outcome),
-        resources=resources,
+        resources=compared.resources,
         costs=books.costs,
         whole_at=books.whole_at,
         counted_at=books.counted_at,
         settled_day=books.settled_day,
         begun_at=min(filter(None, (before.begun_at, good_at)), default=None),
-        conditions=conditions,
-    )
-    applied = obsolete_notes(notes, now)
-    entries = [
-        *entries_of(policy.account, before.conditions, conditions, outcome, presence),
-        *entries_of_alerts(before.alerts, alerts, ended, verdict, now, settings=policy.written),
-    ]
-    return Decision(
-        after,
-        ended,
-        applied,
-        verdict,
-        presence.subjects,
-        books.booking,
-        entries,
-        situation,
-        judgements,
     )
 
 
@@ -233,58 +232,6 @@ def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) 
 def paused_subjects(state: AccountState, policy: Policy) -> frozenset[str]:
     """The subjects whose alerts are not repeated: VMs that are missing."""
     return presence_of(state.known, policy.presence, policy.billing).subjects
-
-
-def _known_after(
-    before: AccountState, outcome: Outcome, policy: Policy, unpaid: frozenset[Kind | None]
-) -> Mapping[str, KnownVm]:
-    if not isinstance(outcome, Snapshot):
-        return before.known
-    limits, now = policy.presence, outcome.taken_at
-    billing, rise = policy.billing_of(outcome), _rise(before, outcome)
-    known: Mapping[str, KnownVm]
-    known = track(before.known, outcome, before.last_good_at, limits.forget_after)
-    if billing.prepaid:
-        known = follow_boundaries(before.known, known, billing, now)
-    if not outcome.complete:
-        return known
-    return settle(known, limits, now, billing, rise, unpaid=not billing.prepaid and None in unpaid)
-
-
-def _resources_after(
-    before: AccountState,
-    outcome: Outcome,
-    policy: Policy,
-    changes: frozenset[tuple[NoteAction, str]],
-    unpaid: frozenset[Kind | None],
-) -> KnownResources:
-    if not isinstance(outcome, Snapshot):
-        return before.resources
-    deleted = {subject for action, subject in changes if action is NoteAction.RESOURCE_REMOVED}
-    limits, now = policy.presence, outcome.taken_at
-    known = track_resources(
-        before.resources, outcome, before.last_good_at, deleted, limits.forget_after
-    )
-    return settle_resources(known, limits, now, unpaid)
-
-
-def _removed(before: AccountState, outcome: Outcome, account: str) -> frozenset[Kind | None]:
-    """What is removed for a debt by now; if the balance is unknown, by what was last known of it."""
-    if not isinstance(outcome, Snapshot):
-        return frozenset()
-    alert = before.alerts.get(Fingerprint(account, debt.NAME))
-    balance = outcome.balance
-    if balance is None and alert is not None and isinstance(alert.facts, debt.Debt):
-        balance = AccountBalance(MicroUsdc(-alert.facts.owed))
-    since = alert.active_at if alert else None
-    return removes(balance, outcome.taken_at, since) if balance else frozenset()
-
-
-def _rise(before: AccountState, snapshot: Snapshot) -> int | None:
-    """By how much the balance rose since it was last known."""
-    if before.balance is None or snapshot.balance is None:
-        return None
-    return snapshot.balance.balance - before.balance
 
 
 def _balance_after(before: AccountState, outcome: Outcome) -> MicroUsdc | None:

@@ -23,6 +23,7 @@ from fluence_watch.model.horizon import Horizon, earliest
 from fluence_watch.model.known import known_holds_until
 from fluence_watch.model.known_resource import resources_hold_until
 from fluence_watch.model.note import Note, notes_hold_until
+from fluence_watch.model.snapshot import Snapshot
 from fluence_watch.model.spending import Spending
 from fluence_watch.rules import (
     RULES,
@@ -98,16 +99,7 @@ def decide_again(
     before: AccountState, held: Held, policy: Policy, now: datetime, spending: Spending | None
 ) -> tuple[Decision, Held]:
     """The consequences of a poll of a settled account that saw the same, and what holds after it."""
-    assert held.situation.snapshot
-    snapshot = replace(held.situation.snapshot, taken_at=now)
-    situation = replace(
-        held.situation,
-        now=now,
-        snapshot=snapshot,
-        since={key: alert.active_at for key, alert in before.alerts.items()},
-        last_good_at=before.last_good_at,
-        spending=spending,
-    )
+    situation, snapshot = _seen_again(before, held.situation, now, spending)
     due = {name for name, until in held.horizons.items() if until is not None and until <= now}
     kept = {n: each for n, each in held.judgements.items() if n not in due | held.moved}
     judgements = judge_all(situation, policy.rules, kept)
@@ -123,6 +115,23 @@ def decide_again(
         after, ended, (), verdict, paused, situation=situation, judgements=judgements
     )
     return decision, _ending(again, before, after, policy)
+
+
+def _seen_again(
+    before: AccountState, situation: Situation, now: datetime, spending: Spending | None
+) -> tuple[Situation, Snapshot]:
+    """The same situation and list at a later time."""
+    assert situation.snapshot
+    snapshot = replace(situation.snapshot, taken_at=now)
+    later = replace(
+        situation,
+        now=now,
+        snapshot=snapshot,
+        since={key: alert.active_at for key, alert in before.alerts.items()},
+        last_good_at=before.last_good_at,
+        spending=spending,
+    )
+    return later, snapshot
 
 
 def _ending(held: Held, before: AccountState, after: AccountState, policy: Policy) -> Held:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -53,13 +53,8 @@ def decide_watcher(
     `receivers` has each receiver of the settings: what it does not accept, `None` while it works.
     `budgets` are `None` if the ledger cannot be read, `silences` before they are.
     """
-    situation = Situation(
-        WATCHER,
-        now,
-        {},
-        {},
-        since={key: alert.active_at for key, alert in before.alerts.items()},
-        firing={k: a.facts for k, a in before.alerts.items() if a.state is State.FIRING},
+    situation = replace(
+        _remembered(before, now),
         receivers=receivers,
         refused=refused,
         budgets=budgets,
@@ -72,6 +67,12 @@ def decide_watcher(
     ]
     after = AccountState(alerts=alerts, last_poll_at=now)
     return Decision(after, ended, (), verdict, entries=entries)
+
+
+def _remembered(before: AccountState, now: datetime) -> Situation:
+    since = {key: alert.active_at for key, alert in before.alerts.items()}
+    firing = {key: a.facts for key, a in before.alerts.items() if a.state is State.FIRING}
+    return Situation(WATCHER, now, {}, {}, since=since, firing=firing)
 
 
 @dataclass(slots=True)

@@ -2,14 +2,11 @@
 
 `reasons(store, episode)` has the last word of each receiver about an alert: once the alert is over
 and settled, it is final, and there is one for every receiver of the settings.
-`episodes(store, account, subject)` has the alerts about a VM (its subject is `Vm.key`), newest first,
-and `unfired(store, account, subject)` what was found of it and never fired: dropped or muted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
-from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.app.decide import Policy
 from fluence_watch.model.known import KnownVm
@@ -17,10 +14,13 @@ from fluence_watch.model.presence import presence_of
 from fluence_watch.notify.render import brief
 from fluence_watch.store import Store
 from fluence_watch.views.alert import alert_view
-from fluence_watch.views.why import AlertWhy, Answer, VmWhy, answers, together
+from fluence_watch.views.why import AlertWhy, Answer, VmWhy, answers, span, together
 from fluence_watch.views.why_answers import summaries
 from fluence_watch.views.why_rules import rules_now
 from fluence_watch.views.why_words import Words
+
+MOST_STEPS = 200
+"""How many steps of an alert are shown. Anybody may open its page."""
 
 
 def reasons(store: Store, episode: Episode) -> Mapping[str, Answer]:
@@ -28,26 +28,29 @@ def reasons(store: Store, episode: Episode) -> Mapping[str, Answer]:
     return answers(store.journal.of_alert(episode))
 
 
-def episodes(store: Store, account: str, subject: str) -> Sequence[Alert]:
-    """The alerts about a VM or another subject, open or over, newest first."""
-    return store.journal.alerts(account, subject)
-
-
-def unfired(store: Store, account: str, subject: str) -> Sequence[Entry]:
-    """What was found of a subject and never fired, oldest first."""
-    return store.journal.of_subject(account, subject)
-
-
 def alert_why(
-    store: Store, alert: Alert, now: datetime, *, receiver: str | None = None
+    store: Store,
+    alert: Alert,
+    now: datetime,
+    *,
+    receiver: str | None = None,
+    most: int | None = MOST_STEPS,
 ) -> AlertWhy:
-    """What happened to an alert, and the answer of each receiver, or of one."""
-    own, account = store.journal.of_alert(alert.episode), alert.fingerprint.account
-    beside = [*store.journal.of_account(account), *store.journal.of_receivers()]
+    """What happened to an alert, its newest steps, and the answer of each receiver, or of one."""
+    own, about = store.journal.of_alert(alert.episode), alert.fingerprint
+    first, last = span(alert, own)
+    more = None if most is None else most + 1
+    beside = [
+        *store.journal.of_account(about.account, about.subject, first, last, most=more),
+        *store.journal.of_receivers(first, last, most=more),
+    ]
     words = Words(now, brief, {each.id: each for each in store.silences.all()})
-    steps = [words.step(each, alert) for each in together(alert, own, beside, receiver)]
+    told = together(alert, own, beside, receiver)
+    steps = words.steps(told, alert, most)
     found = [each for name, each in answers(own).items() if receiver in {None, name}]
-    return AlertWhy(alert_view(alert, now, brief), steps, summaries(found, words))
+    return AlertWhy(
+        alert_view(alert, now, brief), steps, summaries(found, words), len(steps) < len(told)
+    )
 
 
 def vm_why(
@@ -61,12 +64,18 @@ def vm_why(
     receiver: str | None = None,
     most: int | None = None,
 ) -> VmWhy:
-    """The alerts about a VM since then, and why it has no others. At most so many are told of."""
+    """The alerts about a VM since then, and why it has no others.
+
+    At most so many are told of; all with all their steps, if `most` is `None`.
+    """
     account, state = policy.account, store.load(policy.account).state
-    found = [a for a in episodes(store, account, subject) if not a.ends_at or a.ends_at >= since]
-    told = [alert_why(store, each, now, receiver=receiver) for each in found[:most]]
+    found = [
+        a for a in store.journal.alerts(account, subject) if not a.ends_at or a.ends_at >= since
+    ]
+    steps = None if most is None else MOST_STEPS
+    told = [alert_why(store, e, now, receiver=receiver, most=steps) for e in found[:most]]
     words = Words(now, brief)
-    never = [words.step(e) for e in unfired(store, account, subject) if e.at >= since]
+    never = [words.step(e) for e in store.journal.of_subject(account, subject) if e.at >= since]
     presence = presence_of(state.known, policy.presence, policy.billing)
     vm = known.vm if known else None
     name = vm.name if vm else next((each.alert.vm_name for each in told), None)
@@ -76,6 +85,6 @@ def vm_why(
         name,
         told,
         len(found) - len(told),
-        never[::-1][:most],
+        never if most is None else never[-most:],
         [*rules_now(subject, state, presence, policy.rules, now)] if known else [],
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ Difference = Mapping[str, Any]
 """The fields of a dataclass that differ, with their new values."""
 
 _NOTHING = object()
+_YEARS = range(2, 9999)  # there is time before and after them, in every zone
 
 
 def difference(before: T | None, after: T) -> Difference:
@@ -32,7 +34,15 @@ def applied(before: T | None, changed: Difference, kind: type[T]) -> T:
         ValueError: it is not one of such a value.
     """
     plain = {} if before is None else msgspec.to_builtins(before)
-    return msgspec.convert({**plain, **changed}, kind)
+    value = msgspec.convert({**plain, **changed}, kind)
+    for name in changed:
+        _check_time(name, getattr(value, name, None))
+    return value
+
+
+def _check_time(name: str, value: object) -> None:
+    if isinstance(value, datetime) and (value.tzinfo is None or value.year not in _YEARS):
+        raise ValueError(f"{name} {value} is not usable as a time")
 
 
 def differences(before: Mapping[str, T], after: Mapping[str, T]) -> Mapping[str, Difference | None]:

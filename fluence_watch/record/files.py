@@ -55,6 +55,19 @@ def _began_at(path: Path) -> datetime | None:
         return None
 
 
+def try_folder(folder: Path) -> None:
+    """Try whether files can be written below a folder, or the folder be created; nothing stays.
+
+    Raises:
+        OSError: they cannot.
+    """
+    from tempfile import TemporaryDirectory  # noqa: PLC0415 - the daemon does not try
+
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    with TemporaryDirectory(prefix=".try-", dir=there):
+        pass
+
+
 class Bounds(NamedTuple):
     """How long files are kept, and how many bytes of them."""
 

@@ -52,9 +52,11 @@ class Writer:
     def _begin(self, seen: Seen) -> None:
         account, now = seen.outcome.account, seen.outcome.taken_at
         path = file_for(self._folder, account, now)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         line, tail = encode(None, seen)
-        path.touch(mode=0o600, exist_ok=False)
+        try:
+            _create(path)
+        except FileNotFoundError:  # another daemon dropped the empty folder
+            _create(path)
         self._append(path, line)
         self._open[account] = _Open(path, tail)
 
@@ -74,6 +76,11 @@ class Writer:
         if not lately or self._written > self._bounds.max_bytes // _PART:
             self._pruned_at, self._written = now, 0
             prune(self._folder, self._bounds, now)
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
 
 
 def _put(file: FileIO, frame: bytes) -> None:

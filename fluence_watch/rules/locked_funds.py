@@ -25,7 +25,8 @@ from fluence_watch.rules.base import (
 
 NAME = "locked_funds"
 
-_INCONCLUSIVE = frozenset({Status.TERMINATING, Status.UNKNOWN})
+INCONCLUSIVE = frozenset({Status.TERMINATING, Status.UNKNOWN})
+"""A VM with such a status is not judged."""
 
 
 class LockedFundsSettings(RuleSettings):
@@ -60,7 +61,7 @@ def judge(situation: Situation, settings: LockedFundsSettings) -> Judgement:
     for key, vm in situation.vms.items():
         if situation.known[key].removal_asked_at:
             gone.add(key)
-        elif vm.status in _INCONCLUSIVE or vm.reserved is None:
+        elif vm.status in INCONCLUSIVE or vm.reserved is None:
             unknown.add(key)
         elif situation.known[key].is_left_over and vm.reserved > settings.min_usdc:
             fingerprint = Fingerprint(situation.account, NAME, key)

@@ -22,7 +22,8 @@ NAME = "vm_status"
 _HEALTHY = STARTING | {Status.ACTIVE, Status.UPDATING, Status.RESTARTING}
 # These do not show whether the VM is healthy. A low-funds status hides whether the VM runs.
 # A terminating VM ends soon. It is then reported as terminated, or, after a deletion, as absent.
-_INCONCLUSIVE = OUT_OF_FUNDS | {Status.UNKNOWN, Status.TERMINATING}
+INCONCLUSIVE = OUT_OF_FUNDS | {Status.UNKNOWN, Status.TERMINATING}
+"""A VM with such a status is not judged."""
 
 
 class VmStatusSettings(RuleSettings):
@@ -54,7 +55,7 @@ def judge(situation: Situation, settings: VmStatusSettings) -> Judgement:
     for key, vm in situation.vms.items():
         if situation.known[key].removal_asked_at:
             gone.add(key)
-        elif vm.status in _INCONCLUSIVE:
+        elif vm.status in INCONCLUSIVE:
             unknown.add(key)
         elif vm.status not in _HEALTHY:
             findings.append(_finding(situation, settings, vm))

@@ -15,7 +15,7 @@ from fluence_watch.settings.checks.doubt import nearest
 from fluence_watch.settings.environment import OWN, PREFIX, Loc, Overlay, Tables, variables
 from fluence_watch.settings.lines import dotted, line_of
 from fluence_watch.settings.model import WatchSettings
-from fluence_watch.settings.toml_file import parse_toml, read_text
+from fluence_watch.settings.toml_file import parse_toml, read_tables, read_text
 from fluence_watch.settings.wording import near, words_of
 
 PLACES = (Path("config.toml"), Path("/etc/fluence-watch/config.toml"))
@@ -77,8 +77,20 @@ def load_settings(file: Path | None = None) -> WatchSettings:
     return _Reading(overlay, file, text).settings()
 
 
+def rehearsal_settings(file: Path | None) -> WatchSettings:
+    """The settings in a file, or the defaults, for a rehearsal: without the environment and secrets.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+    """
+    if file is None:
+        return settings_to_rehearse({}, PLACES[0], "")
+    text, tables = read_tables(file)
+    return settings_to_rehearse(tables, file, text)
+
+
 def settings_to_rehearse(tables: Tables, file: Path, text: str) -> WatchSettings:
-    """The settings in tables of a file, for a rehearsal: without the environment and secrets.
+    """The same for tables that were read from a file.
 
     Raises:
         ConfigError: the settings cannot be used.

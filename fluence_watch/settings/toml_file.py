@@ -30,8 +30,12 @@ def read_text(file: Path, hint: str = "") -> str:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         what = f"there is no such file{hint}"
-    except (OSError, UnicodeDecodeError) as error:
-        what = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        what = "cannot be read: it is not UTF-8 text"
+    except ValueError:  # a null in the path
+        what = "cannot be read: no file can have this name"
     raise ConfigError([Problem("", what, str(file))])
 
 

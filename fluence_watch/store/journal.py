@@ -11,16 +11,14 @@ from typing import Any
 import msgspec
 import structlog
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
-    and_,
     bindparam,
-    delete,
-    exists,
+    case,
     func,
     insert,
-    or_,
     select,
 )
 
@@ -33,7 +31,8 @@ from fluence_watch.store.alerts import load_alert_row, load_of_subject
 from fluence_watch.store.codec import Loader, dump, load_facts
 from fluence_watch.store.columns import AnyText, Moment
 from fluence_watch.store.database import Database
-from fluence_watch.store.schema import accounts, alerts, journal
+from fluence_watch.store.journal_bounds import merge_dropped
+from fluence_watch.store.schema import accounts, alerts, journal, of_account, of_receiver
 
 _log = structlog.get_logger(__name__)
 
@@ -68,22 +67,8 @@ _OF_ALERTS = (
 _OF_ACCOUNTS = select(journal, accounts.c.name).join_from(
     journal, accounts, journal.c.account_id == accounts.c.id
 )
-_later = journal.alias()
-_LASTS = or_(
-    *(
-        and_(
-            journal.c.what == begin,
-            ~exists().where(
-                _later.c.account_id == journal.c.account_id,
-                _later.c.subject == journal.c.subject,
-                _later.c.rule == journal.c.rule,
-                _later.c.what.in_([begin, end]),
-                _later.c.id > journal.c.id,
-            ),
-        )
-        for end, begin in END_OF.items()
-    )
-)
+_OF_MANY = [What.GUARDED, What.UNGUARDED]
+"""What is about several VMs, with a subject of its own."""
 _FIELDS = tuple(each.name for each in fields(Details))
 
 
@@ -95,6 +80,7 @@ class _Stored(msgspec.Struct, omit_defaults=True):
     text: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    first_at: datetime | None = None
     number: int | None = None
     among: int | None = None
     severity: Severity | None = None
@@ -130,15 +116,33 @@ class JournalStore:
         query = _OF_ACCOUNTS.where(accounts.c.name == account, journal.c.subject == subject)
         return self._entries(query)
 
-    def of_account(self, account: str) -> list[Entry]:
-        """The entries about an account itself, oldest first: its polls, its lists, its guard."""
-        query = _OF_ACCOUNTS.where(accounts.c.name == account, journal.c.rule == "")
-        return self._entries(query)
+    def of_account(
+        self,
+        account: str,
+        subject: str,
+        first: datetime,
+        last: datetime | None,
+        *,
+        most: int | None = None,
+    ) -> list[Entry]:
+        """The latest entries about an account in that time, oldest first.
 
-    def of_receivers(self) -> list[Entry]:
-        """The entries about receivers alone, oldest first."""
-        alone = journal.c.alert_id.is_(None) & journal.c.account_id.is_(None)
-        return self._entries(select(journal).where(alone))
+        They are about its polls, its lists, its guard, and about whether this VM can be read.
+        """
+        query = _OF_ACCOUNTS.where(
+            accounts.c.name == account,
+            of_account,
+            _within(first, last),
+            journal.c.subject.in_(["", subject]) | journal.c.what.in_(_OF_MANY),
+        )
+        return self._latest(query, most)
+
+    def of_receivers(
+        self, first: datetime, last: datetime | None, *, most: int | None = None
+    ) -> list[Entry]:
+        """The latest entries about receivers alone in that time, oldest first."""
+        query = select(journal).where(of_receiver, _within(first, last))
+        return self._latest(query, most)
 
     def last_of(self, receiver: str) -> list[Entry]:
         """The last entry of a receiver about each alert that is not settled."""
@@ -171,10 +175,20 @@ class JournalStore:
         with self._database.read() as connection:
             return load_of_subject(connection, account, subject)
 
+    def _latest(self, query: Select[Any], most: int | None) -> list[Entry]:
+        with self._database.read() as connection:
+            newest = query.order_by(journal.c.at.desc(), journal.c.id.desc()).limit(most)
+            rows = connection.execute(newest).all()
+        return list(_readable(rows[::-1]))
+
     def _entries(self, query: Select[Any]) -> list[Entry]:
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(journal.c.at, journal.c.id)).all()
+            rows = connection.execute(query.order_by(journal.c.id)).all()
         return list(_readable(rows))
+
+
+def _within(first: datetime, last: datetime | None) -> ColumnElement[bool]:
+    return journal.c.at >= first if last is None else journal.c.at.between(first, last)
 
 
 def save(connection: Connection, entries: Collection[Entry]) -> None:
@@ -186,23 +200,20 @@ def save(connection: Connection, entries: Collection[Entry]) -> None:
     ids: Mapping[str, int] = {row.name: row.id for row in connection.execute(query)}
     known = [each for each in entries if each.about is None or each.about.account in ids]
     of_alerts = [_of_alert(each, ids) for each in known if each.episode]
-    others = [_other(each, ids) for each in known if not each.episode]
+    others = merge_dropped(connection, [each for each in known if not each.episode], ids)
     if of_alerts:
         connection.execute(_ADD, of_alerts)
     if others:
-        connection.execute(insert(journal), others)
-
-
-def prune(connection: Connection, before: datetime) -> None:
-    """Remove entries from before that time, but those about alerts that are stored, or what lasts."""
-    old = journal.c.alert_id.is_(None) & (journal.c.at < before)
-    connection.execute(delete(journal).where(old, ~_LASTS))
+        connection.execute(insert(journal), [_other(each, ids) for each in others])
 
 
 def load_conditions(connection: Connection, account_id: int) -> Conditions:
     """What lasted after the last commit of the account."""
-    lasting = journal.c.what.in_([*END_OF, *END_OF.values()])
-    query = _OF_ACCOUNTS.where(journal.c.account_id == account_id, lasting)
+    kind = case(*((journal.c.what.in_(each), each[0]) for each in END_OF.items()))
+    mine = journal.c.account_id == account_id, kind.is_not(None)
+    last = select(func.max(journal.c.id)).where(*mine)
+    last = last.group_by(journal.c.rule, journal.c.subject, kind)
+    query = _OF_ACCOUNTS.where(journal.c.id.in_(last))
     rows = connection.execute(query.order_by(journal.c.id))
     return conditions_in(_readable(rows))
 

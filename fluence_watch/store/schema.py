@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 
@@ -225,6 +226,23 @@ journal = Table(
 )
 Index("ix_journal_alert_id_at", journal.c.alert_id, journal.c.at)
 Index("ix_journal_account_id_subject", journal.c.account_id, journal.c.subject)
+
+of_account = journal.c.rule == literal_column("''")
+of_receiver = journal.c.alert_id.is_(None) & journal.c.account_id.is_(None)
+
+Index(
+    "ix_journal_of_account",
+    journal.c.account_id,
+    journal.c.at,
+    sqlite_where=of_account,
+    postgresql_where=of_account,
+)
+Index(
+    "ix_journal_of_receiver",
+    journal.c.at,
+    sqlite_where=of_receiver,
+    postgresql_where=of_receiver,
+)
 
 receivers = Table(
     "receivers",

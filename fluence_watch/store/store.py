@@ -18,7 +18,7 @@ from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.note import Note, NoteAction
 from fluence_watch.model.ports import Port
 from fluence_watch.model.vm import Vm
-from fluence_watch.store import journal, ledger, notes, telling
+from fluence_watch.store import journal, journal_bounds, ledger, notes, telling
 from fluence_watch.store.accounts import advance_account, forget_absent, load_absent, mark_absent
 from fluence_watch.store.accounts import rename as rename_accounts
 from fluence_watch.store.alerts import (
@@ -240,7 +240,7 @@ class Store(LedgerReads):
         """Remove resolved alerts that ended before that time, with the journal. Returns their number."""
         old = delete(alerts).where(~is_open, alerts.c.ends_at < before)
         with self._write() as connection:
-            journal.prune(connection, before)
+            journal_bounds.prune(connection, before)
             return connection.execute(old).rowcount
 
     def settle(self, episodes: Collection[Episode], entries: Sequence[Entry] = ()) -> None:

@@ -1,9 +1,8 @@
 """Why receivers were notified of an alert, and why they were not: the journal, read. Pure."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 from fluence_watch.alerting.journal import FINAL, Entry, What
 from fluence_watch.alerting.lifecycle import Alert
@@ -12,6 +11,7 @@ from fluence_watch.views.alert import AlertView
 
 _OF_RECEIVERS = FINAL | {What.DUE, What.WAITS, What.REFUSED}
 _FIRING = frozenset({Reason.FIRST, Reason.ESCALATED, Reason.WORSE})
+_REPEATED = frozenset({Reason.REPEAT})
 _OVER = frozenset({Reason.RESOLVED, Reason.MISSED})
 
 
@@ -20,7 +20,8 @@ class Answer:
     """The last word of a receiver about an alert: the final one, if the alert is over.
 
     `what` is a `What`, `reason` a word of `Reason`, `Why` or `WhyNot`. `notified_at` is when it was
-    first notified, `resolved_at` when it was notified of the end; `None`: it was not.
+    first notified, `resolved_at` when it was notified of the end, `repeated_at` when it was last
+    reminded; `None`: it was not.
     `by` names a silence, an alert, a matcher or a receiver, `text` is a comment or an error.
     """
 
@@ -33,6 +34,7 @@ class Answer:
     until: datetime | None = None
     notified_at: datetime | None = None
     resolved_at: datetime | None = None
+    repeated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class AlertWhy:
-    """An alert, what happened to it in the order of time, and the answer of each receiver."""
+    """An alert, what happened to it in the order of time, and the answer of each receiver.
+
+    `is_cut` is whether earlier steps are left out.
+    """
 
     alert: AlertView
     steps: Sequence[Step]
     receivers: Sequence[Summary]
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ def _answer(receiver: str, entries: Sequence[Entry]) -> Answer:
         details.until,
         notified_at=_sent_at(entries, _FIRING),
         resolved_at=_sent_at(entries, _OVER),
+        repeated_at=_sent_at(entries[::-1], _REPEATED),
     )
 
 
@@ -125,28 +132,21 @@ def together(
     """The entries about an alert, with what happened beside it while it lasted, oldest first.
 
     `beside` are entries of its account and of receivers; `receiver` leaves out those of others.
-    What was written again, because the process was restarted, is there once.
     """
     mine = [each for each in own if receiver in {None, each.receiver} or not each.receiver]
-    concerned = {each.receiver for each in mine}
-    first = alert.active_at
-    last = max([alert.ends_at or first, *(each.at for each in mine)])
+    concerned = {each.receiver for each in mine if each.what is not What.SKIPPED}
+    first, last = span(alert, mine)
     around = [
         each
         for each in beside
         if first <= each.at
-        and (each.at <= last or not alert.ends_at)
+        and (last is None or each.at <= last)
         and (each.receiver is None or each.receiver in concerned)
     ]
-    return sorted([*_once(mine), *around], key=lambda each: each.at)
+    return sorted([*mine, *around], key=lambda each: each.at)
 
 
-def _once(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Without what a receiver says twice in a row."""
-    by_receiver = sorted(entries, key=lambda each: each.receiver or "")
-    for _, group in groupby(by_receiver, lambda each: each.receiver):
-        last: Entry | None = None
-        for entry in group:
-            if last is None or (last.what, last.details) != (entry.what, entry.details):
-                yield entry
-            last = entry
+def span(alert: Alert, own: Iterable[Entry]) -> tuple[datetime, datetime | None]:
+    """From when on something is told of an alert, and until when; `None`: it is not over."""
+    first = alert.active_at
+    return first, max([alert.ends_at, *(each.at for each in own)]) if alert.ends_at else None

@@ -1,20 +1,22 @@
 """The journal in plain words. Pure; the caller passes a function that renders facts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from fluence_watch.alerting.journal import Details, Entry, What, WhyNot
+from fluence_watch.alerting.journal import Details, Entry, What, WhyNot, WhyOver
 from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.muting import Silence, Why
 from fluence_watch.alerting.telling import Reason
 from fluence_watch.model.duration import rough
 from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.text import counted, inert
+from fluence_watch.rules import RULES
 from fluence_watch.views.alert import Brief
 from fluence_watch.views.why import Step
 
 LONGEST = 160
+_RULES = frozenset(each.name for each in RULES)
 
 _REASONS: Mapping[str, str] = {
     Reason.FIRST: "it fires",
@@ -40,7 +42,7 @@ _WHY: Mapping[str, str] = {
     WhyNot.GROUPING: "more may come into the same message",
     WhyNot.ESCALATE_AFTER: "it is escalated from {by} if nobody acknowledges it",
     WhyNot.SEND_RESOLVED: "send_resolved = false",
-    WhyNot.QUIET: "it ended without a message",
+    WhyNot.QUIET: "its end is not announced",
     WhyNot.ADDED_LATER: "it ended before the receiver was added",
     WhyNot.GIVE_UP_AFTER: "it was over for longer than give_up_after",
     WhyNot.SUPERSEDED: "the same problem fires again",
@@ -50,16 +52,17 @@ _NOTHING: Mapping[str, str] = {
     WhyNot.RULES: "its route takes no rules, only what is escalated to it",
     WhyNot.ACCOUNTS: "its route takes no accounts",
 }
-_NOT_ESCALATED = "it was over before it was escalated from {by}"
+_NOT_ESCALATED = "it was over, or past its deadline, before it was escalated from {by}"
 _ENDED = {
-    "gone": "over without a message: what it is about is gone",
-    "disabled": "over without a message: the rule is disabled",
+    WhyOver.OVER: "is over",
+    WhyOver.GONE: "over without a message: what it is about is gone",
+    WhyOver.DISABLED: "over without a message: the rule is disabled",
 }
 _DROPPED = {
-    "over": "it was over before its `for`",
-    "gone": "what it is about is gone",
-    "disabled": "the rule is disabled",
-    "started_over": "polls were missing for too long, so it began anew",
+    WhyOver.OVER: "it was over before its `for`",
+    WhyOver.GONE: "what it is about is gone",
+    WhyOver.DISABLED: "the rule is disabled",
+    WhyOver.STARTED_OVER: "polls were missing for too long, so it began anew",
 }
 
 
@@ -71,10 +74,25 @@ class Words:
     brief: Brief
     silences: Mapping[str, Silence] = field(default_factory=dict)
 
-    def step(self, entry: Entry, alert: Alert | None = None) -> Step:
-        """An entry in words. `alert` is the one that it is about, if it is stored."""
-        words = _OF[entry.what](entry, self, alert)
+    def steps(
+        self, entries: Sequence[Entry], alert: Alert | None = None, most: int | None = None
+    ) -> list[Step]:
+        """The newest entries in words, oldest first. `alert` is what they are about, if it is stored."""
+        first = 0 if most is None else len(entries) - most
+        notified, found = set[str | None](), list[Step]()
+        for number, entry in enumerate(entries):
+            if number >= first:
+                found.append(self.step(entry, alert, notified=entry.receiver in notified))
+            if entry.what is What.SENT:
+                notified.add(entry.receiver)
+        return found
+
+    def step(self, entry: Entry, alert: Alert | None = None, *, notified: bool = False) -> Step:
+        """An entry in words. `notified` is whether its receiver was notified before."""
         details = entry.details
+        words = self.told(entry.what, details, notified=notified)
+        if not words:
+            words = _OF[entry.what](entry, self, alert)
         who = f"{inert(entry.receiver, LONGEST)}: " if entry.receiver else ""
         return Step(
             entry.at,
@@ -86,6 +104,17 @@ class Words:
             who + words,
         )
 
+    def told(self, what: What, details: Details, *, notified: bool) -> str:
+        """What a receiver got of an alert, or why not; `""` if it is about something else."""
+        form, why = _TOLD.get(what, ("", "")), ""
+        if what in {What.WAITS, What.SKIPPED, What.NEVER}:
+            why = self.why(details, ended=what is What.NEVER)
+        elif what is What.DUE:
+            why = because(details)
+        elif what in _TOLD:
+            why = inert(details.text, LONGEST)
+        return form[notified].format(why)
+
     def why(self, details: Details, *, ended: bool = False) -> str:
         """Why there is no message, or not yet."""
         form = _WHY.get(details.reason, details.reason)
@@ -93,7 +122,8 @@ class Words:
             form = _NOTHING.get(details.reason, form)
         if ended and details.reason == WhyNot.ESCALATE_AFTER:
             form = _NOT_ESCALATED
-        words = form.format(by=inert(details.by, LONGEST) or "somebody")
+        by = other(details.by) if details.reason == Why.INHIBITED else inert(details.by, LONGEST)
+        words = form.format(by=by or "somebody")
         words += self._comment(details)
         if ended and details.reason in set(Why):
             return f"{words} until it was over"
@@ -101,12 +131,13 @@ class Words:
         return f"{words}{before} {self.when(details.until)}" if details.until else words
 
     def when(self, at: datetime) -> str:
-        """A time with its distance."""
-        return f"{exact(at, self.now)} ({distance(at, self.now)})"
+        """A time, with its distance if it is yet to come."""
+        ahead = f" ({distance(at, self.now)})" if at > self.now else ""
+        return f"{exact(at, self.now)}{ahead}"
 
-    def facts(self, details: Details) -> str:
-        """What the rule saw."""
-        return "" if details.facts is None else self.brief(details.facts, self.now)
+    def facts(self, details: Details, at: datetime) -> str:
+        """What the rule saw, in the words of that time."""
+        return "" if details.facts is None else self.brief(details.facts, at)
 
     def _comment(self, details: Details) -> str:
         if details.reason not in {Why.SILENCED, Why.ACKNOWLEDGED}:
@@ -117,10 +148,31 @@ class Words:
         return comment + author
 
 
+_TOLD: Mapping[What, tuple[str, str]] = {
+    What.WAITS: ("waits: {}", "update held back: {}"),
+    What.SKIPPED: ("not notified: {}", "no update: {}"),
+    What.NEVER: ("not notified: {}", "no resolved message: {}"),
+    What.DUE: ("due: {}", "update due: {}"),
+    What.REFUSED: ("refused, retrying: {}", "update refused, retrying: {}"),
+    What.GIVEN_UP: ("refused for good: {}", "update refused for good: {}"),
+}
+"""What is said of a receiver that was never notified, and of one that was."""
 _Say = Callable[[Entry, Words, Alert | None], str]
 
 
-def sent_because(details: Details) -> str:
+def other(words: str, *, is_here: bool = False) -> str:
+    """Another alert, from the words of its fingerprint. About the same VM (`is_here`), its rule alone."""
+    named = words.split()
+    rule = next((each for each in named if each in _RULES), None)
+    if rule is None:
+        return inert(words, LONGEST)
+    if is_here:
+        return rule
+    about = inert(" ".join(named[named.index(rule) + 1 :]), LONGEST)
+    return f"{rule} of {about}" if about else rule
+
+
+def because(details: Details) -> str:
     """Why there is a message."""
     form = _REASONS.get(details.reason, details.reason)
     return form.format(by=inert(details.by, LONGEST))
@@ -129,9 +181,9 @@ def sent_because(details: Details) -> str:
 def _firing(entry: Entry, words: Words, _: Alert | None) -> str:
     details = entry.details
     lasted = entry.at - (entry.active_at or entry.at)
-    seen = f"; seen for {rough(lasted)} before" if lasted else ""
+    seen = f"; pending for {rough(lasted)}" if lasted else ""
     severity = f" ({details.severity})" if details.severity else ""
-    return f"fires{severity}: {words.facts(details)}{_against(details)}{seen}"
+    return f"fires{severity}: {words.facts(details, entry.at)}{_against(details)}{seen}"
 
 
 def _against(details: Details) -> str:
@@ -140,7 +192,7 @@ def _against(details: Details) -> str:
 
 
 def _changed(entry: Entry, words: Words, _: Alert | None) -> str:
-    return f"is {entry.details.severity} now: {words.facts(entry.details)}"
+    return f"is {entry.details.severity} now: {words.facts(entry.details, entry.at)}"
 
 
 def _resolved(entry: Entry, _: Words, alert: Alert | None) -> str:
@@ -150,20 +202,23 @@ def _resolved(entry: Entry, _: Words, alert: Alert | None) -> str:
 
 
 def _gone(entry: Entry, _: Words, __: Alert | None) -> str:
-    return _ENDED.get(entry.details.reason, "over without a message")
+    return _ENDED[WhyOver(entry.details.reason)]
 
 
 def _dropped(entry: Entry, words: Words, _: Alert | None) -> str:
     details, rule = entry.details, entry.about.rule if entry.about else ""
     lasted = entry.at - (details.since or entry.at)
-    why = _DROPPED.get(details.reason, details.reason)
-    seen = f"{words.facts(details)}{_against(details)}"
-    return f"{rule} was seen for {rough(lasted)} and did not fire, {why}: {seen}"
+    why = _DROPPED[WhyOver(details.reason)]
+    seen = f"{words.facts(details, entry.at)}{_against(details)}"
+    often = ""
+    if details.number and details.first_at:
+        often = f"; the latest of {details.number} times since {exact(details.first_at, words.now)}"
+    return f"{rule} was seen for {rough(lasted)} and did not fire, {why}: {seen}{often}"
 
 
 def _muted(entry: Entry, _: Words, __: Alert | None) -> str:
     rule = entry.about.rule if entry.about else ""
-    return f"{rule} is muted: {inert(entry.details.reason, LONGEST)} says more"
+    return f"{rule} is muted: {other(entry.details.by, is_here=True)} says more"
 
 
 def _unmuted(entry: Entry, _: Words, __: Alert | None) -> str:
@@ -187,37 +242,18 @@ def _guarded(entry: Entry, words: Words, _: Alert | None) -> str:
     details = entry.details
     left = f"{details.number} of {counted(details.among or 0, 'VM')} left the list at once"
     until = f" until {words.when(details.until)}" if details.until else ""
-    return f"{left}: the list is doubted{until}"
+    return f"{left}: the list is not trusted{until}"
 
 
-def _waits(entry: Entry, words: Words, _: Alert | None) -> str:
-    return f"waits: {words.why(entry.details)}"
-
-
-def _skipped(entry: Entry, words: Words, _: Alert | None) -> str:
-    return f"nothing: {words.why(entry.details)}"
-
-
-def _never(entry: Entry, words: Words, _: Alert | None) -> str:
-    return f"nothing more: {words.why(entry.details, ended=True)}"
-
-
-def _due(entry: Entry, _: Words, __: Alert | None) -> str:
-    return f"a message is due: {sent_because(entry.details)}"
+def _unreadable(entry: Entry, _: Words, __: Alert | None) -> str:
+    one = entry.about is not None and bool(entry.about.subject)
+    return f"{'the VM' if one else 'none of the VMs'} can{'not' if one else ''} be read"
 
 
 def _sent(entry: Entry, _: Words, __: Alert | None) -> str:
     details = entry.details
     tries = f", at attempt {details.number}" if details.number and details.number > 1 else ""
-    return f"notified: {sent_because(details)}{tries}"
-
-
-def _refused(entry: Entry, _: Words, __: Alert | None) -> str:
-    return f"did not accept the message, it is tried again: {_text(entry)}"
-
-
-def _given_up(entry: Entry, _: Words, __: Alert | None) -> str:
-    return f"refuses the message for good: {_text(entry)}"
+    return f"notified: {because(details)}{tries}"
 
 
 def _failing(entry: Entry, _: Words, __: Alert | None) -> str:
@@ -251,14 +287,10 @@ _OF: Mapping[What, _Say] = {
     What.INCOMPLETE: _incomplete,
     What.COMPLETE: _plainly("the list of VMs is complete again"),
     What.GUARDED: _guarded,
-    What.UNGUARDED: _plainly("the list is not doubted any more"),
-    What.DUE: _due,
-    What.WAITS: _waits,
-    What.SKIPPED: _skipped,
+    What.UNGUARDED: _plainly("the list is trusted again"),
+    What.UNREADABLE: _unreadable,
+    What.READABLE: _plainly("VMs can be read again"),
     What.SENT: _sent,
-    What.REFUSED: _refused,
-    What.GIVEN_UP: _given_up,
-    What.NEVER: _never,
     What.FAILING: _failing,
     What.WORKS: _works,
 }

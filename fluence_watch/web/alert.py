@@ -14,6 +14,7 @@ class AlertPageView:
     """An alert as of `now`. `text` is what a message says of it; `vm` is `None` if it is of none.
 
     `steps` are what happened to it, in the order of time, `receivers` what each of them got, or why not.
+    `is_cut` is whether earlier steps are left out.
     """
 
     now: datetime
@@ -23,6 +24,7 @@ class AlertPageView:
     vm: VmRef | None
     steps: Sequence[Step] = ()
     receivers: Sequence[Summary] = ()
+    is_cut: bool = False
 
     @property
     def level(self) -> str:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from fluence_watch.model.moment import clock, distance
+from fluence_watch.model.moment import distance, to_the_second
 from fluence_watch.web.alert import ActionView, AlertPageView
 from fluence_watch.web.guard import content_policy
 from fluence_watch.web.page import environment
@@ -38,6 +38,6 @@ def policy(*, form: bool) -> str:
 def _filled(page: AlertPageView | None, action: ActionView | None, root: str) -> str:
     """The page; `root` leads to the status page, behind a proxy's prefix too."""
     at = {} if page is None else {"now": page.now}
-    times = {"clock": partial(clock, **at), "distance": partial(distance, **at)}
+    times = {"clock": partial(to_the_second, **at), "distance": partial(distance, **at)}
     template = environment().get_template("alert.html")
     return template.render(page=page, action=action, root=root, **times)

@@ -157,7 +157,11 @@ class MemberCourier:
                 self.standing.due.discard(episode)
             else:
                 found.append(wanted)
-        return sorted(found, key=lambda each: (not self._desk.is_news(each), each.starts_at))
+        return sorted(found, key=self._order)
+
+    def _order(self, each: Posting) -> tuple[bool, datetime, Episode]:
+        """The news first, the oldest first; by the episode last, as a set has no order."""
+        return not self._desk.is_news(each), each.starts_at, each.episode
 
     async def _post(self, batch: Sequence[Posting], now: datetime) -> None:
         payloads = await RENDERING.run(self._desk.payloads.of, batch, now)

@@ -1,4 +1,4 @@
-"""What two settings would tell otherwise. Pure."""
+"""Which notifications two settings would send differently. Pure."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,8 +10,8 @@ from fluence_watch.alerting.telling import Line
 from fluence_watch.app.rehearsal.sent import Sent
 
 
-class Change(StrEnum):
-    """How they differ about an alert that is told."""
+class Kind(StrEnum):
+    """How they differ about a notification of an alert."""
 
     ADDED = "added"
     GONE = "gone"
@@ -21,82 +21,82 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An alert in a message, whose `message` has others as well perhaps."""
+class SentAlert:
+    """An alert in a message, which may have others as well."""
 
     line: Line
     message: Sent
 
     @property
     def at(self) -> datetime:
-        """When it was told."""
+        """When it was sent."""
         return self.message.at
 
     @property
     def receiver(self) -> str:
-        """Who was told."""
+        """Who was notified."""
         return self.message.receiver
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What is told by the old settings and by the new ones, `None` where nothing is."""
+class MessageDifference:
+    """What is sent by the old settings and by the new ones, `None` where nothing is."""
 
-    change: Change
-    old: Told | None
-    new: Told | None
+    kind: Kind
+    old: SentAlert | None
+    new: SentAlert | None
 
     @property
     def at(self) -> datetime:
-        """When the new settings tell it, or else the old ones."""
-        told = self.new or self.old
-        assert told
-        return told.at
+        """When the new settings send it, or else the old ones."""
+        sent = self.new or self.old
+        assert sent
+        return sent.at
 
 
-def differences(old: Iterable[Sent], new: Iterable[Sent]) -> list[Difference]:
+def differences(old: Iterable[Sent], new: Iterable[Sent]) -> list[MessageDifference]:
     """What differs, in the order of time.
 
-    Of what only one of them tells, pairs are made: of the same alert and receiver for the same reason at
+    Of what only one of them sends, pairs are made: of the same alert and receiver for the same reason at
     another time, of the same alert at the same time at another severity, and to another receiver.
     """
-    found: list[Difference] = []
-    olds, news = [*_told(old)], [*_told(new)]
-    for change, key in _PAIRS:
+    found: list[MessageDifference] = []
+    olds, news = [*_sent(old)], [*_sent(new)]
+    for kind, key in _PAIRS:
         pairs, olds, news = _paired(olds, news, key)
-        if change is not None:
-            found += [Difference(change, before, after) for before, after in pairs]
-    found += [Difference(Change.GONE, each, None) for each in olds]
-    found += [Difference(Change.ADDED, None, each) for each in news]
+        if kind is not None:
+            found += [MessageDifference(kind, before, after) for before, after in pairs]
+    found += [MessageDifference(Kind.GONE, each, None) for each in olds]
+    found += [MessageDifference(Kind.ADDED, None, each) for each in news]
     return sorted(found, key=lambda each: each.at)
 
 
-def _told(messages: Iterable[Sent]) -> Iterator[Told]:
-    return (Told(line, sent) for sent in messages for line in sent.lines)
+def _sent(messages: Iterable[Sent]) -> Iterator[SentAlert]:
+    return (SentAlert(line, sent) for sent in messages for line in sent.lines)
 
 
-def _alert(told: Told) -> tuple[object, ...]:
-    return told.line.alert.fingerprint, told.line.reason
+def _alert(sent: SentAlert) -> tuple[object, ...]:
+    return sent.line.alert.fingerprint, sent.line.reason
 
 
-_Key = Callable[[Told], tuple[object, ...]]
-_PAIRS: Sequence[tuple[Change | None, _Key]] = (
+_Key = Callable[[SentAlert], tuple[object, ...]]
+_PAIRS: Sequence[tuple[Kind | None, _Key]] = (
     (None, lambda each: (*_alert(each), each.receiver, each.at, each.line.alert.severity)),
-    (Change.SEVERITY, lambda each: (*_alert(each), each.receiver, each.at)),
-    (Change.REROUTED, lambda each: (*_alert(each), each.at)),
-    (Change.MOVED, lambda each: (*_alert(each), each.receiver)),
+    (Kind.SEVERITY, lambda each: (*_alert(each), each.receiver, each.at)),
+    (Kind.REROUTED, lambda each: (*_alert(each), each.at)),
+    (Kind.MOVED, lambda each: (*_alert(each), each.receiver)),
 )
 
 
 def _paired(
-    olds: Sequence[Told], news: Sequence[Told], key: _Key
-) -> tuple[list[tuple[Told, Told]], list[Told], list[Told]]:
+    olds: Sequence[SentAlert], news: Sequence[SentAlert], key: _Key
+) -> tuple[list[tuple[SentAlert, SentAlert]], list[SentAlert], list[SentAlert]]:
     """The pairs with the same key, in order, and what is left over of both."""
-    waiting: defaultdict[tuple[object, ...], list[Told]] = defaultdict(list)
+    waiting: defaultdict[tuple[object, ...], list[SentAlert]] = defaultdict(list)
     for each in reversed(olds):
         waiting[key(each)].append(each)
-    pairs: list[tuple[Told, Told]] = []
-    left: list[Told] = []
+    pairs: list[tuple[SentAlert, SentAlert]] = []
+    left: list[SentAlert] = []
     for each in news:
         same = waiting.get(key(each))
         if same:

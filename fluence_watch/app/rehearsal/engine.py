@@ -47,6 +47,11 @@ class _Account:
     fault: str = ""
     held: Held | None = None
 
+    def keep_held(self, now: datetime, *, is_same: bool) -> None:
+        """Forget what holds, unless a poll saw the same in time."""
+        if self.held and not (is_same and self.held.covers(self.state, self.policy, now)):
+            self.held = None
+
     def holds(self, now: datetime) -> bool:
         """Whether a poll that saw the same changes nothing."""
         return self.held is not None and self.held.changes_nothing(now)
@@ -130,10 +135,7 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
             KeyError: the settings do not have its account.
         """
         account, now = self._accounts[outcome.account], outcome.taken_at
-        if account.held and not (
-            is_same and account.held.covers(account.state, account.policy, now)
-        ):
-            account.held = None
+        account.keep_held(now, is_same=is_same)
         if is_same and account.holds(now):
             self.skip(outcome.account, now)
             return None

@@ -50,6 +50,10 @@ class Replayed:
     unwatched: set[str] = field(default_factory=set)
     flaws: Sequence[str] = ()
 
+    def reached(self, at: datetime) -> None:
+        """A poll of that time was read."""
+        self.first_at, self.last_at = self.first_at or at, at
+
 
 def replay(settings: WatchSettings, folder: Path, wanted: Wanted = Wanted()) -> Replayed:  # noqa: B008 - it cannot change
     """Live through the record by the settings.
@@ -69,7 +73,7 @@ def replay(settings: WatchSettings, folder: Path, wanted: Wanted = Wanted()) -> 
             outcome = seen.outcome
             if outcome.taken_at >= wanted.until:
                 break
-            found.first_at, found.last_at = found.first_at or outcome.taken_at, outcome.taken_at
+            found.reached(outcome.taken_at)
             if outcome.account not in watched:
                 found.unwatched.add(outcome.account)
                 continue

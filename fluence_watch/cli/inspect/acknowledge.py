@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fluence_watch.alerting.lifecycle import Alert
     from fluence_watch.store import Store
 
+_LONGEST = timedelta(days=366)
+
 IdsArgument = Annotated[
     list[str], typer.Argument(metavar="ID...", help="As `alerts` has it; its beginning is enough.")
 ]
@@ -75,12 +77,9 @@ def _chosen(store: "Store", ids: list[str]) -> "list[Alert]":
 
 
 def _duration(text: str) -> timedelta:
-    from fluence_watch.model.duration import parse_duration
+    from fluence_watch.cli.common.times import read_duration
 
     try:
-        found = parse_duration(text)
+        return read_duration(text, _LONGEST)
     except ValueError as error:
         stop(f"--for: {inert(str(error))}", USAGE)
-    if not timedelta(0) < found <= timedelta(days=366):
-        stop("--for: write a duration up to 366d", USAGE)
-    return found

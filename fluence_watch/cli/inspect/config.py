@@ -7,10 +7,14 @@ import typer
 
 from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.options import ConfigOption, settings_from
-from fluence_watch.errors import ConfigError
+from fluence_watch.errors import ConfigError, Problem
+from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
     from fluence_watch.app.wiring import Setup
+    from fluence_watch.settings import WatchSettings
+
+_LONGEST = 1000
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +38,7 @@ def check(config: ConfigOption = None) -> None:
         setup = prepare(settings_from(config))
         settings = setup.settings
         _check_templates(setup)
+        doubt = _doubt_of_record(settings)
     except ConfigError as error:
         for note in error.notes:
             typer.echo(f"fluence-watch: note: {note}", err=True)
@@ -41,7 +46,7 @@ def check(config: ConfigOption = None) -> None:
     place: Path | str = find_file(config) or "environment"
     accounts, receivers = len(settings.accounts), len(settings.receivers)
     typer.echo(f"{place}: valid: accounts: {accounts}, receivers: {receivers}")
-    for note in settings.notes:
+    for note in (*settings.notes, *doubt):
         typer.echo(f"note: {note}")
 
 
@@ -58,6 +63,27 @@ def _check_templates(setup: "Setup") -> None:
     wrong = problems(words, RANKS) if isinstance(words, UserWords) else []
     if wrong:
         raise ConfigError(wrong, setup.settings.notes)
+
+
+def _doubt_of_record(settings: "WatchSettings") -> list[Problem]:
+    """What is doubtful about the folder of the record; raises `ConfigError` if it cannot be one.
+
+    What this user may not write, the daemon's user perhaps may.
+    """
+    folder = settings.record.dir
+    if folder is None:
+        return []
+    from fluence_watch.record.files import try_folder
+
+    try:
+        try_folder(folder)
+    except OSError as error:
+        what = f"cannot write to the folder {folder}: {error.strerror}: create it for the daemon's user"
+        problem = Problem("record.dir", inert(what, _LONGEST))
+        if isinstance(error, PermissionError):
+            return [problem]
+        raise ConfigError([problem], settings.notes) from None
+    return []
 
 
 def show(config: ConfigOption = None) -> None:

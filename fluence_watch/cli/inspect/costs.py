@@ -1,7 +1,6 @@
 """`costs`: what was charged, by what, as the daemon on this machine has it in its ledger."""
 
 import csv
-import re
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from fluence_watch.cli.inspect.cost_report import CostReport
     from fluence_watch.views.costs import CostView
 
-_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _FIELDS = ("what", "account", "id", "name", "cost", "estimated", "days")
 
 
@@ -39,12 +37,13 @@ class CostsFormat(StrEnum):
 
 def _day(text: str) -> date:
     """Read a day; ends the command where it is none."""
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.common.times import read_day
+
     try:
-        if _ISO_DAY.fullmatch(text):
-            return date.fromisoformat(text)
-    except ValueError:  # there is no such day
-        pass
-    raise typer.BadParameter(f"{text!r:.40} is not a day: write a day such as 2026-11-29")
+        return read_day(text, utc_now())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +60,7 @@ def costs(
         typer.Option(
             parser=_day,
             metavar="DAY",
-            help="The first day (UTC); default: the first of this month.",
+            help="The first day (UTC), or 7d: so long ago; default: the first of this month.",
         ),
     ] = None,
     until: Annotated[

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fluence_watch.rules.base import Rule
 
 _MOST = 1000
+_LONGEST = 1000
 
 
 class PreviewFormat(StrEnum):
@@ -67,6 +68,8 @@ def preview(
     channel = _channel(setup, receiver)
     longest = channel.longest if channel else None
     first = _first_told(setup, receiver, rule) if escalated else None
+    if receiver is not None:
+        _remark_route(setup, receiver, rule, now, escalated=escalated)
     for message in _messages(rule, now, count, first):
         for fmt in _formats(channel, form, browser=browser):
             rendered = setup.words.render(message, fmt, now, longest)
@@ -97,12 +100,34 @@ def _channel(setup: "Setup", receiver: str | None) -> "Channel | None":
 
 
 def _first_told(setup: "Setup", receiver: str | None, rule: "Rule") -> str:
-    """Who escalates to the receiver, or a name for that."""
+    """Who escalates to the receiver, or to any if none is named; else a word for that."""
     if rule.event:
         what = f"{rule.name} reports what happened once: that is not escalated"
         raise ConfigError([Problem("--escalated", what)])
-    steps = setup.escalations.get(receiver or "", ())
-    return steps[0].route.receiver if steps else "team"
+    known = setup.escalations
+    asked = [known.get(receiver, ())] if receiver else list(known.values())
+    return next((step.route.receiver for steps in asked for step in steps), "another receiver")
+
+
+def _remark_route(
+    setup: "Setup", receiver: str, rule: "Rule", now: datetime, *, escalated: bool
+) -> None:
+    """Say on standard error if the receiver never gets such a message."""
+    from fluence_watch.model.globs import matches_any
+    from fluence_watch.notify.samples import alerts
+
+    if escalated:
+        if not setup.escalations.get(receiver):
+            typer.echo(f"note: nothing escalates to {inert(receiver)}", err=True)
+        return
+    (alert,), route = alerts(rule, now, 1), setup.routes[receiver]
+    what = ""
+    if not matches_any(route.rules, rule.name):
+        what = f"{receiver} gets no {rule.name}: its rules are [{', '.join(route.rules)}]"
+    elif alert.severity.rank < route.min_severity.rank:
+        what = f"{receiver} gets what is {route.min_severity} or worse; this sample is {alert.severity}"
+    if what:
+        typer.echo(f"note: {inert(what, _LONGEST)}", err=True)
 
 
 def _messages(rule: "Rule", now: datetime, count: int, first: str | None) -> "Iterator[Message]":

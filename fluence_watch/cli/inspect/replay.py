@@ -1,6 +1,6 @@
-"""`replay`: what the watcher would have told of recorded polls."""
+"""`replay`: the messages that settings would have sent for recorded polls."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ from fluence_watch.cli.common.options import AccountOption, ConfigOption, Format
 from fluence_watch.cli.common.output import OutputFormat
 
 if TYPE_CHECKING:
-    from fluence_watch.app.rehearsal.replay import Replayed
+    from fluence_watch.app.rehearsal.replay import Replayed, Wanted
     from fluence_watch.settings import WatchSettings
 
 
@@ -20,13 +20,14 @@ def register(app: typer.Typer) -> None:
 
 
 def _moment(text: str) -> datetime:
-    """Read a day or a time in UTC; ends the command where it is none."""
+    """Read a time, or how long ago it is; ends the command where it is neither."""
+    from fluence_watch.app.clock import utc_now
+    from fluence_watch.cli.common.times import read_time_or_ago
+
     try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        what = f"{text!r:.40} is no time: write 2026-11-29 or 2026-11-29T18:00 (UTC)"
-        raise typer.BadParameter(what) from None
-    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+        return read_time_or_ago(text, utc_now())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def replay(
@@ -39,7 +40,9 @@ def replay(
     *,
     since: Annotated[
         datetime | None,
-        typer.Option(parser=_moment, metavar="TIME", help="Messages from then on (UTC)."),
+        typer.Option(
+            parser=_moment, metavar="TIME", help="Messages from then on (UTC), or 2d: so long ago."
+        ),
     ] = None,
     until: Annotated[
         datetime | None, typer.Option(parser=_moment, metavar="TIME", help="Messages before.")
@@ -51,14 +54,13 @@ def replay(
     full: Annotated[bool, typer.Option("--full", help="Print messages as a whole.")] = False,
     form: FormatOption = OutputFormat.TABLE,
 ) -> None:
-    """Print what other settings would have told of recorded polls.
+    """Show which messages other settings would have sent.
 
-    Each message with its time, its receiver, why, and its first words.
+    They are those of recorded polls, each with its time, its receiver, why, and its first words.
 
     Nothing is requested or sent. Secrets and addresses in the settings are not needed.
     """
     from fluence_watch.app.rehearsal.replay import Wanted
-    from fluence_watch.app.rehearsal.replay import replay as live_through
     from fluence_watch.cli.common.options import check_name
     from fluence_watch.cli.inspect import replay_shown
 
@@ -67,29 +69,44 @@ def replay(
     check_name("--receiver", receiver, [each.name for each in settings.receivers])
     wanted = Wanted(account=account, receiver=receiver)
     wanted = wanted._replace(since=since or wanted.since, until=until or wanted.until)
+    _check_span(wanted)
     _check_folder(folder)
-    found = live_through(settings, folder, wanted)
-    _remark(found)
+    found = _replayed(settings, folder, wanted)
+    _remark(settings, found)
     if diff is None:
         replay_shown.print_messages(settings, found, form, full=full)
         return
-    old = live_through(_settings(diff), folder, wanted)
-    replay_shown.print_differences(old.messages, found.messages, form)
+    old = _replayed(_settings(diff), folder, wanted)
+    replay_shown.print_differences(old, found, form)
 
 
 def _settings(config: Path | None) -> "WatchSettings":
     """The settings, without secrets and the environment; raises `ConfigError`."""
     from fluence_watch.app.logs import configure_logs
     from fluence_watch.settings import LogSettings, find_file
-    from fluence_watch.settings.source import settings_to_rehearse
-    from fluence_watch.settings.toml_file import read_tables
+    from fluence_watch.settings.source import rehearsal_settings
 
     configure_logs(LogSettings(level="error"))
-    file = find_file(config)
-    if file is None:
-        return settings_to_rehearse({}, Path("config.toml"), "")
-    text, tables = read_tables(file)
-    return settings_to_rehearse(tables, file, text)
+    return rehearsal_settings(find_file(config))
+
+
+def _check_span(wanted: "Wanted") -> None:
+    if wanted.since >= wanted.until:
+        what = f"{wanted.since:%Y-%m-%d %H:%M} UTC is not before --until, {wanted.until:%Y-%m-%d %H:%M} UTC"
+        raise typer.BadParameter(what, param_hint="--since")
+
+
+def _replayed(settings: "WatchSettings", folder: Path, wanted: "Wanted") -> "Replayed":
+    """The messages; ends the command where the record cannot be read."""
+    from fluence_watch.app.rehearsal.replay import replay as replayed
+    from fluence_watch.cli.manage.confirm import USAGE, stop
+    from fluence_watch.model.text import inert
+
+    try:
+        return replayed(settings, folder, wanted)
+    except OSError as error:
+        hint = ": run it as the daemon's user" if isinstance(error, PermissionError) else ""
+        stop(inert(f"cannot read {error.filename or folder}: {error.strerror}{hint}", 1000), USAGE)
 
 
 def _check_folder(folder: Path) -> None:
@@ -99,10 +116,13 @@ def _check_folder(folder: Path) -> None:
         raise typer.BadParameter(f"there is no record in {folder}", param_hint="DIR")
 
 
-def _remark(found: "Replayed") -> None:
-    """Say on standard error what of the record is not replayed."""
+def _remark(settings: "WatchSettings", found: "Replayed") -> None:
+    """Say on standard error what of the record is not replayed, and why nobody is notified."""
     from fluence_watch.model.text import inert
 
+    if all(each.is_alertmanager for each in settings.receivers):
+        what = "the settings have no receiver of messages: add [[receivers]], a name is enough"
+        typer.echo(what, err=True)
     for flaw in found.flaws:
         typer.echo(inert(flaw, 500), err=True)
     for name in sorted(found.unwatched):

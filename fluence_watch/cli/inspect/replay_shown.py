@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 
 import typer
 
-from fluence_watch.app.rehearsal.differing import Difference, Told, differences
+from fluence_watch.app.rehearsal.differing import Kind, MessageDifference, SentAlert, differences
 from fluence_watch.app.rehearsal.replay import Replayed
 from fluence_watch.app.rehearsal.sent import Sent
 from fluence_watch.app.wiring import read_words
@@ -18,13 +20,14 @@ from fluence_watch.notify.shipped import Words
 from fluence_watch.settings import WatchSettings
 
 _WORDS = 160
+_TAIL = timedelta(days=1)
 
 _MESSAGES = (
     Column("at", "AT"),
     Column("receiver", "RECEIVER"),
-    Column("title", "TITLE"),
+    Column("title", "TITLE", wraps=24),
     Column("reason", "WHY", drop=1),
-    Column("says", "SAYS", wraps=30),
+    Column("says", "SAYS", drop=2, wraps=30),
 )
 _SUMS = (
     Column("rule", "RULE"),
@@ -33,11 +36,12 @@ _SUMS = (
     Column("alerts", "ALERTS", right=True),
 )
 _DIFFERENCES = (
+    Column("when", "AT (UTC)"),
     Column("change", "CHANGE"),
-    Column("was", "WAS"),
-    Column("now", "NOW"),
-    Column("rule", "RULE"),
-    Column("vm_name", "VM"),
+    Column("was", "WAS", wraps=8),
+    Column("now", "NOW", wraps=8),
+    Column("rule", "RULE", wraps=12),
+    Column("vm_name", "VM", wraps=10),
     Column("reason", "WHY", drop=1),
     Column("account", "ACCOUNT", drop=2),
 )
@@ -67,23 +71,35 @@ def print_messages(
     typer.echo(f"{counted(len(rows), 'message')} of {counted(found.polls, 'poll')}{_extent(found)}")
 
 
-def print_differences(old: Sequence[Sent], new: Sequence[Sent], form: OutputFormat) -> None:
+def print_differences(old: Replayed, new: Replayed, form: OutputFormat) -> None:
     """What differs, and how often."""
-    found = differences(old, new)
+    found = differences(old.messages, new.messages)
     rows = [_difference(each) for each in found]
-    sums = Counter(str(each.change) for each in found)
+    sums = Counter(str(each.kind) for each in found)
+    before, now = len(old.messages), len(new.messages)
     if form is OutputFormat.JSON:
-        sides = {"old_messages": len(old), "new_messages": len(new)}
+        sides = {"old_messages": before, "new_messages": now, "last_at": new.last_at}
         print_json({**sides, "differences": rows, "sums": dict(sums)})
         return
     if rows:
-        print_rows(_DIFFERENCES, rows, form)
-    said = ", ".join(f"{number} {change}" for change, number in sorted(sums.items()))
-    messages = f"{counted(len(old), 'message')} before, {len(new)} now"
-    differ = (
-        f"{counted(len(rows), 'alert')} told differently ({said})" if rows else "nothing differs"
-    )
-    typer.echo(f"{messages}: {differ}")
+        print_rows(_DIFFERENCES, [{**row, "when": _minute(row["at"])} for row in rows], form)
+    said = ", ".join(f"{number} {kind}" for kind, number in sorted(sums.items()))
+    differ = f"{counted(len(rows), 'difference')} ({said})" if rows else "nothing differs"
+    typer.echo(f"{counted(before, 'message')} before, {now} now: {differ}")
+    _remark_end(found, new.last_at)
+
+
+def _remark_end(found: Iterable[MessageDifference], last_at: datetime | None) -> None:
+    """Say that the other half of a difference may be after the end of the record."""
+    alone = [each for each in found if each.kind in {Kind.ADDED, Kind.GONE}]
+    late = [each for each in alone if last_at and last_at - each.at < _TAIL]
+    if late and last_at:
+        what = "added or gone in the last day of the record: may only have moved past its end"
+        typer.echo(f"{len(late)} {what}, {_minute(last_at)} UTC")
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
 
 
 def _extent(found: Replayed) -> str:
@@ -102,18 +118,18 @@ def _message(sent: Sent, words: Words, *, full: bool) -> Mapping[str, object]:
         "title": rendered.title,
         "reason": ", ".join(dict.fromkeys(str(line.reason) for line in sent.lines)),
         "says": inert(rendered.body, _WORDS),
-        "alerts": [_alert(Told(line, sent)) for line in sent.lines],
+        "alerts": [_alert(SentAlert(line, sent)) for line in sent.lines],
     }
     return row | {"body": rendered.body} if full else row
 
 
-def _alert(told: Told) -> Mapping[str, object]:
-    alert = told.line.alert
+def _alert(sent: SentAlert) -> Mapping[str, object]:
+    alert = sent.line.alert
     vm = vm_of(alert.facts)
     return {
         "rule": alert.fingerprint.rule,
         "severity": str(alert.severity),
-        "reason": str(told.line.reason),
+        "reason": str(sent.line.reason),
         "account": shown_account(alert.fingerprint.account),
         "subject": alert.fingerprint.subject,
         "key": alert.fingerprint.key,
@@ -127,29 +143,38 @@ def _sums(messages: Iterable[Sent]) -> Sequence[Mapping[str, object]]:
     pairs = [
         [(line.alert.fingerprint.rule, each.receiver) for line in each.lines] for each in messages
     ]
-    alerts, told = Counter(chain(*pairs)), Counter(chain(*map(set, pairs)))
+    alerts, sent = Counter(chain(*pairs)), Counter(chain(*map(set, pairs)))
     return [
-        {"rule": rule, "receiver": receiver, "messages": told[rule, receiver], "alerts": number}
+        {"rule": rule, "receiver": receiver, "messages": sent[rule, receiver], "alerts": number}
         for (rule, receiver), number in sorted(alerts.items())
     ]
 
 
-def _difference(each: Difference) -> Mapping[str, object]:
-    told = each.new or each.old
-    assert told
+def _difference(each: MessageDifference) -> dict[str, Any]:
+    sent = each.new or each.old
+    assert sent
     return {
-        "change": str(each.change),
-        "was": _side(each.old),
-        "now": _side(each.new),
+        "at": each.at,
+        "change": str(each.kind),
+        "was": _side(each.old, each),
+        "now": _side(each.new, each),
         "old_at": each.old.at if each.old else None,
         "new_at": each.new.at if each.new else None,
         "old_receiver": each.old.receiver if each.old else None,
         "new_receiver": each.new.receiver if each.new else None,
-        **_alert(told),
+        **_alert(sent),
     }
 
 
-def _side(told: Told | None) -> str:
-    if told is None:
+def _side(sent: SentAlert | None, of: MessageDifference) -> str:
+    """What is different on this side. The day is left out where it is that of the difference."""
+    if sent is None:
         return "-"
-    return f"{told.at:%Y-%m-%d %H:%M:%S} {told.receiver} {told.line.alert.severity}"
+    match of.kind:
+        case Kind.MOVED:
+            same_day = sent.at.date() == of.at.date()
+            return f"{sent.at:%H:%M:%S}" if same_day else f"{sent.at:%Y-%m-%d %H:%M:%S}"
+        case Kind.SEVERITY:
+            return str(sent.line.alert.severity)
+        case _:
+            return sent.receiver

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -12,7 +12,7 @@ from fluence_watch.cli.common.options import ConfigOption, FormatOption, check_a
 from fluence_watch.cli.common.output import OutputFormat, print_json
 from fluence_watch.cli.manage.choose import meant, nearest
 from fluence_watch.cli.manage.confirm import USAGE, stop
-from fluence_watch.model.moment import distance, exact
+from fluence_watch.model.moment import distance, exact, to_the_second
 from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fluence_watch.views.why import AlertWhy, Step, VmWhy
 
 _SHOWN = 20
+_LONGEST = timedelta(days=3650)
 _MOST = 10
 """Alerts of a VM that are told of, unless all are wanted."""
 
@@ -51,7 +52,10 @@ def why(
         typer.Option(metavar="DURATION", help="How far back.", show_default="store.retention"),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help=f"All alerts of a VM, not the latest {_MOST}.")
+        bool,
+        typer.Option(
+            "--all", help=f"All alerts of a VM, not the latest {_MOST}, and all their steps."
+        ),
     ] = False,
     config: ConfigOption = None,
     form: FormatOption = OutputFormat.TABLE,
@@ -61,7 +65,7 @@ def why(
     Of a VM: its alerts, newest first, and why no other rule found anything.
     """
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.app.why import alert_why, vm_why
+    from fluence_watch.app.why import MOST_STEPS, alert_why, vm_why
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.store import Store
 
@@ -85,10 +89,14 @@ def why(
                 most=most,
             )
         else:
+            if since is not None:
+                stop("--since: an alert is told of from its beginning: leave it out", USAGE)
             alert = store.journal.alert(found)
             if alert is None:
                 _none(target, [])
-            told = alert_why(store, alert, now, receiver=receiver)
+            told = alert_why(
+                store, alert, now, receiver=receiver, most=None if everything else MOST_STEPS
+            )
     _print(told, now, form, receiver)
 
 
@@ -125,7 +133,7 @@ def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) ->
 
 def _several(target: str, named: Sequence[str]) -> NoReturn:
     listed = "\n".join(f"  {inert(each)}" for each in named[:_SHOWN])
-    stop(f"{inert(target)!r} may be any of {len(named)}: give more of the id\n{listed}", USAGE)
+    stop(f"{inert(target)!r} matches {len(named)}: give more of the id\n{listed}", USAGE)
 
 
 def _none(target: str, names: Sequence[str]) -> NoReturn:
@@ -164,9 +172,12 @@ def _begin(text: str, now: datetime) -> datetime:
     from fluence_watch.model.duration import parse_duration
 
     try:
-        return now - parse_duration(text)
-    except (ValueError, OverflowError) as error:
+        found = parse_duration(text)
+    except ValueError as error:
         stop(f"--since: {inert(str(error))}", USAGE)
+    if found > _LONGEST:
+        stop(f"--since: {inert(text)!r} is too long: write up to {_LONGEST.days}d", USAGE)
+    return now - found
 
 
 def _print(
@@ -193,20 +204,22 @@ def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) ->
     alert = told.alert
     title = f" {alert.title}" if alert.title else ""
     yield f"{alert.id[:8]} {alert.rule}{title} · {inert(alert.account)}: {alert.state}"
+    if told.is_cut:
+        yield "  earlier steps are left out: --all"
     yield from _lines(told.steps, now)
     if alert.state is State.PENDING:
-        yield f"  {alert.what}; seen since {exact(alert.since, now)}, and not for its `for` yet"
+        yield f"  {alert.what}; seen since {exact(alert.since, now)}, fires when its `for` has passed"
     elif not told.receivers:
         over = alert.state is State.RESOLVED
         why = "it ended before this was a receiver" if over else "not judged yet"
-        yield f"  → {inert(receiver)}: nothing: {why}" if receiver else "  no receiver was asked"
+        yield f"  → {inert(receiver)}: nothing: {why}" if receiver else "  no receiver was notified"
     for summary in told.receivers:
         yield f"  → {summary.words}"
 
 
 def _lines(steps: "Sequence[Step]", now: datetime) -> Iterator[str]:
     for step in steps:
-        yield f"  {exact(step.at, now)}, {distance(step.at, now)}: {step.words}"
+        yield f"  {to_the_second(step.at, now)}, {distance(step.at, now)}: {step.words}"
 
 
 def _of_vm(told: "VmWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:
@@ -217,7 +230,7 @@ def _of_vm(told: "VmWhy", now: datetime, receiver: str | None = None) -> Iterato
         yield f"{told.hidden} older alerts are left out: --all"
         yield ""
     if told.unfired:
-        yield "seen, and never fired"
+        yield "what else was seen, and never fired"
         yield from _lines(told.unfired, now)
         yield ""
     if told.rules:

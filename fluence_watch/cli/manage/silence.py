@@ -1,7 +1,7 @@
 """`silence add|ls|expire`: no messages about what matches, for a while."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -146,11 +146,12 @@ def _end(lasts: str | None, until: str | None, begins: datetime) -> datetime:
 
 
 def _time(text: str, option: str) -> datetime:
+    from fluence_watch.cli.common.times import read_time
+
     try:
-        found = datetime.fromisoformat(text.strip())
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        stop(f"{option}: {inert(text)!r} is no time: write 2026-12-01T08:00, in UTC", USAGE)
+        return read_time(text)
+    except ValueError as error:
+        stop(f"{option}: {error}", USAGE)
 
 
 def _matching(store: "Store", matchers: "Matchers") -> "list[Alert]":

@@ -106,9 +106,9 @@ def nearest(word: str, known: Sequence[str], cutoff: float = 0.6) -> list[str]:
     return get_close_matches(word, known, n=1, cutoff=cutoff)
 
 
-def hint(word: str, known: Sequence[str], none: str = "") -> str:
-    """What may be meant, or what there is; `none` is for where nothing is."""
-    close = nearest(word, known)
+def hint(word: str, known: Sequence[str], none: str = "", alike: float = 0.6) -> str:
+    """What may be meant, if it is so much alike, or what there is; `none` is for where nothing is."""
+    close = nearest(word, known, alike)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"there are: {', '.join(known)}" if known or not none else none

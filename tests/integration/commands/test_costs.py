@@ -105,7 +105,7 @@ def test_until_when_metered_things_are_counted(tmp_path: Path, run: Run) -> None
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--since", "2026-13-01"), "'2026-13-01' is not a day: write a day such as 2026-11-29"),
+        (("--since", "2026-13-01"), "'2026-13-01' is not a day: write a day such as 2026-11-29, or"),
         (("--until", "20260101"), "'20260101' is not a day"),
         (("--account", "main", "--account", "b"), "'--account': it is given twice, and takes one value"),
     ],

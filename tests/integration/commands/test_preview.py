@@ -54,13 +54,37 @@ def test_as_escalated(run: Callable[..., Any]) -> None:
     """With who was notified before; an event is not escalated."""
     ran = run("notify", "preview", "debt", "--format", "text", "--escalated")
     assert "Escalated: firing since" in ran.out
-    assert "team was last notified" in ran.out
+    assert "another receiver was last notified" in ran.out
     settings = SETTINGS + 'escalate_after = "1h"\nescalate_to = "pager"\n' + PAGER
     Path("config.toml").write_text(settings + WORDS, encoding="utf-8")
     ran = run("notify", "preview", "debt", "--receiver", "pager", "--escalated")
+    assert ("ops was last notified" in ran.out, "") == (True, ran.err)
+    ran = run("notify", "preview", "debt", "--format", "text", "--escalated")
     assert "ops was last notified" in ran.out
+    ran = run("notify", "preview", "debt", "--receiver", "ops", "--escalated")
+    assert "note: nothing escalates to ops\n" == ran.err
     ran = run("notify", "preview", "price_changed", "--escalated")
     assert (2, True) == (ran.code, "--escalated: price_changed reports what happened" in ran.err)
+
+
+@pytest.mark.parametrize(
+    ("route", "rule", "note"),
+    [
+        ("", "debt", ""),
+        ("rules = []", "debt", "note: pager gets no debt: its rules are []\n"),
+        ('rules = ["low_*", "vm_*"]', "debt", "note: pager gets no debt: its rules are [low_*, vm_*]\n"),
+        ('min_severity = "critical"', "debt", ""),
+        ('min_severity = "critical"', "billing_due", "note: pager gets what is critical or worse; this sample is info\n"),
+        ('accounts = ["main"]', "budget", ""),
+    ],
+)  # fmt: skip
+def test_what_a_receiver_does_not_get(
+    run: Callable[..., Any], route: str, rule: str, note: str
+) -> None:
+    """It is shown all the same, with a note."""
+    Path("config.toml").write_text(f"{SETTINGS}{PAGER}{route}\n{WORDS}", encoding="utf-8")
+    ran = run("notify", "preview", rule, "--receiver", "pager")
+    assert (0, note, True) == (ran.code, ran.err, "── plain ──" in ran.out)
 
 
 def test_in_the_browser(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,3 +124,28 @@ def test_config_check_fills_templates(run: Callable[..., Any], folder: Path) -> 
     (folder / "LowBalanc.jinja").write_text("", encoding="utf-8")
     ran = run("config", "check")
     assert "did you mean 'LowBalance.jinja'?" in ran.err
+
+
+def test_config_check_tries_the_folder_of_the_record(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an error if it cannot be one, a note if another user may be able to write there."""
+
+    def record(folder: Path) -> None:
+        Path("config.toml").write_text(f'{SETTINGS}[record]\ndir = "{folder}"\n', "utf-8")
+
+    record(tmp_path / "new" / "record")
+    assert (0, False) == (run("config", "check").code, (tmp_path / "new").exists())
+    (tmp_path / "file").touch()
+    record(tmp_path / "file" / "record")
+    ran = run("config", "check")
+    assert 2 == ran.code
+    assert "Not a directory: create it for the daemon's user" in ran.err
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("fluence_watch.record.files.try_folder", refuse)
+    ran = run("config", "check")
+    assert 0 == ran.code
+    assert "note: record.dir: cannot write to the folder" in ran.out

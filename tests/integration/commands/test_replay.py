@@ -85,9 +85,41 @@ def test_what_differs(run: Run) -> None:
     """And nothing else."""
     ran = run("replay", "record", "--config", "new.toml", "--diff", "old.toml")
     assert "moved" in ran.out
-    assert "2 messages before, 2 now: 1 alert told differently (1 moved)\n" in ran.out
+    assert "2 messages before, 2 now: 1 difference (1 moved)\n" in ran.out
     same = run("replay", "record", "--config", "new.toml", "--diff", "new.toml")
     assert "2 messages before, 2 now: nothing differs\n" == same.out
+
+
+def test_it_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 80 columns; a time says the day once."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for options in ([], ["--diff", "old.toml"]):
+        ran = run("replay", "record", "--config", "new.toml", *options)
+        lines = [line.rstrip() for line in ran.out.splitlines()]
+        assert 80 >= max(map(len, lines[:-1]))
+    assert "2026-04-16 12:10   moved    12:15:00   12:10:00   port_drift" in ran.out
+
+
+def test_what_may_have_moved_past_the_end(run: Run) -> None:
+    """What only one of them sends, near the end of the record."""
+    Path("off.toml").write_text(SETTINGS + "[rules.port_drift]\nenabled = false\n", "utf-8")
+    ran = run("replay", "record", "--config", "new.toml", "--diff", "off.toml")
+    assert "0 messages before, 2 now: 2 differences (2 added)\n" in ran.out
+    assert "2 added or gone in the last day of the record" in ran.out
+
+
+def test_without_a_receiver(run: Run) -> None:
+    """It says why there is no message."""
+    Path("none.toml").write_text("", encoding="utf-8")
+    ran = run("replay", "record", "--config", "none.toml")
+    assert "0 messages of 30 polls" in ran.out
+    assert "add [[receivers]], a name is enough\n" in ran.err
+
+
+def test_so_long_ago(run: Run) -> None:
+    """A duration is counted from now."""
+    ran = run("replay", "record", "--config", "new.toml", "--until", "36500d")
+    assert "0 messages of 0 polls\n" == ran.out
 
 
 @pytest.mark.parametrize(
@@ -95,6 +127,7 @@ def test_what_differs(run: Run) -> None:
     [
         (["nowhere"], "there is no record in nowhere"),
         (["record", "--since", "soon"], "'soon' is no time"),
+        (["record", "--since", "2026-04-17", "--until", "2026-04-16"], "is not before --until"),
         (["record", "--account", "other"], "other"),
         (["record", "--receiver", "opps"], "opps"),
     ],
@@ -104,3 +137,16 @@ def test_what_cannot_be_replayed(run: Run, arguments: list[str], why: str) -> No
     ran = run("replay", *arguments, "--config", "new.toml")
     assert ran.code == 2
     assert why in ran.err
+
+
+def test_a_record_that_cannot_be_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file, the reason, and what to do."""
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    ran = run("replay", "record", "--config", "new.toml")
+    assert 2 == ran.code
+    assert ran.err.startswith("fluence-watch: cannot read record/main-")
+    assert ran.err.endswith(".jsonl.zst: Permission denied: run it as the daemon's user\n")

@@ -125,7 +125,10 @@ maintenance = [
             "say how long with --for 2h, or",
         ),
         (["-m", "rule=a", "--for", "2"], "--for: '2' is not a duration: write"),
-        (["-m", "rule=a", "--until", "soon"], "--until: 'soon' is no time: write 2026-12-01T08:00"),
+        (
+            ["-m", "rule=a", "--until", "soon"],
+            "--until: 'soon' is no time: write 2026-11-29 or 2026-11-29T18:00",
+        ),
         (["-m", "rule=a", "--until", "2001-01-01"], "nothing would be silenced"),
         (["-m", "rule=a", "--for", "0s"], "nothing would be silenced"),
         (["-m", "rle=a", "--for", "1h"], "--match: there is no label 'rle': labels are rule"),

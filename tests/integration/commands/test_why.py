@@ -81,11 +81,11 @@ def test_an_alert(run: Run) -> None:
     lines = shown.out.splitlines()
     assert f"{ID[:8]} low_balance web<!channel> (0xAB12) · main: firing" == lines[0]
     assert "fires (critical): " in lines[1]
-    assert "settings: min_epochs = 1, for = 1h; seen for 1 h before" in lines[1]
-    assert lines[2].endswith('mail: nothing: its route takes severity="info" only')
-    assert lines[3].endswith("ops: did not accept the message, it is tried again: HTTP 503")
+    assert "settings: min_epochs = 1, for = 1h; pending for 1 h" in lines[1]
+    assert lines[2].endswith('mail: not notified: its route takes severity="info" only')
+    assert lines[3].endswith("ops: refused, retrying: HTTP 503")
     assert lines[4].endswith("ops: notified: it fires, at attempt 3")
-    assert '  → mail: nothing: its route takes severity="info" only' == lines[5]
+    assert '  → mail: not notified: its route takes severity="info" only' == lines[5]
     assert lines[6].startswith("  → ops: notified ")
     assert "\x1b" not in shown.out
     assert "\u202e" not in shown.out
@@ -156,5 +156,21 @@ def test_what_is_not_clear(run: Run) -> None:
         store.commit("main", change, version=stored.version)
     ran = run("why", "0xab")
     assert 2 == ran.code
-    assert "'0xab' may be any of 2" in ran.err
+    assert "'0xab' matches 2: give more of the id" in ran.err
     assert "VM db 0xab34 of main" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("1000000d", "'1000000d' is too long: write up to 3650d"),
+        ("99999999999d", "is too long a duration"),
+        ("2", "write"),
+    ],
+)
+def test_how_far_back(run: Run, text: str, error: str) -> None:
+    """A duration that no time is so far back from is an error of the user."""
+    ran = run("why", VM.id, "--since", text)
+    assert 2 == ran.code
+    assert "--since: " in ran.err
+    assert error in ran.err

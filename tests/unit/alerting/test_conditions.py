@@ -17,7 +17,7 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.model.finding import Fingerprint, Severity, Verdict
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.presence import Doubt, Presence
-from fluence_watch.model.snapshot import Outcome, PollFailure, build_snapshot
+from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.poll_failing import PollFailing
 
@@ -25,6 +25,10 @@ NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 GOOD: Outcome = build_snapshot("main", NOW, (), (), "v2")
 SHORT: Outcome = build_snapshot("main", NOW, (), (), "v2", incomplete_because="page 2 is missing")
+BAD: Outcome = build_snapshot("main", NOW, (), (Rejected("[0]", "bad", "a"),), "v2")
+SOME: Outcome = build_snapshot(
+    "main", NOW, (Vm("b", "b", Status.ACTIVE, "ACTIVE"),), (Rejected("[0]", "bad", "a"),), "v2"
+)
 DOWN, REFUSED = (PollFailure("main", NOW, reason, "why") for reason in ("timeout", "unauthorized"))
 VM = Vm("a", "a", Status.ACTIVE, "ACTIVE")
 DOUBTED = Presence(doubts=(Doubt(NOW, NOW + MINUTE, 3, {"a": KnownVm(VM, NOW)}),))
@@ -52,9 +56,11 @@ def written(*polls: Poll) -> list[list[str]]:
         ([GOOD, GOOD], [[], []]),
         ([DOWN, DOWN, GOOD, GOOD], [["poll_failed"], [], ["polled"], []]),
         ([DOWN, REFUSED, GOOD], [["poll_failed"], ["poll_failed"], ["polled"]]),
+        ([BAD, BAD, GOOD], [["unreadable"], [], ["readable"]]),
+        ([BAD, SOME, DOWN, GOOD], [["unreadable"], ["unreadable", "readable"], ["poll_failed"], ["polled", "readable"]]),
         ([SHORT, SHORT, DOWN, GOOD], [["incomplete"], [], ["poll_failed"], ["polled", "complete"]]),
     ],
-)
+)  # fmt: skip
 def test_polls(polls: list[Outcome], expected: list[list[str]]) -> None:
     """A poll that is like the one before writes nothing."""
     assert expected == written(*((each, Presence(), Verdict()) for each in polls))

@@ -12,13 +12,14 @@ import pytest
 
 from fluence_watch.alerting.active import ActiveTimes, parse_windows
 from fluence_watch.alerting.escalation import Escalation
-from fluence_watch.alerting.journal import FINAL, What
+from fluence_watch.alerting.journal import FINAL, Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Maintenance, Silence
 from fluence_watch.alerting.slots import Cron
-from fluence_watch.app.why import alert_why, reasons
+from fluence_watch.alerting.state import AccountState, Change
+from fluence_watch.app.why import alert_why, reasons, vm_why
 from fluence_watch.app.wiring import Setup
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.rules.poll_failing import PollFailing
@@ -116,7 +117,7 @@ async def test_what_mutes_is_named(
 
     (alert,) = store.history()
     told = alert_why(store, alert, post.clock())
-    assert ["ops: nothing: silenced by 5115 “we know” by ann until it was over"] == [
+    assert ["ops: not notified: silenced by 5115 “we know” by ann until it was over"] == [
         each.words for each in told.receivers
     ]
     assert [What.FIRING, What.WAITS, What.RESOLVED, What.NEVER] == [
@@ -192,3 +193,77 @@ async def test_nothing_is_written_while_nothing_changes(
     await lived(post, made, *[[alert_of()]] * 8)
     (after,) = [store.journal.of_alert(each) for each in store.journal.ids().values()]
     assert [each.what for each in before] == [each.what for each in after]
+
+
+async def test_a_restart_writes_nothing_again(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """Whatever each receiver was last told: what waits, what its route does not take, what is refused."""
+    channels = {name: make_channel(name) for name in ROUTES}
+    channels["ops"].refuses = True
+    made = setup_of(planned, channels)
+    await lived(post, made, [alert_of()], [alert_of()])
+    (before,) = [store.journal.of_alert(each) for each in store.journal.ids().values()]
+    for _ in range(3):
+        again = Post(store, post.clock)
+        await lived(again, made, [alert_of()], [alert_of()])
+        await again.dispatch.stop(1)
+    (after,) = [store.journal.of_alert(each) for each in store.journal.ids().values()]
+    assert before == after
+    assert {What.SKIPPED, What.WAITS, What.REFUSED} <= {each.what for each in before}
+
+
+async def test_the_newest_steps_of_an_alert(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """Its page is not longer than that, however long it lasts."""
+    made = setup_of(planned, {"ops": make_channel("ops")})
+    await lived(post, made, [alert_of()], [])
+    (alert,) = store.history()
+    whole = alert_why(store, alert, post.clock(), most=None)
+    cut = alert_why(store, alert, post.clock(), most=2)
+    assert (4, False) == (len(whole.steps), whole.is_cut)
+    assert (whole.steps[-2:], True) == (cut.steps, cut.is_cut)
+    assert whole.receivers == cut.receivers
+
+
+def test_what_never_fired_of_a_vm(store: Store, planned: Callable[..., Setup]) -> None:
+    """The latest, since then, oldest first."""
+    about = [Fingerprint("main", "vm_status", "a", str(n)) for n in range(4)]
+    dropped = [Entry(NOW + n * HOUR, What.DROPPED, e, details=Details("over")) for n, e in enumerate(about)]  # fmt: skip
+    alerts = [alert_of(key=str(n), active_at=NOW + n * HOUR) for n in range(4)]
+    state = AccountState(alerts={each.fingerprint: each for each in alerts})
+    over = [replace(e, state=State.RESOLVED, ends_at=e.active_at) for e in alerts]
+    for before, after, ended, new in ((AccountState(), state, [], dropped), (state, AccountState(), over, [])):  # fmt: skip
+        change = Change.between(before, after, ended, entries=new)
+        store.commit("main", change, version=store.load("main").version)
+    policy = planned(receivers=[]).policies["main"]
+
+    def told(hours: int, most: int | None) -> tuple[list[datetime], list[datetime], int]:
+        since = NOW + hours * HOUR
+        found = vm_why(store, policy, None, "a", since=since, now=NOW + 9 * HOUR, most=most)
+        return [e.at for e in found.unfired], [e.alert.since for e in found.alerts], found.hidden
+
+    times = [NOW + n * HOUR for n in range(4)]
+    assert (times, times[::-1], 0) == told(0, None)
+    assert (times[2:], times[:1:-1], 0) == told(2, None)
+    assert (times[2:], times[:1:-1], 2) == told(0, 2)
+
+
+async def test_what_is_settled_meanwhile_is_not_judged_again(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """While a thread looks for what is due, its last word is written, and it is forgotten."""
+    made = setup_of(planned, {"mute-ends": make_channel("mute-ends")})
+    await lived(post, made, [alert_of()])
+    post.poll()
+    courier = post.dispatch._couriers["mute-ends"]
+    agenda, page = courier.agenda, post.dispatch._book.pages["main"]  # type: ignore[union-attr] # no cluster
+    (episode,) = page.alerts
+    found = agenda._taken("main", post.clock())
+    assert found is not None
+    due = found()
+    assert {episode} == due.judged.keys()
+    page.settle([episode])
+    agenda._opened("main", post.clock(), due)
+    assert [] == [*courier.scribe.take()]

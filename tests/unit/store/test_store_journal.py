@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fluence_watch.alerting.attempts import Attempts
+from fluence_watch.alerting.conditions import END_OF, Conditions
 from fluence_watch.alerting.journal import Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState, Change
@@ -62,8 +63,8 @@ def test_what_each_entry_is_about(store: Store) -> None:
 
     assert [about_alert] == store.journal.of_alert(ALERT.episode)
     assert [dropped] == store.journal.of_subject("main", "a")
-    assert [failed] == store.journal.of_account("main")
-    assert [failing] == store.journal.of_receivers()
+    assert [failed] == store.journal.of_account("main", "", NOW, NOW)
+    assert [failing] == store.journal.of_receivers(NOW, None)
     assert [ALERT] == store.journal.alerts("main", "a")
     assert [ALERT.episode] == [*store.journal.ids().values()]
     assert ("timeout", NOW) == (
@@ -102,3 +103,89 @@ def test_an_account_takes_its_journal_along(store: Store, url: str) -> None:
     store.forget_absent(NOW + MINUTE)
     with tables(url) as connection:
         assert 0 == connection.exec_driver_sql("SELECT count(*) FROM journal").scalar()
+
+
+def test_what_lasts_is_kept(store: Store) -> None:
+    """However long ago it began; once it is over, it goes by its age."""
+    about, account = Fingerprint("main", "low_balance", "a"), Fingerprint("main", "")
+    begun = [
+        Entry(NOW, What.MUTED, about, details=Details(by="main topup_failed a")),
+        Entry(NOW, What.POLL_FAILED, account, details=Details("timeout", since=NOW)),
+        Entry(NOW, What.INCOMPLETE, account, details=Details(text="page 2 is missing")),
+        Entry(NOW, What.UNREADABLE, Fingerprint("main", "", "b")),
+        Entry(NOW, What.GUARDED, Fingerprint("main", "", "fleet")),
+    ]
+    commit(store, *begun)
+    lasting = store.load("main").state.conditions
+    store.prune(NOW + 10 * MINUTE)
+    assert Conditions(
+        "timeout", NOW, "page 2 is missing", frozenset({"fleet"}),
+        {("low_balance", "a"): "main topup_failed a"}, frozenset({"b"}),
+    ) == lasting == store.load("main").state.conditions  # fmt: skip
+
+    over = [replace(e, at=NOW + MINUTE, what=end) for end, b in END_OF.items() for e in begun if e.what is b]  # fmt: skip
+    commit(store, *over)
+    store.prune(NOW + 2 * MINUTE)
+    assert Conditions() == store.load("main").state.conditions
+    assert [] == store.journal.of_subject("main", "a")
+
+
+def test_repetitions_go_by_their_age(store: Store) -> None:
+    """Of an open alert, the first message to each receiver and its last word remain."""
+    own = [
+        entry(What.FIRING, None),
+        *(entry(What.SENT, "ops", n, reason="repeat" if n else "first") for n in range(9)),
+        entry(What.WAITS, "mail", reason="silenced"),
+        entry(What.SENT, "mail", 1, reason="first"),
+        entry(What.WAITS, "mail", 2, reason="inactive"),
+    ]
+    commit(store, *own)
+    store.prune(NOW)
+    assert own == store.journal.of_alert(ALERT.episode)
+    store.prune(NOW + 5 * MINUTE)
+    assert [own[0], own[1], *own[6:10], *own[11:]] == store.journal.of_alert(ALERT.episode)
+    store.prune(NOW + 3650 * 24 * 60 * MINUTE)
+    assert [own[0], own[1], own[9], *own[11:]] == store.journal.of_alert(ALERT.episode)
+    assert [own[9]] == store.journal.last_of("ops")
+
+
+def dropped(minute: int, subject: str = "a", key: str = "", **details: Any) -> Entry:  # noqa: ANN401
+    """What never fired."""
+    about = Fingerprint("main", "vm_status", subject, key)
+    return Entry(NOW + minute * MINUTE, What.DROPPED, about, details=Details("over", **details))
+
+
+def test_of_what_never_fired_the_latest_is_kept(store: Store) -> None:
+    """Of each finding, with how often and since when; also within one commit, and in any number."""
+    commit(store, dropped(0), dropped(0, "b"), dropped(0, key="x"))
+    commit(store, dropped(1), Entry(NOW, What.MUTED, Fingerprint("main", "vm_status", "a")))
+    commit(store, dropped(2), dropped(3), dropped(3, "c"))
+    last = dropped(3, number=4, first_at=NOW)
+    found = store.journal.of_subject("main", "a")
+    assert [dropped(0, key="x"), last] == [e for e in found if e.what is What.DROPPED]
+    assert [dropped(0, "b")] == store.journal.of_subject("main", "b")
+    many = [f"vm{n}" for n in range(1200)]
+    for minute in range(2):
+        commit(store, *(dropped(minute, each) for each in many))
+    assert all(
+        [dropped(1, each, number=2, first_at=NOW)] == store.journal.of_subject("main", each)
+        for each in (many[0], many[-1])
+    )
+
+
+def test_what_happened_beside_an_alert(store: Store) -> None:
+    """In its time: of its account, of its own VM, of receivers; the newest, if they are many."""
+    account = Fingerprint("main", "")
+    polls = [Entry(NOW + n * MINUTE, What.POLLED, account) for n in range(5)]
+    guard = Entry(NOW + 5 * MINUTE, What.GUARDED, Fingerprint("main", "", "vms:1"))
+    unread = [Entry(NOW + 6 * MINUTE, What.UNREADABLE, Fingerprint("main", "", k)) for k in "ab"]
+    works = [Entry(NOW + n * MINUTE, What.WORKS, receiver="ops") for n in range(5)]
+    commit(store, *polls, guard, *unread, dropped(2))
+    store.save_attempts("ops", Attempts(), {}, works)
+    of_account, of_receivers = store.journal.of_account, store.journal.of_receivers
+    first, last = NOW + MINUTE, NOW + 3 * MINUTE
+    assert polls[1:4] == of_account("main", "a", first, last)
+    assert polls[2:4] == of_account("main", "a", first, last, most=2)
+    assert [*polls[1:], guard, unread[0]] == of_account("main", "a", first, None)
+    assert works[1:4] == of_receivers(first, last)
+    assert works[3:] == of_receivers(first, None, most=2)

@@ -8,13 +8,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import Table, inspect, text
 
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.errors import StoreError, StoreLockedError
 from fluence_watch.store import Store
 from fluence_watch.store.migrate import _config, revisions
-from fluence_watch.store.schema import alerts, metadata
+from fluence_watch.store.schema import alerts, journal, metadata
 from tests.stored import OnCheckout, keep, tables
 
 
@@ -31,13 +31,19 @@ def test_the_migrated_schema_is_the_one_of_the_code(migrated: Store, url: str) -
         assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
 
 
-def test_only_open_alerts_are_unique(migrated: Store, url: str) -> None:
-    """The condition of the index, which the comparison does not look at, is in the migration."""
+@pytest.mark.parametrize("table", [alerts, journal])
+def test_the_conditions_of_indexes(migrated: Store, url: str, table: Table) -> None:
+    """The comparison does not look at them, and they are in the migrations."""
     with tables(url) as connection:
-        (index,) = [i for i in inspect(connection).get_indexes("alerts") if i["unique"]]
-    (declared,) = [i for i in alerts.indexes if i.unique]
-    where = index["dialect_options"]["sqlite_where"]
-    assert str(declared.dialect_options["sqlite"]["where"]) == str(where)
+        found = {
+            str(each["name"]): str(each.get("dialect_options", {}).get("sqlite_where"))
+            for each in inspect(connection).get_indexes(table.name)
+        }
+    declared = {
+        str(each.name): str(each.dialect_options["sqlite"]["where"]).replace("journal.", "")
+        for each in table.indexes
+    }
+    assert declared == found
 
 
 def test_every_commit_is_on_the_disk(store: Store, on_checkout: OnCheckout) -> None:

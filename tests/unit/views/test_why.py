@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fluence_watch.alerting.journal import FINAL, Details, Entry, What, WhyNot
+from fluence_watch.alerting.journal import FINAL, Details, Entry, What, WhyNot, WhyOver
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.muting import Silence, Why
@@ -68,7 +68,7 @@ WORDS = Words(NOW, brief, {SILENCE.id: SILENCE})
 
 def test_the_example_of_the_manual() -> None:
     """What the page shows is what the command prints."""
-    steps = [WORDS.step(each, ALERT) for each in together(ALERT, OWN, BESIDE)]
+    steps = WORDS.steps(together(ALERT, OWN, BESIDE), ALERT)
     told = AlertWhy(alert_view(ALERT, NOW, brief), steps, summaries(answers(OWN).values(), WORDS))
     assert "\n".join(alert_lines(told, NOW)) in PAGE.read_text(encoding="utf-8")
 
@@ -103,8 +103,100 @@ def test_every_reason_has_words(what: What, reason: str, *, first: bool) -> None
     assert (what in FINAL) is (what in {What.SENT, What.SKIPPED, What.NEVER, What.GIVEN_UP})
 
 
-@pytest.mark.parametrize("what", What)
-def test_every_entry_has_words(what: What) -> None:
-    """Whatever is missing of its details, but for the reason of what was sent."""
-    words = WORDS.step(entry(at(13), what, reason="first")).words
-    assert words
+SEEN = "reserve 0.100000 of 0.298160 USDC, funded until 20:00 UTC, in 7 h"
+DROPPED = "low_balance was seen for 1 h and did not fire, it was over before its `for`"
+SAID: dict[What, tuple[dict[str, object], str]] = {
+    What.FIRING: (
+        {"severity": Severity.INFO, "facts": FACTS, "settings": {"for": "1h"}},
+        f"fires (info): {SEEN}; settings: for = 1h; pending for 59 min",
+    ),
+    What.CHANGED: ({"severity": Severity.CRITICAL, "facts": FACTS}, f"is critical now: {SEEN}"),
+    What.RESOLVED: ({"reason": "over"}, "is over; it fired for 29 min"),
+    What.GONE: ({"reason": "gone"}, "over without a message: what it is about is gone"),
+    What.DROPPED: (
+        {"reason": "over", "since": at(12), "facts": FACTS, "number": 3, "first_at": at(9)},
+        f"{DROPPED}: {SEEN}; the latest of 3 times since 09:00 UTC",
+    ),
+    What.MUTED: ({"by": "main topup_failed 0x1e2feb"}, "low_balance is muted: topup_failed says more"),
+    What.UNMUTED: ({}, "low_balance is not muted any more"),
+    What.POLL_FAILED: (
+        {"reason": "timeout", "text": "no answer"},
+        "polls fail (timeout), so nothing is judged: no answer",
+    ),
+    What.POLLED: ({"since": at(12)}, "polls succeed again, after 1 h"),
+    What.INCOMPLETE: (
+        {"text": "page 2 is missing"},
+        "the list of VMs is not complete, so nobody is missing: page 2 is missing",
+    ),
+    What.COMPLETE: ({}, "the list of VMs is complete again"),
+    What.GUARDED: (
+        {"number": 9, "among": 10, "until": at(19)},
+        "9 of 10 VMs left the list at once: the list is not trusted until 19:00 UTC (in 1 h)",
+    ),
+    What.UNGUARDED: ({}, "the list is trusted again"),
+    What.UNREADABLE: ({}, "the VM cannot be read"),
+    What.READABLE: ({}, "VMs can be read again"),
+    What.DUE: ({"reason": "first"}, "due: it fires"),
+    What.WAITS: (
+        {"reason": "inhibited", "by": "main port_drift 0xab opened:7070/tcp", "until": at(17)},
+        "waits: muted by port_drift of 0xab opened:7070/tcp, until 17:00 UTC",
+    ),
+    What.SKIPPED: ({"reason": "match", "by": 'vm="db"'}, 'not notified: its route takes vm="db" only'),
+    What.SENT: ({"reason": "escalated", "by": "ops", "number": 2}, "notified: escalated from ops, at attempt 2"),
+    What.REFUSED: ({"reason": "first", "text": "HTTP 503"}, "refused, retrying: HTTP 503"),
+    What.GIVEN_UP: ({"reason": "first", "text": "HTTP 400"}, "refused for good: HTTP 400"),
+    What.NEVER: (
+        {"reason": "silenced", "by": "ab12cd34", "text": "disk is moved"},
+        "not notified: silenced by ab12cd34 “disk is moved” by ann until it was over",
+    ),
+    What.FAILING: ({"text": "HTTP 503"}, "accepts nothing: HTTP 503"),
+    What.WORKS: ({"since": at(12), "number": 4}, "accepts again, after 1 h, at attempt 4"),
+}  # fmt: skip
+
+
+def test_every_entry_has_words() -> None:
+    """What a rule saw is told in the words of that time."""
+    found = {what: WORDS.step(entry(at(13), what, **SAID[what][0]), ALERT).words for what in What}
+    found[What.RESOLVED] = WORDS.step(entry(at(13), What.RESOLVED, reason="over"), ALERT).words
+    assert {what: words for what, (_, words) in SAID.items()} == found
+
+
+@pytest.mark.parametrize("over", WhyOver)
+def test_every_end_has_words(over: WhyOver) -> None:
+    """Of what fired, and of what did not."""
+    assert "did not fire, " in WORDS.step(entry(at(13), What.DROPPED, reason=over)).words
+    if over is not WhyOver.STARTED_OVER:
+        assert "over" in WORDS.step(entry(at(13), What.GONE, reason=over)).words
+
+
+@pytest.mark.parametrize(
+    ("last", "step", "answer"),
+    [
+        (
+            entry(at(13), What.NEVER, "ops", reason="send_resolved"),
+            "ops: no resolved message: send_resolved = false",
+            "ops: notified 12:31 UTC, no resolved message: send_resolved = false",
+        ),
+        (
+            entry(at(13), What.WAITS, "ops", reason="inactive", until=at(19)),
+            "ops: update held back: outside its active times, until 19:00 UTC (in 1 h)",
+            "ops: notified 12:31 UTC, update held back: outside its active times, until 19:00 UTC (in 1 h)",
+        ),
+        (
+            entry(at(13), What.DUE, "ops", reason="worse"),
+            "ops: update due: it is worse",
+            "ops: notified 12:31 UTC, update due: it is worse",
+        ),
+        (
+            entry(at(13), What.SENT, "ops", reason="repeat"),
+            "ops: notified: repeated",
+            "ops: notified 12:31 UTC, last repeated 13:00 UTC",
+        ),
+    ],
+)  # fmt: skip
+def test_a_step_and_the_answer_agree(last: Entry, step: str, answer: str) -> None:
+    """Of a receiver that was notified before."""
+    entries = [entry(at(12, 31), What.SENT, "ops", reason="first"), last]
+    assert step == WORDS.steps(entries)[-1].words
+    assert [step] == [each.words for each in WORDS.steps(entries, most=1)]
+    assert [answer] == [each.words for each in summaries(answers(entries).values(), WORDS)]

@@ -1,6 +1,6 @@
 """Reads a file with tests, and reports every problem at once, with its key and its line."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from fluence_watch.settings import WatchSettings
 from fluence_watch.settings.checks.doubt import hint, repeated, unmatched
 from fluence_watch.settings.environment import Loc, Tables
 from fluence_watch.settings.lines import dotted, line_of
-from fluence_watch.settings.source import settings_to_rehearse
+from fluence_watch.settings.source import rehearsal_settings, settings_to_rehearse
 from fluence_watch.settings.toml_file import read_tables
 from fluence_watch.settings.wording import words_of
 
@@ -32,6 +32,28 @@ class Suite:
     settings: WatchSettings
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The text of a file, to which errors point."""
+
+    file: Path
+    text: str
+
+    def error(self, found: Iterable[tuple[Loc, str]]) -> ConfigError:
+        """All that is wrong, in the order of the lines."""
+        problems = [
+            Problem(dotted(loc), what, str(self.file), line_of(self.text, loc))
+            for loc, what in found
+        ]
+        return ConfigError(sorted(problems, key=lambda each: each.line or 0))
+
+    def check(self, found: Iterable[tuple[Loc, str]]) -> None:
+        """Raise what is wrong, if there is something."""
+        error = self.error(found)
+        if error.problems:
+            raise error
+
+
 def read_suite(file: Path) -> Suite:
     """The tests in a file.
 
@@ -39,38 +61,35 @@ def read_suite(file: Path) -> Suite:
         ConfigError: they cannot be run. It lists every problem with its key and line.
     """
     text, tables = read_tables(file)
-
-    def problem(loc: Loc, what: str) -> Problem:
-        return Problem(dotted(loc), what, str(file), line_of(text, loc))
-
+    source = _Source(file, text)
     beside = {key: value for key, value in tables.items() if key not in _OWN}
-    strange = [(key,) for key in beside if key not in WatchSettings.model_fields]
-    known = sorted(_OWN | WatchSettings.model_fields.keys())
-    problems = [problem(loc, f"unknown table; {hint(loc[0], known)}") for loc in strange]
-    if problems:
-        raise ConfigError(problems)
-    try:
-        read = CaseFile.model_validate({key: tables[key] for key in _OWN & tables.keys()})
-    except ValidationError as error:
-        found = [problem(each["loc"], words_of(each, CaseFile)) for each in error.errors()]
-        raise ConfigError(sorted(found, key=lambda each: each.line or 0)) from None
+    source.check(_unknown_tables(beside))
+    read = _read(source, {key: tables[key] for key in _OWN & tables.keys()})
     if read.config and beside:
         what = f"the settings are in {read.config}: write no others beside the tests"
-        raise ConfigError([problem((next(iter(beside)),), what)])
-    settings = _settings(read.config, beside, file, text)
-    doubts = [problem(loc, what) for loc, what in _doubts(read.tests, settings)]
-    if doubts:
-        raise ConfigError(sorted(doubts, key=lambda each: each.line or 0))
+        source.check([((next(iter(beside)),), what)])
+    settings = (
+        rehearsal_settings(file.parent / read.config)
+        if read.config
+        else settings_to_rehearse(beside, file, text)
+    )
+    source.check(_doubts(read.tests, settings))
     return Suite(file, read.tests, settings)
 
 
-def _settings(config: Path | None, beside: Tables, file: Path, text: str) -> WatchSettings:
-    """The settings of the file that is named, or of the tables beside the tests."""
-    if config is None:
-        return settings_to_rehearse(beside, file, text)
-    named = file.parent / config
-    text, tables = read_tables(named)
-    return settings_to_rehearse(tables, named, text)
+def _unknown_tables(beside: Iterable[str]) -> Doubts:
+    known = sorted(_OWN | WatchSettings.model_fields.keys())
+    for key in beside:
+        if key not in WatchSettings.model_fields:
+            yield (key,), f"unknown table; {hint(key, known)}"
+
+
+def _read(source: _Source, tables: Tables) -> CaseFile:
+    try:
+        return CaseFile.model_validate(tables)
+    except ValidationError as error:
+        found = [(each["loc"], words_of(each, CaseFile)) for each in error.errors()]
+    raise source.error(found)
 
 
 def _doubts(cases: tuple[Case, ...], settings: WatchSettings) -> Doubts:

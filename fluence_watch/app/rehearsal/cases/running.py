@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fluence_watch.alerting.matchers import read_matchers
 from fluence_watch.alerting.muting import Silence
 from fluence_watch.alerting.telling import Line
+from fluence_watch.app.rehearsal.cases.matching import matched
 from fluence_watch.app.rehearsal.cases.table import (
     LONGER,
     Case,
@@ -138,11 +139,9 @@ def _differences(
     for at, receiver in sorted(places.union((each.at, each.receiver) for each in got)):
         wanted = [each for each in expect if (each.at, each.receiver) == (at, receiver)]
         found = [each for each in got if (each.at, each.receiver) == (at, receiver)]
-        for each in list(wanted):
-            fitting = next((one for one in found if fits(each, one)), None)
-            if fitting is not None:
-                wanted.remove(each)
-                found.remove(fitting)
+        pairs = matched(wanted, found, fits)
+        wanted = [each for place, each in enumerate(wanted) if place not in pairs.values()]
+        found = [each for place, each in enumerate(found) if place not in pairs]
         if wanted or found:
             times = {one.at for each in wanted for one in seen if _is_elsewhere(each, one)}
             yield Difference(at, receiver, tuple(wanted), tuple(found), tuple(sorted(times)))
@@ -163,14 +162,8 @@ def fits(expected: Expected, got: Got) -> bool:
 
 
 def _same(expected: Sequence[ExpectedAlert], lines: Sequence[Line]) -> bool:
-    """Whether each line is an expected one. The most particular ones choose first."""
-    left = list(lines)
-    for each in sorted(expected, key=lambda alert: -len(alert.model_fields_set)):
-        found = next((line for line in left if _is(each, line)), None)
-        if found is None:
-            return False
-        left.remove(found)
-    return not left
+    """Whether each line is an expected one, and all of them are there."""
+    return len(expected) == len(lines) == len(matched(expected, lines, _is))
 
 
 def _is(expected: ExpectedAlert, line: Line) -> bool:

@@ -34,6 +34,7 @@ LONGER = timedelta(hours=1)
 """A test is lived through so much beyond its end: what was expected may come then."""
 _LONGEST = timedelta(days=36_500)
 _YEARS = range(1971, 2200)
+_ALIKE = 0.8
 UNKNOWABLE = ("price", "reserved", "spent", "next_billing", "ports", "public_ip", "datacenter")
 
 
@@ -56,7 +57,9 @@ def _reason(value: str) -> str:
 def _status(value: str) -> str:
     if status_of(value) is Status.UNKNOWN and value.lower() != Status.UNKNOWN:
         known = [each.value for each in Status]
-        raise ValueError(f"{value!r} is no status of a VM; {hint(value, known)}")
+        raise ValueError(
+            f"{value!r} is no status of a VM; {hint(value.lower(), known, alike=_ALIKE)}"
+        )
     return value
 
 
@@ -224,7 +227,7 @@ class Expected(Settings):
     account: str | None = None
     alerts: Annotated[tuple[ExpectedAlert, ...] | None, AfterValidator(_some)] = None
     title: str | None = None
-    says: tuple[str, ...] = ()
+    says: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 
 class Case(Settings):
@@ -243,7 +246,7 @@ class Case(Settings):
     failures: tuple[CaseFailure, ...] = ()
     silences: tuple[CaseSilence, ...] = ()
     acks: tuple[CaseAck, ...] = ()
-    receivers: tuple[str, ...] = ("*",)
+    receivers: Annotated[tuple[str, ...], AfterValidator(_some)] = ("*",)
     rules: tuple[str, ...] = ("*",)
     expect: tuple[Expected, ...] = ()
 

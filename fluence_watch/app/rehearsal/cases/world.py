@@ -52,25 +52,29 @@ class _Listed:
         hidden: dict[str, Any] = {_FIELDS.get(name, name): None for name in self.unknown}
         return replace(self.vm, **hidden) if hidden else self.vm
 
+    def rejected(self) -> Rejected:
+        """The VM as an element of the list that cannot be read."""
+        return Rejected(self.vm.id, "not readable", self.vm.id)
+
     def charge(self, epoch: timedelta, now: datetime) -> None:
         """Pay the boundaries that passed. A top-up fills the reserve to an epoch after each of them.
 
         What the reserve alone cannot pay is not charged: a test says what happens then.
         """
-        while (at := self.vm.next_billing_at) and at <= now and self.vm.is_billed:
-            price, reserved = self.vm.price or MicroUsdc(0), self.vm.reserved or MicroUsdc(0)
-            left = reserved - price
-            if self.tops_up:
-                left = max(left, price)
-            elif left < 0:
-                return
-            spent = (self.vm.spent or 0) + price
-            self.vm = replace(
-                self.vm,
-                reserved=MicroUsdc(left),
-                spent=MicroUsdc(spent),
-                next_billing_at=at + epoch,
-            )
+        vm, at = self.vm, self.vm.next_billing_at
+        if at is None or at > now or not vm.is_billed:
+            return
+        price, reserved = vm.price or 0, vm.reserved or 0
+        times = (now - at) // epoch + 1
+        if price and not self.tops_up:
+            times = min(times, max(reserved // price, 0))
+        left = reserved - times * price
+        self.vm = replace(
+            vm,
+            reserved=MicroUsdc(max(left, price) if self.tops_up else left),
+            spent=MicroUsdc((vm.spent or 0) + times * price),
+            next_billing_at=at + times * epoch,
+        )
 
 
 class World:
@@ -101,11 +105,7 @@ class World:
             account,
             now,
             [each.shown() for each in listed if not each.unreadable],
-            [
-                Rejected(each.vm.id, "not readable", each.vm.id)
-                for each in listed
-                if each.unreadable
-            ],
+            [each.rejected() for each in listed if each.unreadable],
             billing=_billing(self._accounts[account]),
             balance=None if balance is None else AccountBalance(balance),
             ssh_keys=_keys(self._keys.get(account)),

@@ -30,6 +30,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_journal_alert_id_at", "journal", ["alert_id", "at"])
     op.create_index("ix_journal_account_id_subject", "journal", ["account_id", "subject"])
+    for name, columns, condition in (
+        ("ix_journal_of_account", ["account_id", "at"], "rule = ''"),
+        ("ix_journal_of_receiver", ["at"], "alert_id IS NULL AND account_id IS NULL"),
+    ):
+        where = sa.text(condition)
+        op.create_index(name, "journal", columns, sqlite_where=where, postgresql_where=where)
     op.create_index(
         "ix_alerts_of_subject", "alerts", ["account_id", "subject", "rule", "key", "active_at"]
     )

@@ -4,8 +4,10 @@
 """
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from fluence_watch.app.rehearsal.cases.matching import matched
 from fluence_watch.app.rehearsal.cases.reading import read_suite
 from fluence_watch.app.rehearsal.cases.running import Result, run
 from fluence_watch.app.rehearsal.cases.table import Case
@@ -22,6 +25,7 @@ from fluence_watch.cli.commands import app
 from fluence_watch.cli.inspect.rule_tests_shown import in_words
 from fluence_watch.errors import ConfigError
 from fluence_watch.model.snapshot import PollFailure, Snapshot
+from fluence_watch.model.vm import Status, status_of
 from fluence_watch.notify.shipped import SHIPPED
 from fluence_watch.settings import WatchSettings
 
@@ -107,6 +111,77 @@ def test_what_is_compared(judge: Judge, more: str, *, passes: bool) -> None:
     assert [passes] == passed(judge(DRIFTS + more, settings=settings))
 
 
+@pytest.mark.parametrize(
+    "expected",
+    [
+        '[{ at = "0s", receiver = "ops" }, { at = "0s", receiver = "ops", alerts = [{ rule = "vm_status", vm = "web" }] }]',
+        '[{ at = "0s", receiver = "ops", account = "main", alerts = [{ rule = "vm_status" }] }, { at = "0s", receiver = "ops" }]',
+    ],
+)  # fmt: skip
+def test_an_expectation_leaves_to_others_what_only_they_fit(judge: Judge, expected: str) -> None:
+    """Whatever their order in the file."""
+    settings = '[[accounts]]\nname = "main"\n[[accounts]]\nname = "other"\n' + OPS
+    vms = 'vms = [{ name = "web", status = "failed" }, { name = "db", status = "failed", account = "other" }]\n'
+    text = f'{vms}until = "5m"\nrules = ["vm_status"]\nexpect = {expected}'
+    assert [True] == passed(judge(text, settings=settings))
+
+
+@given(st.lists(st.sets(st.integers(0, 5)), max_size=6))
+def test_as_much_as_can_be_is_matched(choices: list[set[int]]) -> None:
+    """Each once, and never less than by trying all orders."""
+    found = matched(choices, range(6), lambda one, at: at in one)
+    assert all(at in choices[one] for at, one in found.items())
+    assert len(found) == len(set(found.values()))
+    most = max(
+        sum(at is not None and at in one for one, at in zip(choices, order, strict=False))
+        for order in permutations(range(6))
+    )
+    assert most == len(found)
+
+
+ODD = {
+    "interval": 'interval = "1ms"',
+    "until": 'until = "99999999999d"',
+    "start": "start = 0001-01-01T00:00:00+02:00",
+    "start late": "start = 9999-12-31T23:00:00Z",
+    "next billing": 'vms = [{ name = "a", next_billing = 0001-01-01T00:00:00Z }]',
+    "created": 'vms = [{ name = "a", created = "99999999d" }]',
+    "datacenter": f'vms = [{{ name = "a", datacenter = "FR-PAR-{"9" * 5000}" }}]',
+    "silence": 'silences = [{ at = "0s", for = "99999999d", match = ["vm=a"] }]',
+    "says": 'expect = [{ at = "0s", receiver = "ops", says = [""] }]',
+    "receivers": "receivers = []",
+}
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_what_no_test_can_mean(key: str, write: Callable[[str], Path]) -> None:
+    """It is refused with its key, whatever is computed with it later."""
+    file = write(f'{OPS}[[tests]]\nname = "x"\n{ODD[key]}')
+    with pytest.raises(ConfigError, match=r"rules\.toml:.*tests\[0\]"):
+        read_suite(file)
+
+
+def test_a_file_that_cannot_exist(write: Callable[[str], Path]) -> None:
+    """The name has a null."""
+    with pytest.raises(ConfigError, match="no file can have this name"):
+        read_suite(write('config = "\\u0000"\n[[tests]]\nname = "x"'))
+
+
+def test_a_status_that_does_not_exist(write: Callable[[str], Path]) -> None:
+    """What is meant, or all there are if nothing is alike; the docs name them too."""
+    docs = (Path(__file__).parents[4] / "docs" / "testing.md").read_text("utf-8")
+    with pytest.raises(ConfigError, match=r"there are: draft, .*, terminated, unknown"):
+        read_suite(
+            write(f'{OPS}[[tests]]\nname = "x"\nvms = [{{ name = "a", status = "Runing" }}]')
+        )
+    with pytest.raises(ConfigError, match="did you mean 'suspended'"):
+        read_suite(
+            write(f'{OPS}[[tests]]\nname = "x"\nvms = [{{ name = "a", status = "Suspendd" }}]')
+        )
+    named = {status_of(word) for word in re.findall(r'`"(\w+)"`', docs)}
+    assert set(Status) == named
+
+
 def test_settings_of_another_file(write: Callable[[str], Path], tmp_path: Path) -> None:
     """Its secrets need not be there."""
     (tmp_path / "config.toml").write_text(
@@ -137,6 +212,7 @@ def seen(made: World, hours: float, account: str = "main") -> Snapshot:
     [
         ({"reserved": 5, "price": 2}, [5, 3, 2, 2], [0, 2, 4, 6]),
         ({"reserved": 5, "price": 2, "tops_up": False}, [5, 3, 1, 1], [0, 2, 4, 4]),
+        ({"reserved": 5, "price": 0, "tops_up": False}, [5, 5, 5, 5], [0, 0, 0, 0]),
         ({"reserved": 5, "price": 2, "next_billing": "5d"}, [5, 5, 5, 5], [0, 0, 0, 0]),
         ({"reserved": 5, "price": 2, "status": "Terminated"}, [5, 5, 5, 5], [0, 0, 0, 0]),
         ({"reserved": 0, "price": 0}, [0, 0, 0, 0], [0, 0, 0, 0]),
@@ -150,6 +226,16 @@ def test_boundaries_pass_by_themselves(
     polled = [next(iter(seen(made, 24 * day).vms.values())) for day in range(4)]
     assert reserves == [(each.reserved or 0) / 1_000_000 for each in polled]
     assert spent == [(each.spent or 0) / 1_000_000 for each in polled]
+
+
+def test_boundaries_of_many_years_pass_at_once() -> None:
+    """However short the epoch is."""
+    one = WatchSettings.model_validate({"accounts": [{"name": "main", "epoch": "1s"}]})
+    long_ago = datetime(1971, 1, 1, tzinfo=UTC)
+    made = world(settings=one, vms=[{"name": "a", "price": 1, "next_billing": long_ago}])
+    (vm,) = seen(made, 0).vms.values()
+    assert ((START - long_ago) // timedelta(seconds=1) + 1) * 10**6 == vm.spent
+    assert START + timedelta(seconds=1) == vm.next_billing_at
 
 
 def test_metered_accounts_have_no_boundaries() -> None:

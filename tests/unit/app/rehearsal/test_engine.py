@@ -315,3 +315,19 @@ def test_what_another_alert_muted_speaks_when_that_is_over(story: Callable[..., 
     assert [(5, Reason.FIRST), (20, Reason.FIRST), (20, Reason.RESOLVED)] == sorted(
         (line[0], line[3]) for line in told.lines
     )
+
+
+def test_the_worst_that_a_receiver_heard_is_remembered(story: Callable[..., Story]) -> None:
+    """A repetition while it is better does not make news of what was heard before."""
+    told = story(
+        receivers=[{"name": "ops", "repeat_interval": "1h", "rules": ["low_balance"]}],
+        rules={"low_balance": {"for": "0s"}},
+    )
+    low, lowest = (replace(DB, reserved=MicroUsdc(each)) for each in (200_000, 100))
+    told.polls(listed(0, DB), listed(5, low), listed(10, lowest), listed(20, low))
+    told.polls(listed(75, lowest))
+    assert [
+        (5, Reason.FIRST),
+        (10, Reason.WORSE),
+        (70, Reason.REPEAT),
+    ] == [(line[0], line[3]) for line in told.lines]

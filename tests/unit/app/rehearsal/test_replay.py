@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from fluence_watch.app.rehearsal.differing import Change, differences
+from fluence_watch.app.rehearsal.differing import Kind, differences
 from fluence_watch.app.rehearsal.engine import Rehearsal
 from fluence_watch.app.rehearsal.replay import Replayed, Wanted, replay
 from fluence_watch.app.rehearsal.sent import Sent
@@ -92,6 +92,31 @@ def test_a_part_of_it(tmp_path: Path, wanted: Wanted, minutes: list[int]) -> Non
     assert minutes == [line[0] for line in lines(found)]
 
 
+def spending(account: str, hour: int) -> Outcome:
+    """A VM that is charged 1 USDC each midnight."""
+    at, day = NOW + timedelta(hours=hour), hour // 24
+    vm = replace(
+        WEB, id=account, price=MicroUsdc(10**6), reserved=MicroUsdc(9 * 10**6),
+        spent=MicroUsdc(day * 10**6), next_billing_at=NOW + timedelta(days=day + 1),
+        created_at=NOW - timedelta(days=day),
+    )  # fmt: skip
+    return build_snapshot(account, at, [vm])
+
+
+def test_a_budget_is_of_all_accounts_whichever_is_wanted(tmp_path: Path) -> None:
+    """Its messages come at the same times, with the same sums: others spend of it too."""
+    polls = [spending(each, hour) for hour in range(0, 96, 6) for each in ("main", "dev")]
+    of_both = settings_of(
+        accounts=[{"name": "main"}, {"name": "dev"}],
+        receivers=[{"name": "ops", "rules": ["budget"]}],
+        budgets=[{"name": "all", "monthly_usdc": 6, "forecast": False}],
+    )
+    folder = recorded(tmp_path, *polls)
+    of_all, of_one = (replay(of_both, folder, Wanted(account=each)) for each in (None, "main"))
+    assert of_all.messages == of_one.messages
+    assert [50, 83, 100] == [each.message.items[0].facts.percent for each in of_one.messages]  # type: ignore[attr-defined] # of a budget
+
+
 def test_what_is_not_replayed_is_said(tmp_path: Path) -> None:
     """An account without settings, and files that cannot be read."""
     folder = recorded(tmp_path, listed(0, WEB), listed(1, WEB, account="other"))
@@ -131,23 +156,23 @@ OPS = {"name": "ops"}
     ("old", "new", "changes"),
     [
         ({}, {}, []),
-        ({}, {"rules": {"port_drift": {"enabled": False}}}, [(10, Change.GONE), (20, Change.GONE)]),
-        ({"rules": {"port_drift": {"enabled": False}}}, {}, [(10, Change.ADDED), (20, Change.ADDED)]),
-        ({}, {"rules": {"port_drift": {"for": "5m"}}}, [(15, Change.MOVED)]),
-        ({}, {"rules": {"billing_due": {"severity": "warning"}}}, [(30, Change.SEVERITY)]),
+        ({}, {"rules": {"port_drift": {"enabled": False}}}, [(10, Kind.GONE), (20, Kind.GONE)]),
+        ({"rules": {"port_drift": {"enabled": False}}}, {}, [(10, Kind.ADDED), (20, Kind.ADDED)]),
+        ({}, {"rules": {"port_drift": {"for": "5m"}}}, [(15, Kind.MOVED)]),
+        ({}, {"rules": {"billing_due": {"severity": "warning"}}}, [(30, Kind.SEVERITY)]),
         (
             {"receivers": [OPS, {"name": "cto", "rules": ["debt"]}]},
             {"receivers": [{**OPS, "rules": ["billing_due"]}, {"name": "cto", "rules": ["port_drift"]}]},
-            [(10, Change.REROUTED), (20, Change.REROUTED)],
+            [(10, Kind.REROUTED), (20, Kind.REROUTED)],
         ),
     ],
     ids=["nothing", "off", "on", "later", "worse", "to another"],
 )  # fmt: skip
 def test_what_differs_between_two_settings(
-    tmp_path: Path, old: dict[str, Any], new: dict[str, Any], changes: list[tuple[int, Change]]
+    tmp_path: Path, old: dict[str, Any], new: dict[str, Any], changes: list[tuple[int, Kind]]
 ) -> None:
     """Of each alert that is told: added, gone, at another time, or to another receiver."""
     folder = recorded(tmp_path, *day())
     before, after = (replay(settings_of(**each), folder).messages for each in (old, new))
     found = differences(before, after)
-    assert changes == [((each.at - NOW) // MINUTE, each.change) for each in found]
+    assert changes == [((each.at - NOW) // MINUTE, each.kind) for each in found]
