@@ -1,7 +1,7 @@
 """What was told, compared with what had to be told; and the table of it, by rule."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
@@ -65,6 +65,7 @@ class Verdict:
     owed: dict[tuple[str, Episode, str], datetime] = field(default_factory=dict)
     before: set[tuple[str, Episode, str]] = field(default_factory=set)
     doubtful: set[tuple[str, Episode, str]] = field(default_factory=set)
+    _lines_of: Callable[[Receiver, datetime], Iterator[Due]] = field(init=False)
     _heard: set[Episode] = field(default_factory=set)
     _silent_at: dict[str, datetime] = field(default_factory=dict)
 
@@ -92,12 +93,13 @@ class Verdict:
         for receiver in self.plan.receivers:
             due = {(d.episode, d.reason): d for d in self.hearing.due(receiver, now)}
             before = self.duplicates
-            again = any(
-                self._this(receiver, x) in self.doubtful for x in mail.get(receiver.name, ())
-            )
-            if receiver.group_wait and again:  # what began since joins the group that is sent again
-                due |= {(d.episode, d.reason): d for d in self.hearing.all_lines(receiver, now)}
-            for line in mail.get(receiver.name, ()):
+            lines = [*mail.get(receiver.name, ())]
+            # what begins or ends as a group is sent, also anew after a kill, may join it
+            self._lines_of = self.hearing.due
+            if receiver.group_wait and self._opens(receiver, lines, due):
+                self._lines_of = self.hearing.all_lines
+                due |= {(d.episode, d.reason): d for d in self._lines_of(receiver, now)}
+            for line in lines:
                 self._judge(receiver, line, due, now, sure=sure)
             self.repeated += self.duplicates > before
             if sure and receiver.name not in silent:
@@ -153,8 +155,12 @@ class Verdict:
             self.hearing.unsure.add((receiver.name, episode))
         self.hearing.hear(receiver.name, episode, line["status"], now)
 
-    def _this(self, receiver: Receiver, line: Line) -> tuple[str, Episode | None, str]:
-        return receiver.name, self.episode(line), line["reason"]
+    def _opens(
+        self, receiver: Receiver, lines: Iterable[Line], due: Collection[tuple[Episode, str]]
+    ) -> bool:
+        """Whether a line of a group is due, or was just before a kill."""
+        found = [(self.episode(each), each["reason"]) for each in lines]
+        return any(each in due or (receiver.name, *each) in self.doubtful for each in found)
 
     def _is_late(self, receiver: Receiver, episode: Episode, now: datetime) -> bool:
         """Whether its deadline passed, though the receiver worked all the time and nothing held it."""
@@ -182,7 +188,7 @@ class Verdict:
         ends_at, due = episode.ends_at, set[tuple[Episode, str]]()
         for each in {ends_at, None if ends_at == now else ends_at}:
             episode.ends_at = each
-            due |= {(line.episode, line.reason) for line in self.hearing.due(receiver, now)}
+            due |= {(line.episode, line.reason) for line in self._lines_of(receiver, now)}
         episode.ends_at = ends_at
         return (episode, reason) in due
 
