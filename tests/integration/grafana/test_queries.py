@@ -43,6 +43,7 @@ ABSENT = {
 """Metrics that have no value here, and why."""
 
 UNUSED = {
+    "fluence_watch_record_failures": "the log says why polls are not recorded; nothing depends on it",
     "fluence_watch_silences": "the panel of alerts shows how many are silenced",
     "python_gc_collections": "of interest to who works on fluence-watch alone",
     "python_gc_objects_collected": "of interest to who works on fluence-watch alone",
