@@ -404,9 +404,13 @@ class Watch(RuleBasedStateMachine):
 
         In between, whenever it is worse than ever before.
         """
-        assert len(message.items) == message.firing + message.resolved
+        assert len(message.items) == message.firing + message.resolved + message.missed
         for item in message.items:
             pair = item.fingerprint, message.receiver
+            if item.reason is Reason.MISSED:  # a deadline passed before it was for the receiver
+                assert pair not in self.heard
+                assert item.fingerprint.rule == "billing_due"
+                continue
             if item.reason is Reason.WORSE:
                 assert pair in self.heard
                 continue
