@@ -225,6 +225,13 @@ def _unmuted(entry: Entry, _: Words, __: Alert | None) -> str:
     return f"{entry.about.rule if entry.about else ''} is not muted any more"
 
 
+def _acknowledged(entry: Entry, words: Words, _: Alert | None) -> str:
+    details = entry.details
+    until = f" until {exact(details.until, words.now)}" if details.until else ""
+    by = f" by {inert(details.by, LONGEST)}" if details.by else ""
+    return f"acknowledged{by}{until}{f': {_text(entry)}' if details.text else ''}"
+
+
 def _poll_failed(entry: Entry, _: Words, __: Alert | None) -> str:
     return f"polls fail ({entry.details.reason}), so nothing is judged: {_text(entry)}"
 
@@ -282,6 +289,8 @@ _OF: Mapping[What, _Say] = {
     What.DROPPED: _dropped,
     What.MUTED: _muted,
     What.UNMUTED: _unmuted,
+    What.ACKNOWLEDGED: _acknowledged,
+    What.UNACKNOWLEDGED: _plainly("not acknowledged any more"),
     What.POLL_FAILED: _poll_failed,
     What.POLLED: _polled,
     What.INCOMPLETE: _incomplete,

@@ -119,6 +119,11 @@ SAID: dict[What, tuple[dict[str, object], str]] = {
     ),
     What.MUTED: ({"by": "main topup_failed 0x1e2feb"}, "low_balance is muted: topup_failed says more"),
     What.UNMUTED: ({}, "low_balance is not muted any more"),
+    What.ACKNOWLEDGED: (
+        {"by": "ann", "text": "on it", "until": at(19)},
+        "acknowledged by ann until 19:00 UTC: on it",
+    ),
+    What.UNACKNOWLEDGED: ({}, "not acknowledged any more"),
     What.POLL_FAILED: (
         {"reason": "timeout", "text": "no answer"},
         "polls fail (timeout), so nothing is judged: no answer",
