@@ -1,5 +1,9 @@
 """`why`: why a message was sent, and why one was not."""
 
+import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -124,12 +128,22 @@ def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) ->
         and account in {None, episode.fingerprint.account}
     ]
     if not meant_things and not alerts:
+        meant_things = tuple(each for each in things if target in _former_names(store, each))
+    if not meant_things and not alerts:
         _none(target, nearest(target, things))
     if len(meant_things) + len(alerts) > 1:
         named = [f"{each.name or ''} {each.key} of {each.account}" for each in meant_things]
         named += [f"alert {each} {ids[each].fingerprint.words}" for each in alerts]
         _several(target, named)
     return meant_things[0] if meant_things else ids[alerts[0]]
+
+
+def _former_names(store: "Store", thing: _Thing) -> set[str | None]:
+    """The names that it had in its alerts."""
+    from fluence_watch.model.finding import vm_of
+
+    alerts = store.journal.alerts(thing.account, thing.key) if thing.key else []
+    return {vm.name for alert in alerts if (vm := vm_of(alert.facts))}
 
 
 def _several(target: str, named: Sequence[str]) -> NoReturn:
@@ -204,7 +218,22 @@ def _print(
         else _of_vm(told, now, receiver)
     )
     for line in lines:
-        typer.echo(line)
+        typer.echo(_wrapped(line))
+
+
+def _wrapped(line: str) -> str:
+    """In the width of the terminal, if there is one."""
+    if not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line.strip(),
+        shutil.get_terminal_size().columns,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:

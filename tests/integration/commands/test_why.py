@@ -125,6 +125,25 @@ def test_a_vm(run: Run) -> None:
     assert f"{ID[:8]} low_balance" in run("why", VM.name).out
 
 
+def test_a_vm_that_was_renamed(run: Run) -> None:
+    """The name in its messages is found too."""
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        stored = store.load("main")
+        known = {VM.key: KnownVm(replace(VM, name="db"), NOW)}
+        change = Change.between(stored.state, replace(stored.state, known=known))
+        store.commit("main", change, version=stored.version)
+    assert run("why", "db").out == run("why", HOSTILE).out
+
+
+def test_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are wrapped."""
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = run("why", "0xab").out
+    assert all(len(line) <= 80 for line in narrow.splitlines())
+    monkeypatch.delenv("COLUMNS")
+    assert narrow.split() == run("why", "0xab").out.split()
+
+
 def test_json(run: Run) -> None:
     """For programs: words of enumerations, and times."""
     told = json.loads(run("why", ID, "-o", "json").out)
