@@ -9,6 +9,7 @@ from datetime import datetime
 
 from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.state import Stored
 from fluence_watch.app.decide import Policy
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.presence import presence_of
@@ -45,22 +46,22 @@ def alert_why(
         *store.journal.of_account(about.account, about.subject, first, last, most=more),
         *store.journal.of_receivers(first, last, most=more),
     ]
-    words = Words(now, brief, {each.id: each for each in store.silences.all()})
+    stored = store.load(about.account)
+    words = Words(now, brief, {each.id: each for each in store.silences.all()}, stored.state.known)
     told = together(alert, own, beside, receiver)
     steps = words.steps(told, alert, most)
-    known = {**_told(store, alert), **answers(own)}
+    known = {**_told(stored, alert), **answers(own)}
     found = [each for name, each in sorted(known.items()) if receiver in {None, name}]
     return AlertWhy(
         alert_view(alert, now, brief), steps, summaries(found, words), len(steps) < len(told)
     )
 
 
-def _told(store: Store, alert: Alert) -> Mapping[str, Answer]:
+def _told(stored: Stored, alert: Alert) -> Mapping[str, Answer]:
     """What receivers were notified of, as deliveries know it: also before there was a journal."""
-    told = store.load(alert.fingerprint.account).told
     return {
         name: told_answer(name, notified)
-        for name, episodes in told.items()
+        for name, episodes in stored.told.items()
         if (notified := episodes.get(alert.episode))
     }
 
