@@ -177,6 +177,7 @@ def _judged(
         recipient=look.recipient,
         now=look.now,
         events=look.events,
+        taken=look.taken,
     )
 
 

@@ -11,6 +11,8 @@ the latest of a finding is kept, with how often.
   dropped     a pending alert        the commit of a poll    it was over before it fired
   muted       a finding              the commit of a poll    another finding says more of it
   unmuted     a finding              the commit of a poll    none does any more
+  acknowledged    an alert           a command, or a link    somebody takes care of it
+  unacknowledged  an alert           a command               nobody does any more
   poll_failed an account             the commit of a poll    polls begin to fail, or for another reason
   polled      an account             the commit of a poll    a poll succeeds again
   incomplete  an account             the commit of a poll    the list of VMs begins to be incomplete
@@ -52,6 +54,8 @@ class What(StrEnum):
     DROPPED = "dropped"
     MUTED = "muted"
     UNMUTED = "unmuted"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
     POLL_FAILED = "poll_failed"
     POLLED = "polled"
     INCOMPLETE = "incomplete"

@@ -20,7 +20,7 @@ from datetime import datetime
 from fluence_watch.alerting.escalation import first_of
 from fluence_watch.alerting.journal import Details, What, WhyNot
 from fluence_watch.alerting.lifecycle import Alert, State
-from fluence_watch.alerting.muting import Mute
+from fluence_watch.alerting.muting import Mute, Muted, never
 from fluence_watch.alerting.telling import (
     Heard,
     Notified,
@@ -58,10 +58,12 @@ def judged(
     recipient: Recipient,
     now: datetime,
     events: Container[str] = frozenset(),
+    taken: Muted = never,
 ) -> Judgement | None:
     """What is written of the alert and the receiver; `None` if nothing. See the table above.
 
-    `reason` is why there is a message, `mute` what keeps it back (see `due.py`).
+    `reason` is why there is a message, `mute` what keeps it back (see `due.py`). `taken` says
+    whether somebody acknowledged the alert, before it is escalated too.
     """
     if mute is not None:
         what = What.WAITS if mute.until or when_over(alert, now) is None else What.NEVER
@@ -73,7 +75,7 @@ def judged(
         return None
     if notified is not None:
         return _of_notified(alert, notified, recipient, now)
-    return _of_others(alert, recipient, now, events)
+    return _of_others(alert, recipient, now, events, taken)
 
 
 def _of_notified(
@@ -89,7 +91,7 @@ def _of_notified(
 
 
 def _of_others(
-    alert: Alert, recipient: Recipient, now: datetime, events: Container[str]
+    alert: Alert, recipient: Recipient, now: datetime, events: Container[str], taken: Muted
 ) -> Judgement | None:
     over_at = when_over(alert, now)
     misfit = recipient.route.misfit(alert)
@@ -99,6 +101,8 @@ def _of_others(
             return Judgement(What.SKIPPED, misfit.part, misfit.by)
         step = first_of(recipient.escalations, alert)
         by = step.receiver if step else ""
+        if over_at is None and (mute := taken(alert, now)):
+            return Judgement(What.WAITS, mute.why, mute.by, mute.comment, mute.until)
         if over_at is None:
             return Judgement(What.WAITS, WhyNot.ESCALATE_AFTER, by, until=now + left)
         return Judgement(What.NEVER, WhyNot.ESCALATE_AFTER, by)

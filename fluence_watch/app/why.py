@@ -7,14 +7,16 @@ and settled, it is final, and there is one for every receiver of the settings.
 from collections.abc import Mapping
 from datetime import datetime
 
+from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.state import Stored
 from fluence_watch.app.decide import Policy
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.presence import presence_of
 from fluence_watch.notify.render import brief
 from fluence_watch.store import Store
 from fluence_watch.views.alert import alert_view
-from fluence_watch.views.why import AlertWhy, Answer, VmWhy, answers, span, together
+from fluence_watch.views.why import AlertWhy, Answer, VmWhy, answers, span, together, told_answer
 from fluence_watch.views.why_answers import summaries
 from fluence_watch.views.why_rules import rules_now
 from fluence_watch.views.why_words import Words
@@ -44,13 +46,28 @@ def alert_why(
         *store.journal.of_account(about.account, about.subject, first, last, most=more),
         *store.journal.of_receivers(first, last, most=more),
     ]
-    words = Words(now, brief, {each.id: each for each in store.silences.all()})
+    stored = store.load(about.account)
+    words = Words(now, brief, {each.id: each for each in store.silences.all()}, stored.state.known)
     told = together(alert, own, beside, receiver)
     steps = words.steps(told, alert, most)
-    found = [each for name, each in answers(own).items() if receiver in {None, name}]
+    known = {**_told(stored, alert), **answers(own)}
+    found = [each for name, each in sorted(known.items()) if receiver in {None, name}]
     return AlertWhy(
         alert_view(alert, now, brief), steps, summaries(found, words), len(steps) < len(told)
     )
+
+
+def _told(stored: Stored, alert: Alert) -> Mapping[str, Answer]:
+    """What receivers were notified of, as deliveries know it: also before there was a journal."""
+    return {
+        name: told_answer(name, notified)
+        for name, episodes in stored.told.items()
+        if (notified := episodes.get(alert.episode))
+    }
+
+
+def _is_of_rule(entry: Entry) -> bool:
+    return entry.about is not None and bool(entry.about.rule)
 
 
 def vm_why(
@@ -75,7 +92,8 @@ def vm_why(
     steps = None if most is None else MOST_STEPS
     told = [alert_why(store, e, now, receiver=receiver, most=steps) for e in found[:most]]
     words = Words(now, brief)
-    never = [words.step(e) for e in store.journal.of_subject(account, subject) if e.at >= since]
+    unfired = store.journal.of_subject(account, subject)
+    never = [words.step(e) for e in unfired if e.at >= since and (subject or _is_of_rule(e))]
     presence = presence_of(state.known, policy.presence, policy.billing)
     vm = known.vm if known else None
     name = vm.name if vm else next((each.alert.vm_name for each in told), None)

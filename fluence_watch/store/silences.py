@@ -7,10 +7,12 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from fluence_watch.alerting.journal import NOTHING, Details, Entry, What
 from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.muting import Acknowledgement, Silence
 from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.store import journal
 from fluence_watch.store.database import Database
 from fluence_watch.store.schema import accounts, acknowledgements, alerts, is_open, silences
 
@@ -86,6 +88,8 @@ class SilenceStore:
             this = acknowledgements.c.alert_id == alert_id
             if not connection.execute(update(acknowledgements).where(this).values(row)).rowcount:
                 connection.execute(insert(acknowledgements).values(alert_id=alert_id, **row))
+            details = Details(by=wanted.author, text=wanted.comment, until=wanted.until)
+            _write(connection, episode, wanted.at, What.ACKNOWLEDGED, details)
             return True
 
     def withdraw(self, episode: Episode, now: datetime) -> None:
@@ -93,7 +97,16 @@ class SilenceStore:
         with self._database.write() as connection:
             this = acknowledgements.c.alert_id == _alert_id(connection, episode)
             lasting = acknowledgements.c.until > now
-            connection.execute(update(acknowledgements).where(this, lasting).values(until=now))
+            ended = update(acknowledgements).where(this, lasting).values(until=now)
+            if connection.execute(ended).rowcount:
+                _write(connection, episode, now, What.UNACKNOWLEDGED, NOTHING)
+
+
+def _write(
+    connection: Connection, episode: Episode, at: datetime, what: What, details: Details
+) -> None:
+    about, active_at = episode
+    journal.save(connection, [Entry(at, what, about, active_at, details=details)])
 
 
 def _silence(row: Row[Any]) -> Silence | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fluence_watch.alerting.journal import FINAL, Entry, What
 from fluence_watch.alerting.lifecycle import Alert
-from fluence_watch.alerting.telling import Reason
+from fluence_watch.alerting.telling import Heard, Notified, Reason
 from fluence_watch.views.alert import AlertView
 
 _OF_RECEIVERS = FINAL | {What.DUE, What.WAITS, What.REFUSED}
@@ -118,6 +118,19 @@ def _answer(receiver: str, entries: Sequence[Entry]) -> Answer:
         notified_at=_sent_at(entries, _FIRING),
         resolved_at=_sent_at(entries, _OVER),
         repeated_at=_sent_at(entries[::-1], _REPEATED),
+    )
+
+
+def told_answer(receiver: str, notified: Notified) -> Answer:
+    """The answer of a receiver of which only its last notification is known."""
+    over, given_up = (notified.heard is each for each in (Heard.RESOLVED, Heard.GIVEN_UP))
+    return Answer(
+        receiver,
+        What.GIVEN_UP if given_up else What.SENT,
+        Reason.RESOLVED if over else Reason.FIRST,
+        notified.at,
+        notified_at=None if over or given_up else notified.at,
+        resolved_at=notified.at if over else None,
     )
 
 

@@ -6,7 +6,8 @@ from fluence_watch.alerting.journal import Details, What
 from fluence_watch.model.moment import exact
 from fluence_watch.model.text import inert
 from fluence_watch.views.why import Answer, Summary
-from fluence_watch.views.why_words import LONGEST, Words
+from fluence_watch.views.why_others import LONGEST
+from fluence_watch.views.why_words import Words
 
 
 def summaries(answers: Iterable[Answer], words: Words) -> tuple[Summary, ...]:

@@ -26,7 +26,7 @@ from fluence_watch.rules import (
 )
 from fluence_watch.rules.base import Rule, RuleSettings, Scope
 from fluence_watch.views.why import RuleNow
-from fluence_watch.views.why_words import other
+from fluence_watch.views.why_others import rule_of
 
 DISABLED, MUTED, NOT_JUDGED, NOTHING_FOUND = "disabled", "muted", "not_judged", "nothing_found"
 
@@ -68,7 +68,7 @@ def _disabled(rule: Rule, settings: Mapping[str, RuleSettings]) -> _Found:
 
 def _muted(rule: Rule, key: str, state: AccountState) -> _Found:
     by = state.conditions.muted.get((rule.name, key))
-    return (MUTED, f"muted: {other(by, is_here=True)} says more") if by else None
+    return (MUTED, f"muted: {rule_of(by)} says more") if by else None
 
 
 def _not_judged(

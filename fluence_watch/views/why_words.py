@@ -9,14 +9,12 @@ from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.muting import Silence, Why
 from fluence_watch.alerting.telling import Reason
 from fluence_watch.model.duration import rough
+from fluence_watch.model.known import KnownVm
 from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.text import counted, inert
-from fluence_watch.rules import RULES
 from fluence_watch.views.alert import Brief
 from fluence_watch.views.why import Step
-
-LONGEST = 160
-_RULES = frozenset(each.name for each in RULES)
+from fluence_watch.views.why_others import LONGEST, other, rule_of
 
 _REASONS: Mapping[str, str] = {
     Reason.FIRST: "it fires",
@@ -68,11 +66,12 @@ _DROPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What words need: now, how facts are rendered, and the silences that are stored, by id."""
+    """What words need: now, how facts are rendered, the stored silences by id, the VMs by key."""
 
     now: datetime
     brief: Brief
     silences: Mapping[str, Silence] = field(default_factory=dict)
+    vms: Mapping[str, KnownVm] = field(default_factory=dict)
 
     def steps(
         self, entries: Sequence[Entry], alert: Alert | None = None, most: int | None = None
@@ -122,7 +121,9 @@ class Words:
             form = _NOTHING.get(details.reason, form)
         if ended and details.reason == WhyNot.ESCALATE_AFTER:
             form = _NOT_ESCALATED
-        by = other(details.by) if details.reason == Why.INHIBITED else inert(details.by, LONGEST)
+        by = inert(details.by, LONGEST)
+        if details.reason == Why.INHIBITED:
+            by = other(details.by, self.vms)
         words = form.format(by=by or "somebody")
         words += self._comment(details)
         if ended and details.reason in set(Why):
@@ -158,18 +159,6 @@ _TOLD: Mapping[What, tuple[str, str]] = {
 }
 """What is said of a receiver that was never notified, and of one that was."""
 _Say = Callable[[Entry, Words, Alert | None], str]
-
-
-def other(words: str, *, is_here: bool = False) -> str:
-    """Another alert, from the words of its fingerprint. About the same VM (`is_here`), its rule alone."""
-    named = words.split()
-    rule = next((each for each in named if each in _RULES), None)
-    if rule is None:
-        return inert(words, LONGEST)
-    if is_here:
-        return rule
-    about = inert(" ".join(named[named.index(rule) + 1 :]), LONGEST)
-    return f"{rule} of {about}" if about else rule
 
 
 def because(details: Details) -> str:
@@ -218,11 +207,18 @@ def _dropped(entry: Entry, words: Words, _: Alert | None) -> str:
 
 def _muted(entry: Entry, _: Words, __: Alert | None) -> str:
     rule = entry.about.rule if entry.about else ""
-    return f"{rule} is muted: {other(entry.details.by, is_here=True)} says more"
+    return f"{rule} is muted: {rule_of(entry.details.by)} says more"
 
 
 def _unmuted(entry: Entry, _: Words, __: Alert | None) -> str:
     return f"{entry.about.rule if entry.about else ''} is not muted any more"
+
+
+def _acknowledged(entry: Entry, words: Words, _: Alert | None) -> str:
+    details = entry.details
+    until = f" until {exact(details.until, words.now)}" if details.until else ""
+    by = f" by {inert(details.by, LONGEST)}" if details.by else ""
+    return f"acknowledged{by}{until}{f': {_text(entry)}' if details.text else ''}"
 
 
 def _poll_failed(entry: Entry, _: Words, __: Alert | None) -> str:
@@ -282,6 +278,8 @@ _OF: Mapping[What, _Say] = {
     What.DROPPED: _dropped,
     What.MUTED: _muted,
     What.UNMUTED: _unmuted,
+    What.ACKNOWLEDGED: _acknowledged,
+    What.UNACKNOWLEDGED: _plainly("not acknowledged any more"),
     What.POLL_FAILED: _poll_failed,
     What.POLLED: _polled,
     What.INCOMPLETE: _incomplete,

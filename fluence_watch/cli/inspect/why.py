@@ -1,5 +1,9 @@
 """`why`: why a message was sent, and why one was not."""
 
+import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,7 +42,8 @@ def why(
         str,
         typer.Argument(
             metavar="VM|ALERT-ID",
-            help="A VM by name or id, or an alert by its id; the beginning of an id is enough.",
+            help="A VM or a resource by name or id, an account by its name, or an alert by its id;"
+            " the beginning of an id is enough.",
             autocompletion=complete_vm,
         ),
     ],
@@ -76,7 +81,7 @@ def why(
     with Store.open(setup.settings.store.url, exclusive=False) as store:
         _check_receiver(receiver, setup, store)
         found = _chosen(store, setup, target, account)
-        if isinstance(found, _Vm):
+        if isinstance(found, _Thing):
             policy, most = setup.policies[found.account], None if everything else _MOST
             told: VmWhy | AlertWhy = vm_why(
                 store,
@@ -101,8 +106,8 @@ def why(
 
 
 @dataclass(frozen=True, slots=True)
-class _Vm:
-    """A VM that is known, or that an alert was about."""
+class _Thing:
+    """A VM or a resource that is known, or that an alert was about, or an account: without a key."""
 
     account: str
     key: str
@@ -110,11 +115,11 @@ class _Vm:
     known: "KnownVm | None" = None
 
 
-def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) -> "_Vm | Episode":
+def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) -> "_Thing | Episode":
     """The VM or the alert that is meant; the command ends with an error if that is not clear."""
     ids = store.journal.ids()
-    vms = [*_vms(store, setup, ids.values(), account)]
-    meant_vms = meant(target, vms)
+    things = [*_things(store, setup, ids.values(), account)]
+    meant_things = meant(target, things)
     alerts = [
         each
         for each, episode in ids.items()
@@ -122,13 +127,23 @@ def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) ->
         and each.startswith(target.lower())
         and account in {None, episode.fingerprint.account}
     ]
-    if not meant_vms and not alerts:
-        _none(target, nearest(target, vms))
-    if len(meant_vms) + len(alerts) > 1:
-        named = [f"VM {each.name or ''} {each.key} of {each.account}" for each in meant_vms]
+    if not meant_things and not alerts:
+        meant_things = tuple(each for each in things if target in _former_names(store, each))
+    if not meant_things and not alerts:
+        _none(target, nearest(target, things))
+    if len(meant_things) + len(alerts) > 1:
+        named = [f"{each.name or ''} {each.key} of {each.account}" for each in meant_things]
         named += [f"alert {each} {ids[each].fingerprint.words}" for each in alerts]
         _several(target, named)
-    return meant_vms[0] if meant_vms else ids[alerts[0]]
+    return meant_things[0] if meant_things else ids[alerts[0]]
+
+
+def _former_names(store: "Store", thing: _Thing) -> set[str | None]:
+    """The names that it had in its alerts."""
+    from fluence_watch.model.finding import vm_of
+
+    alerts = store.journal.alerts(thing.account, thing.key) if thing.key else []
+    return {vm.name for alert in alerts if (vm := vm_of(alert.facts))}
 
 
 def _several(target: str, named: Sequence[str]) -> NoReturn:
@@ -139,26 +154,35 @@ def _several(target: str, named: Sequence[str]) -> NoReturn:
 def _none(target: str, names: Sequence[str]) -> NoReturn:
     hint = f" (did you mean {' or '.join(names)}?)" if names else ""
     stop(
-        f"there is no VM and no alert {inert(target)!r}{hint}:"
+        f"there is no VM, resource, account or alert {inert(target)!r}{hint}:"
         " see fluence-watch vm ls, fluence-watch alerts --resolved",
         USAGE,
     )
 
 
-def _vms(
+def _things(
     store: "Store", setup: "Setup", alerts: "Iterable[Episode]", account: str | None
-) -> Iterator[_Vm]:
-    """The VMs that are known, and those that are forgotten but had alerts."""
+) -> Iterator[_Thing]:
+    """The accounts, what is known of each, and what is forgotten but had alerts."""
     names = list(setup.policies) if account is None else [account]
     seen = set[tuple[str, str]]()
     for name in names:
-        for key, known in store.load(name).state.known.items():
-            seen.add((name, key))
-            yield _Vm(name, key, known.vm.name, known)
+        yield _Thing(name, "", name)
+        for each in _known(store, name):
+            seen.add((name, each.key))
+            yield each
     of_alerts = {(each.fingerprint.account, each.fingerprint.subject) for each in alerts}
     for name, key in sorted(of_alerts - seen):
         if key and name in names:
-            yield _Vm(name, key)
+            yield _Thing(name, key)
+
+
+def _known(store: "Store", account: str) -> Iterator[_Thing]:
+    state = store.load(account).state
+    for key, vm in state.known.items():
+        yield _Thing(account, key, vm.vm.name, vm)
+    for key, rented in state.resources.items():
+        yield _Thing(account, key, rented.resource.name)
 
 
 def _check_receiver(name: str | None, setup: "Setup", store: "Store") -> None:
@@ -194,7 +218,22 @@ def _print(
         else _of_vm(told, now, receiver)
     )
     for line in lines:
-        typer.echo(line)
+        typer.echo(_wrapped(line))
+
+
+def _wrapped(line: str) -> str:
+    """In the width of the terminal, if there is one."""
+    if not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line.strip(),
+        shutil.get_terminal_size().columns,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:

@@ -13,9 +13,12 @@ from fluence_watch.alerting.attempts import Attempts, mark
 from fluence_watch.alerting.journal import Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState, Change
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
 from fluence_watch.model.known import KnownVm
+from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.store import Store
@@ -122,6 +125,25 @@ def test_a_vm(run: Run) -> None:
     assert f"{ID[:8]} low_balance" in run("why", VM.name).out
 
 
+def test_a_vm_that_was_renamed(run: Run) -> None:
+    """The name in its messages is found too."""
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        stored = store.load("main")
+        known = {VM.key: KnownVm(replace(VM, name="db"), NOW)}
+        change = Change.between(stored.state, replace(stored.state, known=known))
+        store.commit("main", change, version=stored.version)
+    assert run("why", "db").out == run("why", HOSTILE).out
+
+
+def test_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are wrapped."""
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = run("why", "0xab").out
+    assert all(len(line) <= 80 for line in narrow.splitlines())
+    monkeypatch.delenv("COLUMNS")
+    assert narrow.split() == run("why", "0xab").out.split()
+
+
 def test_json(run: Run) -> None:
     """For programs: words of enumerations, and times."""
     told = json.loads(run("why", ID, "-o", "json").out)
@@ -137,12 +159,43 @@ def test_json(run: Run) -> None:
     assert ["dropped"] == [each["what"] for each in of_vm["unfired"]]
 
 
+def test_an_account_and_a_resource(run: Run) -> None:
+    """By their names: also what never fired is explained."""
+    disk = Resource(Kind.DISK, "d1", "archive", "active", None)
+    over = Details("over", since=NOW - HOUR, facts=FACTS)
+    dropped = [
+        Entry(NOW, What.DROPPED, Fingerprint("main", "poll_failing"), details=over),
+        Entry(NOW, What.DROPPED, Fingerprint("main", "idle_resource", disk.key), details=over),
+    ]
+    failed = Entry(NOW, What.POLL_FAILED, Fingerprint("main", ""), details=Details("timeout"))
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        stored = store.load("main")
+        rented = {disk.key: KnownResource(disk, NOW)}
+        change = Change.between(
+            stored.state, replace(stored.state, resources=rented), entries=[*dropped, failed]
+        )
+        store.commit("main", change, version=stored.version)
+    assert "poll_failing was seen for " in run("why", "main").out
+    assert "polls fail" not in run("why", "main").out
+    assert "idle_resource was seen for " in run("why", "archive").out
+    assert "idle_resource was seen for " in run("why", disk.key).out
+
+
+def test_what_was_sent_before_there_was_a_journal(run: Run) -> None:
+    """Deliveries know it."""
+    told = {ALERT.episode: Notified(NOW - HOUR, Severity.CRITICAL)}
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        store.add_receivers(["old"], NOW)
+        store.save_attempts("old", Attempts(), told)
+    assert "→ old: notified " in run("why", ID).out
+
+
 @pytest.mark.parametrize("target", ["nothing", "", "0xzz"])
 def test_what_is_unknown(run: Run, target: str) -> None:
     """The error says where to look."""
     ran = run("why", target)
     assert 2 == ran.code
-    assert f"there is no VM and no alert {target!r}" in ran.err
+    assert f"there is no VM, resource, account or alert {target!r}" in ran.err
     assert "alerts --resolved" in ran.err
 
 
@@ -157,7 +210,7 @@ def test_what_is_not_clear(run: Run) -> None:
     ran = run("why", "0xab")
     assert 2 == ran.code
     assert "'0xab' matches 2: give more of the id" in ran.err
-    assert "VM db 0xab34 of main" in ran.err
+    assert "db 0xab34 of main" in ran.err
 
 
 @pytest.mark.parametrize(

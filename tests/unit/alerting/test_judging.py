@@ -78,6 +78,10 @@ def to(route: Route) -> tuple[None, Recipient, Mutes]:
             FIRING, None, LATER, Mutes(),
             Judgement(WAITS, WhyNot.ESCALATE_AFTER, "first", until=NOW + HOUR),
         ),
+        (
+            FIRING, None, LATER, Mutes(acknowledged={FIRING.episode: TAKEN}),
+            Judgement(WAITS, Why.ACKNOWLEDGED, "ann", "on it", NOW + HOUR),
+        ),
         (OVER, None, LATER, Mutes(), Judgement(NEVER, WhyNot.ESCALATE_AFTER, "first")),
         (
             FIRING, None, Recipient(OPS), Mutes([SILENCE]),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
+from fluence_watch.alerting.journal import What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.muting import Acknowledgement, Silence
@@ -40,6 +41,10 @@ def test_an_acknowledgement_goes_with_its_alert(store: Store, url: str) -> None:
     assert store.silences.acknowledge(
         FAILS.episode, Acknowledgement(NOW, NOW + HOUR, FAILS.severity, FAILS.step)
     )
+    store.silences.withdraw(FAILS.episode, NOW + HOUR / 2)
+    store.silences.withdraw(FAILS.episode, NOW + HOUR / 2)
+    written = [each.what for each in store.journal.of_alert(FAILS.episode)]
+    assert [What.ACKNOWLEDGED, What.UNACKNOWLEDGED] == written
     ended = replace(FAILS, state=State.RESOLVED, ends_at=NOW + HOUR)
     keep(store, "main", AccountState(), [ended])
     assert {} == store.silences.acknowledged()

@@ -12,7 +12,9 @@ from fluence_watch.alerting.muting import Silence, Why
 from fluence_watch.alerting.telling import Reason
 from fluence_watch.cli.inspect.why import alert_lines
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.vm import Status, Vm
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.views.alert import alert_view
@@ -63,7 +65,12 @@ BESIDE = [
     Entry(at(14, 7), What.POLLED, Fingerprint("main", ""), details=Details("timeout", since=at(14))),
     Entry(at(15), What.FAILING, receiver="another"),
 ]  # fmt: skip
-WORDS = Words(NOW, brief, {SILENCE.id: SILENCE})
+WORDS = Words(
+    NOW,
+    brief,
+    {SILENCE.id: SILENCE},
+    {"0xab": KnownVm(Vm("0xAB", "web-1", Status.ACTIVE, ""), NOW)},
+)
 
 
 def test_the_example_of_the_manual() -> None:
@@ -119,6 +126,11 @@ SAID: dict[What, tuple[dict[str, object], str]] = {
     ),
     What.MUTED: ({"by": "main topup_failed 0x1e2feb"}, "low_balance is muted: topup_failed says more"),
     What.UNMUTED: ({}, "low_balance is not muted any more"),
+    What.ACKNOWLEDGED: (
+        {"by": "ann", "text": "on it", "until": at(19)},
+        "acknowledged by ann until 19:00 UTC: on it",
+    ),
+    What.UNACKNOWLEDGED: ({}, "not acknowledged any more"),
     What.POLL_FAILED: (
         {"reason": "timeout", "text": "no answer"},
         "polls fail (timeout), so nothing is judged: no answer",
@@ -139,7 +151,7 @@ SAID: dict[What, tuple[dict[str, object], str]] = {
     What.DUE: ({"reason": "first"}, "due: it fires"),
     What.WAITS: (
         {"reason": "inhibited", "by": "main port_drift 0xab opened:7070/tcp", "until": at(17)},
-        "waits: muted by port_drift of 0xab opened:7070/tcp, until 17:00 UTC",
+        "waits: muted by port_drift of web-1 (0xAB), until 17:00 UTC",
     ),
     What.SKIPPED: ({"reason": "match", "by": 'vm="db"'}, 'not notified: its route takes vm="db" only'),
     What.SENT: ({"reason": "escalated", "by": "ops", "number": 2}, "notified: escalated from ops, at attempt 2"),
