@@ -132,7 +132,8 @@ def test_a_vm_that_was_renamed(run: Run) -> None:
         known = {VM.key: KnownVm(replace(VM, name="db"), NOW)}
         change = Change.between(stored.state, replace(stored.state, known=known))
         store.commit("main", change, version=stored.version)
-    assert run("why", "db").out == run("why", HOSTILE).out
+    assert f"{ID[:8]} low_balance" in run("why", "db").out
+    assert f"{ID[:8]} low_balance" in run("why", HOSTILE).out
 
 
 def test_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,8 +141,7 @@ def test_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     narrow = run("why", "0xab").out
     assert all(len(line) <= 80 for line in narrow.splitlines())
-    monkeypatch.delenv("COLUMNS")
-    assert narrow.split() == run("why", "0xab").out.split()
+    assert "vm_status was seen for 2 min and did not fire, it was" in " ".join(narrow.split())
 
 
 def test_json(run: Run) -> None:
