@@ -10,8 +10,10 @@ from hypothesis import settings
 
 from tests.skipping import SkippingLoop
 
+# over the profile of all tests: the same examples in each run; `search` looks for new ones
 settings.register_profile("quick", max_examples=25)
 settings.register_profile("thorough", max_examples=200)
+settings.register_profile("search", max_examples=2000, derandomize=False)
 settings.load_profile(os.environ.get("TESTS_HYPOTHESIS", "quick"))
 
 
