@@ -235,13 +235,11 @@ Index(
     journal.c.account_id,
     journal.c.at,
     sqlite_where=of_account,
-    postgresql_where=of_account,
 )
 Index(
     "ix_journal_of_receiver",
     journal.c.at,
     sqlite_where=of_receiver,
-    postgresql_where=of_receiver,
 )
 
 receivers = Table(
