@@ -4,13 +4,14 @@
 and settled, it is final, and there is one for every receiver of the settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Episode
-from fluence_watch.alerting.state import Stored
+from fluence_watch.alerting.muting import Why
 from fluence_watch.app.decide import Policy
+from fluence_watch.model.finding import VmRef, vm_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.presence import presence_of
 from fluence_watch.notify.render import brief
@@ -18,6 +19,7 @@ from fluence_watch.store import Store
 from fluence_watch.views.alert import alert_view
 from fluence_watch.views.why import AlertWhy, Answer, VmWhy, answers, span, together, told_answer
 from fluence_watch.views.why_answers import summaries
+from fluence_watch.views.why_others import subject_of
 from fluence_watch.views.why_rules import rules_now
 from fluence_watch.views.why_words import Words
 
@@ -46,24 +48,32 @@ def alert_why(
         *store.journal.of_account(about.account, about.subject, first, last, most=more),
         *store.journal.of_receivers(first, last, most=more),
     ]
-    stored = store.load(about.account)
-    words = Words(now, brief, {each.id: each for each in store.silences.all()}, stored.state.known)
+    silences = {each.id: each for each in store.silences.all()}
+    words = Words(now, brief, silences, _muting(store, about.account, own))
     told = together(alert, own, beside, receiver)
     steps = words.steps(told, alert, most)
-    known = {**_told(stored, alert), **answers(own)}
+    known = {**_told(store, alert), **answers(own)}
     found = [each for name, each in sorted(known.items()) if receiver in {None, name}]
     return AlertWhy(
         alert_view(alert, now, brief), steps, summaries(found, words), len(steps) < len(told)
     )
 
 
-def _told(stored: Stored, alert: Alert) -> Mapping[str, Answer]:
+def _told(store: Store, alert: Alert) -> Mapping[str, Answer]:
     """What receivers were notified of, as deliveries know it: also before there was a journal."""
-    return {
-        name: told_answer(name, notified)
-        for name, episodes in stored.told.items()
-        if (notified := episodes.get(alert.episode))
-    }
+    told = store.journal.told(alert.episode)
+    return {name: told_answer(name, notified) for name, notified in told.items()}
+
+
+def _muting(store: Store, account: str, entries: Iterable[Entry]) -> Mapping[str, VmRef]:
+    """The VMs whose alerts mute this one, by key, as these alerts name them."""
+    details = [each.details for each in entries if each.details.reason == Why.INHIBITED]
+    found: dict[str, VmRef] = {}
+    for subject in {subject_of(each.by) for each in details} - {""}:
+        alerts = store.journal.alerts(account, subject)
+        if vm := next(filter(None, (vm_of(each.facts) for each in alerts)), None):
+            found[subject] = vm
+    return found
 
 
 def _is_of_rule(entry: Entry) -> bool:

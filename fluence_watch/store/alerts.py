@@ -29,13 +29,15 @@ _log = structlog.get_logger(__name__)
 _MOST = 10_000
 
 _ALERTS = select(alerts, accounts.c.name.label("account")).join_from(alerts, accounts)
-_THIS_ONE = (
-    is_open,
+_THIS = (
     alerts.c.account_id == bindparam("of_account"),
     alerts.c.rule == bindparam("of_rule"),
     alerts.c.subject == bindparam("of_subject"),
     alerts.c.key == bindparam("of_key"),
 )
+_THIS_ONE = is_open, *_THIS
+THIS_EPISODE = *_THIS, alerts.c.active_at == bindparam("of_active_at")
+"""Its parameters are those of `which` and `of_active_at`."""
 _DELETE = delete(alerts).where(*_THIS_ONE)
 _CHANGING = (
     "severity",

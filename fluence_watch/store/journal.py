@@ -26,13 +26,15 @@ from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.conditions import END_OF, Conditions, conditions_in
 from fluence_watch.alerting.journal import NOTHING, Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.telling import Notified
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.store.alerts import load_alert_row, load_of_subject
+from fluence_watch.store.alerts import THIS_EPISODE, load_alert_row, load_of_subject, which
 from fluence_watch.store.codec import Loader, dump, load_facts
 from fluence_watch.store.columns import AnyText, Moment
 from fluence_watch.store.database import Database
 from fluence_watch.store.journal_bounds import merge_dropped
 from fluence_watch.store.schema import accounts, alerts, journal, of_account, of_receiver
+from fluence_watch.store.telling import load_told
 
 _log = structlog.get_logger(__name__)
 
@@ -44,13 +46,7 @@ _ADD = insert(journal).from_select(
         bindparam("to_at", type_=Moment),
         bindparam("to_what", type_=AnyText),
         bindparam("to_details", type_=AnyText),
-    ).where(
-        alerts.c.account_id == bindparam("of_account"),
-        alerts.c.subject == bindparam("of_subject"),
-        alerts.c.rule == bindparam("of_rule"),
-        alerts.c.key == bindparam("of_key"),
-        alerts.c.active_at == bindparam("of_active_at"),
-    ),
+    ).where(*THIS_EPISODE),
 )
 _OF_ALERTS = (
     select(
@@ -175,6 +171,11 @@ class JournalStore:
         with self._database.read() as connection:
             return load_of_subject(connection, account, subject)
 
+    def told(self, episode: Episode) -> dict[str, Notified]:
+        """What deliveries know of an alert that is not settled, by receiver."""
+        with self._database.read() as connection:
+            return load_told(connection, episode)
+
     def _latest(self, query: Select[Any], most: int | None) -> list[Entry]:
         with self._database.read() as connection:
             newest = query.order_by(journal.c.at.desc(), journal.c.id.desc()).limit(most)
@@ -221,10 +222,7 @@ def load_conditions(connection: Connection, account_id: int) -> Conditions:
 def _of_alert(entry: Entry, ids: Mapping[str, int]) -> dict[str, Any]:
     assert entry.about
     return {
-        "of_account": ids[entry.about.account],
-        "of_rule": entry.about.rule,
-        "of_subject": entry.about.subject,
-        "of_key": entry.about.key,
+        **which(ids[entry.about.account], entry.about),
         "of_active_at": entry.active_at,
         "to_receiver": entry.receiver,
         "to_at": entry.at,

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import (
     Connection,
     Integer,
+    Row,
     bindparam,
     delete,
     exists,
@@ -22,7 +23,7 @@ from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.telling import Heard, Notified
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.store.alerts import which
+from fluence_watch.store.alerts import THIS_EPISODE, which
 from fluence_watch.store.codec import dump, load_begun
 from fluence_watch.store.columns import AnyText, Moment
 from fluence_watch.store.schema import accounts, alerts, notified, receivers
@@ -31,14 +32,7 @@ _log = structlog.get_logger(__name__)
 
 _LONGEST_ERROR = 500
 
-_OF_EPISODE = (
-    ~alerts.c.settled,
-    alerts.c.account_id == bindparam("of_account"),
-    alerts.c.rule == bindparam("of_rule"),
-    alerts.c.subject == bindparam("of_subject"),
-    alerts.c.key == bindparam("of_key"),
-    alerts.c.active_at == bindparam("of_active_at"),
-)
+_OF_EPISODE = ~alerts.c.settled, *THIS_EPISODE
 _ALERT_ID = select(alerts.c.id).where(*_OF_EPISODE).scalar_subquery()
 _FORGET = delete(notified).where(
     notified.c.alert_id == _ALERT_ID, notified.c.receiver == bindparam("to_receiver")
@@ -69,14 +63,35 @@ def load_notified(connection: Connection, account_id: int) -> dict[str, dict[Epi
         .where(alerts.c.account_id == account_id, ~alerts.c.settled)
     )
     for row in connection.execute(query):
-        episode = Episode(Fingerprint(*row[:4]), row.active_at)
-        try:
-            notified_of = Notified(row.at, Severity(row.severity), row.step, Heard(row.heard))
-        except ValueError as error:  # written by a later version
-            _log.warning("stored notification unreadable, skipped", error=str(error))
-        else:
-            found[row.receiver][episode] = notified_of
+        if known := _notified(row):
+            found[row.receiver][Episode(Fingerprint(*row[:4]), row.active_at)] = known
     return dict(found)
+
+
+def load_told(connection: Connection, episode: Episode) -> dict[str, Notified]:
+    """What each receiver was notified of an alert that is not settled."""
+    about = episode.fingerprint
+    query = (
+        select(notified)
+        .join_from(notified, alerts)
+        .join(accounts)
+        .where(
+            accounts.c.name == about.account,
+            alerts.c.rule == about.rule,
+            alerts.c.subject == about.subject,
+            alerts.c.key == about.key,
+            alerts.c.active_at == episode.active_at,
+        )
+    )
+    return {row.receiver: told for row in connection.execute(query) if (told := _notified(row))}
+
+
+def _notified(row: Row[Any]) -> Notified | None:
+    try:
+        return Notified(row.at, Severity(row.severity), row.step, Heard(row.heard))
+    except ValueError as error:  # written by a later version
+        _log.warning("stored notification unreadable, skipped", error=str(error))
+        return None
 
 
 def save_notified(connection: Connection, receiver: str, told: Mapping[Episode, Notified]) -> None:

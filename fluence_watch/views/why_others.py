@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from fluence_watch.model.known import KnownVm
+from fluence_watch.model.finding import VmRef
 from fluence_watch.model.text import inert
 from fluence_watch.rules import RULES
 from fluence_watch.views.vm import vm_title
@@ -17,12 +17,20 @@ def rule_of(words: str) -> str:
     return next((each for each in words.split() if each in _RULES), inert(words, LONGEST))
 
 
-def other(words: str, vms: Mapping[str, KnownVm]) -> str:
+def subject_of(words: str) -> str:
+    """What another alert is about, from the words of its fingerprint; `""` for its account."""
+    return next(iter(_about(words)), "")
+
+
+def other(words: str, vms: Mapping[str, VmRef]) -> str:
     """Another alert, from the words of its fingerprint: its rule, and what it is about."""
-    rule, named = rule_of(words), words.split()
-    if rule not in named:
-        return rule
-    about = named[named.index(rule) + 1 :]
-    if about and (known := vms.get(about[0])):
-        return f"{rule} of {vm_title(known.vm.id, known.vm.name)}"
+    rule, about = rule_of(words), _about(words)
+    if vm := vms.get(subject_of(words)):
+        return f"{rule} of {vm_title(vm.id, vm.name)}"
     return f"{rule} of {inert(' '.join(about), LONGEST)}" if about else rule
+
+
+def _about(words: str) -> list[str]:
+    """The words after the rule."""
+    rule, named = rule_of(words), words.split()
+    return named[named.index(rule) + 1 :] if rule in named else []

@@ -9,7 +9,7 @@ from fluence_watch.alerting.lifecycle import Alert
 from fluence_watch.alerting.muting import Silence, Why
 from fluence_watch.alerting.telling import Reason
 from fluence_watch.model.duration import rough
-from fluence_watch.model.known import KnownVm
+from fluence_watch.model.finding import VmRef
 from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.text import counted, inert
 from fluence_watch.views.alert import Brief
@@ -66,12 +66,12 @@ _DROPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What words need: now, how facts are rendered, the stored silences by id, the VMs by key."""
+    """What words need: now, how facts are rendered, the stored silences by id, other VMs by key."""
 
     now: datetime
     brief: Brief
     silences: Mapping[str, Silence] = field(default_factory=dict)
-    vms: Mapping[str, KnownVm] = field(default_factory=dict)
+    vms: Mapping[str, VmRef] = field(default_factory=dict)
 
     def steps(
         self, entries: Sequence[Entry], alert: Alert | None = None, most: int | None = None

@@ -1,8 +1,5 @@
 """`why`: why a message was sent, and why one was not."""
 
-import os
-import shutil
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +10,7 @@ import typer
 
 from fluence_watch.cli.common.completion import complete_vm
 from fluence_watch.cli.common.options import ConfigOption, FormatOption, check_account
-from fluence_watch.cli.common.output import OutputFormat, print_json
+from fluence_watch.cli.common.output import OutputFormat, console, print_json
 from fluence_watch.cli.manage.choose import meant, nearest
 from fluence_watch.cli.manage.confirm import USAGE, stop
 from fluence_watch.model.moment import distance, exact, to_the_second
@@ -222,13 +219,11 @@ def _print(
 
 
 def _wrapped(line: str) -> str:
-    """In the width of the terminal, if there is one."""
-    if not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
-        return line
+    """In the width that tables have."""
     indent = " " * (len(line) - len(line.lstrip()))
     return textwrap.fill(
         line.strip(),
-        shutil.get_terminal_size().columns,
+        console().width,
         initial_indent=indent,
         subsequent_indent=f"{indent}    ",
         break_long_words=False,

@@ -12,9 +12,7 @@ from fluence_watch.alerting.muting import Silence, Why
 from fluence_watch.alerting.telling import Reason
 from fluence_watch.cli.inspect.why import alert_lines
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
-from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.vm import Status, Vm
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.views.alert import alert_view
@@ -69,7 +67,7 @@ WORDS = Words(
     NOW,
     brief,
     {SILENCE.id: SILENCE},
-    {"0xab": KnownVm(Vm("0xAB", "web-1", Status.ACTIVE, ""), NOW)},
+    {"0xab": VmRef("0xAB", "web-1")},
 )
 
 
