@@ -1,10 +1,5 @@
 """The month: the clock goes on, things happen, polls succeed, fail and are killed."""
 
-import json
-import select
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +16,7 @@ from fluence_watch.store import Store
 from tests.e2e.month.books import Books
 from tests.e2e.month.fleet import DOWN, FLAKY, Account, accounts
 from tests.e2e.month.referee import Verdict, judge, judge_metered
+from tests.e2e.program import Program
 
 BEGIN = datetime(2026, 4, 1, 20, 10, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -30,7 +26,6 @@ EVENTS = 6
 """About how many things happen a day in each account."""
 OUTAGES = {"api": 5 * HOUR, "watcher": 7 * HOUR}
 REPEATED = 0.03
-_HERE = Path(__file__).resolve().parents[3]
 _SETTINGS = """\
 [poll]
 timeout = "400ms"
@@ -49,57 +44,6 @@ gpu = {2}
 """
 
 
-class Watcher:
-    """The program under test, in a process of its own; see watcher.py."""
-
-    def __init__(self, config: Path) -> None:
-        self._config = config
-        self._process: subprocess.Popen[bytes] | None = None
-        self.seconds = 0.1
-
-    def start(self) -> None:
-        """Begin a life, and wait until it listens."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.month.watcher", self._config],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=_HERE,
-        )
-        self._answer()
-
-    def poll(self, at: datetime, patience: float | None = None) -> Mapping[str, Any] | None:
-        """What a poll listed; `None` if it did not answer within so many seconds."""
-        assert self._process
-        assert self._process.stdin
-        assert self._process.stdout
-        begun = time.monotonic()
-        self._process.stdin.write(f"{at.isoformat()}\n".encode())
-        self._process.stdin.flush()
-        if patience is not None and not select.select([self._process.stdout], [], [], patience)[0]:
-            return None
-        answer = self._answer()
-        self.seconds = time.monotonic() - begun
-        return answer
-
-    def kill(self) -> None:
-        """End it with SIGKILL."""
-        assert self._process
-        self._process.kill()
-        self._process.communicate()
-
-    def stop(self) -> None:
-        """Let it end."""
-        assert self._process
-        self._process.communicate()
-        assert self._process.returncode == 0
-
-    def _answer(self) -> Mapping[str, Any]:
-        assert self._process
-        assert self._process.stdout
-        answer: Mapping[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-
 @dataclass
 class Month:
     """A month, and what came of it."""
@@ -108,7 +52,8 @@ class Month:
     clock: SettableClock
     portal: BlockingPortal
     books: list[Books]
-    watcher: Watcher
+    watcher: Program
+    config: Path
     store_url: str
     days: int
     polls: int = 0
@@ -121,7 +66,7 @@ class Month:
 
     def live(self) -> None:
         """All of it."""
-        self.watcher.start()
+        self.watcher.begin(self.config)
         self._poll_all()
         end, kill_at = BEGIN + self.days * DAY, self._moments(KILLS)
         api, pause = BEGIN + self.days * DAY / 3, BEGIN + self.days * DAY * 2 / 3
@@ -178,8 +123,8 @@ class Month:
     def _poll(self) -> None:
         """Poll once, sometimes twice at the same time, or kill it meanwhile."""
         for _ in range(1 + (self.random.random() < REPEATED)):
-            patience = self.watcher.seconds * self.random.random() if self._kills_due else None
-            listed = self.watcher.poll(self.clock(), patience)
+            patience = self.watcher.taken * self.random.random() if self._kills_due else None
+            listed = self.watcher.ask(self.clock(), patience)
             self.polls += 1
             if listed is None:
                 self._kill()
@@ -205,7 +150,7 @@ class Month:
         for books in self.books:
             books.kill(self.clock())
         self.kills, self._kills_due = self.kills + 1, self._kills_due - 1
-        self.watcher.start()
+        self.watcher.begin(self.config)
 
     def _api_fails(self) -> None:
         """All requests fail for hours."""
@@ -214,7 +159,7 @@ class Month:
             books.account.faults.profile = DOWN
         until = self.clock() + OUTAGES["api"]
         while self.clock() < until:
-            assert self.watcher.poll(self.clock()) == {}
+            assert self.watcher.ask(self.clock()) == {}
             self._pass(self.clock() + SPACING)
         self._flaky(on=True)
 
@@ -224,7 +169,7 @@ class Month:
         self.watcher.stop()
         self._pass(self.clock() + OUTAGES["watcher"] / 2)
         self._pass(self.clock() + OUTAGES["watcher"] / 2)
-        self.watcher.start()
+        self.watcher.begin(self.config)
 
     def _flaky(self, *, on: bool) -> None:
         for books in self.books:
@@ -261,9 +206,9 @@ def month(seed: int, days: int, folder: Path) -> Iterator[Month]:
             )
             each.removed = _noting(each, url, clock)
         settings.write_text(text, encoding="utf-8")
-        watcher = Watcher(settings)
+        watcher = Program("tests.e2e.month.watcher")
         books = [Books(each) for each in fleet]
-        yield Month(Random(seed), clock, portal, books, watcher, url, days)
+        yield Month(Random(seed), clock, portal, books, watcher, settings, url, days)
 
 
 def _noting(account: Account, url: str, clock: SettableClock) -> Callable[[str], None]:

@@ -1,17 +1,12 @@
 """The daemon's process: it is started, told what time it is, and killed."""
 
-import json
-import select
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-_HERE = Path(__file__).resolve().parents[3]
+from tests.e2e.program import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,54 +31,25 @@ class Answer:
         )
 
 
-class Watcher:
-    """The program under test; see watcher.py."""
+class Watcher(Program):
+    """The program under test; see watcher.py. `seconds` is how long it lives through a moment."""
 
     def __init__(self, config: Path) -> None:
+        super().__init__("tests.e2e.truth.watcher")
         self._config = config
-        self._process: subprocess.Popen[bytes] | None = None
-        self.seconds = 0.1
+        self.seconds = self.taken
 
     def start(self, at: datetime) -> Answer:
         """Begin a life at that time."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.truth.watcher", self._config, at.isoformat()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=_HERE,
-        )
-        return self._answer()
+        return Answer.of(self.begin(self._config, at.isoformat()))
 
     def live(self, at: datetime, patience: float | None = None) -> Answer | None:
         """Live through that moment; `None` if it did not within so many seconds."""
-        assert self._process
-        assert self._process.stdin
-        assert self._process.stdout
-        begun = time.monotonic()
-        self._process.stdin.write(f"{at.isoformat()}\n".encode())
-        self._process.stdin.flush()
-        if patience is not None and not select.select([self._process.stdout], [], [], patience)[0]:
+        answer = self.ask(at, patience)
+        if answer is None:
             return None
-        answer = self._answer()
-        self.seconds = 0.9 * self.seconds + 0.1 * (time.monotonic() - begun)
-        return answer
-
-    def kill(self) -> None:
-        """End it with SIGKILL, if it lives."""
-        if self._process:
-            self._process.kill()
-            self._process.communicate()
-
-    def stop(self) -> None:
-        """Let it end."""
-        assert self._process
-        self._process.communicate()
-        assert self._process.returncode == 0
-
-    def _answer(self) -> Answer:
-        assert self._process
-        assert self._process.stdout
-        return Answer.of(json.loads(self._process.stdout.readline()))
+        self.seconds = 0.9 * self.seconds + 0.1 * self.taken
+        return Answer.of(answer)
 
 
 def _moment(text: str | None) -> datetime | None:
