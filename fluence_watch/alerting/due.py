@@ -144,9 +144,8 @@ def _all_along(alert: Alert, route: Route, over_at: datetime, muted: Muted) -> M
     """What kept an alert back as long as it fired, one after the other: the last of them."""
     mute, at = None, since_when(alert)
     over_at = min(over_at, alert.relevant_until or over_at)
-    firing = replace(
-        alert, state=State.FIRING
-    )  # then another mutes it until its own end, no longer
+    # as it was while it fired: what ends with an alert mutes the end of that alert too
+    firing = replace(alert, state=State.FIRING)
     while at < over_at:
         mute = _inactive(route, at, opens_at(alert, None, route, at)) or muted(firing, at)
         if mute is None or mute.until is None:

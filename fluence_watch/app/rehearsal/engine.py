@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
 
 from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert, State
@@ -111,9 +110,6 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
         traceback: TracebackType | None,
     ) -> None:
         self._ledger.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def state(self, account: str) -> AccountState:
         """The state of an account after its last poll."""
