@@ -269,6 +269,8 @@ def _of_vm(told: "VmWhy", now: datetime, receiver: str | None = None) -> Iterato
         yield ""
     if told.rules:
         yield "no finding now"
+    elif not (told.alerts or told.unfired):
+        yield "nothing was found of it, as far back as is kept"
     width = max((len(each.rule) for each in told.rules), default=0)
     for rule in told.rules:
         yield f"  {rule.rule:{width}}  {rule.words}"

@@ -181,6 +181,11 @@ def test_an_account_and_a_resource(run: Run) -> None:
     assert "idle_resource was seen for " in run("why", disk.key).out
 
 
+def test_an_account_of_which_nothing_was_found(run: Run) -> None:
+    """It says so."""
+    assert "nothing was found of it, as far back as is kept\n" == run("why", "main").out
+
+
 def test_what_was_sent_before_there_was_a_journal(run: Run) -> None:
     """Deliveries know it."""
     told = {ALERT.episode: Notified(NOW - HOUR, Severity.CRITICAL)}
