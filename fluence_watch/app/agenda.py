@@ -171,7 +171,7 @@ class Agenda:
     ) -> None:
         """Write what is judged. What waits for its group is not sent before that opens.
 
-        Of what was settled meanwhile the last word is written: it is not known any more.
+        Nothing more is written of what was settled meanwhile: its last word was, by `claims`.
         """
         if self.scribe is None:
             return
