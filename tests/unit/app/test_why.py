@@ -68,7 +68,7 @@ async def lived(post: Post, made: Setup, *polls: Sequence[Alert], step: timedelt
         for courier in post.dispatch._couriers.values():
             await courier.hurry()
         while tasks := list(post.dispatch._tasks):
-            await asyncio.gather(*tasks)
+            await asyncio.wait(tasks)  # `gather` would not let the loop go on if they are done
         post.clock.advance(step)
 
 
