@@ -1,16 +1,22 @@
 """Run it by hand: `python -m tests.e2e.truth --seed 7 --days 30`."""
 
 import argparse
+import json
+import os
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.e2e.truth.post import Mail
 from tests.e2e.truth.run import Run, prepared
 
 
@@ -23,15 +29,23 @@ def main() -> None:
     parser.add_argument("--vms", type=int, default=100, help="in each account")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--outages", type=int, default=3, help="of receivers")
+    parser.add_argument(
+        "--log",
+        type=Path,
+        default=os.devnull,
+        help="write each message to this file, as a line of JSON",
+    )
     asked, begun = parser.parse_args(), time.monotonic()
     interval = timedelta(minutes=asked.minutes)
     with (
+        asked.log.open("w", encoding="utf-8") as log,
         TemporaryDirectory() as folder,
         prepared(
             asked.seed, asked.days, Path(folder), interval=interval, vms=asked.vms,
             kills=asked.kills, outages=asked.outages,
         ) as run,
     ):  # fmt: skip
+        run.log = partial(_write, log)
         run.live(_progress)
     show(run)
     print(f"{time.monotonic() - begun:.0f} s")  # noqa: T201 - for who runs it
@@ -41,6 +55,11 @@ def main() -> None:
 def _progress(now: datetime, faults: list[str]) -> None:
     last = faults[-1] if faults else ""
     print(f"{now:%d %b}: {len(faults)} faults {last}", file=sys.stderr)  # noqa: T201 - for who runs it
+
+
+def _write(log: TextIO, mail: Mail) -> None:
+    log.write(json.dumps(asdict(mail), default=str) + "\n")
+    log.flush()
 
 
 def show(run: Run) -> None:

@@ -59,6 +59,7 @@ class Run:
     hiccups: int = 0
     counted: int = 0
     messages: int = 0
+    log: Callable[[Mail], None] = lambda _: None
     _answer: Answer = field(init=False)
     _back_at: dict[str, datetime] = field(default_factory=dict)
     _refused: set[str] = field(default_factory=set)
@@ -143,6 +144,7 @@ class Run:
         self.messages += len(mail)
         by_receiver: dict[str, list[object]] = {}
         for each in mail:
+            self.log(each)
             by_receiver.setdefault(each.receiver, []).extend(each.lines)
         silent = {*self.office.down, *self._recovering(now, mail)}
         self.verdict.tick(now, by_receiver, silent, sure=sure)  # type: ignore[arg-type]
