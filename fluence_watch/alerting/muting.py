@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
-from fluence_watch.alerting.matchers import Matchers, all_match, parse_matchers
+from fluence_watch.alerting.matchers import Matchers, Operator, all_match, parse_matchers
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.silenced import silence_subject
 
@@ -116,6 +116,18 @@ class Inhibit:
     target: Matchers
     equal: tuple[str, ...] = ("account",)
 
+    _rule: str | None = field(init=False, compare=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Find the rule whose alerts alone can be its source, if it names one."""
+        is_rule = ("rule", Operator.EQUAL)
+        named = (each.value for each in self.source if (each.name, each.operator) == is_rule)
+        object.__setattr__(self, "_rule", next(named, None))
+
+    def may_begin_with(self, alert: Alert) -> bool:
+        """Whether its source may match: a quick look, before all labels are compared."""
+        return self._rule is None or self._rule == alert.fingerprint.rule
+
     def key(self, its: Mapping[str, str]) -> tuple[str, ...]:
         """The values of the labels that must be equal."""
         return tuple(its.get(name, "") for name in self.equal)
@@ -204,8 +216,9 @@ class Mutes:
 
     def inhibits_others(self, alert: Alert) -> bool:
         """Whether it may mute other alerts."""
-        its = labels(alert)
-        return any(all_match(each.source, its) for each in self.inhibits)
+        likely = [each for each in self.inhibits if each.may_begin_with(alert)]
+        its = labels(alert) if likely else {}
+        return any(all_match(each.source, its) for each in likely)
 
     def muters(self, alerts: Iterable[Alert], others: Iterable[Alert]) -> set[Episode]:
         """Those of the alerts that may have muted one of the others, while both fired."""
@@ -234,8 +247,9 @@ class Mutes:
         found: list[tuple[Inhibit, dict[tuple[str, ...], list[_Source]]]]
         found = [(inhibit, {}) for inhibit in self.inhibits]
         for alert in alerts:
-            its = labels(alert)
-            for inhibit, by_key in found if alert.starts_at else ():
+            likely = [each for each in found if alert.starts_at and each[0].may_begin_with(alert)]
+            its = labels(alert) if likely else {}
+            for inhibit, by_key in likely:
                 if all_match(inhibit.source, its):
                     source = _Source(alert, all_match(inhibit.target, its))
                     by_key.setdefault(inhibit.key(its), []).append(source)

@@ -109,7 +109,9 @@ class Book:
     def _unclaimed(
         self, page: Page, is_claimed: Callable[[Alert, Muted], bool]
     ) -> Iterator[Episode]:
-        ended, muted = page.ended(), self.mutes.among(page.alerts.values())
+        if not (ended := page.ended()):
+            return iter(())
+        muted = self.mutes.among(page.alerts.values())
         claimed = {each.episode: each for each in ended if is_claimed(each, muted)}
         free = [each for each in ended if each.episode not in claimed]
         firing = (each for each in page.alerts.values() if each.state is State.FIRING)

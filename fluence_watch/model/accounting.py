@@ -55,7 +55,7 @@ def book_poll(
     prepaid, counted_at = list(_gpus(before, snapshot)), None
     others: Iterable[Entry]
     if billing.prepaid:
-        prepaid += _vms(before, snapshot, billing)
+        prepaid += _vms(before, after, snapshot, billing)
         others = _reserves(before, after, snapshot.taken_at)
     else:
         others, counted_at = _metered(before, after)
@@ -70,10 +70,10 @@ def _had_total(before: Seen, key: str) -> bool:
     return resource is not None and resource.resource.spent is not None
 
 
-def _vms(before: Seen, snapshot: Snapshot, billing: Billing) -> Iterator[Entry]:
+def _vms(before: Seen, after: Seen, snapshot: Snapshot, billing: Billing) -> Iterator[Entry]:
     for key, vm in snapshot.vms.items():
-        entry = before.known.get(key)
-        if entry is None or entry.vm is not vm:
+        entry, later = before.known.get(key), after.known.get(key)
+        if entry is None or later is None or entry.vm is not later.vm:
             earlier = entry.last_known if entry else None
             yield from prepaid_entries(earlier, vm, billing, before.begun_at, snapshot.taken_at)
 

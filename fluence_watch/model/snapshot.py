@@ -16,6 +16,9 @@ INTERNAL_ERROR = "internal_error"
 OVERDUE = "overdue"
 
 
+_WITHOUT_MONEY = STARTING | HALTED
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """An element of the list that could not be read.
@@ -87,7 +90,7 @@ class Snapshot:
         A VM that is starting has no price yet. For one that is halted or ended, `vm_status` is the
         news.
         """
-        if vm.status in STARTING | HALTED or not vm.is_billed:
+        if vm.status in _WITHOUT_MONEY or not vm.is_billed:
             return ()
         facts: dict[str, object] = {"price": vm.price}
         if self.billing is not None and self.billing.prepaid:

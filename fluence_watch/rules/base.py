@@ -4,7 +4,7 @@ A rule is one file with its settings, the facts that it reports, and a judge fun
 The judge function is pure. It turns a situation into a judgement, without text and without a clock.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -185,6 +185,15 @@ class Situation:
     def vms(self) -> Mapping[str, Vm]:
         """The VMs of this poll. Empty after a failed one."""
         return self.snapshot.vms if self.snapshot else {}
+
+    @property
+    def news(self) -> Iterator[tuple[str, Vm]]:
+        """The VMs of this poll that are new, or not as they were."""
+        listed = () if self.known is self.before else self.vms.items()
+        for key, vm in listed:
+            before, after = self.before.get(key), self.known.get(key)
+            if before is None or after is None or after.vm is not before.vm:
+                yield key, vm
 
 
 class Need(Enum):

@@ -62,7 +62,7 @@ def judge(situation: Situation, settings: PriceChangedSettings) -> Judgement:
 
 
 def _vms(situation: Situation, settings: PriceChangedSettings) -> Iterator[Finding]:
-    for key, vm in situation.vms.items():
+    for key, vm in situation.news:
         entry = situation.before.get(key)
         old = entry.last_known.price if entry and _is_same_vm(entry.last_known, vm) else None
         if old is None or vm.price is None or old == vm.price or not vm.is_billed:

@@ -26,7 +26,7 @@ class PublicIpChanged:
 def judge(situation: Situation, settings: PublicIpChangedSettings) -> Judgement:
     """Report every VM whose address differs from the last known one."""
     findings = []
-    for key, vm in situation.vms.items():
+    for key, vm in situation.news:
         old = situation.before[key].last_known.public_ip if key in situation.before else None
         if old and vm.public_ip and old != vm.public_ip:
             fingerprint = Fingerprint(situation.account, NAME, key, situation.now.isoformat())

@@ -56,7 +56,7 @@ def judge(situation: Situation, settings: VmAppearedSettings) -> Judgement:
     """Report every VM that is billed and was not known before, and every draft that was launched."""
     if situation.last_good_at is None:
         return Judgement()
-    found = [vm for vm in situation.vms.values() if vm.is_billed and _is_unknown(situation, vm)]
+    found = [vm for _, vm in situation.news if vm.is_billed and _is_unknown(situation, vm)]
     return Judgement(
         [
             Finding(

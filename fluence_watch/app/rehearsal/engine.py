@@ -152,8 +152,9 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
         entry.state = replace(
             entry.state, last_poll_at=at, last_good_at=good_at or entry.state.last_good_at
         )
-        self._look_at(at)
-        self._send(at)
+        is_due = (next_at := self._next_at()) is not None and next_at <= at
+        if self._look_at(at) or is_due:
+            self._send(at)
 
     def pass_until(self, at: datetime) -> None:
         """Let time pass without a poll: send what comes due until then, and at that time."""
@@ -193,10 +194,12 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
             return None
         return self._ledger.spending(account.state, outcome.account, outcome.taken_at, settings)
 
-    def _look_at(self, now: datetime) -> None:
+    def _look_at(self, now: datetime) -> bool:
+        """Look at budgets and silences. Returns whether there is anything to look at."""
         decision = self._look.decide(self._book, now)
         if decision is not None:
             self._commit(WATCHER, decision)
+        return decision is not None
 
     def _commit(self, account: str, decision: Decision) -> None:
         alerts, ended = decision.after.alerts, decision.ended
