@@ -31,12 +31,12 @@ class _Skipping(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The files that are ready."""
         self._passed, begun = self.time(), monotonic()
-        wait = timeout and min(timeout, self.moment)
+        wait = None if timeout is None else min(timeout, self.moment)
         ready = super().select(wait)
         self._turned = monotonic()
-        if timeout is not None:
+        if wait is not None:
             skips = not (ready or self.calls)
-            self._passed += timeout if skips else min(self._turned - begun, timeout)
+            self._passed += timeout if skips else min(self._turned - begun, wait)
         return ready
 
 
