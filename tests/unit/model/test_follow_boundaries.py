@@ -64,3 +64,15 @@ def test_a_total_that_is_not_told(web: Vm) -> None:
     untold = replace(after(web, 1, 0), spent=None)
     assert polled(web, untold, after(web, 1, 1)).odd is None
     assert polled(web, untold, after(web, 1, 2)).odd
+
+
+def test_a_vm_that_is_missing_at_its_boundary_needs_no_more_than_before(web: Vm) -> None:
+    """Its price fell, so its reserve pays two epochs: no top-up after the first of them is due."""
+    assert web.price
+    cheap = replace(web, price=MicroUsdc(web.price // 2), reserved=web.price)
+    back = replace(after(cheap, 1, 1), reserved=web.price)
+    later = replace(after(back, 1, 1), reserved=cheap.price)
+    assert polled(web, cheap, None, back, later).refilled
+    added = replace(back, reserved=MicroUsdc(3 * web.price))
+    spent = replace(after(added, 1, 1), reserved=MicroUsdc(3 * web.price - web.price // 2))
+    assert not polled(web, cheap, None, added, spent).refilled
