@@ -198,8 +198,7 @@ class Hearing:
 
     def _acknowledged(self, episode: Episode, now: datetime) -> bool:
         taken = self.taken.get(episode)
-        worse = taken and (episode.rank > taken.rank or episode.found.step > taken.step)
-        return bool(taken and now < taken.until and not worse)
+        return bool(taken and now < taken.until and not taken.outgrown_by(episode))
 
     # What was told
 
@@ -223,7 +222,10 @@ class Hearing:
         self.told[receiver][episode] = Told(now, episode.rank, episode.found.step, over=True)
 
     def settle(self, now: datetime, keep: timedelta = timedelta(hours=1)) -> None:
-        """Forget what is over and of which nobody is due anything any more."""
+        """Forget what is over and of which nobody is due anything any more, and whom it outgrew."""
+        outgrown = [each for each, taken in self.taken.items() if taken.outgrown_by(each)]
+        for episode in outgrown:
+            del self.taken[episode]
         for account, episodes in self.episodes.items():
             kept = [each for each in episodes if not self._settled(each, now, keep)]
             if len(kept) < len(episodes):
