@@ -63,7 +63,7 @@ class SilenceStore:
             return connection.execute(delete(silences).where(silences.c.ends_at < before)).rowcount
 
     def acknowledged(self) -> Mapping[Episode, Acknowledgement]:
-        """The open alerts that somebody takes care of, or did."""
+        """The open alerts that somebody takes care of, or did, and those that ended and are not settled."""
         with self._database.read() as connection:
             return _acknowledged(connection)
 
@@ -106,7 +106,9 @@ def _acknowledged(connection: Connection) -> dict[Episode, Acknowledgement]:
     query = (
         select(acknowledgements, alerts, accounts.c.name)
         .select_from(acknowledgements.join(alerts).join(accounts))
-        .where(is_open)
+        .where(
+            ~alerts.c.settled
+        )  # those that just ended too: who looks at them may not know it yet
     )
     return {_episode(row): _acknowledgement(row) for row in connection.execute(query)}
 

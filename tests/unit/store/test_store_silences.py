@@ -47,7 +47,7 @@ def test_an_acknowledgement_ends_when_the_alert_gets_worse(store: Store) -> None
 
 
 def test_an_acknowledgement_goes_with_its_alert(store: Store, url: str) -> None:
-    """When the alert is over it says nothing any more; when it is pruned, it is gone."""
+    """When the alert is settled it says nothing any more; when it is pruned, it is gone."""
     keep(store, "main", AccountState(alerts={FAILS.fingerprint: FAILS}))
     assert store.silences.acknowledge(
         FAILS.episode, Acknowledgement(NOW, NOW + HOUR, FAILS.severity, FAILS.step)
@@ -58,6 +58,8 @@ def test_an_acknowledgement_goes_with_its_alert(store: Store, url: str) -> None:
     assert [What.ACKNOWLEDGED, What.UNACKNOWLEDGED] == written
     ended = replace(FAILS, state=State.RESOLVED, ends_at=NOW + HOUR)
     keep(store, "main", AccountState(), [ended])
+    assert {FAILS.episode} == store.silences.acknowledged().keys()
+    store.settle([FAILS.episode])
     assert {} == store.silences.acknowledged()
     assert 1 == store.prune(NOW + 2 * HOUR)
     with tables(url) as connection:
