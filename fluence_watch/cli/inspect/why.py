@@ -190,15 +190,12 @@ def _check_receiver(name: str | None, setup: "Setup", store: "Store") -> None:
 
 
 def _begin(text: str, now: datetime) -> datetime:
-    from fluence_watch.model.duration import parse_duration
+    from fluence_watch.cli.common.times import read_duration
 
     try:
-        found = parse_duration(text)
+        return now - read_duration(text, _LONGEST)
     except ValueError as error:
         stop(f"--since: {inert(str(error))}", USAGE)
-    if found > _LONGEST:
-        stop(f"--since: {inert(text)!r} is too long: write up to {_LONGEST.days}d", USAGE)
-    return now - found
 
 
 def _print(

@@ -221,14 +221,14 @@ def test_what_is_not_clear(run: Run) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("1000000d", "'1000000d' is too long: write up to 3650d"),
-        ("99999999999d", "is too long a duration"),
-        ("2", "write"),
+        ("1000000d", "--since: write a duration up to 3650d"),
+        ("0s", "--since: write a duration up to 3650d"),
+        ("99999999999d", "--since: '99999999999d' is too long a duration"),
+        ("2", "--since: '2' is not a duration: write"),
     ],
 )
 def test_how_far_back(run: Run, text: str, error: str) -> None:
-    """A duration that no time is so far back from is an error of the user."""
+    """A duration that no time is so far back from is an error of the user, as elsewhere."""
     ran = run("why", VM.id, "--since", text)
     assert 2 == ran.code
-    assert "--since: " in ran.err
     assert error in ran.err
