@@ -67,7 +67,7 @@ def why(
     Of a VM: its alerts, newest first, and why no other rule found anything.
     """
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.app.why import MOST_STEPS, alert_why, vm_why
+    from fluence_watch.app.why import MOST_STEPS, alert_why, recipients, vm_why
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.store import Store
 
@@ -77,7 +77,7 @@ def why(
     begin = now - setup.settings.store.retention if since is None else _begin(since, now)
     with Store.open(setup.settings.store.url, exclusive=False) as store:
         _check_receiver(receiver, setup, store)
-        found = _chosen(store, setup, target, account)
+        found, asked = _chosen(store, setup, target, account), recipients(store, setup, now)
         if isinstance(found, _Thing):
             policy, most = setup.policies[found.account], None if everything else _MOST
             told: VmWhy | AlertWhy = vm_why(
@@ -85,6 +85,7 @@ def why(
                 policy,
                 found.known,
                 found.key,
+                asked,
                 since=begin,
                 now=now,
                 receiver=receiver,
@@ -96,10 +97,9 @@ def why(
             alert = store.journal.alert(found)
             if alert is None:
                 _none(target, [])
-            told = alert_why(
-                store, alert, now, receiver=receiver, most=None if everything else MOST_STEPS
-            )
-    _print(told, now, form, receiver)
+            steps = None if everything else MOST_STEPS
+            told = alert_why(store, alert, now, asked, receiver=receiver, most=steps)
+    _print(told, now, form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,20 +198,13 @@ def _begin(text: str, now: datetime) -> datetime:
         stop(f"--since: {inert(str(error))}", USAGE)
 
 
-def _print(
-    told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat, receiver: str | None
-) -> None:
+def _print(told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat) -> None:
     from fluence_watch.views.why import AlertWhy
 
     if form is OutputFormat.JSON:
         print_json(told)
         return
-    lines = (
-        alert_lines(told, now, receiver)
-        if isinstance(told, AlertWhy)
-        else _of_vm(told, now, receiver)
-    )
-    for line in lines:
+    for line in alert_lines(told, now) if isinstance(told, AlertWhy) else _of_vm(told, now):
         typer.echo(_wrapped(line))
 
 
@@ -228,7 +221,7 @@ def _wrapped(line: str) -> str:
     )
 
 
-def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:
+def alert_lines(told: "AlertWhy", now: datetime) -> Iterator[str]:
     """What is printed of an alert."""
     from fluence_watch.alerting.lifecycle import State
 
@@ -240,10 +233,8 @@ def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) ->
     yield from _lines(told.steps, now)
     if alert.state is State.PENDING:
         yield f"  {alert.what}; seen since {exact(alert.since, now)}, fires when its `for` has passed"
-    elif not told.receivers:
-        over = alert.state is State.RESOLVED
-        why = "it ended before this was a receiver" if over else "not judged yet"
-        yield f"  → {inert(receiver)}: nothing: {why}" if receiver else "  no receiver was notified"
+    if not told.receivers:
+        yield "  no receiver was notified: there is none"
     for summary in told.receivers:
         yield f"  → {summary.words}"
 
@@ -253,9 +244,9 @@ def _lines(steps: "Sequence[Step]", now: datetime) -> Iterator[str]:
         yield f"  {to_the_second(step.at, now)}, {distance(step.at, now)}: {step.words}"
 
 
-def _of_vm(told: "VmWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:
+def _of_vm(told: "VmWhy", now: datetime) -> Iterator[str]:
     for each in told.alerts:
-        yield from alert_lines(each, now, receiver)
+        yield from alert_lines(each, now)
         yield ""
     if told.hidden:
         yield f"{told.hidden} older alerts are left out: --all"
