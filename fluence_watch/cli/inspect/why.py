@@ -18,6 +18,7 @@ from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
     from fluence_watch.alerting.lifecycle import Episode
+    from fluence_watch.app.why import Question
     from fluence_watch.app.wiring import Setup
     from fluence_watch.model.known import KnownVm
     from fluence_watch.store import Store
@@ -67,39 +68,44 @@ def why(
     Of a VM: its alerts, newest first, and why no other rule found anything.
     """
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.app.why import MOST_STEPS, alert_why, recipients, vm_why
+    from fluence_watch.app.why import MOST_STEPS, Question, recipients
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.store import Store
 
-    setup = prepared(config)
+    setup, now = prepared(config), utc_now()
     check_account(account, list(setup.policies))
-    now = utc_now()
-    begin = now - setup.settings.store.retention if since is None else _begin(since, now)
+    begin = None if since is None else _begin(since, now)
     with Store.open(setup.settings.store.url, exclusive=False) as store:
         _check_receiver(receiver, setup, store)
-        found, asked = _chosen(store, setup, target, account), recipients(store, setup, now)
+        found = _chosen(store, setup, target, account)
+        most = (None, None) if everything else (_MOST, MOST_STEPS)
+        asked = Question(now, recipients(store, setup, now), receiver, *most)
         if isinstance(found, _Thing):
-            policy, most = setup.policies[found.account], None if everything else _MOST
-            told: VmWhy | AlertWhy = vm_why(
-                store,
-                policy,
-                found.known,
-                found.key,
-                asked,
-                since=begin,
-                now=now,
-                receiver=receiver,
-                most=most,
-            )
+            told: VmWhy | AlertWhy = _about_thing(store, setup, found, asked, begin)
+        elif begin is not None:
+            stop("--since: an alert is told of from its beginning: leave it out", USAGE)
         else:
-            if since is not None:
-                stop("--since: an alert is told of from its beginning: leave it out", USAGE)
-            alert = store.journal.alert(found)
-            if alert is None:
-                _none(target, [])
-            steps = None if everything else MOST_STEPS
-            told = alert_why(store, alert, now, asked, receiver=receiver, most=steps)
+            told = _about_alert(store, found, asked, target)
     _print(told, now, form)
+
+
+def _about_thing(
+    store: "Store", setup: "Setup", thing: "_Thing", asked: "Question", begin: datetime | None
+) -> "VmWhy":
+    from fluence_watch.app.why import vm_why
+
+    since = begin or asked.now - setup.settings.store.retention
+    policy = setup.policies[thing.account]
+    return vm_why(store, policy, thing.key, thing.known, asked, since=since)
+
+
+def _about_alert(store: "Store", episode: "Episode", asked: "Question", target: str) -> "AlertWhy":
+    from fluence_watch.app.why import alert_why
+
+    alert = store.journal.alert(episode)
+    if alert is None:  # it was removed meanwhile
+        _none(target, [])
+    return alert_why(store, alert, asked)
 
 
 @dataclass(frozen=True, slots=True)

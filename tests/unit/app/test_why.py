@@ -19,7 +19,7 @@ from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Maintenance, Silence
 from fluence_watch.alerting.slots import Cron
 from fluence_watch.alerting.state import AccountState, Change
-from fluence_watch.app.why import alert_why, reasons, recipients, vm_why
+from fluence_watch.app.why import Question, alert_why, reasons, recipients, vm_why
 from fluence_watch.app.wiring import Setup
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.rules.poll_failing import PollFailing
@@ -116,7 +116,7 @@ async def test_what_mutes_is_named(
     await lived(post, made, [alert_of()], [])
 
     (alert,) = store.history()
-    told = alert_why(store, alert, post.clock(), [])
+    told = alert_why(store, alert, Question(post.clock()))
     assert ["ops: not notified: silenced by 5115 “we know” by ann until it was over"] == [
         each.words for each in told.receivers
     ]
@@ -161,7 +161,7 @@ async def test_a_receiver_that_was_added_later(
 
     def told(receiver: str | None = None) -> dict[str, tuple[str | None, str]]:
         asked = recipients(store, made, post.clock())
-        found = alert_why(store, alert, post.clock(), asked, receiver=receiver)
+        found = alert_why(store, alert, Question(post.clock(), asked, receiver))
         answers = [each.answer for each in found.receivers]
         return {each.receiver: (each.what, each.reason) for each in answers}
 
@@ -189,7 +189,7 @@ async def test_a_receiver_that_was_down(
     await lived(post, made, [alert_of()], [])
 
     (alert,) = store.history()
-    told = alert_why(store, alert, post.clock(), [])
+    told = alert_why(store, alert, Question(post.clock()))
     said = [(each.what, each.receiver) for each in told.steps if each.receiver]
     assert 1 == said.count((What.REFUSED, "ops"))
     assert 1 == said.count((What.WORKS, "ops"))
@@ -248,8 +248,8 @@ async def test_the_newest_steps_of_an_alert(
     made = setup_of(planned, {"ops": make_channel("ops")})
     await lived(post, made, [alert_of()], [])
     (alert,) = store.history()
-    whole = alert_why(store, alert, post.clock(), [], most=None)
-    cut = alert_why(store, alert, post.clock(), [], most=2)
+    whole = alert_why(store, alert, Question(post.clock(), most_steps=None))
+    cut = alert_why(store, alert, Question(post.clock(), most_steps=2))
     assert (4, False) == (len(whole.steps), whole.is_cut)
     assert (whole.steps[-2:], True) == (cut.steps, cut.is_cut)
     assert whole.receivers == cut.receivers
@@ -272,7 +272,7 @@ async def test_an_account_that_flaps(
     change = Change.between(stored.state, stored.state, entries=flaps)
     store.commit("main", change, version=stored.version)
 
-    told = alert_why(store, alert, NOW + 9 * HOUR, [])
+    told = alert_why(store, alert, Question(NOW + 9 * HOUR))
     assert [What.FIRING, What.SENT, What.POLLED] == [each.what for each in told.steps]
     assert (200, NOW + 2 * MINUTE, False) == (
         told.steps[-1].times,
@@ -295,7 +295,8 @@ def test_what_never_fired_of_a_vm(store: Store, planned: Callable[..., Setup]) -
 
     def told(hours: int, most: int | None) -> tuple[list[datetime], list[datetime], int]:
         since = NOW + hours * HOUR
-        found = vm_why(store, policy, None, "a", [], since=since, now=NOW + 9 * HOUR, most=most)
+        asked = Question(NOW + 9 * HOUR, most_alerts=most)
+        found = vm_why(store, policy, "a", None, asked, since=since)
         return [e.at for e in found.unfired], [e.alert.since for e in found.alerts], found.hidden
 
     times = [NOW + n * HOUR for n in range(4)]
