@@ -14,7 +14,7 @@ Source: Alertmanager, silences and inhibition.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -118,8 +118,11 @@ class Acknowledgement:
 
     def holds(self, alert: Alert, at: datetime) -> bool:
         """Whether it is in force: not over, and the alert no worse."""
-        worse = alert.step > self.step or alert.severity.rank > self.severity.rank
-        return at < self.until and not worse
+        return at < self.until and not self.is_outgrown_by(alert)
+
+    def is_outgrown_by(self, alert: Alert) -> bool:
+        """Whether the alert got worse since."""
+        return alert.step > self.step or alert.severity.rank > self.severity.rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,16 @@ class Mutes:
         if found is None or not found.holds(alert, at):
             return None
         return Mute(Why.ACKNOWLEDGED, found.author, found.until, found.comment)
+
+    def without_outgrown(self, alerts: Iterable[Alert]) -> "Mutes":
+        """The same without the acknowledgements of those alerts that got worse since: they end for good."""
+        worse = {
+            each.episode
+            for each in alerts
+            if (found := self.acknowledged.get(each.episode)) and found.is_outgrown_by(each)
+        }
+        lasting = {key: each for key, each in self.acknowledged.items() if key not in worse}
+        return replace(self, acknowledged=lasting) if worse else self
 
     def inhibits_others(self, alert: Alert) -> bool:
         """Whether it may mute other alerts."""

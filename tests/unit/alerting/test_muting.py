@@ -268,6 +268,13 @@ def test_an_acknowledgement(
     assert (None if reason else NOW + HOUR) == found.wait_until
 
 
+def test_an_acknowledgement_that_is_outgrown() -> None:
+    """Once the alert was worse it is over, also when it gets milder again."""
+    mutes = Mutes(acknowledged={FIRING.episode: TAKEN})
+    assert mutes is mutes.without_outgrown([FIRING, VANISHED])
+    assert {} == mutes.without_outgrown([WORSE]).acknowledged
+
+
 def test_a_repetition_takes_along_only_what_is_not_taken_care_of() -> None:
     """That one is looked at when its own repetition comes due."""
     other = alert_of("vm_status")
