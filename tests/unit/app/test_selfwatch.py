@@ -21,7 +21,7 @@ from fluence_watch.app.book import Page
 from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.policies import watcher_policy
 from fluence_watch.app.schedule import Schedule
-from fluence_watch.app.selfwatch import SelfWatch, decide_watcher
+from fluence_watch.app.selfwatch import Seen, SelfWatch, decide_watcher
 from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
@@ -64,7 +64,7 @@ class Story:
     def look(self, minute: float, **receivers: Undelivered | None) -> list[tuple[str, str, bool]]:
         """What is said of such a state of the receivers: to whom, about whom, whether it fires."""
         now = NOW + minute * MINUTE
-        decision = decide_watcher(self.state, receivers, {}, self.policy, now)
+        decision = decide_watcher(self.state, Seen(receivers, {}), self.policy, now)
         self.state = decision.after
         return [
             (message.receiver, item.fingerprint.subject, item.firing)
