@@ -132,6 +132,7 @@ class SelfWatch:
             if self._watched is None:
                 return
             dispatch = self._dispatch
+            await dispatch.refresh()  # a command may have ended a silence
             seen = Seen(dispatch.failing(), dispatch.refused(), dispatch.silenced())
             try:
                 decision = await STORE.run(self._settle, self._watched, seen)
