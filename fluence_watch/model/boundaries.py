@@ -14,6 +14,7 @@ from typing import Protocol
 
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.odd_charge import OddCharge
 from fluence_watch.model.vm import OUT_OF_FUNDS, Status
 
 GRACE = timedelta(minutes=15)
@@ -25,41 +26,6 @@ MOST_BOUNDARIES = 10_000
 _TOLERANCE = timedelta(minutes=1)
 _LATE = timedelta(minutes=15)  # a total may show a charge so much later
 _SURELY_CHARGED = frozenset({Status.ACTIVE, Status.UPDATING, Status.RESTARTING})
-
-
-@dataclass(frozen=True, slots=True)
-class OddCharge:
-    """What was charged, and what the price and the boundaries allow, as long as these differ.
-
-    `since` is the poll that saw it first. `boundaries` passed meanwhile; what they cost is between
-    `low` and `high`, for example if the price changed.
-    """
-
-    since: datetime
-    boundaries: int
-    low: MicroUsdc
-    high: MicroUsdc
-    charged: MicroUsdc
-
-    @property
-    def fits(self) -> bool:
-        """Whether nothing is odd about it."""
-        return self.low <= self.charged <= self.high
-
-    def __add__(self, later: "OddCharge") -> "OddCharge":
-        """Both together, since the first."""
-        return OddCharge(
-            self.since,
-            self.boundaries + later.boundaries,
-            MicroUsdc(self.low + later.low),
-            MicroUsdc(self.high + later.high),
-            MicroUsdc(self.charged + later.charged),
-        )
-
-    def perhaps_at(self, price: MicroUsdc) -> "OddCharge":
-        """The same, if that may have been the price already."""
-        cost = MicroUsdc(self.boundaries * price)
-        return replace(self, low=min(self.low, cost), high=max(self.high, cost))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +58,10 @@ class Boundaries:
     def is_topped_up(self, now: datetime, grace: timedelta) -> bool:
         """Whether the account refills the reserve, as far as its last boundaries show.
 
-        `grace` is how long after a boundary a top-up may come.
+        `grace` is how long after a boundary a top-up may come. Before its charge, none can be due.
         """
-        return self.refilled or (self.was_refilled and now - self.passed_at < grace)
+        waits = now - self.passed_at < grace or _is_missing(self.odd)
+        return self.refilled or (self.was_refilled and waits)
 
 
 class Reserved(Protocol):
@@ -157,6 +124,19 @@ def first_boundaries(vm: Paid, billing: Billing, now: datetime) -> Boundaries | 
     return replace(start, passed_at=vm.next_billing_at, charged=vm.spent != 0 and late)
 
 
+def boundaries_again(
+    known: Boundaries | None, before: Paid, after: Paid, billing: Billing, now: datetime
+) -> Boundaries | None:
+    """What is known of the boundaries of a VM that was missing at one of them.
+
+    What happened then is unknown, but not how many epochs its reserve paid when it was full.
+    """
+    again = first_boundaries(after, billing, now)
+    if again is None or known is None:
+        return again
+    return replace(again, paid=_paid_now(known.paid, before, after))
+
+
 def _begin(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:
     if vm.next_billing_at is None:
         return None
@@ -196,7 +176,8 @@ def next_boundaries(
     paid = _paid_now(paid, before, after) if topped_up else paid
     start = replace(start, covered=covered, odd=odd, charged=charged, paid=paid)
     if count:
-        return replace(start, refilled=refilled, was_refilled=known.refilled)
+        was_refilled = known.refilled or (known.was_refilled and _is_missing(known.odd))
+        return replace(start, refilled=refilled, was_refilled=was_refilled)
     return replace(
         start,
         passed_at=known.passed_at,

@@ -6,7 +6,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fluence_watch.model.billing import Billing
-from fluence_watch.model.boundaries import Boundaries, first_boundaries, next_boundaries
+from fluence_watch.model.boundaries import (
+    Boundaries,
+    boundaries_again,
+    first_boundaries,
+    next_boundaries,
+)
 from fluence_watch.model.horizon import JUST_AFTER, Horizon, expiry, next_of, shifted
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import Snapshot
@@ -219,7 +224,9 @@ def follow_boundaries(
 def _of(was: KnownVm | None, entry: KnownVm, billing: Billing, now: datetime) -> Boundaries | None:
     """What happened at a boundary while the VM was missing is unknown."""
     vm = entry.last_known
-    if was is None or (was.missing_since and was.last_known.next_billing_at != vm.next_billing_at):
+    if was is None:
         return first_boundaries(entry.vm, billing, now)
+    if was.missing_since and was.last_known.next_billing_at != vm.next_billing_at:
+        return boundaries_again(was.boundaries, was.last_known, entry.vm, billing, now)
     is_told = entry.vm.spent is not None
     return next_boundaries(was.boundaries, was.last_known, vm, billing, now, is_told=is_told)

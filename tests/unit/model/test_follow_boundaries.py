@@ -26,12 +26,12 @@ def after(vm: Vm, epochs: int, times: int) -> Vm:
     )
 
 
-def polled(first: Vm, *vms: Vm | None) -> Boundaries:
+def polled(first: Vm, *vms: Vm | None, step: timedelta = MINUTE) -> Boundaries:
     """What is known of the VM at last, `None` is a poll without it; the second is at the boundary."""
     assert first.next_billing_at
     known: Mapping[str, KnownVm] = {}
     for number, vm in enumerate((first, *vms)):
-        now = first.next_billing_at + number * MINUTE - MINUTE / 2
+        now = first.next_billing_at + number * step - step / 2
         now -= timedelta(0) if number else timedelta(hours=2)
         snapshot = build_snapshot("main", now, [vm] if vm else [])
         tracked = track(known, snapshot, now, timedelta(days=7))
@@ -64,3 +64,16 @@ def test_a_total_that_is_not_told(web: Vm) -> None:
     untold = replace(after(web, 1, 0), spent=None)
     assert polled(web, untold, after(web, 1, 1)).odd is None
     assert polled(web, untold, after(web, 1, 2)).odd
+
+
+def test_a_vm_that_is_missing_at_its_boundary_needs_no_more_than_before(web: Vm) -> None:
+    """Its price fell, so its reserve pays two epochs: no top-up after the first of them is due."""
+    assert web.price
+    full = after(replace(web, reserved=web.price), 1, 1)
+    cheap = replace(full, price=MicroUsdc(web.price // 2))
+    back = after(cheap, 2, 2)
+    later = replace(after(back, 1, 1), reserved=cheap.price)
+    assert polled(web, cheap, None, back, later, step=EPOCH).refilled
+    added = replace(back, reserved=MicroUsdc(3 * web.price))
+    spent = replace(after(added, 1, 1), reserved=MicroUsdc(3 * web.price - web.price // 2))
+    assert not polled(web, cheap, None, added, spent, step=EPOCH).refilled

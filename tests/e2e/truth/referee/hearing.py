@@ -4,14 +4,15 @@ must    it is due now, and nothing keeps it back
 may     the manual leaves it open
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.e2e.truth.plan import Plan, Receiver
 from tests.e2e.truth.referee.episodes import End, Episode
 from tests.e2e.truth.referee.lines import Due, Silence, Taken, Told, Why
-from tests.e2e.truth.referee.matching import MUTED_BY, is_active, is_on, matches, takes
+from tests.e2e.truth.referee.matching import MUTED_BY, RANK, is_active, is_on, matches, takes
 
 WATCHER = "fluence-watch"
 _FIRST, _ESCALATED, _WORSE = "first", "escalated", "worse"
@@ -122,6 +123,8 @@ class Hearing:
         until = episode.found.until
         is_quiet = episode.end is End.QUIET and not (until and until <= over_at)
         _, shut = self._shut.get((receiver.name, episode), (None, None))
+        if shut is Why.INACTIVE and is_active(receiver, over_at):  # the window opened before that
+            shut = None
         if is_quiet or (shut and not was_open):  # one thing and another kept it back, to its end
             return None
         return Due(episode, _MISSED, over_at, was_open)
@@ -198,17 +201,16 @@ class Hearing:
 
     def _acknowledged(self, episode: Episode, now: datetime) -> bool:
         taken = self.taken.get(episode)
-        worse = taken and (episode.rank > taken.rank or episode.found.step > taken.step)
-        return bool(taken and now < taken.until and not worse)
+        return bool(taken and now < taken.until and not taken.outgrown_by(episode))
 
     # What was told
 
-    def hear(self, receiver: str, episode: Episode, status: str, now: datetime) -> None:
-        """The receiver was told."""
+    def hear(self, receiver: str, episode: Episode, line: Mapping[str, Any], now: datetime) -> None:
+        """The receiver was told, perhaps as bad as it was before the poll of this moment."""
         before = self.told[receiver].get(episode)
-        rank = max(episode.rank, before.rank if before else 0)
-        step = max(episode.found.step, before.step if before else 0)
-        over = status != "firing" or episode.event
+        rank = max(RANK[line["severity"]], before.rank if before else 0)
+        step = max(line["step"], before.step if before else 0)
+        over = line["status"] != "firing" or episode.event
         self.told[receiver][episode] = Told(now, rank, step, over)
 
     def passed_on(self, episode: Episode) -> Collection[str]:
@@ -223,7 +225,10 @@ class Hearing:
         self.told[receiver][episode] = Told(now, episode.rank, episode.found.step, over=True)
 
     def settle(self, now: datetime, keep: timedelta = timedelta(hours=1)) -> None:
-        """Forget what is over and of which nobody is due anything any more."""
+        """Forget what is over and of which nobody is due anything any more, and whom it outgrew."""
+        outgrown = [each for each, taken in self.taken.items() if taken.outgrown_by(each)]
+        for episode in outgrown:
+            del self.taken[episode]
         for account, episodes in self.episodes.items():
             kept = [each for each in episodes if not self._settled(each, now, keep)]
             if len(kept) < len(episodes):

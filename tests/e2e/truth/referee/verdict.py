@@ -104,7 +104,8 @@ class Verdict:
             self.repeated += self.duplicates > before
             if sure and receiver.name not in silent:
                 self._ask(receiver, list(self.hearing.due(receiver, now)), now)
-        self.hearing.settle(now)
+        if sure:
+            self.hearing.settle(now)
 
     def _ask(self, receiver: Receiver, due: Iterable[Due], now: datetime) -> None:
         """What is due and did not arrive is owed from now on; what need not arrive never does."""
@@ -153,7 +154,7 @@ class Verdict:
         if not sure:
             self.doubtful.add(this)
             self.hearing.unsure.add((receiver.name, episode))
-        self.hearing.hear(receiver.name, episode, line["status"], now)
+        self.hearing.hear(receiver.name, episode, line, now)
 
     def _opens(
         self, receiver: Receiver, lines: Iterable[Line], due: Collection[tuple[Episode, str]]
@@ -195,7 +196,9 @@ class Verdict:
     def _why(self, receiver: str, episode: Episode, now: datetime) -> str:
         told = self.hearing.told[receiver].get(episode)
         muted = self.hearing.muted(episode, episode.over_at(now) or now)
-        return f"not due: told {told}, muted {muted}, ends {episode.ends_at} {episode.end}"
+        taken = self.hearing.taken.get(episode)
+        ends = f"ends {episode.ends_at} {episode.end}"
+        return f"not due: told {told}, muted {muted}, taken {taken}, {ends}"
 
     def _first(self, episode: Episode, now: datetime) -> None:
         if episode in self._heard:
