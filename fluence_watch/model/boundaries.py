@@ -15,6 +15,14 @@ from typing import Protocol
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.odd_charge import OddCharge
+from fluence_watch.model.reserve import (
+    Reserved,
+    covers,
+    is_topped_up,
+    paid_now,
+    pays,
+    pays_still,
+)
 from fluence_watch.model.vm import OUT_OF_FUNDS, Status
 
 GRACE = timedelta(minutes=15)
@@ -60,28 +68,8 @@ class Boundaries:
 
         `grace` is how long after a boundary a top-up may come. Before its charge, none can be due.
         """
-        waits = now - self.passed_at < grace or _is_missing(self.odd)
+        waits = now - self.passed_at < grace or (self.odd is not None and self.odd.is_missing)
         return self.refilled or (self.was_refilled and waits)
-
-
-class Reserved(Protocol):
-    """What is paid from a reserve, at boundaries."""
-
-    @property
-    def price(self) -> MicroUsdc | None:
-        """Of a period."""
-
-    @property
-    def reserved(self) -> MicroUsdc | None:
-        """For later periods."""
-
-    @property
-    def spent(self) -> MicroUsdc | None:
-        """In all."""
-
-    @property
-    def next_billing_at(self) -> datetime | None:
-        """The next boundary."""
 
 
 class Paid(Reserved, Protocol):
@@ -134,7 +122,7 @@ def boundaries_again(
     again = first_boundaries(after, billing, now)
     if again is None or known is None:
         return again
-    return replace(again, paid=_paid_now(known.paid, before, after))
+    return replace(again, paid=paid_now(known.paid, before, after))
 
 
 def _begin(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:
@@ -145,7 +133,7 @@ def _begin(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:
     except OverflowError:
         return None
     charged = vm.spent != 0 and now - passed_at > _LATE
-    return Boundaries(passed_at, _covers(vm), charged=charged, paid=_pays(vm))
+    return Boundaries(passed_at, covers(vm), charged=charged, paid=pays(vm))
 
 
 def next_boundaries(
@@ -168,15 +156,17 @@ def next_boundaries(
     first = _uncounted(known, before.next_billing_at, billing)
     count = passed(first, after.next_billing_at, billing, now)
     most = max(count, _moved(first, after.next_billing_at, billing))
-    topped_up, this = _is_topped_up(before, after), _charge(before, after, (count, most), now)
+    topped_up, this = is_topped_up(before, after), _charge(before, after, (count, most), now)
     odd, charged = _settled(known, this, after.price, is_told=is_told)
-    covered = start.covered and not _is_missing(odd)
-    paid = _pays(before) if known.paid is None else known.paid
-    refilled = topped_up or (covered and _pays_still(after, paid))
-    paid = _paid_now(paid, before, after) if topped_up else paid
+    covered = start.covered and (odd is None or not odd.is_missing)
+    paid = pays(before) if known.paid is None else known.paid
+    refilled = topped_up or (covered and pays_still(after, paid))
+    paid = paid_now(paid, before, after) if topped_up else paid
     start = replace(start, covered=covered, odd=odd, charged=charged, paid=paid)
     if count:
-        was_refilled = known.refilled or (known.was_refilled and _is_missing(known.odd))
+        was_refilled = known.refilled or (
+            known.was_refilled and known.odd is not None and known.odd.is_missing
+        )
         return replace(start, refilled=refilled, was_refilled=was_refilled)
     return replace(
         start,
@@ -185,44 +175,6 @@ def next_boundaries(
         refilled=known.refilled or refilled,
         was_refilled=known.was_refilled,
     )
-
-
-def _covers(vm: Paid) -> bool:
-    """Whether the reserve pays an epoch, as far as that is known."""
-    return vm.reserved is None or vm.price is None or vm.reserved >= vm.price
-
-
-def _pays(vm: Paid) -> int | None:
-    """How many epochs the reserve pays; `None` if that is unknown or has no end."""
-    return vm.reserved // vm.price if vm.price and vm.reserved is not None else None
-
-
-def _paid_now(paid: int | None, before: Paid, after: Paid) -> int | None:
-    """How many epochs it pays after a top-up. A price that fell meanwhile does not count for more."""
-    if before.price and after.price and before.price > after.price:
-        pays = None if after.reserved is None else after.reserved // before.price
-    else:
-        pays = _pays(after)
-    rose = before.reserved is None or (after.reserved or 0) > before.reserved
-    return pays if rose or pays is None or paid is None else min(pays, paid)
-
-
-def _pays_still(vm: Paid, paid: int | None) -> bool:
-    """Whether the reserve pays as many epochs as when it was full: it needs no top-up."""
-    return bool(paid and (_pays(vm) or 0) >= paid)
-
-
-def _is_missing(odd: OddCharge | None) -> bool:
-    """Whether a charge is not in the total yet, and the reserve is what it was before it."""
-    return odd is not None and odd.charged < odd.low
-
-
-def _is_topped_up(before: Paid, after: Paid) -> bool:
-    """Whether the reserve lost less than was charged."""
-    if before.reserved is None or after.reserved is None:
-        return False
-    charged = 0 if before.spent is None or after.spent is None else after.spent - before.spent
-    return after.reserved - before.reserved + charged > 0
 
 
 def _settled(
