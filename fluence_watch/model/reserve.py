@@ -54,9 +54,20 @@ def paid_now(paid: int | None, before: Reserved, after: Reserved) -> int | None:
     return now if rose or now is None or paid is None else min(now, paid)
 
 
-def is_topped_up(before: Reserved, after: Reserved) -> bool:
-    """Whether the reserve lost less than was charged."""
+def fell(before: Reserved, after: Reserved) -> bool:
+    """Whether the reserve is lower than it was."""
     if before.reserved is None or after.reserved is None:
         return False
+    return after.reserved < before.reserved
+
+
+def is_topped_up(before: Reserved, after: Reserved, epochs: int) -> bool:
+    """Whether the reserve rose, or lost less than was charged for so many epochs.
+
+    What was charged beyond them, such as for earlier epochs, is no sign of a top-up.
+    """
+    if before.reserved is None or after.reserved is None:
+        return False
+    most = epochs * max(before.price or 0, after.price or 0)
     charged = 0 if before.spent is None or after.spent is None else after.spent - before.spent
-    return after.reserved - before.reserved + charged > 0
+    return after.reserved - before.reserved + max(0, min(charged, most)) > 0
