@@ -1,6 +1,6 @@
 """What the watcher remembers about a VM between polls, and how a new snapshot updates it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -117,13 +117,14 @@ def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
     same = baseline is entry.baseline and asked_at is entry.removal_asked_at
     if same and entry.missing_since is None and (entry.vm is vm or entry.vm == vm):
         return entry
+    is_untold = entry.missing_since is not None and vm.next_billing_at is None
     return KnownVm(
         vm,
         entry.first_seen_at,
         baseline,
         removal_asked_at=asked_at,
         remembered=_filled(vm, entry.last_known),
-        boundaries=entry.boundaries,
+        boundaries=None if is_untold else entry.boundaries,
     )
 
 
@@ -152,7 +153,7 @@ def _present(entry: KnownVm, now: datetime) -> KnownVm:
         entry.baseline,
         removal_asked_at=asked_at,
         remembered=entry.remembered,
-        boundaries=entry.boundaries,
+        boundaries=None if entry.missing_since else entry.boundaries,  # unknown until it is read
     )
 
 
@@ -201,14 +202,18 @@ def known_holds_until(
 
 
 def follow_boundaries(
-    before: Mapping[str, KnownVm], after: Mapping[str, KnownVm], billing: Billing, now: datetime
+    before: Mapping[str, KnownVm],
+    after: Mapping[str, KnownVm],
+    billing: Billing,
+    now: datetime,
+    unread: Collection[str] = (),
 ) -> Mapping[str, KnownVm]:
-    """The known VMs after a poll, with what is known of their boundaries."""
+    """The known VMs after a poll, with what is known of their boundaries. Of `unread` ones it stays."""
     moved = {}
     for key, entry in after.items():
         was = before.get(key)
         same = was is not None and was.vm is entry.vm and entry.boundaries is not None
-        if same or entry.missing_since is not None:
+        if same or entry.missing_since is not None or key in unread:
             continue
         boundaries = _of(was, entry, billing, now)
         if boundaries != entry.boundaries:
@@ -217,9 +222,11 @@ def follow_boundaries(
 
 
 def _of(was: KnownVm | None, entry: KnownVm, billing: Billing, now: datetime) -> Boundaries | None:
-    """What happened at a boundary while the VM was missing is unknown."""
+    """What happened at a boundary while the VM was missing is unknown, until its next one is told."""
     vm = entry.last_known
-    if was is None or (was.missing_since and was.last_known.next_billing_at != vm.next_billing_at):
+    if was is None or was.boundaries is None:
+        return first_boundaries(entry.vm, billing, now)
+    if was.missing_since and entry.vm.next_billing_at != was.last_known.next_billing_at:
         return first_boundaries(entry.vm, billing, now)
     is_told = entry.vm.spent is not None
     return next_boundaries(was.boundaries, was.last_known, vm, billing, now, is_told=is_told)

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from fluence_watch.model.billing import EPOCH, EPOCHS
 from fluence_watch.model.boundaries import Boundaries
 from fluence_watch.model.known import KnownVm, follow_boundaries, track
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.snapshot import build_snapshot
+from fluence_watch.model.snapshot import Rejected, build_snapshot
 from fluence_watch.model.vm import Vm
 
 MINUTE = timedelta(minutes=1)
@@ -26,16 +28,20 @@ def after(vm: Vm, epochs: int, times: int) -> Vm:
     )
 
 
-def polled(first: Vm, *vms: Vm | None) -> Boundaries:
+UNREAD = Rejected("[0].ports", "not a list")
+
+
+def polled(first: Vm, *vms: Vm | Rejected | None) -> Boundaries:
     """What is known of the VM at last, `None` is a poll without it; the second is at the boundary."""
     assert first.next_billing_at
     known: Mapping[str, KnownVm] = {}
     for number, vm in enumerate((first, *vms)):
         now = first.next_billing_at + number * MINUTE - MINUTE / 2
         now -= timedelta(0) if number else timedelta(hours=2)
-        snapshot = build_snapshot("main", now, [vm] if vm else [])
+        rejected = [replace(vm, vm_id=first.id)] if isinstance(vm, Rejected) else []
+        snapshot = build_snapshot("main", now, [vm] if isinstance(vm, Vm) else [], rejected)
         tracked = track(known, snapshot, now, timedelta(days=7))
-        known = follow_boundaries(known, tracked, EPOCHS, now)
+        known = follow_boundaries(known, tracked, EPOCHS, now, snapshot.unread)
     boundaries = known[first.key].boundaries
     assert boundaries
     return boundaries
@@ -64,3 +70,16 @@ def test_a_total_that_is_not_told(web: Vm) -> None:
     untold = replace(after(web, 1, 0), spent=None)
     assert polled(web, untold, after(web, 1, 1)).odd is None
     assert polled(web, untold, after(web, 1, 2)).odd
+
+
+@pytest.mark.parametrize("untold", [UNREAD, {"next_billing_at": None, "spent": None}])
+def test_what_a_missing_vm_paid_is_unknown_though_it_is_untold_as_it_comes_back(
+    web: Vm, untold: Rejected | dict[str, None]
+) -> None:
+    """It was not charged while it was missing, and the account still tops it up."""
+    bare = untold if isinstance(untold, Rejected) else replace(web, **untold)
+    back = after(web, 1, 0)
+    for polls in ([None, bare, back], [bare, None, bare, bare, back, back]):
+        known = polled(web, *polls)
+        assert (None, True) == (known.odd, known.refilled)
+    assert polled(web, bare, after(web, 1, 2)).odd
