@@ -15,6 +15,7 @@ from tests.e2e.truth.referee.matching import MUTED_BY, is_active, is_on, matches
 
 WATCHER = "fluence-watch"
 _FIRST, _ESCALATED, _WORSE = "first", "escalated", "worse"
+_KEPT = timedelta(hours=1)
 _REPEAT, _RESOLVED, _MISSED = "repeat", "resolved", "missed"
 
 
@@ -122,6 +123,8 @@ class Hearing:
         until = episode.found.until
         is_quiet = episode.end is End.QUIET and not (until and until <= over_at)
         _, shut = self._shut.get((receiver.name, episode), (None, None))
+        if shut is Why.INACTIVE and is_active(receiver, min(over_at, until or over_at)):
+            shut = None  # its times began before it was over: whether somebody looked is left open
         if is_quiet or (shut and not was_open):  # one thing and another kept it back, to its end
             return None
         return Due(episode, _MISSED, over_at, was_open)
@@ -222,17 +225,17 @@ class Hearing:
             self.dropped.add((receiver, episode))
         self.told[receiver][episode] = Told(now, episode.rank, episode.found.step, over=True)
 
-    def settle(self, now: datetime, keep: timedelta = timedelta(hours=1)) -> None:
-        """Forget what is over and of which nobody is due anything any more."""
+    def settle(self, now: datetime, doubtful: Collection[Episode] = ()) -> None:
+        """Forget what is over and of which nobody is due anything any more, or may hear once more."""
         for account, episodes in self.episodes.items():
-            kept = [each for each in episodes if not self._settled(each, now, keep)]
+            kept = [e for e in episodes if e in doubtful or not self._settled(e, now)]
             if len(kept) < len(episodes):
                 for gone in {*episodes} - {*kept}:
                     self._forget(gone)
                 self.episodes[account] = kept
 
-    def _settled(self, episode: Episode, now: datetime, keep: timedelta) -> bool:
-        if episode.ends_at is None or now - episode.ends_at < keep:
+    def _settled(self, episode: Episode, now: datetime) -> bool:
+        if episode.ends_at is None or now - episode.ends_at < _KEPT:
             return False
         for receiver in self.plan.receivers:
             line = self._line(receiver, episode, now)
