@@ -12,7 +12,7 @@ the latest of a finding is kept, with how often.
   muted       a finding              the commit of a poll    another finding says more of it
   unmuted     a finding              the commit of a poll    none does any more
   acknowledged    an alert           a command, or a link    somebody takes care of it
-  unacknowledged  an alert           a command               nobody does any more
+  unacknowledged  an alert           a command, a poll       nobody does any more
   poll_failed an account             the commit of a poll    polls begin to fail, or for another reason
   polled      an account             the commit of a poll    a poll succeeds again
   incomplete  an account             the commit of a poll    the list of VMs begins to be incomplete

@@ -126,19 +126,24 @@ class Agenda:
         )
 
     def _opened(self, account: str, now: datetime, found: Due) -> Lines:
-        """The lines, if the group of the account is open. What is due stays on the agenda."""
-        if account not in self._book.pages:  # it was forgotten meanwhile
+        """The lines, if the group of the account is open. What is due stays on the agenda.
+
+        What changed or was settled meanwhile is left out: it is on the agenda anew if it is due anything.
+        """
+        page = self._book.pages.get(account)
+        if page is None:  # it was forgotten meanwhile
             return ()
         self.look_at(account, found.wait_until)
         told, opens_at = self._book.told(account, self.recipient.route.receiver), now
-        if found.lines:
-            self.look(account, [line.episode for line in found.lines])
-            opens_at = group_opens_at(found.lines, told, self.recipient.route, now)
-        self._write(found, self._book.pages[account].alerts, opens_at, now)
+        lines = tuple(line for line in found.lines if page.alerts.get(line.episode) == line.alert)
+        if lines:
+            self.look(account, [line.episode for line in lines])
+            opens_at = group_opens_at(lines, told, self.recipient.route, now)
+        self._write(found, page.alerts, opens_at, now)
         if opens_at > now:
             self.look_at(account, opens_at)
             return ()
-        return found.lines
+        return lines
 
     def claims(self, alert: Alert, now: datetime, muted: Muted) -> bool:
         """Whether the receiver is due anything of an ended alert, or has yet to hear of a firing one.

@@ -69,6 +69,7 @@ class Courier:
         self._refresh = refresh
         self._counted = counted
         self._held: dict[Episode, _Held] = {}
+        self._sending: frozenset[Episode] = frozenset()
         self._turn = 0
         self._accepted = 0
         self._hurried = False
@@ -82,9 +83,10 @@ class Courier:
     def claims(self, alert: Alert, muted: Muted) -> bool:
         """Whether it is due anything of an ended alert, or has yet to hear of a firing one.
 
-        `muted` is that of the account.
+        `muted` is that of the account. Of what is being sent, it may be due the end.
         """
-        return self.agenda.claims(alert, self.delivery.now(), muted)
+        is_sent = alert.episode in self._sending
+        return is_sent or self.agenda.claims(alert, self.delivery.now(), muted)
 
     def adopt(self, channel: Channel, recipient: Recipient, words: Words) -> None:
         """The receiver of new settings, and the words for it."""
@@ -254,7 +256,11 @@ class Courier:
 
     async def _send(self, account: str, lines: Lines, *, plainly: bool = False) -> None:
         told = self._book.told(account, self.delivery.channel.name)
-        known = await self.delivery.send(account, lines, told, plainly=plainly)
+        self._sending = frozenset(line.episode for line in lines)
+        try:
+            known = await self.delivery.send(account, lines, told, plainly=plainly)
+        finally:
+            self._sending = frozenset()
         self._accepted += 1
         page = self._book.pages.get(account)  # what was settled meanwhile is left out
         told.update({each: new for each, new in known.items() if page and each in page.alerts})

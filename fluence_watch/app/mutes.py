@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from fluence_watch.alerting.inhibition import FIXED, Inhibit
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import GIVE_UP_AFTER
-from fluence_watch.alerting.muting import FIXED, Inhibit, Mutes
+from fluence_watch.alerting.muting import Mutes
 from fluence_watch.rules import RULES
 from fluence_watch.settings import WatchSettings
 

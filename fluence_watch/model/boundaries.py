@@ -14,6 +14,7 @@ from typing import Protocol
 
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.odd_charge import OddCharge
 from fluence_watch.model.vm import OUT_OF_FUNDS, Status
 
 GRACE = timedelta(minutes=15)
@@ -28,41 +29,6 @@ _SURELY_CHARGED = frozenset({Status.ACTIVE, Status.UPDATING, Status.RESTARTING})
 
 
 @dataclass(frozen=True, slots=True)
-class OddCharge:
-    """What was charged, and what the price and the boundaries allow, as long as these differ.
-
-    `since` is the poll that saw it first. `boundaries` passed meanwhile; what they cost is between
-    `low` and `high`, for example if the price changed.
-    """
-
-    since: datetime
-    boundaries: int
-    low: MicroUsdc
-    high: MicroUsdc
-    charged: MicroUsdc
-
-    @property
-    def fits(self) -> bool:
-        """Whether nothing is odd about it."""
-        return self.low <= self.charged <= self.high
-
-    def __add__(self, later: "OddCharge") -> "OddCharge":
-        """Both together, since the first."""
-        return OddCharge(
-            self.since,
-            self.boundaries + later.boundaries,
-            MicroUsdc(self.low + later.low),
-            MicroUsdc(self.high + later.high),
-            MicroUsdc(self.charged + later.charged),
-        )
-
-    def perhaps_at(self, price: MicroUsdc) -> "OddCharge":
-        """The same, if that may have been the price already."""
-        cost = MicroUsdc(self.boundaries * price)
-        return replace(self, low=min(self.low, cost), high=max(self.high, cost))
-
-
-@dataclass(frozen=True, slots=True)
 class Boundaries:
     """The latest boundary of a VM, and what came of it.
 
@@ -71,6 +37,7 @@ class Boundaries:
     What nobody saw is taken for refilled. `paid` is how many epochs the reserve paid when it was topped
     up last, or seen first: while it pays as many, as after a fall of the price, it needs none. `odd` is what was charged and does not fit.
     `charged` is whether all that is due is in the total. If not, an epoch more may come late.
+    `after_gap` is whether the VM is back from a gap, and its money was not told since.
     """
 
     passed_at: datetime
@@ -80,6 +47,7 @@ class Boundaries:
     odd: OddCharge | None = None
     charged: bool = True
     paid: int | None = None
+    after_gap: bool = False
 
     def is_overdue(self, now: datetime, grace: timedelta, status: Status) -> bool:
         """Whether the top-up has failed, if the reserve does not pay an epoch now.
@@ -155,6 +123,19 @@ def first_boundaries(vm: Paid, billing: Billing, now: datetime) -> Boundaries | 
         return start
     late = now - vm.next_billing_at > _LATE
     return replace(start, passed_at=vm.next_billing_at, charged=vm.spent != 0 and late)
+
+
+def boundaries_again(
+    known: Boundaries | None, before: Paid, after: Paid, billing: Billing, now: datetime
+) -> Boundaries | None:
+    """What is known of the boundaries of a VM that was missing at one of them.
+
+    What happened then is unknown, but not how many epochs its reserve paid when it was full.
+    """
+    again = first_boundaries(after, billing, now)
+    if again is None or known is None:
+        return again
+    return replace(again, paid=_paid_now(known.paid, before, after))
 
 
 def _begin(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:

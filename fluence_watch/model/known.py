@@ -6,7 +6,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fluence_watch.model.billing import Billing
-from fluence_watch.model.boundaries import Boundaries, first_boundaries, next_boundaries
+from fluence_watch.model.boundaries import (
+    Boundaries,
+    boundaries_again,
+    first_boundaries,
+    next_boundaries,
+)
 from fluence_watch.model.horizon import JUST_AFTER, Horizon, expiry, next_of, shifted
 from fluence_watch.model.ports import Port
 from fluence_watch.model.snapshot import Snapshot
@@ -117,14 +122,13 @@ def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
     same = baseline is entry.baseline and asked_at is entry.removal_asked_at
     if same and entry.missing_since is None and (entry.vm is vm or entry.vm == vm):
         return entry
-    is_untold = entry.missing_since is not None and vm.next_billing_at is None
     return KnownVm(
         vm,
         entry.first_seen_at,
         baseline,
         removal_asked_at=asked_at,
         remembered=_filled(vm, entry.last_known),
-        boundaries=None if is_untold else entry.boundaries,
+        boundaries=_untold(entry) if vm.next_billing_at is None else entry.boundaries,
     )
 
 
@@ -153,7 +157,7 @@ def _present(entry: KnownVm, now: datetime) -> KnownVm:
         entry.baseline,
         removal_asked_at=asked_at,
         remembered=entry.remembered,
-        boundaries=None if entry.missing_since else entry.boundaries,  # unknown until it is read
+        boundaries=_untold(entry),
     )
 
 
@@ -213,6 +217,7 @@ def follow_boundaries(
     for key, entry in after.items():
         was = before.get(key)
         same = was is not None and was.vm is entry.vm and entry.boundaries is not None
+        same = same and not _is_after_gap(entry.boundaries)
         if same or entry.missing_since is not None or key in unread:
             continue
         boundaries = _of(was, entry, billing, now)
@@ -222,11 +227,25 @@ def follow_boundaries(
 
 
 def _of(was: KnownVm | None, entry: KnownVm, billing: Billing, now: datetime) -> Boundaries | None:
-    """What happened at a boundary while the VM was missing is unknown, until its next one is told."""
+    """What happened at a boundary while the VM was missing is unknown."""
     vm = entry.last_known
-    if was is None or was.boundaries is None:
+    if was is None:
         return first_boundaries(entry.vm, billing, now)
-    if was.missing_since and entry.vm.next_billing_at != was.last_known.next_billing_at:
-        return first_boundaries(entry.vm, billing, now)
+    if was.missing_since or _is_after_gap(was.boundaries):
+        if entry.vm.next_billing_at is None:
+            return entry.boundaries
+        if was.last_known.next_billing_at != vm.next_billing_at:
+            return boundaries_again(was.boundaries, was.last_known, entry.vm, billing, now)
     is_told = entry.vm.spent is not None
     return next_boundaries(was.boundaries, was.last_known, vm, billing, now, is_told=is_told)
+
+
+def _is_after_gap(boundaries: Boundaries | None) -> bool:
+    return boundaries is not None and boundaries.after_gap
+
+
+def _untold(entry: KnownVm) -> Boundaries | None:
+    """Its boundaries, if this poll does not tell its money: whether it was missing since it did."""
+    if entry.boundaries is None or entry.missing_since is None:
+        return entry.boundaries
+    return replace(entry.boundaries, after_gap=True)

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from fluence_watch.model.boundaries import OddCharge
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.odd_charge import OddCharge
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules.base import (
     Duration,

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from fluence_watch.alerting.inhibition import Inhibit
 from fluence_watch.alerting.matchers import LABELS, read_matchers
-from fluence_watch.alerting.muting import Inhibit, Maintenance
+from fluence_watch.alerting.muting import Maintenance
 from fluence_watch.rules.base import Settings
 from fluence_watch.settings.digests import Schedule, Zone
 from fluence_watch.settings.durations import PositiveDuration

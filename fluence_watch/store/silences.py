@@ -11,6 +11,7 @@ from fluence_watch.alerting.journal import NOTHING, Details, Entry, What
 from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.muting import Acknowledgement, Silence
+from fluence_watch.alerting.state import Change
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.store import journal
 from fluence_watch.store.database import Database
@@ -62,14 +63,9 @@ class SilenceStore:
             return connection.execute(delete(silences).where(silences.c.ends_at < before)).rowcount
 
     def acknowledged(self) -> Mapping[Episode, Acknowledgement]:
-        """The open alerts that somebody takes care of, or did."""
-        query = (
-            select(acknowledgements, alerts, accounts.c.name)
-            .select_from(acknowledgements.join(alerts).join(accounts))
-            .where(is_open)
-        )
+        """The open alerts that somebody takes care of, or did, and those that ended and are not settled."""
         with self._database.read() as connection:
-            return {_episode(row): _acknowledgement(row) for row in connection.execute(query)}
+            return _acknowledged(connection)
 
     def acknowledge(self, episode: Episode, wanted: Acknowledgement) -> bool:
         """Take care of an open alert from now on. Returns false if it is over."""
@@ -95,11 +91,34 @@ class SilenceStore:
     def withdraw(self, episode: Episode, now: datetime) -> None:
         """Nobody takes care of the alert any more. That somebody did is kept: a link acts once."""
         with self._database.write() as connection:
-            this = acknowledgements.c.alert_id == _alert_id(connection, episode)
-            lasting = acknowledgements.c.until > now
-            ended = update(acknowledgements).where(this, lasting).values(until=now)
-            if connection.execute(ended).rowcount:
-                _write(connection, episode, now, What.UNACKNOWLEDGED, NOTHING)
+            _withdraw(connection, episode, now)
+
+
+def end_outgrown(connection: Connection, change: Change) -> None:
+    """End the acknowledgements of alerts that got worse, for good: also if these get milder again."""
+    moved, now = {each.episode: each for each in change.moved}, change.after.last_poll_at
+    for episode, acknowledgement in _acknowledged(connection).items() if moved else ():
+        if now and (alert := moved.get(episode)) and acknowledgement.is_outgrown_by(alert):
+            _withdraw(connection, episode, now)
+
+
+def _acknowledged(connection: Connection) -> dict[Episode, Acknowledgement]:
+    query = (
+        select(acknowledgements, alerts, accounts.c.name)
+        .select_from(acknowledgements.join(alerts).join(accounts))
+        .where(
+            ~alerts.c.settled
+        )  # those that just ended too: who looks at them may not know it yet
+    )
+    return {_episode(row): _acknowledgement(row) for row in connection.execute(query)}
+
+
+def _withdraw(connection: Connection, episode: Episode, now: datetime) -> None:
+    this = acknowledgements.c.alert_id == _alert_id(connection, episode)
+    lasting = acknowledgements.c.until > now
+    ended = update(acknowledgements).where(this, lasting).values(until=now)
+    if connection.execute(ended).rowcount:
+        _write(connection, episode, now, What.UNACKNOWLEDGED, NOTHING)
 
 
 def _write(

@@ -34,7 +34,7 @@ from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.ledger_reads import LedgerReads
 from fluence_watch.store.resources import load_resources, save_resources
 from fluence_watch.store.schema import accounts, alerts, digests, is_open
-from fluence_watch.store.silences import SilenceStore
+from fluence_watch.store.silences import SilenceStore, end_outgrown
 
 if TYPE_CHECKING:
     from fluence_watch.store.digests import DigestStore
@@ -185,6 +185,7 @@ class Store(LedgerReads):
             save_known(connection, account_id, change)
             save_resources(connection, account_id, change)
             save_alerts(connection, account_id, change)
+            end_outgrown(connection, change)
             ledger.save_ledger(connection, account_id, change)
             notes.remove(connection, change.applied)
             journal.save(connection, change.entries)

@@ -203,6 +203,8 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
 
     def _commit(self, account: str, decision: Decision) -> None:
         alerts, ended = decision.after.alerts, decision.ended
+        if self._book.mutes.acknowledged:
+            self._book.mutes = self._book.mutes.without_outgrown(alerts.values())
         changed, turned = self._book.update(account, alerts, ended, decision.paused)
         for agenda in self._agendas if changed else ():
             agenda.look(account, None if turned else changed)

@@ -172,6 +172,7 @@ class Run:
         self.kills_at.pop(0)
         self.counted += self._answer.duplicates
         self.verdict.doubtful.clear()
+        self.office.catch_up()
         mail = self.office.collected()
         self.clock.set(at + timedelta(seconds=7))
         self._answer = self.watcher.start(self.clock())
@@ -247,7 +248,8 @@ def prepared(
             )
             for each in fleet
         }
-        post = served(office.app()).removeprefix("http://")
+        office.url = served(office.app())
+        post = office.url.removeprefix("http://")
         settings = folder / "truth.toml"
         settings.write_text(plan.toml(folder, urls, post), encoding="utf-8")
         hearing = Hearing(plan)

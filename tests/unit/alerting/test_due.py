@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from fluence_watch.alerting.active import ActiveTimes, parse_windows
 from fluence_watch.alerting.due import Due, due, kept_back
 from fluence_watch.alerting.escalation import Escalated, Escalation
+from fluence_watch.alerting.inhibition import Inhibit
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import (
     Acknowledgement,
-    Inhibit,
     Mute,
     Mutes,
     Silence,

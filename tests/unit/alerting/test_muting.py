@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluence_watch.alerting.due import Due, due
+from fluence_watch.alerting.inhibition import FIXED, Inhibit, Sources
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import (
-    FIXED,
     Acknowledgement,
-    Inhibit,
     Maintenance,
     Mute,
     Mutes,
@@ -207,6 +206,37 @@ def test_alerts_that_mute_each_other() -> None:
     assert not told(mutes, FIRING, None, NOW, same).lines
 
 
+RULES = ("debt", "port_drift", "vm_status", "low_balance", "price_changed")
+
+
+@given(
+    st.sets(st.tuples(st.sampled_from(RULES), st.sampled_from(RULES)), max_size=12),
+    st.lists(st.integers(0, 5), min_size=5, max_size=5),
+)
+def test_what_is_muted_is_explained(pairs: set[tuple[str, str]], hours: list[int]) -> None:
+    """Whatever mutes each other, in circles too: each that is muted leads to one that is told."""
+    inhibits = [Inhibit(*(parse_matchers(f"rule={each}") for each in pair)) for pair in pairs]
+    alerts = [alert_of(rule, since=n * HOUR) for rule, n in zip(RULES, hours, strict=True)]
+    muted, sources = Mutes(inhibits=inhibits).among(alerts), Sources(inhibits, alerts)
+    told = {each for each in alerts if muted(each, NOW) is None}
+    for alert in alerts:
+        reached, ahead = {alert}, [alert]
+        while ahead:
+            new = {*sources.explaining(ahead.pop())} - reached
+            reached |= new
+            ahead += new
+        assert told & reached
+
+
+def test_a_circle() -> None:
+    """Of three that mute one another in turn, only what fired after what mutes it is muted."""
+    circle = [("debt", "port_drift"), ("port_drift", "vm_status"), ("vm_status", "debt")]
+    inhibits = [Inhibit(*(parse_matchers(f"rule={each}") for each in pair)) for pair in circle]
+    alerts = [alert_of(rule, since=n * HOUR) for n, (rule, _) in enumerate(circle)]
+    muted = Mutes(inhibits=inhibits).among(alerts)
+    assert [True, False, False] == [muted(each, NOW) is not None for each in alerts]
+
+
 def test_a_vm_that_ends_and_vanishes() -> None:
     """Each mutes the other by what is fixed: one is told."""
     both = (ENDED, VANISHED)
@@ -236,6 +266,13 @@ def test_an_acknowledgement(
     found = told(Mutes(acknowledged={FIRING.episode: TAKEN}), alert, notified, now)
     assert [reason] * (reason is not None) == [line.reason for line in found.lines]
     assert (None if reason else NOW + HOUR) == found.wait_until
+
+
+def test_an_acknowledgement_that_is_outgrown() -> None:
+    """Once the alert was worse it is over, also when it gets milder again."""
+    mutes = Mutes(acknowledged={FIRING.episode: TAKEN})
+    assert mutes is mutes.without_outgrown([FIRING, VANISHED])
+    assert {} == mutes.without_outgrown([WORSE]).acknowledged
 
 
 def test_a_repetition_takes_along_only_what_is_not_taken_care_of() -> None:

@@ -12,10 +12,11 @@ import pytest
 
 from fluence_watch.alerting.active import ActiveTimes, parse_windows
 from fluence_watch.alerting.attempts import marks
+from fluence_watch.alerting.inhibition import Inhibit
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
-from fluence_watch.alerting.muting import Acknowledgement, Inhibit, Mutes, Silence
+from fluence_watch.alerting.muting import Acknowledgement, Mutes, Silence
 from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import StoreError
 from fluence_watch.model.finding import Fingerprint, Severity

@@ -1,5 +1,6 @@
 """Escalation and active times, over a real store and couriers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,12 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Acknowledgement, Silence
+from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.wiring import Setup
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
+from tests.stored import keep
 from tests.unit.app.post import Post
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -113,6 +116,39 @@ async def test_an_escalation(build: Build, store: Store, eventually: Eventually)
     await house.at(1.7)
     assert ["WARNING escalated)", "CRITICAL worse)", "CRITICAL", "RESOLVED"] == house.heard("pager")
     await eventually(lambda: not store.load("main").unsettled)
+
+
+async def test_an_alert_that_ends_while_it_is_escalated(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """The message is on its way when a poll ends the alert: its resolved follows."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,))
+    pager, dispatch = house.channels["pager"], house.post.dispatch
+    await house.at(0, alert_of("a"))
+    pager.gate.clear()
+    house.post.clock.advance(HOUR / 2)
+    dispatch._couriers["pager"].wake()
+    await eventually(lambda: pager.tried)
+    house.post.poll()
+    await eventually(lambda: len(house.channels["ops"].sent) == 2)
+    while dispatch._tasks:
+        await asyncio.wait(dispatch._tasks)
+    pager.gate.set()
+    await eventually(lambda: not store.load("main").unsettled)
+    assert ["WARNING escalated)", "RESOLVED"] == house.heard("pager")
+
+
+async def test_an_acknowledged_alert_that_ends(build: Build, store: Store) -> None:
+    """The store knows of the end before the courier does: that somebody took care of it counts still."""
+    house, alert = await build(OPS, NOBODY, pager=(TO_PAGER,)), alert_of("a")
+    await house.at(0, alert)
+    taken = Acknowledgement(NOW, NOW + 2 * HOUR, alert.severity, 0)
+    assert store.silences.acknowledge(alert.episode, taken)
+    await house.at(0.4, alert)
+    house.post.clock.advance(HOUR / 2)
+    keep(store, "main", AccountState(), [replace(alert, state=State.RESOLVED, ends_at=NOW + HOUR)])
+    await house.look()
+    assert [] == house.heard("pager")
 
 
 async def test_a_first_receiver_that_cannot_be_reached(build: Build) -> None:

@@ -38,7 +38,9 @@ def due(heard: Hearing, minute: int, receiver: Receiver = OPS) -> list[str]:
 
 
 def tell(heard: Hearing, episode: Episode, minute: int = 0, receiver: Receiver = OPS) -> None:
-    heard.hear(receiver.name, episode, "firing", START + minute * MINUTE)
+    found = episode.found
+    line = {"status": "firing", "severity": found.severity, "step": found.step}
+    heard.hear(receiver.name, episode, line, START + minute * MINUTE)
 
 
 def ends(episode: Episode, minute: int) -> None:

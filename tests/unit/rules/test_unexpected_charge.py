@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fluence_watch.model.billing import METERED
-from fluence_watch.model.boundaries import Boundaries, OddCharge
+from fluence_watch.model.boundaries import Boundaries
 from fluence_watch.model.finding import Absence, Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.odd_charge import OddCharge
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
 from fluence_watch.rules.base import Situation

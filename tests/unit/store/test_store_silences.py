@@ -35,8 +35,19 @@ def test_prune_removes_silences_that_ended_before(store: Store) -> None:
     assert [silence(2), silence(3)] == store.silences.all()
 
 
+def test_an_acknowledgement_ends_when_the_alert_gets_worse(store: Store) -> None:
+    """For good: it does not hold again when the alert gets milder."""
+    keep(store, "main", AccountState(alerts={FAILS.fingerprint: FAILS}))
+    taken = Acknowledgement(NOW, NOW + HOUR, FAILS.severity, FAILS.step)
+    assert store.silences.acknowledge(FAILS.episode, taken)
+    worse = replace(FAILS, step=FAILS.step + 1)
+    keep(store, "main", AccountState({}, {FAILS.fingerprint: worse}, last_poll_at=NOW + HOUR / 4))
+    assert NOW + HOUR / 4 == store.silences.acknowledged()[FAILS.episode].until
+    assert What.UNACKNOWLEDGED is store.journal.of_alert(FAILS.episode)[-1].what
+
+
 def test_an_acknowledgement_goes_with_its_alert(store: Store, url: str) -> None:
-    """When the alert is over it says nothing any more; when it is pruned, it is gone."""
+    """When the alert is settled it says nothing any more; when it is pruned, it is gone."""
     keep(store, "main", AccountState(alerts={FAILS.fingerprint: FAILS}))
     assert store.silences.acknowledge(
         FAILS.episode, Acknowledgement(NOW, NOW + HOUR, FAILS.severity, FAILS.step)
@@ -47,6 +58,8 @@ def test_an_acknowledgement_goes_with_its_alert(store: Store, url: str) -> None:
     assert [What.ACKNOWLEDGED, What.UNACKNOWLEDGED] == written
     ended = replace(FAILS, state=State.RESOLVED, ends_at=NOW + HOUR)
     keep(store, "main", AccountState(), [ended])
+    assert {FAILS.episode} == store.silences.acknowledged().keys()
+    store.settle([FAILS.episode])
     assert {} == store.silences.acknowledged()
     assert 1 == store.prune(NOW + 2 * HOUR)
     with tables(url) as connection:

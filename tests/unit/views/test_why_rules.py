@@ -11,10 +11,11 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.decide import Decision, Policy, decide
 from fluence_watch.app.policies import policies
 from fluence_watch.model.billing import EpochBilling
-from fluence_watch.model.boundaries import Boundaries, OddCharge
+from fluence_watch.model.boundaries import Boundaries
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc as M
+from fluence_watch.model.odd_charge import OddCharge
 from fluence_watch.model.presence import presence_of
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot, build_snapshot
 from fluence_watch.model.vm import Status, Vm

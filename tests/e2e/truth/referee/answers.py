@@ -77,10 +77,7 @@ def _words(hearing: Hearing, receiver: Receiver, episode: Episode) -> Iterator[s
             yield from hearing.kept.get(this, ())
     elif hearing.routes(receiver, episode):
         yield from hearing.kept.get(this, ())
-        if muted := hearing.muted(episode, episode.ends_at or episode.active_at):
-            yield muted
-            if muted is Why.SILENCED:  # the last of them to end is named
-                yield Why.MAINTENANCE
+        yield from _muted_at_its_end(hearing, episode)
         if episode.end is not End.TOLD:
             yield "quiet"
     elif not episode.event and receiver.name in hearing.passed_on(episode):
@@ -88,6 +85,17 @@ def _words(hearing: Hearing, receiver: Receiver, episode: Episode) -> Iterator[s
         yield from hearing.kept.get(this, ())
     else:
         yield from _misfits(receiver, episode)
+
+
+def _muted_at_its_end(hearing: Hearing, episode: Episode) -> Iterator[str]:
+    over_at = episode.ends_at or episode.active_at
+    muted = hearing.muted(episode, over_at)
+    if muted is not None:
+        yield muted
+    if muted is Why.SILENCED:  # the last of them to end is named
+        yield Why.MAINTENANCE
+    if hearing.inhibited(episode, over_at):
+        yield Why.INHIBITED
 
 
 def _when_told(receiver: Receiver, episode: Episode, *, over: bool) -> Iterator[str]:

@@ -4,14 +4,15 @@ must    it is due now, and nothing keeps it back
 may     the manual leaves it open
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.e2e.truth.plan import Plan, Receiver
 from tests.e2e.truth.referee.episodes import End, Episode
 from tests.e2e.truth.referee.lines import Due, Silence, Taken, Told, Why
-from tests.e2e.truth.referee.matching import MUTED_BY, is_active, is_on, matches, takes
+from tests.e2e.truth.referee.matching import MUTED_BY, RANK, is_active, is_on, matches, takes
 
 WATCHER = "fluence-watch"
 _FIRST, _ESCALATED, _WORSE = "first", "escalated", "worse"
@@ -201,17 +202,16 @@ class Hearing:
 
     def _acknowledged(self, episode: Episode, now: datetime) -> bool:
         taken = self.taken.get(episode)
-        worse = taken and (episode.rank > taken.rank or episode.found.step > taken.step)
-        return bool(taken and now < taken.until and not worse)
+        return bool(taken and now < taken.until and not taken.outgrown_by(episode))
 
     # What was told
 
-    def hear(self, receiver: str, episode: Episode, status: str, now: datetime) -> None:
-        """The receiver was told."""
+    def hear(self, receiver: str, episode: Episode, line: Mapping[str, Any], now: datetime) -> None:
+        """The receiver was told, perhaps as bad as it was before the poll of this moment."""
         before = self.told[receiver].get(episode)
-        rank = max(episode.rank, before.rank if before else 0)
-        step = max(episode.found.step, before.step if before else 0)
-        over = status != "firing" or episode.event
+        rank = max(RANK[line["severity"]], before.rank if before else 0)
+        step = max(line["step"], before.step if before else 0)
+        over = line["status"] != "firing" or episode.event
         self.told[receiver][episode] = Told(now, rank, step, over)
 
     def passed_on(self, episode: Episode) -> Collection[str]:
@@ -227,6 +227,9 @@ class Hearing:
 
     def settle(self, now: datetime, doubtful: Collection[Episode] = ()) -> None:
         """Forget what is over and of which nobody is due anything any more, or may hear once more."""
+        outgrown = [each for each, taken in self.taken.items() if taken.outgrown_by(each)]
+        for episode in outgrown:
+            del self.taken[episode]
         for account, episodes in self.episodes.items():
             kept = [e for e in episodes if e in doubtful or not self._settled(e, now)]
             if len(kept) < len(episodes):

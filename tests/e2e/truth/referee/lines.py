@@ -38,6 +38,10 @@ class Taken:
     rank: int
     step: int
 
+    def outgrown_by(self, episode: Episode) -> bool:
+        """Whether it got worse since: then nobody takes care of it any more."""
+        return episode.rank > self.rank or episode.found.step > self.step
+
 
 @dataclass(slots=True)
 class Told:

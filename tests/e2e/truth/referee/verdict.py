@@ -155,7 +155,7 @@ class Verdict:
         if not sure:
             self.doubtful.add(this)
             self.hearing.unsure.add((receiver.name, episode))
-        self.hearing.hear(receiver.name, episode, line["status"], now)
+        self.hearing.hear(receiver.name, episode, line, now)
 
     def _opens(
         self, receiver: Receiver, lines: Iterable[Line], due: Collection[tuple[Episode, str]]
@@ -197,7 +197,9 @@ class Verdict:
     def _why(self, receiver: str, episode: Episode, now: datetime) -> str:
         told = self.hearing.told[receiver].get(episode)
         muted = self.hearing.muted(episode, episode.over_at(now) or now)
-        return f"not due: told {told}, muted {muted}, ends {episode.ends_at} {episode.end}, until {episode.found.until}"
+        taken = self.hearing.taken.get(episode)
+        ends = f"ends {episode.ends_at} {episode.end}, until {episode.found.until}"
+        return f"not due: told {told}, muted {muted}, taken {taken}, {ends}"
 
     def _first(self, episode: Episode, now: datetime) -> None:
         if episode in self._heard:
