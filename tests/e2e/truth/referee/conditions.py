@@ -46,6 +46,11 @@ class Look:
         """Those of them whose price is told, and whatever else there is to know of their money."""
         return ((key, seen) for key, seen in self.billed if key not in self.sight.bent)
 
+    def charge(self, machine: Machine) -> datetime:
+        """The next charge of a VM, as the API tells it: an API with words of its own leaves out fractions."""
+        at = machine.next_billing_at
+        return at.replace(microsecond=0) if self.has_words else at
+
     def word(self, machine: Machine) -> str:
         """What the API itself says of a VM."""
         return "out of funds" if self.has_words and machine.is_short else machine.state.value
@@ -91,17 +96,16 @@ def low_balance(look: Look) -> Iterator[Found]:
 def billing_due(look: Look) -> Iterator[Found]:
     """The charges of a window of an hour, from when the first of them is an hour away."""
     now = look.sight.at
-    windows: dict[int, list[Seen]] = {}
+    windows: dict[int, list[tuple[datetime, Machine]]] = {}
     for key, seen in look.billed:
-        told = look.sight.bent.get(key) is not Bend.MONEYLESS
-        if told and now < seen.now.next_billing_at:
-            windows.setdefault((seen.now.next_billing_at - _EPOCH) // LEAD, []).append(seen)
+        due = look.charge(seen.now)
+        if now < due and look.sight.bent.get(key) is not Bend.MONEYLESS:
+            windows.setdefault((due - _EPOCH) // LEAD, []).append((due, seen.now))
     for window in windows.values():
-        if min(each.now.next_billing_at for each in window) - now <= LEAD:
-            for each in window:
-                due = each.now.next_billing_at
-                what = look.what("billing_due", each.now.key, due.isoformat(timespec="seconds"))
-                yield Found(what, "info", until=due, machine=each.now, quiet=True)
+        if min(due for due, _ in window) - now <= LEAD:
+            for due, machine in window:
+                what = look.what("billing_due", machine.key, due.isoformat(timespec="seconds"))
+                yield Found(what, "info", until=due, machine=machine, quiet=True)
 
 
 def unexpected_charge(look: Look) -> Iterator[Found]:
