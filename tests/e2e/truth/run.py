@@ -15,6 +15,7 @@ from fluence_watch.simulator import SettableClock, create_app, running
 from fluence_watch.store import Store
 from tests.e2e.truth.bending import bending
 from tests.e2e.truth.fleet import Account, Sight, accounts, noting
+from tests.e2e.truth.growing import first
 from tests.e2e.truth.happenings import Scene
 from tests.e2e.truth.metered import daily
 from tests.e2e.truth.people import People
@@ -261,7 +262,7 @@ def prepared(
         hearing.settled = partial(answers.settled, hearing)
         scene = Scene(fleet, _noting(url))
         for its, what in [(each, what) for each in fleet for what in daily(each)]:
-            scene.begin(BEGIN + random.uniform(0.03, 0.6) * days * DAY, its, what)
+            scene.begin(BEGIN + random.uniform(*first(what)) * days * DAY, its, what)
         watcher = Watcher(settings)
         stack.callback(watcher.kill)
         yield Run(

@@ -231,7 +231,9 @@ class Hearing:
         for episode in outgrown:
             del self.taken[episode]
         for account, episodes in self.episodes.items():
-            kept = [e for e in episodes if e in doubtful or not self._settled(e, now)]
+            open_ = {e for e in episodes if e in doubtful or not self._settled(e, now)}
+            ends = {e.ends_at for e in open_ if e.ends_at}  # what fired then may have muted these
+            kept = [e for e in episodes if e in open_ or any(map(_fired(e), ends))]
             if len(kept) < len(episodes):
                 for gone in {*episodes} - {*kept}:
                     self._forget(gone)
@@ -259,3 +261,7 @@ class Hearing:
             told.pop(episode, None)
         self.taken.pop(episode, None)
         self._open = {each for each in self._open if each[1] is not episode}
+
+
+def _fired(episode: Episode) -> Callable[[datetime], bool]:
+    return lambda at: episode.fires(at, ended_too=True)
