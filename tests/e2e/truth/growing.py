@@ -36,8 +36,3 @@ def _grows(scene: Scene, account: Account, size: Configuration, share: float, wh
 
 GROWING: dict[Happening, float] = {growth: 0.1, burst: 0.08}
 """How often each begins in an account that pays by the epoch, a day."""
-
-
-def first(what: Happening) -> tuple[float, float]:
-    """From when to when of a run it begins for the first time: what is odd is so after days that were not."""
-    return (0.75, 0.9) if what is burst else (0.03, 0.6)

@@ -5,7 +5,7 @@ from fluence_watch.simulator.gpu import GpuInstance, GpuKind, GpuState
 from fluence_watch.simulator.gpu_actions import AddGpu, SetGpu
 from fluence_watch.simulator.market_actions import Bill
 from tests.e2e.truth.fleet import ADDRESSES, BALANCE, BILL, DISKS, KEYS, Account
-from tests.e2e.truth.growing import GROWING
+from tests.e2e.truth.growing import GROWING, burst
 from tests.e2e.truth.happenings import (
     PREPAID,
     Happening,
@@ -127,3 +127,13 @@ METERED: dict[Happening, float] = {
 def daily(account: Account) -> dict[Happening, float]:
     """What may happen in the account, and how often a day."""
     return METERED if account.world.metered else PREPAID | UNREADABLE | GROWING
+
+
+def first(what: Happening) -> tuple[float, float]:
+    """From when to when of a run it begins for the first time.
+
+    What leaves a gap comes early, for a bill is judged by whole days; a burst after days to compare with.
+    """
+    if what in {outage, refused, list_fails}:
+        return 0.03, 0.2
+    return (0.75, 0.9) if what is burst else (0.03, 0.6)

@@ -15,9 +15,8 @@ from fluence_watch.simulator import SettableClock, create_app, running
 from fluence_watch.store import Store
 from tests.e2e.truth.bending import bending
 from tests.e2e.truth.fleet import Account, Sight, accounts, noting
-from tests.e2e.truth.growing import first
 from tests.e2e.truth.happenings import Scene
-from tests.e2e.truth.metered import daily
+from tests.e2e.truth.metered import daily, first
 from tests.e2e.truth.people import People
 from tests.e2e.truth.plan import DAY, HOUR, MINUTE, Plan, budgets
 from tests.e2e.truth.post import Mail, PostOffice
@@ -112,8 +111,7 @@ class Run:
         """What was committed at that time."""
         turned: list[Episode] = []
         # the watcher looks at itself as polls begin, and keeps that if there is anything to keep
-        began = answer.polled[self.accounts[0].name] == at and not killed
-        if began or answer.looked == at:
+        if answer.looked == at or (answer.polled[self.accounts[0].name] == at and not killed):
             turned += self.verdict.judge.look(at, self._failing)
         for account in self.accounts:
             if answer.polled[account.name] == at:

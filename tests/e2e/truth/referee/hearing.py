@@ -7,6 +7,7 @@ may     the manual leaves it open
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from tests.e2e.truth.plan import Plan, Receiver
@@ -34,6 +35,7 @@ class Hearing:
     dropped: set[tuple[str, Episode]] = field(default_factory=set)
     unsure: set[tuple[str, Episode]] = field(default_factory=set)
     settled: Callable[[Episode], None] = lambda _: None
+    _past: dict[str, list[Episode]] = field(default_factory=dict)
     _open: set[tuple[str, Episode]] = field(default_factory=set)
     _shut: dict[tuple[str, Episode], tuple[datetime, Why | None]] = field(default_factory=dict)
     _first: dict[str, list[Receiver]] = field(default_factory=dict)
@@ -190,14 +192,14 @@ class Hearing:
         equal: Iterable[str],
         at: datetime,
     ) -> bool:
-        both = matches(source, episode.labels)
+        both, account = matches(source, episode.labels), episode.what.account
         return any(
             other is not episode
             and other.fires(at, ended_too=episode.ends_at is not None)
             and matches(source, other.labels)
             and not (both and matches(target, other.labels))
             and all(other.labels.get(each) == episode.labels.get(each) for each in equal)
-            for other in self.episodes[episode.what.account]
+            for other in chain(self.episodes[account], self._past.get(account, ()))
         )
 
     def _acknowledged(self, episode: Episode, now: datetime) -> bool:
@@ -231,13 +233,14 @@ class Hearing:
         for episode in outgrown:
             del self.taken[episode]
         for account, episodes in self.episodes.items():
-            open_ = {e for e in episodes if e in doubtful or not self._settled(e, now)}
-            ends = {e.ends_at for e in open_ if e.ends_at}  # what fired then may have muted these
-            kept = [e for e in episodes if e in open_ or any(map(_fired(e), ends))]
-            if len(kept) < len(episodes):
-                for gone in {*episodes} - {*kept}:
-                    self._forget(gone)
-                self.episodes[account] = kept
+            gone = [e for e in episodes if e not in doubtful and self._settled(e, now)]
+            for each in gone:
+                self._forget(each)
+            if gone:
+                kept = self.episodes[account] = [e for e in episodes if e not in gone]
+                ends = {e.ends_at for e in kept if e.ends_at}
+                past = [*self._past.get(account, ()), *gone]
+                self._past[account] = [e for e in past if any(_fired(e, at) for at in ends)]
 
     def _settled(self, episode: Episode, now: datetime) -> bool:
         if episode.ends_at is None or now - episode.ends_at < _KEPT:
@@ -263,5 +266,6 @@ class Hearing:
         self._open = {each for each in self._open if each[1] is not episode}
 
 
-def _fired(episode: Episode) -> Callable[[datetime], bool]:
-    return lambda at: episode.fires(at, ended_too=True)
+def _fired(episode: Episode, at: datetime) -> bool:
+    """Whether it may have muted what ended then."""
+    return episode.fires(at, ended_too=True)
