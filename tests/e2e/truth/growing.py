@@ -20,18 +20,18 @@ def burst(scene: Scene, account: Account) -> Steps:
 
 def _grows(scene: Scene, account: Account, size: Configuration, share: float, what: str) -> Steps:
     """VMs are made for that share of what all cost, until the user deletes them by `vm rm`."""
-    if "grows" in account.busy:
+    if what in account.busy:
         return
     world, count = account.world, int(share * account.burn / size.price) + 1
     made = [world.deploy(f"job-{next(account.names)}", size) for _ in range(count)]
-    account.busy |= {"grows", *(each.key for each in made)}
+    account.busy |= {what, *(each.key for each in made)}
     account.touched |= dict.fromkeys((each.key for each in made), world.now)
     touch(account, "", what)
     yield lasts(account, 20 * HOUR, 3 * DAY)
     for each in made:
         scene.removed(account, each.key)
         world.delete(each.id)
-    account.busy.discard("grows")
+    account.busy.discard(what)
 
 
 GROWING: dict[Happening, float] = {growth: 0.1, burst: 0.08}
