@@ -83,30 +83,52 @@ def due(
     `muted` says what keeps an alert back, `taken` whether somebody acknowledged it.
     `others` is what the receivers were told that escalate to this one.
     """
-    look = _Look(recipient, now, paused, events, muted, taken, others or {})
-    lines: list[Line] = []
-    later: list[tuple[datetime, Alert]] = []
-    waits: list[datetime] = []
-    found: dict[Episode, Judgement] = {}
+    found = _Gathered(_Look(recipient, now, paused, events, muted, taken, others or {}), told)
     for alert in alerts:
-        notified = told.get(alert.episode)
+        found.add(alert)
+    found.repeat_together()
+    return found.due
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What is found, alert by alert: `later` are repetitions that are not due yet."""
+
+    look: _Look
+    told: Told
+    lines: list[Line] = field(default_factory=list)
+    later: list[tuple[datetime, Alert]] = field(default_factory=list)
+    waits: list[datetime] = field(default_factory=list)
+    judged: dict[Episode, Judgement] = field(default_factory=dict)
+
+    def add(self, alert: Alert) -> None:
+        """Look at an alert."""
+        notified, look = self.told.get(alert.episode), self.look
         reason = _reason(alert, notified, look)
         mute = _kept_back(alert, reason, notified, look)
         if mute:
-            waits += [mute.until] if mute.until else []
+            self.waits += [mute.until] if mute.until else []
         elif reason:
-            lines.append(_line(alert, reason, notified, look))
+            self.lines.append(_line(alert, reason, notified, look))
         elif at := _repeats_at(alert, notified, look):
-            later.append((at, alert))
-        waits += _escalates_at(alert, look)
+            self.later.append((at, alert))
+        self.waits += _escalates_at(alert, look)
         if about := _judged(alert, notified, reason, mute, look):
-            found[alert.episode] = about
-    if any(line.reason is Reason.REPEAT for line in lines):
-        also = [each for each in later if _repeats_too(*each, told.get(each[1].episode), look)]
-        lines += [Line(alert, Reason.REPEAT, now) for _, alert in also]
-        later = [each for each in later if each not in also]
-    waits += [at for at, _ in later]
-    return Due(tuple(lines), min(waits, default=None), found)
+            self.judged[alert.episode] = about
+
+    def repeat_together(self) -> None:
+        """Let repetitions that are due soon go along with one that is due now."""
+        if not any(line.reason is Reason.REPEAT for line in self.lines):
+            return
+        also = [e for e in self.later if _repeats_too(*e, self.told.get(e[1].episode), self.look)]
+        self.lines += [Line(alert, Reason.REPEAT, self.look.now) for _, alert in also]
+        self.later = [each for each in self.later if each not in also]
+
+    @property
+    def due(self) -> Due:
+        """All of it."""
+        waits = [*self.waits, *(at for at, _ in self.later)]
+        return Due(tuple(self.lines), min(waits, default=None), self.judged)
 
 
 def kept_back(

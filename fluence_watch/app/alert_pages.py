@@ -14,7 +14,7 @@ from fluence_watch.alerting.telling import Line, Reason
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.mutes import current
-from fluence_watch.app.why import alert_why
+from fluence_watch.app.why import Question, alert_why, recipients
 from fluence_watch.app.wiring import EVENTS, RANKS, Setup
 from fluence_watch.model.finding import vm_of
 from fluence_watch.notify.markup import BodyFormat
@@ -74,7 +74,8 @@ class AlertPages:
 
     def _view(self, alert: Alert) -> AlertPageView:
         now = self._clock()
-        said, why = _said(alert, now), alert_why(self._store, alert, now)
+        asked = Question(now, recipients(self._store, self._setup, now))
+        said, why = _said(alert, now), alert_why(self._store, alert, asked)
         return AlertPageView(
             now,
             alert_view(alert, now, lambda *_: "", self._muted(alert, now)),

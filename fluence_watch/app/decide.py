@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from fluence_watch.alerting.conditions import conditions_after, entries_of
+from fluence_watch.alerting.conditions import Conditions, conditions_after, entries_of
 from fluence_watch.alerting.episodes import entries_of_alerts
 from fluence_watch.alerting.journal import Entry
-from fluence_watch.alerting.lifecycle import Alert, Timing, advance
+from fluence_watch.alerting.lifecycle import Alert, Alerts, Timing, advance
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.comparing import Compared, compare
 from fluence_watch.model.accounting import Booking
@@ -103,84 +103,123 @@ class Decision:
     judgements: Judgements = field(default_factory=dict)
 
 
-def decide(
-    before: AccountState,
-    outcome: Outcome,
-    policy: Policy,
-    notes: Sequence[Note] = (),
-    fault: str = "",
-    *,
-    spending: Spending | None = None,
-) -> Decision:
-    """The state after a poll, and the alerts that it ended.
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a decision takes into account beside a poll.
 
-    `notes` are actions of users. The state after it knows what they did to VMs, also when
-    the poll failed; notes on SSH keys are for the polls of the next hour too. `fault` is the error of
-    our own in an earlier poll, as long as no whole one went well. `spending` is what the ledger has
-    of today and the days before, `None` if that is unknown.
+    `notes` are actions of users: the state after it knows what they did to VMs, also when the poll
+    failed; notes on SSH keys are for the polls of the next hour too. `fault` is the error of our own in
+    an earlier poll, as long as no whole one went well. `spending` is what the ledger has of today and
+    the days before, `None` if that is unknown.
     """
-    now = outcome.taken_at
+
+    notes: Sequence[Note] = ()
+    fault: str = ""
+    spending: Spending | None = None
+
+
+NO_CONTEXT = Context()
+
+
+def decide(
+    before: AccountState, outcome: Outcome, policy: Policy, context: Context = NO_CONTEXT
+) -> Decision:
+    """The state after a poll, and the alerts that it ended."""
+    now, notes = outcome.taken_at, context.notes
     before = replace(before, known=apply_notes(before.known, notes))
-    changes = expected_changes(notes, now)
-    billing = policy.billing_of(outcome)
-    compared = compare(
-        before, outcome, policy.presence, billing, account=policy.account, changes=changes
-    )
-    situation = _situation(before, outcome, policy, compared, fault=fault, spending=spending)
+    compared = _compared(before, outcome, policy, notes)
+    situation = _situation(before, outcome, policy, compared, context)
     judgements = judge_all(situation, policy.rules)
     verdict = verdict_of(situation, policy.rules, judgements)
-    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
-    conditions = conditions_after(before.conditions, outcome, compared.presence, verdict)
-    entries = [
-        *entries_of(policy.account, before.conditions, conditions, outcome, compared.presence),
-        *entries_of_alerts(before.alerts, alerts, ended, verdict, now, settings=policy.written),
-    ]
+    turn = _turn(before, outcome, policy, verdict, compared.presence)
     return Decision(
-        after=replace(_after(before, outcome, compared), alerts=alerts, conditions=conditions),
-        ended=ended,
+        after=turn.of(_after(before, outcome, compared)),
+        ended=turn.ended,
         applied=obsolete_notes(notes, now),
         verdict=verdict,
         paused=compared.presence.subjects,
         booking=compared.books.booking,
-        entries=entries,
+        entries=turn.entries,
         situation=situation,
         judgements=judgements,
     )
 
 
+def _compared(
+    before: AccountState, outcome: Outcome, policy: Policy, notes: Sequence[Note]
+) -> Compared:
+    return compare(
+        before,
+        outcome,
+        policy.presence,
+        policy.billing_of(outcome),
+        account=policy.account,
+        changes=expected_changes(notes, outcome.taken_at),
+    )
+
+
 def _situation(
-    before: AccountState,
-    outcome: Outcome,
-    policy: Policy,
-    compared: Compared,
-    *,
-    fault: str,
-    spending: Spending | None,
+    before: AccountState, outcome: Outcome, policy: Policy, compared: Compared, context: Context
 ) -> Situation:
     """What the rules look at."""
-    return Situation(
-        account=policy.account,
-        now=outcome.taken_at,
+    return replace(
+        _remembered(before, policy, outcome.taken_at),
         known=compared.known,
-        before=before.known,
         snapshot=outcome if isinstance(outcome, Snapshot) else None,
         failure=None if isinstance(outcome, Snapshot) else outcome,
         presence=compared.presence,
         billing=compared.billing,
-        expectations=policy.expectations,
-        keys_before=before.ssh_keys,
         expected_changes=compared.changes,
-        since={key: alert.active_at for key, alert in before.alerts.items()},
-        fault=fault,
         resources=compared.resources,
-        resources_before=before.resources,
         missing=compared.missing,
         costs=compared.books.costs,
+        fault=context.fault,
+        spending=context.spending,
+    )
+
+
+def _remembered(before: AccountState, policy: Policy, now: datetime) -> Situation:
+    """What the rules compare with."""
+    return Situation(
+        policy.account,
+        now,
+        before.known,
+        before.known,
+        expectations=policy.expectations,
+        keys_before=before.ssh_keys,
+        since={key: alert.active_at for key, alert in before.alerts.items()},
+        resources_before=before.resources,
         last_good_at=before.last_good_at,
         begun_at=before.begun_at,
         forget_after=policy.presence.forget_after,
-        spending=spending,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What a verdict makes of alerts and of what lasts, and what is written of it."""
+
+    alerts: Alerts
+    ended: Sequence[Alert]
+    conditions: Conditions
+    entries: Sequence[Entry]
+
+    def of(self, state: AccountState) -> AccountState:
+        """The state with these."""
+        return replace(state, alerts=self.alerts, conditions=self.conditions)
+
+
+def _turn(
+    before: AccountState, outcome: Outcome, policy: Policy, verdict: Verdict, presence: Presence
+) -> _Turn:
+    now, former = outcome.taken_at, before.conditions
+    alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
+    conditions = conditions_after(former, outcome, presence, verdict)
+    entries = [
+        *entries_of(policy.account, former, conditions, outcome, presence),
+        *entries_of_alerts(before.alerts, alerts, ended, verdict, now, settings=policy.written),
+    ]
+    return _Turn(alerts, ended, conditions, entries)
 
 
 def _after(before: AccountState, outcome: Outcome, compared: Compared) -> AccountState:
@@ -214,19 +253,9 @@ def decide_internal(before: AccountState, failure: PollFailure, policy: Policy) 
     found = poll_failing.RULE.judge(situation, settings).findings if settings.enabled else ()
     verdict = Verdict({finding.fingerprint: finding for finding in found})
     ours = {f: before.alerts[f] for f in verdict.findings if f in before.alerts}
-    alerts, _ = advance(ours, verdict, policy.timings, now, before.last_poll_at)
-    conditions = conditions_after(before.conditions, failure, Presence(), verdict)
-    after = replace(
-        before,
-        alerts={**before.alerts, **alerts},
-        last_poll_at=now,
-        conditions=conditions,
-    )
-    entries = [
-        *entries_of(policy.account, before.conditions, conditions, failure, Presence()),
-        *entries_of_alerts(before.alerts, after.alerts, (), verdict, now, settings=policy.written),
-    ]
-    return Decision(after, (), (), verdict, entries=entries)
+    turn = _turn(replace(before, alerts=ours), failure, policy, verdict, Presence())
+    after = replace(turn.of(before), alerts={**before.alerts, **turn.alerts}, last_poll_at=now)
+    return Decision(after, (), (), verdict, entries=turn.entries)
 
 
 def paused_subjects(state: AccountState, policy: Policy) -> frozenset[str]:

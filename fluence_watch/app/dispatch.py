@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from fluence_watch.alerting.attempts import Attempts
-from fluence_watch.alerting.lifecycle import Alert, Alerts
+from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
 from fluence_watch.alerting.muting import Muted, Mutes
 from fluence_watch.alerting.telling import Heard, Recipient
 from fluence_watch.app.board import Board
@@ -272,22 +272,28 @@ class Dispatch:
         task.add_done_callback(self._tasks.discard)
 
     async def _settle(self) -> None:
+        """Settle, and then what became due to nobody while the store wrote."""
         async with self._settling:
-            settled = self._book.unclaimed(self._is_claimed)
-            scribes = [courier.scribe for courier in self._couriers.values()] if settled else []
-            taken = [scribe.take() for scribe in scribes]
-            try:
-                if settled:
-                    await STORE.run(self._store.settle, settled, [*chain(*taken)])
-            except StoreError as error:
-                _log.error("cannot settle alerts that are over", error=str(error))
-                for scribe, entries in zip(scribes, taken, strict=True):
-                    scribe.put_back(entries)
-                return
-            for scribe in scribes:
-                scribe.forget(settled)
-            for page in self._book.pages.values():
-                page.settle(settled)
+            while settled := self._book.unclaimed(self._is_claimed):
+                if not await self._write_settled(settled):
+                    return
+                for page in self._book.pages.values():
+                    page.settle(settled)
+
+    async def _write_settled(self, settled: Sequence[Episode]) -> bool:
+        """Whether it is written, with what each receiver was not notified of, and why."""
+        scribes = [courier.scribe for courier in self._couriers.values()]
+        taken = [scribe.take() for scribe in scribes]
+        try:
+            await STORE.run(self._store.settle, settled, [*chain(*taken)])
+        except StoreError as error:
+            _log.error("cannot settle alerts that are over", error=str(error))
+            for scribe, entries in zip(scribes, taken, strict=True):
+                scribe.put_back(entries)
+            return False
+        for scribe in scribes:
+            scribe.forget(settled)
+        return True
 
     def _is_claimed(self, alert: Alert, muted: Muted) -> bool:
         """Whether a receiver is due anything. If none is, each has written why not."""

@@ -12,7 +12,7 @@ import structlog
 from fluence_watch.alerting.lifecycle import Alert, Alerts
 from fluence_watch.alerting.state import AccountState, Stored
 from fluence_watch.app.clock import Clock
-from fluence_watch.app.decide import Policy, decide, decide_internal
+from fluence_watch.app.decide import Context, Policy, decide, decide_internal
 from fluence_watch.app.faults import described
 from fluence_watch.app.kept import Decide, Kept
 from fluence_watch.app.polled import Polled
@@ -207,11 +207,11 @@ class Watch:
         if isinstance(outcome, PollFailure) and outcome.internal:
             return self._judge_internal(policy, outcome, started)
         notes, unread = self._notes(policy.account)
-        fault, spending = self._fault, self._spending(policy, outcome)
+        context = Context(notes, self._fault, self._spending(policy, outcome))
         polled = self._decided(
             policy,
             outcome,
-            lambda state: decide(state, outcome, policy, notes, fault, spending=spending),
+            lambda state: decide(state, outcome, policy, context),
             started,
             unread,
         )

@@ -38,29 +38,24 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-def decide_watcher(
-    before: AccountState,
-    receivers: Mapping[str, Undelivered | None],
-    refused: Mapping[str, Refused],
-    policy: Policy,
-    now: datetime,
-    *,
-    budgets: Sequence[BudgetState] | None = (),
-    silences: Sequence[Silenced] | None = (),
-) -> Decision:
-    """The alerts about failing receivers, about budgets and about silences.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look sees.
 
     `receivers` has each receiver of the settings: what it does not accept, `None` while it works.
-    `budgets` are `None` if the ledger cannot be read, `silences` before they are.
+    `refused` is what one refuses although it works. `budgets` are `None` if the ledger cannot be read,
+    `silences` before they are.
     """
-    situation = replace(
-        _remembered(before, now),
-        receivers=receivers,
-        refused=refused,
-        budgets=budgets,
-        silences=silences,
-    )
-    verdict = evaluate(situation, policy.rules)
+
+    receivers: Mapping[str, Undelivered | None]
+    refused: Mapping[str, Refused]
+    silences: Sequence[Silenced] | None = ()
+    budgets: Sequence[BudgetState] | None = ()
+
+
+def decide_watcher(before: AccountState, seen: Seen, policy: Policy, now: datetime) -> Decision:
+    """The alerts about failing receivers, about budgets and about silences."""
+    verdict = evaluate(_situation(before, seen, now), policy.rules)
     alerts, ended = advance(before.alerts, verdict, policy.timings, now, before.last_poll_at)
     entries = [
         *entries_of_alerts(before.alerts, alerts, ended, verdict, now, settings=policy.written)
@@ -69,10 +64,19 @@ def decide_watcher(
     return Decision(after, ended, (), verdict, entries=entries)
 
 
-def _remembered(before: AccountState, now: datetime) -> Situation:
-    since = {key: alert.active_at for key, alert in before.alerts.items()}
-    firing = {key: a.facts for key, a in before.alerts.items() if a.state is State.FIRING}
-    return Situation(WATCHER, now, {}, {}, since=since, firing=firing)
+def _situation(before: AccountState, seen: Seen, now: datetime) -> Situation:
+    return Situation(
+        WATCHER,
+        now,
+        {},
+        {},
+        since={key: alert.active_at for key, alert in before.alerts.items()},
+        firing={key: a.facts for key, a in before.alerts.items() if a.state is State.FIRING},
+        receivers=seen.receivers,
+        refused=seen.refused,
+        silences=seen.silences,
+        budgets=seen.budgets,
+    )
 
 
 @dataclass(slots=True)
@@ -127,9 +131,11 @@ class SelfWatch:
         async with self._looking:
             if self._watched is None:
                 return
-            seen = self._dispatch.failing(), self._dispatch.refused(), self._dispatch.silenced()
+            dispatch = self._dispatch
+            await dispatch.refresh()  # a command may have ended a silence
+            seen = Seen(dispatch.failing(), dispatch.refused(), dispatch.silenced())
             try:
-                decision = await STORE.run(self._settle, self._watched, *seen)
+                decision = await STORE.run(self._settle, self._watched, seen)
             except StoreError as error:
                 _log.error("cannot look at the receivers: the store fails", error=str(error))
                 self.trouble = str(error)
@@ -141,20 +147,13 @@ class SelfWatch:
                 return
         self._dispatch.committed(WATCHER, decision.after.alerts, decision.ended)
 
-    def _settle(
-        self,
-        watched: _Watched,
-        receivers: Mapping[str, Undelivered | None],
-        refused: Mapping[str, Refused],
-        silences: Sequence[Silenced] | None,
-    ) -> Decision:
+    def _settle(self, watched: _Watched, seen: Seen) -> Decision:
         before, policy, now = watched.kept.state, watched.policy, self._clock()
         budgets = watched.budgets.states(self._board.polled(), now) if watched.budgets else ()
+        seen = replace(seen, budgets=budgets)
 
         def judge(state: AccountState) -> Decision:
-            return decide_watcher(
-                state, receivers, refused, policy, now, budgets=budgets, silences=silences
-            )
+            return decide_watcher(state, seen, policy, now)
 
         decision = judge(before)
         if before.alerts or decision.after.alerts:  # else there is nothing to keep

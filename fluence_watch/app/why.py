@@ -1,30 +1,48 @@
 """Why receivers were notified, and why they were not, from the store.
 
 `reasons(store, episode)` has the last word of each receiver about an alert: once the alert is over
-and settled, it is final, and there is one for every receiver of the settings.
+and settled, it is final, and there is one for every receiver of the settings of that time.
+`alert_why` has an answer of each receiver of the settings of now, too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.muting import Why
+from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.decide import Policy
+from fluence_watch.app.wiring import EVENTS, Setup
 from fluence_watch.model.finding import VmRef, vm_of
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.presence import presence_of
 from fluence_watch.notify.render import brief
 from fluence_watch.store import Store
 from fluence_watch.views.alert import alert_view
-from fluence_watch.views.why import AlertWhy, Answer, VmWhy, answers, span, together, told_answer
+from fluence_watch.views.why import (
+    AlertWhy,
+    Answer,
+    RuleNow,
+    Step,
+    VmWhy,
+    answers,
+    span,
+    together,
+    told_answer,
+)
 from fluence_watch.views.why_answers import summaries
+from fluence_watch.views.why_folded import folded
 from fluence_watch.views.why_others import subject_of
 from fluence_watch.views.why_rules import rules_now
+from fluence_watch.views.why_unwritten import removed, unwritten
 from fluence_watch.views.why_words import Words
 
 MOST_STEPS = 200
 """How many steps of an alert are shown. Anybody may open its page."""
+_MOST_READ = 2_000
+"""How many entries about its account, and about receivers, are read for them: runs of them are one step."""
 
 
 def reasons(store: Store, episode: Episode) -> Mapping[str, Answer]:
@@ -32,31 +50,65 @@ def reasons(store: Store, episode: Episode) -> Mapping[str, Answer]:
     return answers(store.journal.of_alert(episode))
 
 
-def alert_why(
-    store: Store,
-    alert: Alert,
-    now: datetime,
-    *,
-    receiver: str | None = None,
-    most: int | None = MOST_STEPS,
-) -> AlertWhy:
-    """What happened to an alert, its newest steps, and the answer of each receiver, or of one."""
-    own, about = store.journal.of_alert(alert.episode), alert.fingerprint
-    first, last = span(alert, own)
-    more = None if most is None else most + 1
-    beside = [
-        *store.journal.of_account(about.account, about.subject, first, last, most=more),
-        *store.journal.of_receivers(first, last, most=more),
+def recipients(store: Store, setup: Setup, now: datetime) -> Sequence[Recipient]:
+    """The receivers of the settings. The daemon may not know one yet: it is added now."""
+    known = store.receivers()
+    return [
+        Recipient(
+            route,
+            known[name].since if name in known else now,
+            setup.escalations.get(name, ()),
+        )
+        for name, route in setup.routes.items()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, as of `now`.
+
+    `recipients` are the receivers of the settings; `receiver` is one of them, if only that matters.
+    `most_alerts` of a VM are told of, each with its newest `most_steps`; `None`: with all.
+    """
+
+    now: datetime
+    recipients: Sequence[Recipient] = ()
+    receiver: str | None = None
+    most_alerts: int | None = None
+    most_steps: int | None = MOST_STEPS
+
+
+def alert_why(store: Store, alert: Alert, asked: Question) -> AlertWhy:
+    """What happened to an alert, its newest steps, and the answer of each receiver, or of one."""
+    own, most = store.journal.of_alert(alert.episode), asked.most_steps
+    beside, is_cut = _beside(store, alert, own, None if most is None else _MOST_READ)
     silences = {each.id: each for each in store.silences.all()}
-    words = Words(now, brief, silences, _muting(store, about.account, own))
-    told = together(alert, own, beside, receiver)
+    words = Words(asked.now, brief, silences, _muting(store, alert.fingerprint.account, own))
+    told = folded(together(alert, own, beside, asked.receiver))
     steps = words.steps(told, alert, most)
-    known = {**_told(store, alert), **answers(own)}
-    found = [each for name, each in sorted(known.items()) if receiver in {None, name}]
-    return AlertWhy(
-        alert_view(alert, now, brief), steps, summaries(found, words), len(steps) < len(told)
-    )
+    known = {**_unwritten(alert, asked), **_told(store, alert), **answers(own)}
+    found = [each for name, each in sorted(known.items()) if asked.receiver in {None, name}]
+    is_cut = is_cut or len(steps) < len(told)
+    return AlertWhy(alert_view(alert, asked.now, brief), steps, summaries(found, words), is_cut)
+
+
+def _beside(
+    store: Store, alert: Alert, own: Sequence[Entry], most: int | None
+) -> tuple[list[Entry], bool]:
+    """What happened to its account and to receivers meanwhile, and whether there is more of it."""
+    about, (first, last) = alert.fingerprint, span(alert, own)
+    of_account = store.journal.of_account(about.account, about.subject, first, last, most=most)
+    of_receivers = store.journal.of_receivers(first, last, most=most)
+    is_cut = most is not None and max(len(of_account), len(of_receivers)) >= most
+    return [*of_account, *of_receivers], is_cut
+
+
+def _unwritten(alert: Alert, asked: Question) -> dict[str, Answer]:
+    """The answers where nothing is written."""
+    found = {asked.receiver: removed(asked.receiver, alert)} if asked.receiver else {}
+    for each in asked.recipients:
+        found[each.route.receiver] = unwritten(alert, each, asked.now, events=EVENTS)
+    return found
 
 
 def _told(store: Store, alert: Alert) -> Mapping[str, Answer]:
@@ -83,36 +135,39 @@ def _is_of_rule(entry: Entry) -> bool:
 def vm_why(
     store: Store,
     policy: Policy,
-    known: KnownVm | None,
     subject: str,
+    known: KnownVm | None,
+    asked: Question,
     *,
     since: datetime,
-    now: datetime,
-    receiver: str | None = None,
-    most: int | None = None,
 ) -> VmWhy:
-    """The alerts about a VM since then, and why it has no others.
-
-    At most so many are told of; all with all their steps, if `most` is `None`.
-    """
-    account, state = policy.account, store.load(policy.account).state
-    found = [
-        a for a in store.journal.alerts(account, subject) if not a.ends_at or a.ends_at >= since
-    ]
-    steps = None if most is None else MOST_STEPS
-    told = [alert_why(store, e, now, receiver=receiver, most=steps) for e in found[:most]]
-    words = Words(now, brief)
-    unfired = store.journal.of_subject(account, subject)
-    never = [words.step(e) for e in unfired if e.at >= since and (subject or _is_of_rule(e))]
-    presence = presence_of(state.known, policy.presence, policy.billing)
-    vm = known.vm if known else None
-    name = vm.name if vm else next((each.alert.vm_name for each in told), None)
+    """The alerts about a VM since then, and why it has no others."""
+    alerts = store.journal.alerts(policy.account, subject)
+    found = [each for each in alerts if not each.ends_at or each.ends_at >= since]
+    told = [alert_why(store, each, asked) for each in found[: asked.most_alerts]]
+    name = next((each.alert.vm_name for each in told), None)
     return VmWhy(
-        account,
-        vm.id if vm else subject,
-        name,
+        policy.account,
+        known.vm.id if known else subject,
+        known.vm.name if known else name,
         told,
         len(found) - len(told),
-        never if most is None else never[-most:],
-        [*rules_now(subject, state, presence, policy.rules, now)] if known else [],
+        _unfired(store, policy.account, subject, asked, since),
+        _rules_now(store, policy, subject, asked.now) if known else [],
     )
+
+
+def _unfired(
+    store: Store, account: str, subject: str, asked: Question, since: datetime
+) -> list[Step]:
+    """The latest of what was seen and never fired."""
+    words = Words(asked.now, brief)
+    entries = store.journal.of_subject(account, subject)
+    found = [words.step(e) for e in entries if e.at >= since and (subject or _is_of_rule(e))]
+    return found if asked.most_alerts is None else found[-asked.most_alerts :]
+
+
+def _rules_now(store: Store, policy: Policy, subject: str, now: datetime) -> list[RuleNow]:
+    state = store.load(policy.account).state
+    presence = presence_of(state.known, policy.presence, policy.billing)
+    return [*rules_now(subject, state, presence, policy.rules, now)]

@@ -92,7 +92,7 @@ def prepare(settings: WatchSettings) -> Setup:
     heartbeat = trial.of("heartbeat.url", partial(_heartbeat, settings.heartbeat))
     words = trial.of("templates.dir", partial(read_words, settings.templates.dir))
     if trial.problems:
-        raise ConfigError(trial.problems)
+        raise ConfigError(settings.placed(trial.problems))
     asked = policies(settings)
     return Setup(
         settings,

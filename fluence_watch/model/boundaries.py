@@ -60,9 +60,10 @@ class Boundaries:
     def is_topped_up(self, now: datetime, grace: timedelta) -> bool:
         """Whether the account refills the reserve, as far as its last boundaries show.
 
-        `grace` is how long after a boundary a top-up may come.
+        `grace` is how long after a boundary a top-up may come. Before its charge, none can be due.
         """
-        return self.refilled or (self.was_refilled and now - self.passed_at < grace)
+        waits = now - self.passed_at < grace or _is_missing(self.odd)
+        return self.refilled or (self.was_refilled and waits)
 
 
 class Reserved(Protocol):
@@ -177,7 +178,8 @@ def next_boundaries(
     paid = _paid_now(paid, before, after) if topped_up else paid
     start = replace(start, covered=covered, odd=odd, charged=charged, paid=paid)
     if count:
-        return replace(start, refilled=refilled, was_refilled=known.refilled)
+        was_refilled = known.refilled or (known.was_refilled and _is_missing(known.odd))
+        return replace(start, refilled=refilled, was_refilled=was_refilled)
     return replace(
         start,
         passed_at=known.passed_at,

@@ -4,7 +4,7 @@ The middle of several amounts is their median, and their spread the median of th
 a few odd days move neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from fluence_watch.model.money import EXACT, MicroUsdc, is_more_than
 DAYS = 28
 """How many days before a day it is compared with."""
 
+_DAY = timedelta(days=1)
 _SETTLES = timedelta(minutes=5)  # a charge is seen by then, and metered hours are in the ledger
 _SIGMAS = Decimal("1.4826")  # a MAD in standard deviations, if amounts are spread normally
 
@@ -26,6 +27,10 @@ class Hour(NamedTuple):
 
     day: date
     hours: int
+
+    def until(self, day: date) -> timedelta:
+        """By when of a day its charges count: on the days before an hour later, for a boundary may move by seconds."""
+        return timedelta(hours=self.hours if day == self.day else self.hours + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,22 @@ class Bounds:
     least: MicroUsdc
     percent: Decimal
     """Of a usual day, so that a few charges in its first hours are not odd."""
+
+
+def compared(hour: Hour, whole: Mapping[date, int], by_hour: Mapping[date, int]) -> Spending:
+    """What was spent by that hour, and on the days before, from the first whole one on.
+
+    `whole` has the sums of days and `by_hour` those by that hour of them; a day without any is in neither.
+    """
+    today = hour.day
+    first = max(min(whole, default=today) + _DAY, today - (DAYS + 1) * _DAY)
+    days = [first + number * _DAY for number in range((today - first).days)]
+    return Spending(
+        hour,
+        MicroUsdc(by_hour.get(today, 0)),
+        tuple(MicroUsdc(by_hour.get(day, 0)) for day in days),
+        tuple(MicroUsdc(whole.get(day, 0)) for day in days),
+    )
 
 
 def latest_hour(now: datetime) -> Hour:

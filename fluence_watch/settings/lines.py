@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _KEY = re.compile(r'^\s*"?([A-Za-z0-9_.-]+)"?\s*=')
 
 
@@ -13,16 +14,26 @@ def dotted(loc: Sequence[int | str]) -> str:
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".")
 
 
+def undotted(where: str) -> tuple[int | str, ...]:
+    """A path from its dotted form."""
+    return tuple(int(each[1]) if each[1] else each[2] for each in _PART.finditer(where))
+
+
 def line_of(text: str, loc: Sequence[int | str]) -> int | None:
     """The line of the key, or of the nearest table around it; counted from 1."""
-    lines = _lines(text)
+    return line_in(lines_of(text), loc)
+
+
+def line_in(lines: Mapping[str, int], loc: Sequence[int | str]) -> int | None:
+    """The same from the lines of all keys."""
     for length in range(len(loc), 0, -1):
         if line := lines.get(dotted(loc[:length])):
             return line
     return None
 
 
-def _lines(text: str) -> dict[str, int]:
+def lines_of(text: str) -> dict[str, int]:
+    """The lines of all keys and tables, by their paths in dotted form."""
     found: dict[str, int] = {}
     tables = _Tables()
     table = ""

@@ -27,6 +27,7 @@ from fluence_watch.settings.durations import PositiveDuration
 from fluence_watch.settings.heartbeat import HeartbeatSettings
 from fluence_watch.settings.muting import InhibitSettings, MaintenanceSettings
 from fluence_watch.settings.names import Name
+from fluence_watch.settings.places import Places
 from fluence_watch.settings.receivers import ReceiverSettings
 from fluence_watch.settings.record import RecordSettings
 from fluence_watch.settings.secrets import one_secret
@@ -208,6 +209,7 @@ class WatchSettings(Settings):
     maintenance: tuple[MaintenanceSettings, ...] = ()
     inhibit: tuple[InhibitSettings, ...] = ()
     _notes: tuple[Problem, ...] = PrivateAttr(default=())
+    _places: Places | None = PrivateAttr(default=None)
 
     @property
     def by_rule(self) -> Mapping[str, RuleSettings]:
@@ -234,4 +236,14 @@ class WatchSettings(Settings):
         """The same settings with these notes."""
         copy = self.model_copy()
         copy._notes = tuple(notes)  # noqa: SLF001 - our own, of another instance
+        return copy
+
+    def placed(self, problems: Iterable[Problem]) -> list[Problem]:
+        """These problems of single settings, each with the place of its key."""
+        return [self._places.placed(each) if self._places else each for each in problems]
+
+    def placed_by(self, places: Places) -> Self:
+        """The same settings, which know where they come from."""
+        copy = self.model_copy()
+        copy._places = places  # noqa: SLF001 - our own, of another instance
         return copy

@@ -13,8 +13,9 @@ from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.settings.checks import doubts
 from fluence_watch.settings.checks.doubt import nearest
 from fluence_watch.settings.environment import OWN, PREFIX, Loc, Overlay, Tables, variables
-from fluence_watch.settings.lines import dotted, line_of
+from fluence_watch.settings.lines import lines_of
 from fluence_watch.settings.model import WatchSettings
+from fluence_watch.settings.places import Places
 from fluence_watch.settings.toml_file import parse_toml, read_tables, read_text
 from fluence_watch.settings.wording import near, words_of
 
@@ -35,8 +36,6 @@ _FILL: Mapping[str, Tables] = {
     },
     "inhibit": {"source": ['rule!=""'], "target": ['rule!=""']},
 }
-
-Origins = Mapping[Loc, str]
 
 
 def find_file(given: Path | None = None) -> Path | None:
@@ -74,7 +73,7 @@ def load_settings(file: Path | None = None) -> WatchSettings:
         what = f"cannot read {given['NOTIFY_URLS_FILE']}: {why}"
         variable = f"{PREFIX}NOTIFY_URLS_FILE"
         raise ConfigError([Problem("receivers", what, f"environment, {variable}")]) from None
-    return _Reading(overlay, file, text).settings()
+    return _Reading(overlay, Places(file, lines_of(text), overlay.origins)).settings()
 
 
 def rehearsal_settings(file: Path | None) -> WatchSettings:
@@ -97,31 +96,35 @@ def settings_to_rehearse(tables: Tables, file: Path, text: str) -> WatchSettings
     """
     if not tables.get("accounts"):
         tables = tables | {"accounts": [{}]}
-    return _Reading(Overlay({}, tables), file, text, secrets=False).settings()
+    places = Places(file, lines_of(text), {})
+    return _Reading(Overlay({}, tables), places, secrets=False).settings()
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The tables before validation, with the origin of each key."""
+    """The tables before validation, with the place of each key."""
 
     overlay: Overlay
-    file: Path | None
-    text: str
+    places: Places
     secrets: bool = True
 
     def settings(self) -> WatchSettings:
         """Validate each value alone, then check the valid ones together."""
         settings, errors = _validated(self.overlay.tables)
-        problems = [self._problem(e["loc"], self._words(e), e["type"]) for e in errors]
+        problems = [self._error(each) for each in errors]
         wrong = [loc for error in errors for loc in _in_doubt(error)]
         notes: list[Problem] = []
         for doubt in doubts(settings, secrets=self.secrets):
             if not any(_overlap(a, b) for a in doubt.where for b in wrong):
-                found = self._problem(self._likeliest(doubt.where), doubt.what)
+                found = self.places.problem(self._likeliest(doubt.where), doubt.what)
                 (problems if doubt.fatal else notes).append(found)
         if problems:
             raise ConfigError(sorted(problems, key=_place), sorted(notes, key=_place))
-        return settings.with_notes(notes)
+        return settings.placed_by(self.places).with_notes(notes)
+
+    def _error(self, error: ErrorDetails) -> Problem:
+        unknown = error["type"] == "extra_forbidden"
+        return self.places.problem(error["loc"], self._words(error), unknown=unknown)
 
     def _words(self, error: ErrorDetails) -> str:
         loc: Loc = error["loc"]
@@ -134,14 +137,6 @@ class _Reading:
     def _likeliest(self, where: Sequence[Loc]) -> Loc:
         """The first of the keys that the user has set."""
         return next((loc for loc in where if _is_set(self.overlay.tables, loc)), where[0])
-
-    def _problem(self, loc: Loc, what: str, kind: str = "") -> Problem:
-        origins = self.overlay.origins
-        inside = _inside(loc, origins) if kind == "extra_forbidden" else None
-        if variable := inside or _around(loc, origins):
-            return Problem(dotted(loc), what, f"environment, {PREFIX}{variable}")
-        line = line_of(self.text, loc) if self.file else None
-        return Problem(dotted(loc), what, str(self.file or "environment"), line)
 
 
 def _place(problem: Problem) -> tuple[bool, int]:
@@ -201,14 +196,3 @@ def _is_set(tables: Tables, loc: Loc) -> bool:
             return False
         node = node[part]
     return True
-
-
-def _inside(loc: Loc, origins: Origins) -> str | None:
-    """A variable that sets a key of this table."""
-    return next((variable for at, variable in origins.items() if at[: len(loc)] == loc), None)
-
-
-def _around(loc: Loc, origins: Origins) -> str | None:
-    """The variable that set this value or the table around it."""
-    found = (origins.get(loc[:length]) for length in range(len(loc), 0, -1))
-    return next((variable for variable in found if variable), None)

@@ -4,7 +4,7 @@ What is prepaid has entries with times. What is metered has none: the cost of it
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from heapq import nlargest
 from typing import Any
@@ -23,11 +23,11 @@ from sqlalchemy import (
 from fluence_watch.model.budget import Spender
 from fluence_watch.model.ledger import EntryKind
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.spending import DAYS, Hour, Spending, ThingSpending
+from fluence_watch.model.spending import DAYS, Hour, Spending, ThingSpending, compared
 from fluence_watch.store.schema import accounts, day_costs, entries, things
 
 _TICK = timedelta(microseconds=1)
-_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_DAY, _FIRST_DAY = timedelta(days=1), date(1970, 1, 1)
 _HOURS_A_DAY = 24
 _NAMED = 3
 _COUNTED = (EntryKind.CHARGE, EntryKind.ADJUSTMENT)
@@ -57,16 +57,12 @@ def load_spenders(connection: Connection, first: date) -> Iterator[Spender]:
 
 def load_spending(connection: Connection, account: str, hour: Hour) -> Spending:
     """What the account spent by that hour, and on the days before, from the first whole one on."""
-    today = _number(hour.day)
     whole, by_hour = _sums(connection, account, hour, _day_of_cost, _day_of_entry)
-    first = min((day for day, _ in whole), default=today)
-    days = range(max(first + 1, today - DAYS - 1), today)
-    return Spending(
-        hour,
-        MicroUsdc(by_hour[today, True]),
-        tuple(MicroUsdc(by_hour[day, False]) for day in days),
-        tuple(MicroUsdc(whole[day, False]) for day in days),
-    )
+    return compared(hour, _by_day(whole), _by_day(by_hour))
+
+
+def _by_day(sums: _Sums) -> Mapping[date, int]:
+    return {_FIRST_DAY + number * _DAY: amount for (number, _), amount in sums.items()}
 
 
 def load_things(
@@ -131,13 +127,12 @@ def _sums(
 def _timed(account: str, hour: Hour, of_entry: _Column) -> Select[Any, bool, Any, Any]:
     """What was charged by that hour, and on the whole of the days.
 
-    A boundary may move by seconds, so on the days before an hour more counts.
+    On the days before, an hour more counts: see `Hour.until`.
     """
-    day, until = hour.day, hour.hours * _HOUR
-    midnight = datetime.combine(day, time(), UTC)
+    day, midnight = hour.day, datetime.combine(hour.day, time(), UTC)
     is_today = _day_of_entry == _number(day)
-    is_early = (entries.c.at < midnight + until) & (
-        _time % (_DAY // _TICK) < (until + _HOUR) // _TICK
+    is_early = (entries.c.at < midnight + hour.until(day)) & (
+        _time % (_DAY // _TICK) < hour.until(day - _DAY) // _TICK
     )
     early = case((is_early, entries.c.amount), else_=0)
     return (
@@ -155,4 +150,4 @@ def _timed(account: str, hour: Hour, of_entry: _Column) -> Select[Any, bool, Any
 
 def _number(day: date) -> int:
     """The day as the store has it."""
-    return (day - date(1970, 1, 1)).days
+    return (day - _FIRST_DAY).days

@@ -19,14 +19,15 @@ _OVER = frozenset({Reason.RESOLVED, Reason.MISSED})
 class Answer:
     """The last word of a receiver about an alert: the final one, if the alert is over.
 
-    `what` is a `What`, `reason` a word of `Reason`, `Why` or `WhyNot`. `notified_at` is when it was
+    `what` is a `What`, `None` if it is unknown. `reason` is a word of `Reason`, `Why` or `WhyNot`, or of
+    `Unwritten` where nothing is written. `notified_at` is when it was
     first notified, `resolved_at` when it was notified of the end, `repeated_at` when it was last
     reminded; `None`: it was not.
     `by` names a silence, an alert, a matcher or a receiver, `text` is a comment or an error.
     """
 
     receiver: str
-    what: What
+    what: What | None
     reason: str
     at: datetime
     by: str = ""
@@ -39,7 +40,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry of the journal, for people in `words`, for programs in the rest."""
+    """One entry of the journal, for people in `words`, for programs in the rest.
+
+    Where several are told as one, `times` says how many, and `since` from when on.
+    """
 
     at: datetime
     what: What
@@ -48,6 +52,8 @@ class Step:
     by: str
     until: datetime | None
     words: str
+    since: datetime | None = None
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ def _line(answer: Answer, words: Words) -> str:
         if at is not None
     ]
     details = Details(answer.reason, answer.by, answer.text, until=answer.until)
-    if answer.what is not What.SENT:
+    if answer.what is None:
+        parts.append(f"unknown: {words.why(details)}")
+    elif answer.what is not What.SENT:
         notified = answer.notified_at is not None
         parts.append(words.told(answer.what, details, notified=notified))
     return f"{inert(answer.receiver, LONGEST)}: {', '.join(parts) or 'notified'}"

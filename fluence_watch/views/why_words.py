@@ -14,7 +14,9 @@ from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.text import counted, inert
 from fluence_watch.views.alert import Brief
 from fluence_watch.views.why import Step
+from fluence_watch.views.why_folded import polled
 from fluence_watch.views.why_others import LONGEST, other, rule_of
+from fluence_watch.views.why_unwritten import WORDS as UNWRITTEN
 
 _REASONS: Mapping[str, str] = {
     Reason.FIRST: "it fires",
@@ -45,11 +47,14 @@ _WHY: Mapping[str, str] = {
     WhyNot.GIVE_UP_AFTER: "it was over for longer than give_up_after",
     WhyNot.SUPERSEDED: "the same problem fires again",
     **_ROUTE,
+    **UNWRITTEN,
 }
 _NOTHING: Mapping[str, str] = {
     WhyNot.RULES: "its route takes no rules, only what is escalated to it",
     WhyNot.ACCOUNTS: "its route takes no accounts",
 }
+_COUNTED = frozenset({What.POLLED, What.DROPPED})
+"""What `number` says of: how often."""
 _NOT_ESCALATED = "it was over, or past its deadline, before it was escalated from {by}"
 _ENDED = {
     WhyOver.OVER: "is over",
@@ -101,6 +106,8 @@ class Words:
             details.by,
             details.until,
             who + words,
+            details.first_at or details.since,
+            details.number or 1 if entry.what in _COUNTED else 1,
         )
 
     def told(self, what: What, details: Details, *, notified: bool) -> str:
@@ -225,11 +232,6 @@ def _poll_failed(entry: Entry, _: Words, __: Alert | None) -> str:
     return f"polls fail ({entry.details.reason}), so nothing is judged: {_text(entry)}"
 
 
-def _polled(entry: Entry, _: Words, __: Alert | None) -> str:
-    since = entry.details.since
-    return f"polls succeed again{f', after {rough(entry.at - since)}' if since else ''}"
-
-
 def _incomplete(entry: Entry, _: Words, __: Alert | None) -> str:
     return f"the list of VMs is not complete, so nobody is missing: {_text(entry)}"
 
@@ -281,7 +283,7 @@ _OF: Mapping[What, _Say] = {
     What.ACKNOWLEDGED: _acknowledged,
     What.UNACKNOWLEDGED: _plainly("not acknowledged any more"),
     What.POLL_FAILED: _poll_failed,
-    What.POLLED: _polled,
+    What.POLLED: lambda entry, words, _: polled(entry, words.now),
     What.INCOMPLETE: _incomplete,
     What.COMPLETE: _plainly("the list of VMs is complete again"),
     What.GUARDED: _guarded,

@@ -226,7 +226,7 @@ def _toml(tables: Tables) -> str:
 def configure(tmp_path: Path, fluence: Fluence, receiver: Receiver) -> Callable[..., Path]:
     """A function that writes a settings file with quick polls; `changes` go over its tables."""
     base: dict[str, Any] = {
-        "poll": {"interval": "300ms", "jitter": "0s", "timeout": "2s"},
+        "poll": {"interval": "300ms", "jitter": "0s", "timeout": "5s"},
         "server": {"listen": "127.0.0.1:0"},
         "store": {"url": f"sqlite:///{tmp_path}/store.db"},
         "log": {"format": "json", "level": "debug"},

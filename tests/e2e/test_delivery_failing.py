@@ -49,6 +49,8 @@ def test_another_receiver_is_notified_when_one_fails_and_when_it_works_again(
     daemon.start().ready()
     opened(fluence)
     eventually(lambda: another_receiver.titles, "the other is notified")
+    sent = "fluence_watch_notifications_total"
+    eventually(lambda: daemon.metric(sent, receiver="chat") == 1, "its answer is heard")
     ready, page = daemon.get("/-/ready"), daemon.get("/").text
     (listed,) = [
         alert
@@ -86,6 +88,7 @@ def test_with_one_receiver_readiness_says_so(
     assert (200, 2) == (ready.status_code, len(ready.text.splitlines()))
     assert "receiver ops does not accept messages: 1 message waits" in ready.text
     assert "503" in ready.text
+    eventually(lambda: daemon.logged("receiver fails, nobody is notified"), "it is logged")
     assert 1 == len(daemon.logged("receiver fails, nobody is notified"))
 
     receiver.status = 200

@@ -33,7 +33,7 @@ class Fluence:
         """Somebody sets the ports of the VM."""
         body = {"vm": VM, "ports": ports}
         assert httpx.post(
-            f"{self.url}/_control/set-ports", json=body, timeout=15, verify=False
+            f"{self.url}/_control/set-ports", json=body, timeout=40, verify=False
         ).is_success
 
     @property

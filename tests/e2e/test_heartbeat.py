@@ -115,11 +115,13 @@ def test_a_service_that_is_gone_delays_no_poll_and_a_reload_takes_another(
     eventually(lambda: (daemon.metric("fluence_watch_heartbeat_failures_total") or 0) > 1, "it fails")  # fmt: skip
     polls = fluence.requests
     eventually(lambda: fluence.requests > polls + 6, "polls go on")
+    eventually(lambda: daemon.logged("heartbeat fails"), "it is logged")
     assert 1 == len(daemon.logged("heartbeat fails"))
 
     beating()
     daemon.signal(signal.SIGHUP)
     eventually(lambda: pulse.since(0, ""), "a beat")
+    eventually(lambda: daemon.logged("heartbeat works again"), "it is logged")
     assert 1 == len(daemon.logged("heartbeat works again"))
     assert 0 == daemon.stop()
     assert not any(SECRET in str(line) for line in daemon.lines)

@@ -61,11 +61,11 @@ def test_accounts_whose_names_hang_leave_the_others_alone(
 
     before = eventually(settled, "the good one is polled")
     # by then the hanging ones were tried and given up many times
-    eventually(lambda: settled() >= before + 12, "the good one goes on", 20.0)
+    eventually(lambda: settled() >= before + 12, "the good one goes on")
     tried = daemon.metric("fluence_poll_duration_seconds_count", account="bad-0")
     assert tried is not None
     assert tried >= 3
-    assert 1 == daemon.metric("fluence_up", account="main")
+    eventually(lambda: daemon.metric("fluence_up", account="main") == 1, "its polls succeed")
     threads = len(list(Path(f"/proc/{daemon.process.pid}/task").iterdir()))
     assert threads < HANGING + 20
     stops_in_time(daemon)
@@ -132,7 +132,8 @@ def test_receivers_that_hang_mute_no_other(
     for number in range(8001, 8006):
         fluence.do("open-port", vm="web-1", port=f"{number}/tcp")
         eventually(lambda n=number: len(receiver.accepted) == n - 8000, "the good one is notified")
-    assert 5 == daemon.metric("fluence_watch_notifications_total", receiver="ops")
+    sent = "fluence_watch_notifications_total"
+    eventually(lambda: daemon.metric(sent, receiver="ops") == 5, "all of it is counted")
     stops_in_time(daemon)
 
 
@@ -166,7 +167,7 @@ def test_a_store_that_hangs_does_not_hold_up_the_end(
     ]
     configure({"accounts": accounts})
     daemon.start().ready()
-    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None, timeout=30)) as other:
         other.execute("BEGIN EXCLUSIVE")
         fluence.do("open-port", vm="web-1", port="8001/tcp")
         time.sleep(1)

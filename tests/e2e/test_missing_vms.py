@@ -67,7 +67,7 @@ def test_a_fleet_that_is_deleted_in_the_console(
     """The list is doubted for a while; then every VM is reported as gone, once and in one message."""
     configure(
         {
-            "rules.vm_vanished": {"suspect_for": "3s"},
+            "rules.vm_vanished": {"suspect_for": "6s"},
             "receivers": [{"name": "ops", "url": receiver.url, "repeat_interval": "500ms"}],
         }
     )

@@ -4,6 +4,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ DRIFT = {"vm": "web-1", "port": "8001/tcp"}
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_vm_that_disappears_while_polls_fail(
-    fluence: Any, receiver: Any, daemon: Any, eventually: Eventually, *, restarted: bool
-) -> None:
+    fluence: Any, receiver: Any, daemon: Any, configure: Callable[..., Path],
+    eventually: Eventually, *, restarted: bool,
+) -> None:  # fmt: skip
     """It is reported when polls work again; what fired goes on firing until then."""
+    configure({"rules.vm_vanished": {"confirm_polls": 10}})  # or both may share a message
     daemon.start().ready()
     fluence.do("open-port", **DRIFT)
     eventually(lambda: receiver.titles == [OPENED], "the drift is told")

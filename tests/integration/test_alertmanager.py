@@ -30,7 +30,9 @@ from tests.unit.app.post import Post
 pytestmark = pytest.mark.xdist_group("alertmanager")
 
 PACKAGE = "prometheus-alertmanager"
-CONFIG = "global: {resolve_timeout: 1s}\nroute: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
+CONFIG = (
+    "global: {{resolve_timeout: {}}}\nroute: {{receiver: nobody}}\nreceivers: [{{name: nobody}}]\n"
+)
 USERS = """\
 basic_auth_users:
   watch: $2b$04$TRF0L7n8C5zLCfOc2SSi1OW3GyYZFEMB1MianXvxmsOx4iy3S.TqW  # t0p/s@cret
@@ -49,6 +51,7 @@ class Alertmanager:
     port: int
     arguments: tuple[str, ...] = ()
     scheme: str = "http"
+    resolve_timeout: str = "1s"
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -59,7 +62,9 @@ class Alertmanager:
     def up(self) -> None:
         """Begin a life: it remembers no alert of the one before."""
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "alertmanager.yml").write_text(CONFIG, encoding="utf-8")
+        (self.folder / "alertmanager.yml").write_text(
+            CONFIG.format(self.resolve_timeout), encoding="utf-8"
+        )
         command = [
             self.tool(PACKAGE, PACKAGE),
             f"--config.file={self.folder}/alertmanager.yml",
@@ -206,7 +211,7 @@ async def test_what_fires_is_active_until_it_is_over(
     assert {"web-1"} == one.names()
     post.poll()
     await until(lambda: not one.alerts(), "it is resolved")
-    assert (2, 0) == (post.count("notifications"), post.waiting())
+    await until(lambda: (2, 0) == (post.count("notifications"), post.waiting()), "it is counted")
 
 
 def milliseconds(at: datetime) -> datetime:
@@ -278,9 +283,9 @@ async def test_a_dead_member_holds_up_nobody_and_gets_all_when_it_is_back(
     await until(lambda: {"web-1", "web-2"} == first.names(), "the other has what is new")
     post.poll(alert("web-2"))
     await until(lambda: {"web-2"} == first.names(), "the other knows what is over")
-    assert 0 == post.waiting()
+    await until(lambda: 0 == post.waiting(), "nothing waits")
     assert {"ops": None} == post.dispatch.failing()
-    assert post.count("notification_failures")
+    await until(lambda: post.count("notification_failures"), "the dead one is tried")
 
     second.up()
     await until(lambda: {"web-2"} == second.names(), "it has what fires", 60)
@@ -303,7 +308,7 @@ async def test_basic_auth(
         failing = post.dispatch.failing()["ops"]
         assert failing
         assert f"{guarded.url} answered 401: Unauthorized" == failing.error
-        assert 1 == post.waiting()
+        await until(lambda: 1 == post.waiting(), "it is counted")
     else:
         await until(lambda: post.count("notifications") == 1, "it is accepted")
 
@@ -363,9 +368,13 @@ FLUENCE_WATCH = [sys.executable, "-m", "fluence_watch"]
 
 
 def test_the_whole_daemon(
-    one: Alertmanager, programs: Any, free_port: Any, eventually: Any, tmp_path: Path
+    make: Make, programs: Any, free_port: Any, eventually: Any, tmp_path: Path
 ) -> None:
     """Two ports that open are two alerts; one closes while no daemon runs, and is resolved after."""
+    one = make("--cluster.listen-address=")
+    one.resolve_timeout = "5m"  # or the test message is over before amtool sees it
+    one.up()
+    eventually(lambda: is_ready(one), "Alertmanager is ready")
     api = f"http://127.0.0.1:{free_port()}"
     config = tmp_path / "config.toml"
     own = f"127.0.0.1:{free_port()}"
@@ -375,7 +384,6 @@ def test_the_whole_daemon(
     with programs() as start:
         listen = api.removeprefix("http://")
         start([*FLUENCE_WATCH, "simulate", "--listen", listen], tmp_path / "api.log")
-        # it is over after `resolve_timeout`, perhaps before the command is
         test = start([*run[:-3], "notify", "test", *run[-2:]], tmp_path / "test.log")
         eventually(
             lambda: ["FluenceWatchTest"] == [each["labels"]["alertname"] for each in one.alerts()],

@@ -3,8 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ DAY = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Stack:
-    """Who listens where, and Prometheus's log."""
+    """Who listens where, Prometheus's log, and when it began."""
 
     simulator: str
     daemon: str
     prometheus: str
     log: Path
+    began: float = field(default_factory=time.time)
 
     def query(self, expression: str) -> list[tuple[Mapping[str, str], float]]:
         """The series that an expression gives now."""
@@ -59,7 +61,7 @@ SETTINGS = """\
 [poll]
 interval = "1s"
 jitter = "0s"
-timeout = "2s"
+timeout = "20s"
 [server]
 listen = "{daemon}"
 [store]
@@ -77,7 +79,7 @@ name = "nobody"
 url = "json://127.0.0.1:9"
 """
 SCRAPING = {
-    "global": {"scrape_interval": "1s"},
+    "global": {"scrape_interval": "2s"},
     "scrape_configs": [{"job_name": "fluence", "static_configs": [{"targets": ["{daemon}"]}]}],
 }
 
@@ -145,14 +147,10 @@ def stack(
 def test_the_scrape_goes_well(stack: Stack) -> None:
     """The target is up, and not a sample is dropped on the way."""
     assert [1] == [value for _, value in stack.query('up{job="fluence"}')]
-    (scraped,) = (value for _, value in stack.query("scrape_samples_scraped"))
-    (kept,) = (value for _, value in stack.query("scrape_samples_post_metric_relabeling"))
-
-    assert scraped == kept
-    assert scraped > VMS * 10
-    (target,) = httpx.get(f"{stack.prometheus}/api/v1/targets", verify=False).json()["data"][
-        "activeTargets"
-    ]
+    assert 0 == one(stack, "scrape_samples_scraped - scrape_samples_post_metric_relabeling")
+    assert one(stack, "scrape_samples_scraped") > VMS * 10
+    targets = httpx.get(f"{stack.prometheus}/api/v1/targets", timeout=10, verify=False).json()
+    (target,) = targets["data"]["activeTargets"]
     assert ("up", "") == (target["health"], target["lastError"])
 
 
@@ -245,19 +243,20 @@ def test_what_the_watcher_says_of_itself(stack: Stack) -> None:
         value for _, value in stack.query('fluence_watch_alerts{rule="port_drift",state="firing"}')
     )
     requests = '{account="main",endpoint="list_vms"}'
-    polls = one(stack, 'fluence_poll_duration_seconds_count{account="main"}')
-    assert polls >= 1
+    polls = 'fluence_poll_duration_seconds_count{account="main"}'
+    assert one(stack, polls) >= 1
     # each poll took one request, but for the first, which failed once
     assert 1 == one(stack, "sum(fluence_api_request_failures_total)")
-    assert abs(one(stack, f"fluence_api_requests_total{requests}") - polls - 1) <= 1
+    more = one(stack, f"fluence_api_requests_total{requests} - on (account) {polls}")
+    assert abs(more - 1) <= 1
     assert 1 <= one(stack, f"fluence_api_request_duration_seconds_count{requests}")
     assert 0 == one(stack, 'fluence_watch_notifications_total{receiver="nobody"}')
     assert 1 <= one(stack, 'fluence_watch_notification_failures_total{receiver="nobody"}')
     assert 1 == one(stack, 'fluence_watch_outbox_messages{receiver="nobody"}')
     oldest = one(stack, 'fluence_watch_outbox_oldest_timestamp_seconds{receiver="nobody"}')
-    assert now - 120 < oldest <= now
+    assert stack.began < oldest <= now
     assert 1 == one(stack, "fluence_watch_config_last_reload_successful")
-    assert 120 > now - one(stack, "fluence_watch_config_last_reload_success_timestamp_seconds")
+    assert stack.began < one(stack, "fluence_watch_config_last_reload_success_timestamp_seconds")
     assert 1 == one(stack, f'fluence_watch_build_info{{version="{version}",python!=""}}')
     assert 0 < one(stack, 'process_resident_memory_bytes{job="fluence"}')
     assert 1 == one(stack, "python_info")

@@ -63,6 +63,14 @@ def pid_of(sender: SenderProcess) -> int:
     return sender._process.pid
 
 
+async def started(sender: SenderProcess) -> int:
+    """Wait until it has a process; the process's id."""
+    async with asyncio.timeout(PATIENCE):
+        while sender._process is None:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.02)
+    return pid_of(sender)
+
+
 def _exists(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
@@ -85,8 +93,7 @@ async def test_a_send_that_hangs_is_killed(
 ) -> None:
     """The bound is hard, nothing goes on trying, and the next request has a process again."""
     asking = asyncio.create_task(sender.ask(message(request.getfixturevalue(hangs)), 2.5))
-    await asyncio.sleep(0.5)
-    pid = pid_of(sender)
+    pid = await started(sender)
     with pytest.raises(NotifyError, match=r"no answer within 2\.5 s; the message may have arrived"):
         await asking
 
@@ -113,8 +120,7 @@ async def test_the_process_is_kept_for_the_next_message_and_ends_when_idle() -> 
 async def test_who_is_cancelled_leaves_nothing_running(sender: SenderProcess, silent: str) -> None:
     """A stop in the middle of a send ends the process."""
     asking = asyncio.create_task(sender.ask(message(silent), PATIENCE))
-    await asyncio.sleep(0.5)
-    pid = pid_of(sender)
+    pid = await started(sender)
     asking.cancel()
     await asyncio.wait([asking])
 
@@ -127,8 +133,7 @@ async def test_a_process_that_dies_is_a_failure_and_is_replaced(
 ) -> None:
     """The system may kill it for want of memory."""
     asking = asyncio.create_task(sender.ask(message(silent), PATIENCE))
-    await asyncio.sleep(0.5)
-    os.kill(pid_of(sender), signal.SIGKILL)
+    os.kill(await started(sender), signal.SIGKILL)
     with pytest.raises(NotifyError, match="the process that sends ended"):
         await asking
 
@@ -226,9 +231,9 @@ async def test_url_and_keys_are_neither_arguments_nor_environment(
     """Other users of the machine can read the arguments; plugins can read the environment."""
     monkeypatch.setenv("FLUENCE_WATCH_API_KEY", "t0p-secret")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:3128")
-    asking = asyncio.create_task(sender.ask(message(f"{silent}/t0p-secret"), 1.5))
-    await asyncio.sleep(0.8)
-    shown = _told(pid_of(sender))
+    asking = asyncio.create_task(sender.ask(message(f"{silent}/t0p-secret"), PATIENCE))
+    shown = _told(await started(sender))
+    asking.cancel()
     await asyncio.wait([asking])
 
     assert b"t0p-secret" not in shown

@@ -223,10 +223,14 @@ def test_the_demo_comes_alive(stack: Stack, eventually: Callable[..., Any]) -> N
             return found["data"]["result"]
 
     eventually(seen, "Prometheus sees an alert that fires, of the story", 90)
-    targets = asked(stack, "targets")["activeTargets"]
-    assert [("fluence-watch", "up", "")] == [
-        (each["labels"]["job"], each["health"], each["lastError"]) for each in targets
-    ]
+
+    def scraped() -> bool:
+        targets = asked(stack, "targets")["activeTargets"]
+        return [("fluence-watch", "up", "")] == [
+            (each["labels"]["job"], each["health"], each["lastError"]) for each in targets
+        ]
+
+    eventually(scraped, "it is the one target, and up")
     rules = [rule for group in asked(stack, "rules")["groups"] for rule in group["rules"]]
     assert rules
     assert [] == [rule["name"] for rule in rules if rule["health"] == "err"]
@@ -236,9 +240,11 @@ def test_alertmanager_hears_of_alerts(stack: Stack, eventually: Callable[..., An
     """It starts with its file, and Prometheus knows it."""
     ready = stack.url(ALERTMANAGER, "/-/ready")
     eventually(lambda: answers(ready), "Alertmanager is ready")
-    known = [each["url"] for each in asked(stack, "alertmanagers")["activeAlertmanagers"]]
 
-    assert [stack.url(ALERTMANAGER, "/api/v2/alerts")] == known
+    def known() -> list[str]:
+        return [each["url"] for each in asked(stack, "alertmanagers")["activeAlertmanagers"]]
+
+    eventually(lambda: [stack.url(ALERTMANAGER, "/api/v2/alerts")] == known(), "it is the one")
 
 
 def asked(stack: Stack, what: str) -> Any:  # noqa: ANN401 - JSON

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import title_contains
+from selenium.webdriver.support.expected_conditions import title_contains, url_contains, url_to_be
 from selenium.webdriver.support.wait import WebDriverWait
 
 from fluence_watch.model.vm import Status, Vm
@@ -98,6 +98,7 @@ def address() -> Iterator[str]:
     )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # the browser may be faster than the server's start
         server = uvicorn.Server(uvicorn.Config(create_app(backend), log_level="error"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
@@ -114,6 +115,7 @@ def test_a_query_stays_text(browser: webdriver.Chrome, address: str) -> None:
     browser.get(f"{address}?{urlencode({'match': 'vm=web'})}")
     assert "0 of 0 firing alerts match vm=web" in browser.find_element(By.TAG_NAME, "main").text
     browser.find_element(By.LINK_TEXT, "Show all").click()
+    WebDriverWait(browser, 30).until_not(url_contains("match"))
     assert "vm=web" not in browser.find_element(By.TAG_NAME, "main").text
 
 
@@ -122,12 +124,12 @@ def test_the_button_of_a_link(browser: webdriver.Chrome, address: str) -> None:
     browser.get(f"{address}alerts/a1/ack/t0ken")
     assert HOSTILE[0] in browser.find_element(By.TAG_NAME, "main").text
     browser.find_element(By.TAG_NAME, "button").click()
-    WebDriverWait(browser, 10).until(title_contains("Done"))
+    WebDriverWait(browser, 30).until(title_contains("Done"))
     assert HOSTILE[1] in browser.find_element(By.TAG_NAME, "main").text
     assert [] == browser.find_elements(By.CSS_SELECTOR, "script, img, form, body style")
     assert [] == browser.get_log("browser")
     browser.find_element(By.LINK_TEXT, "all alerts").click()
-    assert address == browser.current_url
+    WebDriverWait(browser, 30).until(url_to_be(address))
 
 
 @pytest.mark.parametrize("width", [360, 1400])

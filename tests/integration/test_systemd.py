@@ -224,7 +224,10 @@ def test_it_works_under_its_restrictions(machine: Machine, eventually: Callable[
     assert {"0" * 16} == {said[name] for name in ("CapEff", "CapBnd", "CapAmb")}
 
     httpx.post(
-        f"{machine.api}/_control/open-port", json={"vm": "web-1", "port": "23/tcp"}, verify=False
+        f"{machine.api}/_control/open-port",
+        json={"vm": "web-1", "port": "23/tcp"},
+        timeout=30,
+        verify=False,
     )
     eventually(lambda: machine.receiver.bodies, f"the receiver is notified, says {log}", 90)
     machine.systemctl("reload", UNIT.name)

@@ -6,7 +6,7 @@
 - Alertmanagers get no messages, and digests are left out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.agenda import Agenda
 from fluence_watch.app.book import Book, Page
-from fluence_watch.app.decide import Decision, Policy, decide, decide_internal
+from fluence_watch.app.decide import Context, Decision, Policy, decide, decide_internal
 from fluence_watch.app.holding import Held, decide_again, settle_account
 from fluence_watch.app.policies import policies
 from fluence_watch.app.rehearsal.ledger import Ledger
@@ -73,9 +73,8 @@ class _Account:
         if isinstance(outcome, PollFailure) and outcome.internal:
             decision = decide_internal(self.state, outcome, self.policy)
         else:
-            decision = decide(
-                self.state, outcome, self.policy, notes, self.fault, spending=spending
-            )
+            context = Context(notes, self.fault, spending)
+            decision = decide(self.state, outcome, self.policy, context)
         failure = outcome if isinstance(outcome, PollFailure) else None
         self.fault = failure.message if failure and failure.reason == INTERNAL_ERROR else ""
         self.state = decision.after
@@ -110,6 +109,11 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
         traceback: TracebackType | None,
     ) -> None:
         self._ledger.close()
+
+    @property
+    def accounts(self) -> Collection[str]:
+        """The accounts that are watched."""
+        return self._accounts.keys()
 
     def state(self, account: str) -> AccountState:
         """The state of an account after its last poll."""

@@ -41,14 +41,12 @@ class Look:
         """The alerts about budgets and silences; `None` if there are neither."""
         if not (self._settings.budgets or book.mutes.silences):
             return None
-        from fluence_watch.app.selfwatch import decide_watcher  # noqa: PLC0415 - it loads the daemon
+        from fluence_watch.app.selfwatch import Seen, decide_watcher  # noqa: PLC0415 - it loads the daemon
 
         budgets = self._known_budgets().states(self._polled, now) if self._polled else ()
         alerts = [each for page in book.pages.values() for each in page.open.values()]
-        hidden = silenced(book.mutes, alerts, now)
-        decision = decide_watcher(
-            self._state, {}, {}, self._policy, now, budgets=budgets, silences=hidden
-        )
+        seen = Seen({}, {}, silenced(book.mutes, alerts, now), budgets)
+        decision = decide_watcher(self._state, seen, self._policy, now)
         self._state = decision.after
         return decision
 

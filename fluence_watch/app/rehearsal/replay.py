@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from fluence_watch.app.rehearsal.sent import Sent
 from fluence_watch.garbage import garbage_collection_paused
 from fluence_watch.model.finding import WATCHER
 from fluence_watch.record.reading import Reading
+from fluence_watch.record.wire import Seen
 from fluence_watch.settings import WatchSettings
 
 _EVER = datetime.max.replace(tzinfo=UTC)
@@ -62,28 +64,31 @@ def replay(settings: WatchSettings, folder: Path, wanted: Wanted = Wanted()) -> 
         OSError: a file cannot be read.
     """
     found, reading = Replayed(), Reading(folder)
-    watched = {each.name for each in settings.accounts}
 
     def tell(sent: Sent) -> None:
         if wanted.has(sent):
             found.messages.append(sent)
 
     with garbage_collection_paused(), Rehearsal(settings, tell) as rehearsal:
-        for seen in reading.polls(_read(settings, wanted)):
-            outcome = seen.outcome
-            if outcome.taken_at >= wanted.until:
-                break
-            found.reached(outcome.taken_at)
-            if outcome.account not in watched:
-                found.unwatched.add(outcome.account)
-                continue
-            decision = rehearsal.poll(outcome, seen.notes, is_same=seen.is_same)
-            found.polls += 1
-            found.evaluated += decision is not None
+        polls = reading.polls(_read(settings, wanted))
+        for seen in takewhile(lambda each: each.outcome.taken_at < wanted.until, polls):
+            _poll(rehearsal, seen, found)
         if found.last_at is not None:
             rehearsal.pass_until(found.last_at)
     found.flaws = reading.flaws
     return found
+
+
+def _poll(rehearsal: Rehearsal, seen: Seen, found: Replayed) -> None:
+    """Evaluate a poll of the record, if its account is watched."""
+    account = seen.outcome.account
+    found.reached(seen.outcome.taken_at)
+    if account not in rehearsal.accounts:
+        found.unwatched.add(account)
+        return
+    decision = rehearsal.poll(seen.outcome, seen.notes, is_same=seen.is_same)
+    found.polls += 1
+    found.evaluated += decision is not None
 
 
 def _read(settings: WatchSettings, wanted: Wanted) -> frozenset[str]:

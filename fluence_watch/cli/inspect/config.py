@@ -79,10 +79,10 @@ def _doubt_of_record(settings: "WatchSettings") -> list[Problem]:
         try_folder(folder)
     except OSError as error:
         what = f"cannot write to the folder {folder}: {error.strerror}: create it for the daemon's user"
-        problem = Problem("record.dir", inert(what, _LONGEST))
+        problems = settings.placed([Problem("record.dir", inert(what, _LONGEST))])
         if isinstance(error, PermissionError):
-            return [problem]
-        raise ConfigError([problem], settings.notes) from None
+            return problems
+        raise ConfigError(problems, settings.notes) from None
     return []
 
 

@@ -18,6 +18,7 @@ from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
     from fluence_watch.alerting.lifecycle import Episode
+    from fluence_watch.app.why import Question
     from fluence_watch.app.wiring import Setup
     from fluence_watch.model.known import KnownVm
     from fluence_watch.store import Store
@@ -67,39 +68,44 @@ def why(
     Of a VM: its alerts, newest first, and why no other rule found anything.
     """
     from fluence_watch.app.clock import utc_now
-    from fluence_watch.app.why import MOST_STEPS, alert_why, vm_why
+    from fluence_watch.app.why import MOST_STEPS, Question, recipients
     from fluence_watch.cli.common.accounts import prepared
     from fluence_watch.store import Store
 
-    setup = prepared(config)
+    setup, now = prepared(config), utc_now()
     check_account(account, list(setup.policies))
-    now = utc_now()
-    begin = now - setup.settings.store.retention if since is None else _begin(since, now)
+    begin = None if since is None else _begin(since, now)
     with Store.open(setup.settings.store.url, exclusive=False) as store:
         _check_receiver(receiver, setup, store)
         found = _chosen(store, setup, target, account)
+        most = (None, None) if everything else (_MOST, MOST_STEPS)
+        asked = Question(now, recipients(store, setup, now), receiver, *most)
         if isinstance(found, _Thing):
-            policy, most = setup.policies[found.account], None if everything else _MOST
-            told: VmWhy | AlertWhy = vm_why(
-                store,
-                policy,
-                found.known,
-                found.key,
-                since=begin,
-                now=now,
-                receiver=receiver,
-                most=most,
-            )
+            told: VmWhy | AlertWhy = _about_thing(store, setup, found, asked, begin)
+        elif begin is not None:
+            stop("--since: an alert is told of from its beginning: leave it out", USAGE)
         else:
-            if since is not None:
-                stop("--since: an alert is told of from its beginning: leave it out", USAGE)
-            alert = store.journal.alert(found)
-            if alert is None:
-                _none(target, [])
-            told = alert_why(
-                store, alert, now, receiver=receiver, most=None if everything else MOST_STEPS
-            )
-    _print(told, now, form, receiver)
+            told = _about_alert(store, found, asked, target)
+    _print(told, now, form)
+
+
+def _about_thing(
+    store: "Store", setup: "Setup", thing: "_Thing", asked: "Question", begin: datetime | None
+) -> "VmWhy":
+    from fluence_watch.app.why import vm_why
+
+    since = begin or asked.now - setup.settings.store.retention
+    policy = setup.policies[thing.account]
+    return vm_why(store, policy, thing.key, thing.known, asked, since=since)
+
+
+def _about_alert(store: "Store", episode: "Episode", asked: "Question", target: str) -> "AlertWhy":
+    from fluence_watch.app.why import alert_why
+
+    alert = store.journal.alert(episode)
+    if alert is None:  # it was removed meanwhile
+        _none(target, [])
+    return alert_why(store, alert, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,31 +196,21 @@ def _check_receiver(name: str | None, setup: "Setup", store: "Store") -> None:
 
 
 def _begin(text: str, now: datetime) -> datetime:
-    from fluence_watch.model.duration import parse_duration
+    from fluence_watch.cli.common.times import read_duration
 
     try:
-        found = parse_duration(text)
+        return now - read_duration(text, _LONGEST)
     except ValueError as error:
         stop(f"--since: {inert(str(error))}", USAGE)
-    if found > _LONGEST:
-        stop(f"--since: {inert(text)!r} is too long: write up to {_LONGEST.days}d", USAGE)
-    return now - found
 
 
-def _print(
-    told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat, receiver: str | None
-) -> None:
+def _print(told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat) -> None:
     from fluence_watch.views.why import AlertWhy
 
     if form is OutputFormat.JSON:
         print_json(told)
         return
-    lines = (
-        alert_lines(told, now, receiver)
-        if isinstance(told, AlertWhy)
-        else _of_vm(told, now, receiver)
-    )
-    for line in lines:
+    for line in alert_lines(told, now) if isinstance(told, AlertWhy) else _of_vm(told, now):
         typer.echo(_wrapped(line))
 
 
@@ -231,7 +227,7 @@ def _wrapped(line: str) -> str:
     )
 
 
-def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:
+def alert_lines(told: "AlertWhy", now: datetime) -> Iterator[str]:
     """What is printed of an alert."""
     from fluence_watch.alerting.lifecycle import State
 
@@ -243,10 +239,8 @@ def alert_lines(told: "AlertWhy", now: datetime, receiver: str | None = None) ->
     yield from _lines(told.steps, now)
     if alert.state is State.PENDING:
         yield f"  {alert.what}; seen since {exact(alert.since, now)}, fires when its `for` has passed"
-    elif not told.receivers:
-        over = alert.state is State.RESOLVED
-        why = "it ended before this was a receiver" if over else "not judged yet"
-        yield f"  → {inert(receiver)}: nothing: {why}" if receiver else "  no receiver was notified"
+    if not told.receivers:
+        yield "  no receiver was notified: there is none"
     for summary in told.receivers:
         yield f"  → {summary.words}"
 
@@ -256,9 +250,9 @@ def _lines(steps: "Sequence[Step]", now: datetime) -> Iterator[str]:
         yield f"  {to_the_second(step.at, now)}, {distance(step.at, now)}: {step.words}"
 
 
-def _of_vm(told: "VmWhy", now: datetime, receiver: str | None = None) -> Iterator[str]:
+def _of_vm(told: "VmWhy", now: datetime) -> Iterator[str]:
     for each in told.alerts:
-        yield from alert_lines(each, now, receiver)
+        yield from alert_lines(each, now)
         yield ""
     if told.hidden:
         yield f"{told.hidden} older alerts are left out: --all"

@@ -126,7 +126,7 @@ def configure() -> Callable[..., None]:
     """Write `config.toml` with these accounts, by name and address, and what else it should say."""
 
     def _configure(accounts: Mapping[str, str], more: str = "", dialect: str = "v2") -> None:
-        text = '[poll]\ntimeout = "1s"\n'
+        text = '[poll]\ntimeout = "5s"\n'
         for name, url in accounts.items():
             text += f'[[accounts]]\nname = "{name}"\napi_key = "{KEY}"\nbase_url = "{url}"\n'
             text += f'dialect = "{dialect}"\n'

@@ -25,7 +25,7 @@ from fluence_watch.store import Store
 from fluence_watch.views.month import MonthForecast
 
 Run = Callable[..., Any]
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 ZERO = Decimal("0.000000")
 MONTH = MonthForecast("2026-04", ZERO, ZERO, ZERO, 1, 0, 0, NOW, None, ())
 JUNE = datetime(2025, 6, 30, 12, 0, tzinfo=UTC)
@@ -38,7 +38,7 @@ def charge(key: str, at: datetime, amount: int, certainty: Certainty = Certainty
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """Settings with a store that has some costs of June and May 2025, and of today."""
-    store = tmp_path / "store.db"
+    store, now = tmp_path / "store.db", datetime.now(UTC)  # a test may run long after the import
     path = tmp_path / "config.toml"
     path.write_text(
         f'[store]\nurl = "sqlite:///{store}"\n[[accounts]]\nname = "main"\napi_key = "k"\n', "utf-8"
@@ -48,15 +48,15 @@ def config(tmp_path: Path) -> Path:
         charge("0xa", JUNE - timedelta(days=1), 300_000),
         charge("disk:d", JUNE, 40_000, Certainty.ESTIMATED),
         charge("0xa", datetime(2025, 5, 30, tzinfo=UTC), 200_000),
-        charge("0xb", NOW, 700_000),
+        charge("0xb", now, 700_000),
     ]
-    priced = Vm("0xB", None, Status.ACTIVE, "", MicroUsdc(700_000), next_billing_at=NOW)
+    priced = Vm("0xB", None, Status.ACTIVE, "", MicroUsdc(700_000), next_billing_at=now)
     change = Change.between(
         AccountState(),
         AccountState(
-            {vm.key: KnownVm(vm, NOW) for vm in (priced, Vm("0xC", None, Status.ACTIVE, ""))},
-            last_poll_at=NOW,
-            last_good_at=NOW,
+            {vm.key: KnownVm(vm, now) for vm in (priced, Vm("0xC", None, Status.ACTIVE, ""))},
+            last_poll_at=now,
+            last_good_at=now,
             balance=MicroUsdc(12_500_000),
             begun_at=datetime(2025, 5, 30, tzinfo=UTC),
         ),
@@ -89,10 +89,12 @@ def test_a_month_beside_the_one_before(config: Path, run: Run) -> None:
 
 def test_until_when_metered_things_are_counted(tmp_path: Path, run: Run) -> None:
     """Where that is not now: what was charged since is not in the sums of today."""
-    path, counted = tmp_path / "config.toml", NOW.replace(microsecond=0)
+    path, counted = tmp_path / "config.toml", datetime.now(UTC).replace(microsecond=0)
     text = '[store]\nurl = "sqlite:///{}"\n[[accounts]]\nname = "main"\napi_key = "k"\n'
     path.write_text(text.format(tmp_path / "store.db"), "utf-8")
-    state = AccountState(last_poll_at=NOW, last_good_at=NOW, counted_at=counted, begun_at=NOW)
+    state = AccountState(
+        last_poll_at=counted, last_good_at=counted, counted_at=counted, begun_at=counted
+    )
     with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as opened:
         opened.commit("main", Change.between(AccountState(), state), version=0)
     told = f"metered: counted until {counted:%H:%M} UTC"
@@ -243,9 +245,11 @@ def test_balances(config: Path, run: Run) -> None:
     ran = run("costs", "--config", config, "--since", "2025-06-01", "--by", "day")
     head, _, *lines = ran.out.splitlines()
     assert head.rstrip().endswith("BALANCE")
-    assert [("2025-06-29", "unknown"), ("2025-06-30", "unknown"), (f"{NOW.date()}", "12.50")] == [
-        (line.split()[0], line.split()[-1]) for line in lines[:3]
-    ]
+    assert [
+        ("2025-06-29", "unknown"),
+        ("2025-06-30", "unknown"),
+        (f"{datetime.now(UTC).date()}", "12.50"),
+    ] == [(line.split()[0], line.split()[-1]) for line in lines[:3]]
     ran = run("costs", "--config", config, "--by", "day", "-o", "json")
     assert "12.500000" == json.loads(ran.out)["costs"][-1]["balance"]
     ran = run("costs", "--config", config, "--by", "month")

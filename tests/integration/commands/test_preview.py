@@ -140,6 +140,7 @@ def test_config_check_tries_the_folder_of_the_record(
     record(tmp_path / "file" / "record")
     ran = run("config", "check")
     assert 2 == ran.code
+    assert "config.toml:7: record.dir: cannot write to the folder" in ran.err
     assert "Not a directory: create it for the daemon's user" in ran.err
 
     def refuse(_: Path) -> None:
@@ -148,4 +149,4 @@ def test_config_check_tries_the_folder_of_the_record(
     monkeypatch.setattr("fluence_watch.record.files.try_folder", refuse)
     ran = run("config", "check")
     assert 0 == ran.code
-    assert "note: record.dir: cannot write to the folder" in ran.out
+    assert "note: config.toml:7: record.dir: cannot write to the folder" in ran.out

@@ -491,9 +491,9 @@ def test_deleting_several(run: Run, api: Any) -> None:
 def test_at_the_end_of_the_epoch(run: Run, api: Any) -> None:
     """It waits until shortly before the charge, and deletes the same VM."""
     machine, *_ = _machines(api)
-    soon = datetime.now(UTC) + timedelta(seconds=10)
+    soon = datetime.now(UTC) + timedelta(seconds=15)
     api.world.set_boundary(machine.id, soon)
-    ran = run("vm", "rm", machine.name, "--at-epoch-end", "--margin", "7s", "--yes")
+    ran = run("vm", "rm", machine.name, "--at-epoch-end", "--margin", "8s", "--yes")
 
     assert (0, "") == (ran.code, ran.err)
     assert machine.key not in api.world.machines
@@ -532,10 +532,10 @@ def test_a_margin_longer_than_what_is_left(run: Run, api: Any) -> None:
 def test_several_at_the_end_of_the_epoch(run: Run, api: Any) -> None:
     """Those whose charges are close are waited for once and deleted together, with one table."""
     _name_them(api, "ci-0", "ci-1", "ci-2")
-    soon = datetime.now(UTC) + timedelta(seconds=10)
+    soon = datetime.now(UTC) + timedelta(seconds=15)
     for number, machine in enumerate(_machines(api)):
-        api.world.set_boundary(machine.id, soon + timedelta(milliseconds=(0, 600, 7500)[number]))
-    ran = run("vm", "rm", "ci-*", "--at-epoch-end", "--margin", "7s", "--yes")
+        api.world.set_boundary(machine.id, soon + timedelta(milliseconds=(0, 600, 8500)[number]))
+    ran = run("vm", "rm", "ci-*", "--at-epoch-end", "--margin", "8s", "--yes")
 
     assert (0, "") == (ran.code, ran.err)
     assert [] == _machines(api)

@@ -21,7 +21,7 @@ from fluence_watch.views.ledger import ledger_view
 
 Run = Callable[..., Any]
 Configure = Callable[..., None]
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
@@ -31,20 +31,18 @@ def moved(vm: Vm, kind: EntryKind, amount: int, at: datetime, sure: Certainty) -
 
 def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
     """What it cost, and what moved last; of a VM that no watcher knows, that it is unknown."""
+    now = datetime.now(UTC).replace(microsecond=0)  # the day may have turned since the import
     configure({"main": api.url})
     first, second, _ = api.world.machines.values()
     vm = Vm(first.id, first.name, Status.ACTIVE, "ACTIVE")
-    known = {vm.key: KnownVm(vm, NOW - 40 * DAY)}
+    known = {vm.key: KnownVm(vm, now - 40 * DAY)}
     entries = [
-        moved(vm, EntryKind.OPENING, 9_000_000, NOW - 40 * DAY, Certainty.SPREAD),
-        moved(vm, EntryKind.CHARGE, 300_000, NOW - 35 * DAY, Certainty.EXACT),
-        moved(vm, EntryKind.CHARGE, 298_160, NOW, Certainty.EXACT),
-        moved(vm, EntryKind.TOP_UP, 298_160, NOW, Certainty.SPREAD),
+        moved(vm, EntryKind.OPENING, 9_000_000, now - 40 * DAY, Certainty.SPREAD),
+        moved(vm, EntryKind.CHARGE, 300_000, now - 35 * DAY, Certainty.EXACT),
+        moved(vm, EntryKind.CHARGE, 298_160, now, Certainty.EXACT),
+        moved(vm, EntryKind.TOP_UP, 298_160, now, Certainty.SPREAD),
     ]
-    polled_at = datetime.now(UTC)  # the module may have been imported long ago
-    state = AccountState(
-        known, last_poll_at=polled_at, last_good_at=polled_at, counted_at=NOW - DAY
-    )
+    state = AccountState(known, last_poll_at=now, last_good_at=now, counted_at=now - DAY)
     with Store.open("sqlite:///fluence-watch.db") as store:
         change = Change.between(AccountState(), state, booking=Booking(entries))
         store.commit("main", change, version=0)
@@ -54,7 +52,7 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
     assert ("0.298160 USDC", "0.298160 USDC", "0.598160 USDC") == tuple(
         shown[f"charged {when}"] for when in ("today", "this month", "in all")
     )
-    assert shown["metered"].startswith(f"counted until {NOW - DAY:%Y-%m-%d}")
+    assert shown["metered"].startswith(f"counted until {now - DAY:%Y-%m-%d}")
     names = [line[0] for line in lines]
     begin = names.index("watched since") + 1
     assert ["top-up", "charge", "charge", "spent before"] == names[begin : begin + 4]
@@ -65,7 +63,7 @@ def test_the_ledger_of_a_vm(run: Run, configure: Configure, api: Any) -> None:
         answer["total"], answer["estimated"], answer["entries"][0]["kind"],
     )  # fmt: skip
     assert "last poll" not in shown
-    assert answer["as_of"] == polled_at.isoformat().replace("+00:00", "Z")
+    assert answer["as_of"] == now.isoformat().replace("+00:00", "Z")
     assert "unknown: no watcher on this machine has seen it" in run("vm", "show", second.id).out
     assert json.loads(run("vm", "show", second.id, "-o", "json").out)["ledger"] is None
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from fluence_watch.app.decide import Policy, decide
+from fluence_watch.app.decide import Context, Policy, decide
 from fluence_watch.app.poll import fetch
 from fluence_watch.model.ledger import Certainty, EntryKind
 from fluence_watch.model.money import MicroUsdc
@@ -115,7 +115,7 @@ async def test_a_vm_that_its_user_deletes(policy: Policy, store: Store, dialect:
     account.world.delete(machine.id)
     note = Note(1, account.clock(), NoteAction.REMOVED, key)
     outcome = await fetch(account.client, policy, account.clock)
-    account.kept.change(lambda state: decide(state, outcome, policy, [note]))
+    account.kept.change(lambda state: decide(state, outcome, policy, Context([note])))
     await account.poll()
     (released,) = [e for e in store.entries("main", key) if e.kind is EntryKind.RELEASE]
     assert account.world.balance - before == released.amount

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from fluence_watch.alerting.matching import Route
-from fluence_watch.app.decide import Policy, decide
+from fluence_watch.app.decide import Context, Policy, decide
 from fluence_watch.app.kept import Kept
 from fluence_watch.app.poll import Watch
 from fluence_watch.app.polled import Polled
@@ -108,7 +108,7 @@ class Fleet:
         outcome = self.snapshot()
         spending = self.spending(outcome.taken_at)
         decision = self.kept.change(
-            lambda state: decide(state, outcome, self.policy, spending=spending)  # type: ignore[arg-type] # see above
+            lambda state: decide(state, outcome, self.policy, Context(spending=spending))  # type: ignore[arg-type] # see above
         )
         for message in self.listeners.follow(decision, [ROUTE]):
             self.said += [((self.now - BEGIN).days, item.firing) for item in message.items]

@@ -132,6 +132,23 @@ async def test_the_page_says_why(client: httpx.AsyncClient, store: Store) -> Non
     assert not re.search("<script|<img|\u202e", text)
 
 
+async def test_each_receiver_has_an_answer_on_the_page(
+    client: httpx.AsyncClient, store: Store, setup: Setup
+) -> None:
+    """Also one of which nothing is written: it was added after the alert was over."""
+    (receiver,) = setup.receivers
+    stored(store, drift())
+    assert f"<bdi>{receiver}: waits: it is not judged yet</bdi>" in await text_of(client)
+    stored(store, ended=(over(drift()),))
+    store.add_receivers([receiver], NOW + HOUR)
+    answer = f"<bdi>{receiver}: not notified: it ended before the receiver was added</bdi>"
+    assert answer in await text_of(client)
+
+
+async def text_of(client: httpx.AsyncClient) -> str:
+    return (await client.get(page(drift()))).text
+
+
 async def test_an_alert_that_is_kept_back(
     client: httpx.AsyncClient, store: Store, clock: SettableClock
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from fluence_watch.alerting.lifecycle import State, Timing
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.app.decide import Decision, Policy, decide
+from fluence_watch.app.decide import Context, Decision, Policy, decide
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
@@ -232,7 +232,7 @@ def test_a_vm_that_the_user_removed(policy: Policy, asked: bool) -> None:  # noq
     note = Note(1, NOW + MINUTE, NoteAction.REMOVED, "0xa1")
     state = decide(AccountState(), listed(WEB, DB), policy).after
     ending = replace(WEB, status=Status.TERMINATED)
-    first = decide(state, listed(ending, DB, minute=1), policy, [note] if asked else [])
+    first = decide(state, listed(ending, DB, minute=1), policy, Context([note] if asked else []))
     second = decide(first.after, listed(DB, minute=2), policy)
     third = decide(second.after, listed(DB, minute=3), policy)
 
@@ -248,10 +248,10 @@ def test_notes_are_kept_by_a_failed_poll(policy: Policy) -> None:
     added = Note(3, NOW, NoteAction.KEY_ADDED, KEY.fingerprint)
     first = build_snapshot("main", NOW, [WEB, DB], ssh_keys=())
     state = decide(AccountState(), first, policy).after
-    failure = decide(state, failed(1), policy, [removed, accepted, added])
+    failure = decide(state, failed(1), policy, Context([removed, accepted, added]))
     opened = replace(DB, ports=(SSH, port(8080)))
     after = build_snapshot("main", NOW + 2 * MINUTE, [opened], ssh_keys=(KEY,))
-    decision = decide(failure.after, after, policy, [removed, added])
+    decision = decide(failure.after, after, policy, Context([removed, added]))
 
     assert [accepted] == failure.applied
     assert [[], []] == told(failure, decision)
@@ -264,11 +264,11 @@ def test_a_removal_that_failed(policy: Policy) -> None:
     asked = Note(1, NOW, NoteAction.REMOVED, "0xa1")
     kept = Note(2, NOW + MINUTE, NoteAction.KEPT, "0xa1")
     state = decide(AccountState(), listed(WEB, DB), policy).after
-    first = decide(state, listed(WEB, DB, minute=1), policy, [asked])
+    first = decide(state, listed(WEB, DB, minute=1), policy, Context([asked]))
     notes = [asked, kept]
-    second = decide(first.after, listed(WEB, DB, minute=2), policy, notes)
-    third = decide(second.after, listed(DB, minute=3), policy, notes)
-    fourth = decide(third.after, listed(DB, minute=4), policy, notes)
+    second = decide(first.after, listed(WEB, DB, minute=2), policy, Context(notes))
+    third = decide(second.after, listed(DB, minute=3), policy, Context(notes))
+    fourth = decide(third.after, listed(DB, minute=4), policy, Context(notes))
 
     assert [[], []] == [first.applied, second.applied]
     assert [[], [], [], [("ops", 1, 0)]] == told(first, second, third, fourth)
@@ -297,7 +297,7 @@ def test_what_users_do_to_keys(
     decisions: list[Decision] = []
     for (minute, keys), expected in zip(polls, messages, strict=True):
         snapshot = build_snapshot("main", NOW + minute * MINUTE, [WEB], ssh_keys=keys)
-        decision = decide(state, snapshot, policy, notes)
+        decision = decide(state, snapshot, policy, Context(notes))
         state = decision.after
         decisions.append(decision)
         assert (minute, expected) == (minute, len(hear(decisions)[-1]))

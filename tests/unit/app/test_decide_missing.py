@@ -12,7 +12,7 @@ from fluence_watch.alerting.grouping import Message
 from fluence_watch.alerting.lifecycle import State, Timing
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.app.decide import Decision, Policy, decide
+from fluence_watch.app.decide import Context, Decision, Policy, decide
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import METERED
 from fluence_watch.model.finding import Fingerprint
@@ -515,7 +515,7 @@ def test_a_disk_that_the_user_deleted(policy: Policy) -> None:
     note = Note(1, NOW, NoteAction.RESOURCE_REMOVED, DISKS[0].key)
     state = before
     for minute in (1, 2, 3):
-        decision = decide(state, rented(minute, [*DISKS[1:], ADDRESS]), policy, [note])
+        decision = decide(state, rented(minute, [*DISKS[1:], ADDRESS]), policy, Context([note]))
         assert decision.verdict.findings.keys().isdisjoint(
             {Fingerprint("main", "vm_vanished", DISKS[0].key)}
         )

@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -565,6 +566,43 @@ async def test_what_was_accepted_is_not_sent_again_though_the_store_fails(
 
     assert (1, 0) == (len(channel.sent), changed.tried)
     assert Attempts(since=NOW) == store.receivers()["ops"]
+
+
+class SlowStore:
+    """A store that settles when `gate` is open, over a real one."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.gate = threading.Event()
+        self.asked = 0
+
+    def settle(self, *what: Any) -> None:
+        """Wait, and settle."""
+        self.asked += 1
+        self.gate.wait()
+        self.store.settle(*what)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+async def test_what_ends_while_the_store_is_slow_is_settled_too(
+    make_post: Callable[..., Post], store: Store, telling: Callable[..., Setup], channel: Any,
+    eventually: Eventually,
+) -> None:  # fmt: skip
+    """When nobody is due anything of it, though what ended before is being written then."""
+    slow = SlowStore(store)
+    post = make_post(slow)
+    await post.begin(telling(channel))
+    post.poll(alert_of("a"), alert_of("b"))
+    await eventually(lambda: channel.sent)
+    post.poll(alert_of("b"))
+    await eventually(lambda: slow.asked)
+    post.poll()
+    await post.dispatch.rest()
+    assert 3 == len(channel.sent)
+    slow.gate.set()
+    await eventually(lambda: not store.load("main").unsettled)
 
 
 class SickStore:

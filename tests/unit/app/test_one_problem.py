@@ -8,7 +8,7 @@ import pytest
 
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.state import AccountState
-from fluence_watch.app.decide import Decision, Policy, decide
+from fluence_watch.app.decide import Context, Decision, Policy, decide
 from fluence_watch.app.wiring import Setup
 from fluence_watch.model.account import AccountBalance
 from fluence_watch.model.billing import EPOCHS, METERED, Billing
@@ -53,7 +53,7 @@ class Account:
         """Poll once."""
         money = None if balance is None else AccountBalance(MicroUsdc(balance))
         snapshot = build_snapshot("main", now, list(vms), balance=money, billing=self.billing)
-        self.decisions.append(decide(self.state, snapshot, self.policy, notes))
+        self.decisions.append(decide(self.state, snapshot, self.policy, Context(notes)))
         self.state = self.decisions[-1].after
 
     def told(self, route: Route = OPS) -> Told:

@@ -5,10 +5,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from sqlalchemy import text
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, State
@@ -21,7 +23,7 @@ from fluence_watch.app.book import Page
 from fluence_watch.app.dispatch import Dispatch
 from fluence_watch.app.policies import watcher_policy
 from fluence_watch.app.schedule import Schedule
-from fluence_watch.app.selfwatch import SelfWatch, decide_watcher
+from fluence_watch.app.selfwatch import Seen, SelfWatch, decide_watcher
 from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
@@ -32,7 +34,7 @@ from fluence_watch.rules.silence_ending import SilenceEnding
 from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
-from tests.stored import keep
+from tests.stored import keep, tables
 from tests.unit.app.hearing import Listeners
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -64,7 +66,7 @@ class Story:
     def look(self, minute: float, **receivers: Undelivered | None) -> list[tuple[str, str, bool]]:
         """What is said of such a state of the receivers: to whom, about whom, whether it fires."""
         now = NOW + minute * MINUTE
-        decision = decide_watcher(self.state, receivers, {}, self.policy, now)
+        decision = decide_watcher(self.state, Seen(receivers, {}), self.policy, now)
         self.state = decision.after
         return [
             (message.receiver, item.fingerprint.subject, item.firing)
@@ -279,18 +281,38 @@ async def test_a_silence_that_ends_is_told_once(
     assert ["silence_ending"] == [each.fingerprint.rule for each in store.history()]
 
 
-async def test_a_silence_before_silences_are_known(
+async def test_a_silence_that_is_ended_by_a_command(
     post: Post, setup: Callable[..., Setup], store: Store
 ) -> None:
-    """What is told of it goes on."""
+    """The next look knows it: what another silence hides from then on counts at once."""
+    keep(store, "main", AccountState(alerts={LOST.fingerprint: LOST}, last_poll_at=NOW))
+    for name, days in (("short", 0.5), ("long", 2)):
+        until = NOW + days * DAY
+        store.silences.add(Silence(name, parse_matchers('rule!=""'), NOW - 3 * DAY, until))
+    await post.begin(setup("ops"))
+    await post.pass_time(1)
+    assert [] == store.load(WATCHER).told.get("ops", [])
+    store.silences.expire("long", post.clock())
+    await post.selfwatch.look()
+    assert ["silence:short"] == [each.subject for each in store.load(WATCHER).state.alerts]
+
+
+async def test_a_silence_before_silences_are_known(
+    post: Post, setup: Callable[..., Setup], store: Store, tmp_path: Path
+) -> None:
+    """They cannot be read at the start: what is told of one goes on."""
     about = Fingerprint(WATCHER, "silence_ending", "silence:5115")
     facts = SilenceEnding("5115", "rule=x", "", "", NOW + DAY, (), 0)
     told = replace(LOST, fingerprint=about, facts=facts, relevant_until=NOW + DAY)
     keep(store, WATCHER, AccountState(alerts={about: told}, last_poll_at=NOW))
     await post.selfwatch.take_over(setup("ops"))
+    url = f"sqlite:///{tmp_path}/watch.db"
+    with tables(url) as connection:
+        connection.execute(text("ALTER TABLE silences RENAME TO gone"))
     await post.selfwatch.look()
     assert {about} == store.load(WATCHER).state.alerts.keys()
-    await post.dispatch.refresh()
+    with tables(url) as connection:
+        connection.execute(text("ALTER TABLE gone RENAME TO silences"))
     await post.selfwatch.look()
     assert {} == store.load(WATCHER).state.alerts
 

@@ -19,7 +19,7 @@ from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Maintenance, Silence
 from fluence_watch.alerting.slots import Cron
 from fluence_watch.alerting.state import AccountState, Change
-from fluence_watch.app.why import alert_why, reasons, vm_why
+from fluence_watch.app.why import Question, alert_why, reasons, recipients, vm_why
 from fluence_watch.app.wiring import Setup
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.rules.poll_failing import PollFailing
@@ -116,7 +116,7 @@ async def test_what_mutes_is_named(
     await lived(post, made, [alert_of()], [])
 
     (alert,) = store.history()
-    told = alert_why(store, alert, post.clock())
+    told = alert_why(store, alert, Question(post.clock()))
     assert ["ops: not notified: silenced by 5115 “we know” by ann until it was over"] == [
         each.words for each in told.receivers
     ]
@@ -149,6 +149,34 @@ async def test_what_mutes(
     assert expected == final(store)["ops"]
 
 
+async def test_a_receiver_that_was_added_later(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """It has an answer of what was over before, whether or not the daemon knows it already."""
+    await lived(
+        post, setup_of(planned, {"ops": make_channel("ops")}), [alert_of()], [], [], step=HOUR
+    )
+    (alert,) = store.history()
+    made = setup_of(planned, {name: make_channel(name) for name in ("critical", "late", "ops")})
+
+    def told(receiver: str | None = None) -> dict[str, tuple[str | None, str]]:
+        asked = recipients(store, made, post.clock())
+        found = alert_why(store, alert, Question(post.clock(), asked, receiver))
+        answers = [each.answer for each in found.receivers]
+        return {each.receiver: (each.what, each.reason) for each in answers}
+
+    expected = {
+        "critical": ("skipped", "min_severity"),
+        "late": ("never", "added_later"),
+        "ops": ("sent", "resolved"),
+    }
+    assert expected == told()
+    await lived(post, made, [])
+    assert expected == told()
+    assert {"late": ("never", "added_later")} == told("late")
+    assert {"gone": (None, "removed")} == told("gone")
+
+
 async def test_a_receiver_that_was_down(
     post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
 ) -> None:
@@ -161,7 +189,7 @@ async def test_a_receiver_that_was_down(
     await lived(post, made, [alert_of()], [])
 
     (alert,) = store.history()
-    told = alert_why(store, alert, post.clock())
+    told = alert_why(store, alert, Question(post.clock()))
     said = [(each.what, each.receiver) for each in told.steps if each.receiver]
     assert 1 == said.count((What.REFUSED, "ops"))
     assert 1 == said.count((What.WORKS, "ops"))
@@ -220,11 +248,37 @@ async def test_the_newest_steps_of_an_alert(
     made = setup_of(planned, {"ops": make_channel("ops")})
     await lived(post, made, [alert_of()], [])
     (alert,) = store.history()
-    whole = alert_why(store, alert, post.clock(), most=None)
-    cut = alert_why(store, alert, post.clock(), most=2)
+    whole = alert_why(store, alert, Question(post.clock(), most_steps=None))
+    cut = alert_why(store, alert, Question(post.clock(), most_steps=2))
     assert (4, False) == (len(whole.steps), whole.is_cut)
     assert (whole.steps[-2:], True) == (cut.steps, cut.is_cut)
     assert whole.receivers == cut.receivers
+
+
+async def test_an_account_that_flaps(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """However often polls fail while an alert lasts: it is one step, and nothing of the alert is cut."""
+    await lived(post, setup_of(planned, {"ops": make_channel("ops")}), [alert_of()])
+    (alert,) = store.load("main").state.alerts.values()
+    account = Fingerprint("main", "")
+    details = Details("timeout", text="no answer")
+    flaps = [
+        Entry(NOW + number * MINUTE, what, account, details=details)
+        for number in range(2, 402, 2)
+        for what in (What.POLL_FAILED, What.POLLED)
+    ]
+    stored = store.load("main")
+    change = Change.between(stored.state, stored.state, entries=flaps)
+    store.commit("main", change, version=stored.version)
+
+    told = alert_why(store, alert, Question(NOW + 9 * HOUR))
+    assert [What.FIRING, What.SENT, What.POLLED] == [each.what for each in told.steps]
+    assert (200, NOW + 2 * MINUTE, False) == (
+        told.steps[-1].times,
+        told.steps[-1].since,
+        told.is_cut,
+    )
 
 
 def test_what_never_fired_of_a_vm(store: Store, planned: Callable[..., Setup]) -> None:
@@ -241,7 +295,8 @@ def test_what_never_fired_of_a_vm(store: Store, planned: Callable[..., Setup]) -
 
     def told(hours: int, most: int | None) -> tuple[list[datetime], list[datetime], int]:
         since = NOW + hours * HOUR
-        found = vm_why(store, policy, None, "a", since=since, now=NOW + 9 * HOUR, most=most)
+        asked = Question(NOW + 9 * HOUR, most_alerts=most)
+        found = vm_why(store, policy, "a", None, asked, since=since)
         return [e.at for e in found.unfired], [e.alert.since for e in found.alerts], found.hidden
 
     times = [NOW + n * HOUR for n in range(4)]

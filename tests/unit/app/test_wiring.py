@@ -16,7 +16,7 @@ from fluence_watch.model.finding import Severity
 from fluence_watch.model.ports import SSH
 from fluence_watch.rules import RULES
 from fluence_watch.rules.base import Expectation
-from fluence_watch.settings import WatchSettings
+from fluence_watch.settings import WatchSettings, load_settings
 from fluence_watch.store import Store
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -147,6 +147,28 @@ def test_all_that_cannot_be_made_is_told(
         Problem("accounts[1]", unfit),
         Problem("receivers[0]", gone),
     ) == caught.value.problems
+
+
+def test_what_cannot_be_made_has_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the file, or the variable."""
+    file = tmp_path / "config.toml"
+    file.write_text(
+        'accounts = [{ api_key = "k" }]\n[templates]\ndir = "nowhere"\n', encoding="utf-8"
+    )
+    what = "templates.dir: cannot read the folder"
+    with pytest.raises(ConfigError) as caught:
+        prepare(load_settings(file))
+    assert [f"{file}:3: {what} nowhere: No such file or directory"] == [
+        str(each) for each in caught.value.problems
+    ]
+
+    monkeypatch.setenv("FLUENCE_WATCH_TEMPLATES__DIR", "elsewhere")
+    with pytest.raises(ConfigError) as caught:
+        prepare(load_settings(file))
+    variable = "environment, FLUENCE_WATCH_TEMPLATES__DIR"
+    assert [f"{variable}: {what} elsewhere: No such file or directory"] == [
+        str(each) for each in caught.value.problems
+    ]
 
 
 async def test_requests_are_counted_where_there_are_metrics() -> None:

@@ -136,6 +136,17 @@ def test_a_fall_of_the_price_hides_no_charge_that_is_late() -> None:
     assert not polled(VM, moved, after(moved, 0, P, -P)).refilled
 
 
+def test_a_charge_that_is_skipped_makes_no_top_up_due() -> None:
+    """As long as it is not in the total, the account is judged by the boundary before."""
+    skipped = after(VM, 1)
+    again = after(skipped, 1)
+    charged = after(skipped, 0, P, -P)
+    later = timedelta(hours=1)
+    assert polled(VM, skipped).is_topped_up(NOON + later, 15 * MINUTE)
+    assert polled(VM, skipped, again, step=EPOCH).is_topped_up(NOON + EPOCH + later, 15 * MINUTE)
+    assert not polled(VM, skipped, charged).is_topped_up(NOON + later, 15 * MINUTE)
+
+
 def test_a_price_that_rises_is_no_missing_top_up() -> None:
     """The reserve has covered an epoch since the boundary."""
     full = after(after(VM, 1, P, -P), reserved=P)

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,6 +10,7 @@ from fluence_watch.model.spending import (
     Bounds,
     Hour,
     Spending,
+    compared,
     is_odd,
     is_today_odd,
     latest_hour,
@@ -98,3 +99,34 @@ def test_only_the_last_four_weeks_count() -> None:
     assert is_today_odd(spending, BOUNDS)
     assert was_yesterday_odd(spending, BOUNDS)
     assert not was_yesterday_odd(Spending(spending.hour, spending.today, (), ()), BOUNDS)
+
+
+DAY, TODAY = timedelta(days=1), date(2026, 4, 16)
+NINE = Hour(TODAY, 9)
+
+
+def test_by_when_charges_count() -> None:
+    """A boundary may move by seconds, so of the days before an hour more."""
+    assert timedelta(hours=9) == NINE.until(TODAY)
+    assert timedelta(hours=10) == NINE.until(TODAY - DAY)
+
+
+@pytest.mark.parametrize(
+    ("spent", "today", "days"),
+    [
+        ({}, 0, []),
+        ({0: 5}, 5, []),
+        ({1: 7, 0: 5}, 5, []),
+        ({3: 9, 1: 7, 0: 5}, 5, [0, 7]),
+        ({3: 9, 2: 8}, 0, [8, 0]),
+        ({30: 1, 29: 2, 28: 3}, 0, [2, 3, *[0] * 27]),
+        ({31: 1, 30: 2, 29: 3}, 0, [3, *[0] * 28]),
+    ],
+)
+def test_the_days_that_are_compared(spent: dict[int, int], today: int, days: list[int]) -> None:
+    """From the first whole one on, which is the one after the first known; days without charges count."""
+    by_hour = {TODAY - ago * DAY: amount for ago, amount in spent.items()}
+    whole = {day: 2 * amount for day, amount in by_hour.items()}
+    doubled = tuple(MicroUsdc(2 * each) for each in days)
+    expected = Spending(NINE, MicroUsdc(today), tuple(map(MicroUsdc, days)), doubled)
+    assert expected == compared(NINE, whole, by_hour)

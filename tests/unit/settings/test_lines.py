@@ -1,6 +1,6 @@
 """The lines of keys in a file."""
 
-from fluence_watch.settings.lines import line_of
+from fluence_watch.settings.lines import dotted, line_of, undotted
 
 TEXT = """\
 [[tests]]
@@ -33,3 +33,15 @@ def test_lists_of_tables_within_lists_of_tables() -> None:
         ("rules", "debt"): None,
     }
     assert lines == {loc: line_of(TEXT, loc) for loc in lines}
+
+
+def test_a_path_and_its_dotted_form() -> None:
+    """Each is made from the other."""
+    paths = {
+        (): "",
+        ("record", "dir"): "record.dir",
+        ("accounts", 0): "accounts[0]",
+        ("tests", 1, "vms", 20, "name"): "tests[1].vms[20].name",
+    }
+    assert paths == {loc: dotted(loc) for loc in paths}
+    assert [*paths] == [undotted(each) for each in paths.values()]
