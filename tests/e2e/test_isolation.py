@@ -37,6 +37,7 @@ def stops_in_time(daemon: Any) -> None:
     assert time.monotonic() - started < STOP
 
 
+@pytest.mark.alone
 def test_accounts_whose_names_hang_leave_the_others_alone(
     fluence: Any, daemon: Any, configure: Callable[..., Path], eventually: Eventually
 ) -> None:
@@ -117,6 +118,7 @@ def bad_receivers() -> Iterator[list[str]]:
         yield [*[dripping] * 3, *[hanging] * 3, f"json://127.0.0.1:{deaf.getsockname()[1]}/"]
 
 
+@pytest.mark.alone
 def test_receivers_that_hang_mute_no_other(
     fluence: Any,
     receiver: Any,
@@ -154,6 +156,7 @@ def test_what_sends_for_a_receiver_ends_with_the_daemon(
     eventually(lambda: not Path(f"/proc/{pid}").exists(), "no process is left")
 
 
+@pytest.mark.alone
 def test_a_store_that_hangs_does_not_hold_up_the_end(
     fluence: Any,
     daemon: Any,
