@@ -9,7 +9,7 @@ from tests.e2e.truth.__main__ import show
 from tests.e2e.truth.metered import daily
 from tests.e2e.truth.run import prepared
 
-SEED, DAYS, KILLS, OUTAGES = 7, 2.3, 2, 3
+SEED, DAYS, KILLS, OUTAGES = 22, 2.3, 2, 3
 EVERY_RULE = {
     "billing_due", "delivery_failing", "low_balance", "poll_failing", "port_drift",
     "price_changed", "public_ip_changed", "ssh_key_drift", "topup_failed", "unexpected_charge",
