@@ -1,4 +1,4 @@
-"""What the list says of single VMs is bent on its way: an element that nobody can read, or no money in it."""
+"""The list of VMs is bent on its way: an element that nobody can read, or no money in it."""
 
 from collections.abc import Mapping
 from enum import Enum, auto

@@ -50,7 +50,8 @@ _asked: ContextVar[str] = ContextVar("path")
 class Wire(FaultPlan):
     """What fails, and how each kind of list was last answered. While `broken` is set, all does.
 
-    `dead` are the kinds of lists that fail alone. If it `mends`, what failed at random succeeds when it is tried again.
+    `dead` are the kinds of lists that fail alone. If it `mends`, what failed at random succeeds when it is
+    tried again.
     """
 
     def __init__(self, seed: int, *, mends: bool) -> None:
@@ -104,7 +105,8 @@ class Sight:
     `bent` otherwise, `vms` says more than the poll could see.
     Of a metered account, `balance` is in micro-USDC, and `burn` what all that it rents costs a day.
     `bill` is what the API says that it charged, in percent of what everything cost, and `unlisted`
-    the kinds of what is rented that were not listed. `failure` is why the poll failed, in the words of the manual: `refused`, `unreadable`, or another.
+    the kinds of what is rented that were not listed. `failure` is why the poll failed, in the words of the
+    manual: `refused`, `unreadable`, or another.
     """
 
     account: str
