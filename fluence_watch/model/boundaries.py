@@ -49,6 +49,7 @@ class Boundaries:
     What nobody saw is taken for refilled. `paid` is how many epochs the reserve paid when it was topped
     up last, or seen first: while it pays as many, as after a fall of the price, it needs none. `odd` is what was charged and does not fit.
     `charged` is whether all that is due is in the total. If not, an epoch more may come late.
+    `after_gap` is whether the VM is back from a gap, and its money was not told since.
     """
 
     passed_at: datetime
@@ -58,6 +59,7 @@ class Boundaries:
     odd: OddCharge | None = None
     charged: bool = True
     paid: int | None = None
+    after_gap: bool = False
     charged_at: datetime | None = None
 
     @property
@@ -184,7 +186,8 @@ def next_boundaries(
     most = max(count, _moved(first, after.next_billing_at, billing))
     this = _charge(before, after, (count, most), now)
     odd, charged = _settled(known, this, after.price, is_told=is_told)
-    last = replace(known, paid=pays(before) if known.paid is None else known.paid)
+    paid = pays(before) if known.paid is None else known.paid
+    last = replace(known, paid=paid, after_gap=False)
     last = _passed(last, start.passed_at, after, billing) if count else last
     seen = replace(last, odd=odd, charged=charged)
     if fell(before, after):

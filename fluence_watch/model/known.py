@@ -1,6 +1,6 @@
 """What the watcher remembers about a VM between polls, and how a new snapshot updates it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -129,7 +129,7 @@ def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
         baseline,
         removal_asked_at=asked_at,
         remembered=_filled(vm, entry.last_known),
-        boundaries=entry.boundaries,
+        boundaries=_untold(entry) if vm.next_billing_at is None else entry.boundaries,
     )
 
 
@@ -158,7 +158,7 @@ def _present(entry: KnownVm, now: datetime) -> KnownVm:
         entry.baseline,
         removal_asked_at=asked_at,
         remembered=entry.remembered,
-        boundaries=entry.boundaries,
+        boundaries=_untold(entry),
     )
 
 
@@ -211,14 +211,20 @@ def follow_boundaries(
     after: Mapping[str, KnownVm],
     billing: Billing,
     now: datetime,
+    unread: Collection[str] = (),
+    *,
     last_at: datetime | None = None,
 ) -> Mapping[str, KnownVm]:
-    """The known VMs after a poll, with what is known of their boundaries. `last_at` was the poll before."""
+    """The known VMs after a poll, with what is known of their boundaries. Of `unread` ones it stays.
+
+    `last_at` was the poll before.
+    """
     moved = {}
     for key, entry in after.items():
         was = before.get(key)
         same = was is not None and was.vm is entry.vm and entry.boundaries is not None
-        if same or entry.missing_since is not None:
+        same = same and not _is_after_gap(entry.boundaries)
+        if same or entry.missing_since is not None or key in unread:
             continue
         boundaries = _of(was, entry, billing, now, last_at)
         if boundaries != entry.boundaries:
@@ -237,8 +243,22 @@ def _of(
     if was is None:
         return first_boundaries(entry.vm, billing, now)
     known, earlier, vm = was.boundaries, was.last_known, entry.last_known
-    if was.missing_since and passed(earlier.next_billing_at, vm.next_billing_at, billing, now):
-        return boundaries_again(known, earlier, entry.vm, billing, now)
+    if was.missing_since or _is_after_gap(known):
+        if entry.vm.next_billing_at is None:
+            return entry.boundaries
+        if passed(earlier.next_billing_at, vm.next_billing_at, billing, now):
+            return boundaries_again(known, earlier, entry.vm, billing, now)
     is_told = entry.vm.spent is not None
     last_at = was.last_seen_at if was.missing_since else last_at
     return next_boundaries(known, earlier, vm, billing, now, is_told=is_told, last_at=last_at)
+
+
+def _is_after_gap(boundaries: Boundaries | None) -> bool:
+    return boundaries is not None and boundaries.after_gap
+
+
+def _untold(entry: KnownVm) -> Boundaries | None:
+    """Its boundaries, if this poll does not tell its money: whether it was missing since it did."""
+    if entry.boundaries is None or entry.missing_since is None:
+        return entry.boundaries
+    return replace(entry.boundaries, after_gap=True)

@@ -42,7 +42,7 @@ def followed(polls: Iterable[Poll]) -> Iterator[tuple[datetime, Vm, Boundaries]]
     last_at = None
     for now, seen in polls:
         tracked = track(known, build_snapshot("main", now, [seen] if seen else []), last_at, EPOCH)
-        known, last_at = follow_boundaries(known, tracked, EPOCHS, now, last_at), now
+        known, last_at = follow_boundaries(known, tracked, EPOCHS, now, last_at=last_at), now
         if seen and (boundaries := known[seen.key].boundaries):
             yield now, seen, boundaries
 
