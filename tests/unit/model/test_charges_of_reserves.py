@@ -13,14 +13,15 @@ from fluence_watch.model.boundaries import GRACE, Boundaries
 from fluence_watch.model.funding import is_short
 from fluence_watch.model.known import KnownVm, follow_boundaries, track
 from fluence_watch.model.money import MicroUsdc
-from fluence_watch.model.snapshot import build_snapshot
+from fluence_watch.model.snapshot import Rejected, build_snapshot
 from fluence_watch.model.vm import Status, Vm
 
 NOON = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 P = 300_000
 
-Poll = tuple[datetime, Vm | None]
+UNREAD = Rejected("[0].ports", "not a list", "0xa")
+Poll = tuple[datetime, Vm | Rejected | None]
 Known = Mapping[str, KnownVm]
 
 
@@ -41,9 +42,12 @@ def followed(polls: Iterable[Poll]) -> Iterator[tuple[datetime, Vm, Boundaries]]
     known: Known = {}
     last_at = None
     for now, seen in polls:
-        tracked = track(known, build_snapshot("main", now, [seen] if seen else []), last_at, EPOCH)
-        known, last_at = follow_boundaries(known, tracked, EPOCHS, now, last_at=last_at), now
-        if seen and (boundaries := known[seen.key].boundaries):
+        vms, rejected = [[seen] if isinstance(seen, kind) else [] for kind in (Vm, Rejected)]
+        listed = build_snapshot("main", now, vms, rejected)
+        tracked = track(known, listed, last_at, EPOCH)
+        known = follow_boundaries(known, tracked, EPOCHS, now, listed.unread, last_at=last_at)
+        last_at = now
+        if isinstance(seen, Vm) and (boundaries := known[seen.key].boundaries):
             yield now, seen, boundaries
 
 
@@ -159,26 +163,29 @@ def test_a_reserve_that_falls_is_not_topped_up(boundaries: list[Falls], is_told:
             assert not (since >= first + GRACE and known.is_topped_up(now, GRACE))
 
 
-absences = st.sets(st.integers(-3, 39), max_size=20)
+gaps = st.dictionaries(st.integers(-3, 39), st.sampled_from(["missing", "unread", "bare"]))
 spendings = st.sampled_from(["told", "stuck", "untold"])
 
 
 @given(
-    st.lists(st.tuples(absences, st.integers(0, 20), st.integers(-1, 1)), min_size=2, max_size=5),
+    st.lists(st.tuples(gaps, st.integers(0, 20), st.integers(-1, 1)), min_size=2, max_size=5),
     spendings,
 )
 def test_short_lists_end_nothing(
-    boundaries: list[tuple[set[int], int, int]], spending: str
+    boundaries: list[tuple[dict[int, str], int, int]], spending: str
 ) -> None:
-    """A VM once not topped up stays so while its reserve falls, whichever polls lack it, by seconds more or less."""
+    """A VM once not topped up stays so while its reserve falls: whatever polls lack, by seconds more or less."""
     polls: list[Poll] = [(NOON - HOUR, vm(12, 9))]
-    for number, (missing, charged, seconds) in enumerate(boundaries):
+    for number, (gap, charged, seconds) in enumerate(boundaries):
         for minute in range(-3, 40):
             done = number + (minute >= charged)
             spent = {"told": 9 + done, "stuck": 9, "untold": None}[spending]
             shift = seconds * SECOND if minute >= 30 else timedelta(0)
             seen = vm(12 - done, spent, number + (minute >= 0), shift)
-            polls.append((NOON + number * EPOCH + minute * MINUTE, None if minute in missing else seen))  # fmt: skip
+            bare = replace(seen, next_billing_at=None, reserved=None, spent=None)
+            lacking = {"missing": None, "unread": UNREAD, "bare": bare}
+            listed = lacking[gap[minute]] if minute in gap else seen
+            polls.append((NOON + number * EPOCH + minute * MINUTE, listed))
     found = [known.is_topped_up(now, GRACE) for now, _, known in followed(polls)]
     assert found == sorted(found, reverse=True)
 
