@@ -1,12 +1,15 @@
 """Escalation and active times, over a real store and couriers."""
 
+# ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
+
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from fluence_watch.alerting.active import ActiveTimes, parse_windows
 from fluence_watch.alerting.escalation import Escalation
@@ -16,7 +19,9 @@ from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Acknowledgement, Silence
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.wiring import Setup
+from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
+from fluence_watch.notify.render import Rendered
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
 from tests.stored import keep
@@ -61,6 +66,27 @@ class House:
         return [" ".join((each.split()[0], *each.split("(")[1:])) for each in titles]
 
 
+class Scripted:
+    """A receiver that meets the first attempts with these errors; a message may have arrived all the same."""
+
+    def __init__(self, channel: Any, *errors: NotifyError) -> None:
+        self.channel, self.errors, self.tried = channel, iter(errors), 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.channel, name)
+
+    async def send(self, rendered: Rendered) -> None:
+        """Refuse, or take it."""
+        self.tried += 1
+        if error := next(self.errors, None):
+            self.channel.sent += [rendered] if error.may_have_arrived else []
+            raise error
+        await self.channel.send(rendered)
+
+
+REFUSED = NotifyError("error=400", permanent=True)
+SILENT = NotifyError("no answer in time", may_have_arrived=True)
+
 Build = Callable[..., Any]
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 
@@ -74,13 +100,18 @@ def build(
     """A house with these routes and escalations, and the receivers of another one."""
 
     async def make(
-        *routes: Route, like: House | None = None, **escalations: tuple[Escalation, ...]
+        *routes: Route,
+        like: House | None = None,
+        pager_errors: Sequence[NotifyError] = (),
+        **escalations: tuple[Escalation, ...],
     ) -> House:
         channels = (
             like.channels
             if like
             else {each.receiver: make_channel(each.receiver) for each in routes}
         )
+        if pager_errors:
+            channels["pager"] = Scripted(channels["pager"], *pager_errors)
         setup = replace(
             planned(), receivers=channels, routes={each.receiver: each for each in routes},
             escalations=escalations,
@@ -136,6 +167,69 @@ async def test_an_alert_that_ends_while_it_is_escalated(
     pager.gate.set()
     await eventually(lambda: not store.load("main").unsettled)
     assert ["WARNING escalated)", "RESOLVED"] == house.heard("pager")
+
+
+async def test_alerts_that_end_while_they_are_tried_one_by_one(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """What is on its way is followed by its end; what is over by then is not sent."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[REFUSED] * 2)
+    pager, dispatch = house.channels["pager"], house.post.dispatch
+    await house.at(0, alert_of("a"), alert_of("b"))
+    pager.gate.clear()
+    house.post.clock.advance(HOUR / 2)
+    dispatch._couriers["pager"].wake()
+    await eventually(lambda: pager.tried == 3)
+    house.post.poll()
+    await eventually(lambda: len(house.channels["ops"].sent) == 2)
+    while dispatch._tasks:
+        await asyncio.wait(dispatch._tasks)
+    pager.gate.set()
+    await eventually(lambda: not store.load("main").unsettled)
+    assert (["[FIRING:1]", "RESOLVED"], 4) == (house.heard("pager"), pager.tried)
+
+
+async def test_an_account_that_is_removed_while_its_alerts_are_tried(
+    build: Build, eventually: Eventually
+) -> None:
+    """Nothing more is sent about it."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[REFUSED] * 2)
+    pager, dispatch = house.channels["pager"], house.post.dispatch
+    await house.at(0, *map(alert_of, "abc"))
+    pager.gate.clear()
+    house.post.clock.advance(HOUR / 2)
+    dispatch._couriers["pager"].wake()
+    await eventually(lambda: pager.tried == 3)
+    dispatch.forget("main")
+    pager.gate.set()
+    with structlog.testing.capture_logs() as logs:
+        await house.look()
+    assert ([], 3) == ([each for each in logs if each["log_level"] == "error"], pager.tried)
+
+
+async def test_alerts_that_are_over_before_they_are_tried_one_by_one(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """The receiver refused them, and accepted nothing since: it counts as failing until it does."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[REFUSED])
+    pager, courier = house.channels["pager"], house.post.dispatch._couriers["pager"]
+    await house.at(0, *map(alert_of, "ab"))
+    house.post.clock.advance(HOUR / 2)
+    again = courier._send_again
+
+    async def when_over(account: str, lines: Any) -> bool:
+        if house.post.kept["main"].state.alerts:
+            house.post.poll()
+        return bool(await again(account, lines))
+
+    courier._send_again = when_over
+    await house.look()
+    assert ([], 1) == (pager.sent, pager.tried)
+    assert (1, False) == (courier.attempts.failures, courier.health.works)
+    await eventually(lambda: not store.load("main").unsettled)
+    await house.at(1, alert_of("c"))
+    await house.at(1.5, alert_of("c"))
+    assert (["WARNING escalated)"], True) == (house.heard("pager"), courier.health.works)
 
 
 async def test_an_acknowledged_alert_that_ends(build: Build, store: Store) -> None:
