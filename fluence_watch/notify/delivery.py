@@ -156,12 +156,13 @@ class Delivery:
         if self.attempts.repeats(marked):
             log.warning("sending again what may have arrived", receiver=name, account=account)
             self.observer.possible_duplicate(name)
+        before = self.attempts.begun  # may have arrived, whatever comes of this attempt
         await self._begin(marked)
         started = monotonic()
         try:
             await self.channel.send(rendered)
         except NotifyError as error:
-            await self._refused(error, lines, marked)
+            await self._refused(error, lines, marked - before)
             raise
         now = self.now()
         log.info("notified", receiver=name, account=account, **_tally(lines, monotonic() - started))
@@ -197,7 +198,8 @@ class Delivery:
         log.error("receiver refuses alerts for good", receiver=name, alerts=what, error=error)
         self.observer.given_up(name, len(lines))
         self.scribe.given_up(lines, self.now(), error)
-        return await self._keep(self.attempts, lines, told, Line.given_up)
+        attempts = self.attempts.ended(marks(line.episode for line in lines))
+        return await self._keep(attempts, lines, told, Line.given_up)
 
     async def excuse(self) -> None:
         """The receiver works: not it, but a message was at fault."""

@@ -85,6 +85,7 @@ class Scripted:
 
 
 REFUSED = NotifyError("error=400", permanent=True)
+DOWN = NotifyError("error=503")
 SILENT = NotifyError("no answer in time", may_have_arrived=True)
 
 Build = Callable[..., Any]
@@ -167,6 +168,51 @@ async def test_an_alert_that_ends_while_it_is_escalated(
     pager.gate.set()
     await eventually(lambda: not store.load("main").unsettled)
     assert ["WARNING escalated)", "RESOLVED"] == house.heard("pager")
+
+
+@pytest.mark.parametrize("errors", [[SILENT], [SILENT, DOWN], [SILENT, DOWN, SILENT, DOWN]])
+async def test_an_escalation_that_may_have_arrived(
+    build: Build, store: Store, eventually: Eventually, errors: Sequence[NotifyError]
+) -> None:
+    """No answer came in time, and later ones say nothing of the first: its end is sent."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=errors)
+    await house.at(0, alert_of("a"))
+    for number in range(len(errors)):
+        await house.at(0.5 + number / 10, alert_of("a"))
+    store.silences.add(Silence("1", parse_matchers("rule=debt"), NOW, NOW + 2 * HOUR))
+    await house.at(1)
+    arrived = sum(error.may_have_arrived for error in errors)
+    assert ["WARNING escalated)"] * arrived + ["[MISSED:1]"] == house.heard("pager")
+    await eventually(lambda: not store.load("main").unsettled)
+    assert frozenset() == store.receivers()["pager"].begun
+
+
+async def test_an_escalation_that_did_not_arrive(build: Build) -> None:
+    """Then its end is no news."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[DOWN])
+    await house.at(0, alert_of("a"))
+    await house.at(0.5, alert_of("a"))
+    await house.at(1)
+    assert ([], 1) == (house.heard("pager"), house.channels["pager"].tried)
+
+
+async def test_a_kill_while_an_alert_is_escalated(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """The alert is over when the next process looks: the message may have arrived, so the end is sent."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,))
+    pager = house.channels["pager"]
+    await house.at(0, alert_of("a"))
+    pager.gate.clear()
+    house.post.clock.advance(HOUR / 2)
+    house.post.dispatch._couriers["pager"].wake()
+    await eventually(lambda: pager.tried)
+    await house.post.dispatch.stop(0)
+    house.post.poll()
+    pager.gate.set()
+    again = await build(OPS, NOBODY, like=house, pager=(TO_PAGER,))
+    assert ["[MISSED:1]"] == again.heard("pager")
+    await eventually(lambda: not store.load("main").unsettled)
 
 
 async def test_alerts_that_end_while_they_are_tried_one_by_one(
