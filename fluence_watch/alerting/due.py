@@ -46,12 +46,13 @@ from fluence_watch.alerting.telling import (
 class Due:
     """The lines that a receiver is due now, and when that may change by itself.
 
-    `judged` says it of each alert of which there is something to say.
+    `judged` says it of each alert of which there is something to say; `alerts` has these as they were.
     """
 
     lines: tuple[Line, ...] = ()
     wait_until: datetime | None = None
     judged: Mapping[Episode, Judgement] = field(default_factory=dict, compare=False)
+    alerts: Mapping[Episode, Alert] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class _Gathered:
     later: list[tuple[datetime, Alert]] = field(default_factory=list)
     waits: list[datetime] = field(default_factory=list)
     judged: dict[Episode, Judgement] = field(default_factory=dict)
+    alerts: dict[Episode, Alert] = field(default_factory=dict)
 
     def add(self, alert: Alert) -> None:
         """Look at an alert."""
@@ -121,7 +123,7 @@ class _Gathered:
             self.later.append((at, alert))
         self.waits += _escalates_at(alert, look)
         if about := _judged(alert, notified, reason, mute, look):
-            self.judged[alert.episode] = about
+            self.judged[alert.episode], self.alerts[alert.episode] = about, alert
 
     def repeat_together(self) -> None:
         """Let repetitions that are due soon go along with one that is due now."""
@@ -135,7 +137,7 @@ class _Gathered:
     def due(self) -> Due:
         """All of it."""
         waits = [*self.waits, *(at for at, _ in self.later)]
-        return Due(tuple(self.lines), min(waits, default=None), self.judged)
+        return Due(tuple(self.lines), min(waits, default=None), self.judged, self.alerts)
 
 
 def heeded(muted: Muted, begun: frozenset[str]) -> Muted:

@@ -4,7 +4,7 @@ Only episodes that changed are looked at, and all of an account when a repetitio
 What is due stays on the agenda until the receiver knows of it.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -174,17 +174,18 @@ class Agenda:
         return False
 
     def _write(
-        self, found: Due, known: Container[Episode], opens_at: datetime, now: datetime
+        self, found: Due, known: Mapping[Episode, Alert], opens_at: datetime, now: datetime
     ) -> None:
         """Write what is judged. What waits for its group is not sent before that opens.
 
-        Nothing more is written of what was settled meanwhile: its last word was, by `claims`.
+        Nothing is written of what changed or was settled meanwhile: of an end, the last word may
+        have been written already, by `claims`.
         """
         if self.scribe is None:
             return
         grouped = Judgement(What.WAITS, WhyNot.GROUPING, until=opens_at)
         for episode, judgement in found.judged.items():
-            if episode not in known:
+            if known.get(episode) != found.alerts[episode]:
                 continue
             is_grouped = opens_at > now and judgement.what is What.DUE
             self.scribe.judged(episode, grouped if is_grouped else judgement, now)

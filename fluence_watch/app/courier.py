@@ -8,12 +8,12 @@
   other messages accepted since the last.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fluence_watch.alerting.attempts import MAX_BACKOFF, Attempts
+from fluence_watch.alerting.attempts import MAX_BACKOFF, Attempts, marks
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.muting import Muted
 from fluence_watch.alerting.scribe import Scribe
@@ -96,6 +96,12 @@ class Courier:
     def forget(self, account: str) -> None:
         """The account is no longer watched."""
         self.agenda.forget(account)
+
+    def settled(self, episodes: Collection[Episode]) -> None:
+        """Nothing is due of these any more."""
+        self.scribe.settled(episodes)
+        if self.attempts.begun:  # whether or not it arrived
+            self.delivery.attempts = self.attempts.ended(marks(episodes))
 
     @property
     def scribe(self) -> Scribe:

@@ -198,8 +198,7 @@ class Delivery:
         log.error("receiver refuses alerts for good", receiver=name, alerts=what, error=error)
         self.observer.given_up(name, len(lines))
         self.scribe.given_up(lines, self.now(), error)
-        attempts = self.attempts.ended(marks(line.episode for line in lines))
-        return await self._keep(attempts, lines, told, Line.given_up)
+        return await self._keep(self.attempts, lines, told, Line.given_up)
 
     async def excuse(self) -> None:
         """The receiver works: not it, but a message was at fault."""

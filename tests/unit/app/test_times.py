@@ -13,6 +13,7 @@ import structlog
 
 from fluence_watch.alerting.active import ActiveTimes, parse_windows
 from fluence_watch.alerting.escalation import Escalation
+from fluence_watch.alerting.journal import What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
@@ -194,6 +195,39 @@ async def test_an_escalation_that_did_not_arrive(build: Build) -> None:
     await house.at(0.5, alert_of("a"))
     await house.at(1)
     assert ([], 1) == (house.heard("pager"), house.channels["pager"].tried)
+
+
+async def test_an_escalation_whose_end_is_no_message(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """When nobody is due anything, it is not remembered that it may have arrived."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[SILENT])
+    await house.at(0, alert_of("a"))
+    await house.at(0.5, alert_of("a"))
+    assert store.receivers()["pager"].begun
+    house.post.poll(quiet=True)
+    courier = house.post.dispatch._couriers["pager"]
+    await eventually(lambda: not store.load("main").unsettled and not courier.attempts.begun)
+    assert ["WARNING escalated)"] == house.heard("pager")
+
+
+async def test_an_alert_that_ends_while_it_is_looked_at(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """What is found of it as it was is not written: its last word is."""
+    house = await build(replace(OPS, rules=()), NOBODY, pager=(Escalation(OPS, HOUR),))
+    agenda, alert = house.post.dispatch._couriers["pager"].agenda, alert_of("a")
+    house.post.poll(alert)
+    found = agenda._taken("main", NOW)
+    due = found and found()
+    assert [What.WAITS] == [each.what for each in due.judged.values()]
+    house.post.poll()
+    agenda._opened("main", NOW, due)
+    assert [] == [*agenda.scribe.take()]
+    await eventually(lambda: not store.load("main").unsettled)
+    await house.look()
+    said = [each.what for each in store.journal.of_alert(alert.episode) if each.receiver == "pager"]
+    assert [What.NEVER] == said
 
 
 async def test_a_kill_while_an_alert_is_escalated(
