@@ -1,6 +1,9 @@
 """What is written for a receiver, and what is not any more."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from fluence_watch.alerting.journal import What, WhyNot
 from fluence_watch.alerting.judging import Judgement
@@ -14,12 +17,45 @@ OVER, OTHER = (
     Alert(Fingerprint("main", "debt", key), Severity.WARNING, State.FIRING, "", NOW, NOW)
     for key in ("over", "other")
 )
+DUE = Judgement(What.DUE, Reason.FIRST)
 WAITS, NEVER = (Judgement(what, WhyNot.ESCALATE_AFTER, "ops") for what in (What.WAITS, What.NEVER))
 
 
 def written(scribe: Scribe) -> list[tuple[Episode | None, What]]:
     """Of which alert what is to be stored now."""
     return [(entry.episode, entry.what) for entry in scribe.take()]
+
+
+Step = Callable[[Scribe], None]
+
+
+def judge(judgement: Judgement) -> Step:
+    return lambda scribe: scribe.judged(OVER.episode, judgement, NOW)
+
+
+def refuse(scribe: Scribe) -> None:
+    scribe.refused([Line(OVER, Reason.FIRST, NOW)], NOW + timedelta(seconds=1), "503")
+
+
+def settle(scribe: Scribe) -> None:
+    scribe.settled([OVER.episode])
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([judge(DUE), refuse, refuse], [What.DUE, What.REFUSED]),
+        ([judge(DUE), refuse, judge(DUE), judge(NEVER)], [What.DUE, What.REFUSED, What.NEVER]),
+        ([judge(DUE), judge(NEVER), refuse], [What.DUE, What.NEVER]),
+        ([judge(DUE), judge(NEVER), settle, refuse], []),
+    ],
+)
+def test_refusals(steps: list[Step], expected: list[What]) -> None:
+    """The first one is written, and none after the last word: the alert was over meanwhile."""
+    scribe = Scribe("ops")
+    for step in steps:
+        step(scribe)
+    assert expected == [each.what for each in scribe.take()]
 
 
 def test_the_last_word_is_the_last() -> None:
