@@ -8,8 +8,9 @@ Source: Alertmanager, inhibition.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from functools import cached_property
 
+from fluence_watch.alerting.circles import circles
 from fluence_watch.alerting.labels import labels
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matchers import Matchers, Operator, all_match, parse_matchers
@@ -43,11 +44,22 @@ class Inhibit:
         return tuple(its.get(name, "") for name in self.equal)
 
 
-class _Source(NamedTuple):
-    """An alert that matches the source of an inhibition, and whether it matches the target too."""
+_Key = tuple[int, tuple[str, ...]]
+"""The number of an inhibition, and the values of the labels that must be equal."""
 
-    alert: Alert
-    is_target: bool
+
+@dataclass(slots=True)
+class _Sources:
+    """The sources of an inhibition whose equal labels are the same: those that are targets too, and not."""
+
+    plain: list[Alert] = field(default_factory=list)
+    both: list[Alert] = field(default_factory=list)
+
+    def muting(self, *, source: bool) -> Iterator[Alert]:
+        """What mutes a target, which may be a source too."""
+        yield from self.plain
+        if not source:
+            yield from self.both
 
 
 def _inhibit(source: str, target: str, *equal: str) -> Inhibit:
@@ -74,56 +86,70 @@ class Sources:
     """
 
     def __init__(self, inhibits: Iterable[Inhibit], alerts: Iterable[Alert]) -> None:
-        found = [(inhibit, dict[tuple[str, ...], list[_Source]]()) for inhibit in inhibits]
+        self._inhibits, self._found = tuple(inhibits), dict[_Key, _Sources]()
+        self._labels: dict[Episode, Mapping[str, str]] = {}
         for alert in alerts:
-            likely = [each for each in found if alert.starts_at and each[0].may_begin_with(alert)]
-            its = labels(alert) if likely else {}
-            for inhibit, by_key in likely:
-                if all_match(inhibit.source, its):
-                    source = _Source(alert, all_match(inhibit.target, its))
-                    by_key.setdefault(inhibit.key(its), []).append(source)
-        self._found = [(inhibit, by_key) for inhibit, by_key in found if by_key]
+            likely = any(each.may_begin_with(alert) for each in self._inhibits)
+            if likely and alert.starts_at:
+                self._add(alert)
 
     def inhibitor(self, alert: Alert, at: datetime) -> Alert | None:
         """What mutes the alert at that time. The time of one that is over is when it ended."""
         for source in self.explaining(alert):
-            if _fires(source, alert, at) and not self._is_told_before(alert, source, at):
+            if _fires(source, alert, at) and not self._is_told_before(alert, source):
                 return source
         return None
 
     def explaining(self, alert: Alert) -> Iterator[Alert]:
         """The alerts that mute this one while they fire."""
-        its = labels(alert) if self._found else {}
-        for inhibit, by_key in self._found:
-            if all_match(inhibit.target, its):
-                is_source = all_match(inhibit.source, its)
-                for source in by_key.get(inhibit.key(its), ()):
-                    if source.alert.episode != alert.episode and not (
-                        is_source and source.is_target
-                    ):
-                        yield source.alert
+        if self._found:
+            for found, is_source in self._muting(labels(alert)):
+                yield from self._found[found].muting(source=is_source)
 
     def muters(self, others: Iterable[Alert]) -> set[Episode]:
         """Those that may have muted one of the others, while both fired."""
         found = ((of, other) for other in others for of in self.explaining(other))
         return {of.episode for of, other in found if _overlap(of, other)} if self._found else set()
 
-    def _is_told_before(self, alert: Alert, other: Alert, at: datetime) -> bool:
-        """Whether this alert mutes the other one in turn, and is the first, then the worse one."""
-        return _precedence(alert) < _precedence(other) and self._mutes(alert, other, at)
+    def _add(self, alert: Alert) -> None:
+        its = labels(alert)
+        for number, inhibit in enumerate(self._inhibits):
+            if all_match(inhibit.source, its):
+                self._labels[alert.episode] = its
+                sources = self._found.setdefault((number, inhibit.key(its)), _Sources())
+                is_target = all_match(inhibit.target, its)
+                (sources.both if is_target else sources.plain).append(alert)
 
-    def _mutes(self, alert: Alert, other: Alert, at: datetime) -> bool:
-        """Whether it mutes the other, or what mutes that, and so on."""
-        seen, ahead = {other.episode}, [other]
-        while ahead:
-            target = ahead.pop()
-            for source in self.explaining(target):
-                if source.episode == alert.episode:
-                    return True
-                if source.episode not in seen and _fires(source, target, at):
-                    seen.add(source.episode)
-                    ahead.append(source)
-        return False
+    def _muting(self, its: Mapping[str, str]) -> Iterator[tuple[_Key, bool]]:
+        """Where the sources are that mute an alert with these labels, and whether it is there itself."""
+        for number, inhibit in enumerate(self._inhibits):
+            key = number, inhibit.key(its)
+            if key in self._found and all_match(inhibit.target, its):
+                yield key, all_match(inhibit.source, its)
+
+    def _is_told_before(self, alert: Alert, other: Alert) -> bool:
+        """Whether this alert mutes the other one in turn, and is the first, then the worse one."""
+        if _precedence(alert) > _precedence(other):
+            return False
+        circle = self._circles.get(alert.episode)
+        return circle is not None and circle == self._circles.get(other.episode)
+
+    @cached_property
+    def _circles(self) -> Mapping[object, int]:
+        """The circle that each source is in, of all that mute one another at some time."""
+        edges: dict[object, list[object]] = {each: [] for each in self._labels}
+        for key, sources in self._found.items():
+            plain, both = (key, "plain"), (key, "both")
+            edges |= {plain: [], both: []}
+            for node, alerts in ((plain, sources.plain), (both, sources.both)):
+                for alert in alerts:
+                    edges[alert.episode].append(node)
+        for episode, its in self._labels.items():
+            for key, is_source in self._muting(its):
+                edges[key, "plain"].append(episode)
+                if not is_source:
+                    edges[key, "both"].append(episode)
+        return circles(edges)
 
 
 def _overlap(one: Alert, other: Alert) -> bool:

@@ -94,9 +94,10 @@ class Daemon:
         settle()
         await self._stopping.wait()
         _log.info("stopping")
+        until = self._schedule.time() + LAST_POLL_SECONDS
         await self._stop_heartbeat()  # first: the last polls are no cycle
         await self._rest_pruning(LAST_POLL_SECONDS)
-        await self._watches.stop(LAST_POLL_SECONDS)
+        await self._watches.stop(max(0.0, until - self._schedule.time()))
         await self._take_over_recording(None)
         await self._dispatch.stop(LAST_DELIVERY_SECONDS)
         await server.stop()

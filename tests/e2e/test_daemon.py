@@ -63,7 +63,7 @@ def test_stops_when_told(daemon: Any, number: int) -> None:
     assert [] == list(daemon.config.parent.glob("store.db-*"))
 
 
-@pytest.mark.long
+@pytest.mark.alone
 def test_stops_in_time_while_everything_hangs(
     fluence: Any, receiver: Any, daemon: Any, configure: Configure, eventually: Eventually
 ) -> None:

@@ -29,6 +29,18 @@ from fluence_watch.cli import main
 main()
 """
 
+_PRUNES_LATE = """
+import time
+from fluence_watch.cli import main
+from fluence_watch.store import Store
+really = Store.prune
+def prune(*args):
+    time.sleep(3)
+    return really(*args)
+Store.prune = prune
+main()
+"""
+
 
 def stops_in_time(daemon: Any) -> None:
     """SIGTERM ends it well, and nobody has to kill it."""
@@ -37,6 +49,7 @@ def stops_in_time(daemon: Any) -> None:
     assert time.monotonic() - started < STOP
 
 
+@pytest.mark.alone
 def test_accounts_whose_names_hang_leave_the_others_alone(
     fluence: Any, daemon: Any, configure: Callable[..., Path], eventually: Eventually
 ) -> None:
@@ -117,6 +130,7 @@ def bad_receivers() -> Iterator[list[str]]:
         yield [*[dripping] * 3, *[hanging] * 3, f"json://127.0.0.1:{deaf.getsockname()[1]}/"]
 
 
+@pytest.mark.alone
 def test_receivers_that_hang_mute_no_other(
     fluence: Any,
     receiver: Any,
@@ -154,14 +168,17 @@ def test_what_sends_for_a_receiver_ends_with_the_daemon(
     eventually(lambda: not Path(f"/proc/{pid}").exists(), "no process is left")
 
 
+@pytest.mark.alone
+@pytest.mark.parametrize("program", [("-m", "fluence_watch"), ("-c", _PRUNES_LATE)])
 def test_a_store_that_hangs_does_not_hold_up_the_end(
     fluence: Any,
     daemon: Any,
     configure: Callable[..., Path],
     tmp_path: Path,
-    eventually: Eventually,
+    program: tuple[str, ...],
 ) -> None:
-    """Another program holds the file locked: polls and deliveries wait for it, SIGTERM does not."""
+    """Another program holds the file locked: polls, deliveries, pruning wait for it, SIGTERM does not."""
+    daemon.program = program
     accounts = [
         {"name": f"a{n}", "api_key": "t0p-secret-key", "base_url": fluence.url} for n in range(6)
     ]

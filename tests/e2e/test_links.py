@@ -41,16 +41,16 @@ def test_a_link_of_a_message(
     assert "8001/tcp is open" in daemon.get(paths["ack"].partition("/ack/")[0]).text
     assert "Acknowledge this alert?" in daemon.get(paths["ack"]).text
     assert [None] == [each["muted"] for each in alerts()]
-    assert httpx.post(daemon.url + paths["ack"]).is_success
+    assert httpx.post(daemon.url + paths["ack"], timeout=30).is_success
     (alert,) = alerts()
     assert ("acknowledged", "a link") == (alert["muted"]["why"], alert["muted"]["by"])
-    assert 409 == httpx.post(daemon.url + paths["ack"]).status_code
+    assert 409 == httpx.post(daemon.url + paths["ack"], timeout=30).status_code
     assert f"/alerts/{alert['id']}" in paths["ack"]
     assert f'href="alerts/{alert["id"]}"' in daemon.get("/").text
 
-    assert httpx.post(daemon.url + paths["accept-ports"]).is_success
+    assert httpx.post(daemon.url + paths["accept-ports"], timeout=30).is_success
     eventually(lambda: not alerts(), "the accepted ports")
-    answer = httpx.post(daemon.url + paths["accept-ports"])
+    answer = httpx.post(daemon.url + paths["accept-ports"], timeout=30)
     assert (409, True) == (answer.status_code, "The alert is over." in answer.text)
 
     (tmp_path / "secret").write_text(SECRET[::-1], encoding="utf-8")

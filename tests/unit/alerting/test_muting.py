@@ -186,6 +186,17 @@ def test_thousands_that_mute_and_are_muted() -> None:
     assert {None} == {muted(each, NOW) for each in gone}
 
 
+def test_hundreds_that_mute_one_another() -> None:
+    """Whatever their number, one search finds the circle that they are in."""
+    debt, drift = parse_matchers("rule=debt"), parse_matchers("rule=port_drift")
+    inhibits = (Inhibit(debt, drift), Inhibit(drift, debt))
+    early = [alert_of("debt", f"0x{number}", since=HOUR) for number in range(300)]
+    late = [alert_of("port_drift", f"0x{number}") for number in range(300)]
+    muted = Mutes(inhibits=inhibits).among([*late, *early])
+    assert {None} == {muted(each, NOW) for each in early}
+    assert None not in {muted(each, NOW) for each in late}
+
+
 def test_what_matches_source_and_target() -> None:
     """It does not mute what matches both too, or two alerts would mute each other."""
     both = Inhibit(parse_matchers("rule=~.*"), parse_matchers("rule=~.*"))

@@ -179,7 +179,7 @@ async def test_an_alert_that_mutes_another_no_more(
     assert "account_low says" in channel.sent[-1].body
 
 
-async def test_an_acknowledged_alert(house: House, store: Store) -> None:
+async def test_an_acknowledged_alert(house: House, store: Store, eventually: Eventually) -> None:
     """It is not repeated, and its end is told."""
     alert = alert_of()
     await house.poll(alert)
@@ -194,7 +194,7 @@ async def test_an_acknowledged_alert(house: House, store: Store) -> None:
     await house.poll()
     assert ["CRITICAL", "CRITICAL", "RESOLVED"] == house.heard()
     assert not store.silences.acknowledge(alert.episode, taken)
-    assert {} == store.silences.acknowledged()
+    await eventually(lambda: {} == store.silences.acknowledged())
 
 
 class Unreadable:
