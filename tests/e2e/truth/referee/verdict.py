@@ -145,7 +145,7 @@ class Verdict:
         ):
             self.allowed[reason] += found is not None and not found.sure
             self._first(episode, now)
-        elif this in self.doubtful:
+        elif this in self.doubtful or self._is_told_as_missed(*this):
             self.duplicates += 1
         else:
             self._blame(now, receiver.name, line, self._why(receiver.name, episode, now))
@@ -156,6 +156,13 @@ class Verdict:
             self.doubtful.add(this)
             self.hearing.unsure.add((receiver.name, episode))
         self.hearing.hear(receiver.name, episode, line, now)
+
+    def _is_told_as_missed(self, receiver: str, episode: Episode, reason: str) -> bool:
+        """Whether the end is told to who heard the begin just before a kill: the watcher cannot know that."""
+        if reason != "missed" or (receiver, episode) not in self.hearing.unsure:
+            return False
+        self.owed.pop((receiver, episode, "resolved"), None)
+        return True
 
     def _opens(
         self, receiver: Receiver, lines: Iterable[Line], due: Collection[tuple[Episode, str]]
