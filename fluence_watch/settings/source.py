@@ -17,7 +17,7 @@ from fluence_watch.settings.lines import lines_of
 from fluence_watch.settings.model import WatchSettings
 from fluence_watch.settings.places import Places
 from fluence_watch.settings.toml_file import parse_toml, read_tables, read_text
-from fluence_watch.settings.wording import near, words_of
+from fluence_watch.settings.wording import errors_of, near, words_of
 
 PLACES = (Path("config.toml"), Path("/etc/fluence-watch/config.toml"))
 
@@ -149,7 +149,7 @@ def _validated(tables: Tables) -> tuple[WatchSettings, Sequence[ErrorDetails]]:
     try:
         return WatchSettings.model_validate(tables), ()
     except ValidationError as error:
-        errors = error.errors()
+        errors = errors_of(error)
     for each in errors:
         _mend(tables, each["loc"])
     return WatchSettings.model_validate(tables), errors

@@ -16,7 +16,7 @@ from fluence_watch.settings.environment import Loc, Tables
 from fluence_watch.settings.lines import dotted, line_of
 from fluence_watch.settings.source import rehearsal_settings, settings_to_rehearse
 from fluence_watch.settings.toml_file import read_tables
-from fluence_watch.settings.wording import words_of
+from fluence_watch.settings.wording import errors_of, words_of
 
 MOST_POLLS = 1_000_000
 _OWN = frozenset(CaseFile.model_fields)
@@ -88,7 +88,7 @@ def _read(source: _Source, tables: Tables) -> CaseFile:
     try:
         return CaseFile.model_validate(tables)
     except ValidationError as error:
-        found = [(each["loc"], words_of(each, CaseFile)) for each in error.errors()]
+        found = [(each["loc"], words_of(each, CaseFile)) for each in errors_of(error)]
     raise source.error(found)
 
 
