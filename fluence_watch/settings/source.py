@@ -120,7 +120,7 @@ class _Reading:
                 (problems if doubt.fatal else notes).append(found)
         if problems:
             raise ConfigError(sorted(problems, key=_place), sorted(notes, key=_place))
-        return settings.placed_by(self.places).with_notes(notes)
+        return settings.placed_by(self.places).with_notes(sorted(notes, key=_place))
 
     def _error(self, error: ErrorDetails) -> Problem:
         unknown = error["type"] == "extra_forbidden"
