@@ -48,7 +48,7 @@ _DIFFERENCES = (
     Column("receiver", "RECEIVER", wraps=8),
     Column("was", "WAS", wraps=8),
     Column("now", "NOW", wraps=8),
-    Column("rule", "RULE", wraps=8),
+    Column("rule", "RULE", wraps=10),
     Column("about", "ABOUT", wraps=8),
     Column("reason", "WHY", drop=1),
     Column("account", "ACCOUNT", drop=2),
@@ -97,7 +97,9 @@ def print_differences(
     rows = [*map(_difference, single), *map(_fold, repeats(old.messages, new.messages))]
     if rows:
         rows.sort(key=lambda row: row["at"])
-        print_rows(_DIFFERENCES, [{**row, "when": _minute(row["at"])} for row in rows], form)
+        print_rows(
+            _DIFFERENCES, [{**row, "when": f"{row['at']:%m-%d %H:%M}"} for row in rows], form
+        )
     differ = _counted(rows) if rows else "nothing differs"
     typer.echo(f"{counted(before, 'message')} before, {now} now: {differ}")
     _remark_repetitions(len(found) - len(single))
