@@ -8,8 +8,9 @@ cannot pay ends the VM, and its disk is lost.
 dip before a top-up, so an earlier one must have seen it too. Neither is waited for if the API itself
 reports low funds. If polls saw the boundary before its charge, `for` counts from the charge. A reserve that paid an epoch since the boundary is not this rule's, however low it is.
 
-If several VMs of the account are short, each finding has what all of them lack. One more of them is not
-worse for the others: it has a message of its own, with the new sum.
+If several VMs of the account are short for so long, each finding has what all of them lack. One more of
+them is not worse for the others: it has a message of its own, with the new sum. One that dips at its own
+boundary is not among them.
 
     step 0    6 hours or more are left, or the end is unknown
     step 1    less than 6 hours are left
@@ -48,7 +49,7 @@ class TopupFailedSettings(RuleSettings):
 
 @dataclass(frozen=True, slots=True)
 class ShortVms:
-    """All VMs of an account that are not topped up now. Amounts are micro-USDC.
+    """All VMs of an account whose top-ups are late. Amounts are micro-USDC.
 
     `missing` is for an epoch of each, `for_month` for 30 days, `None` if that is unknown.
     `first_ends_at` is when the first of them ends, as far as that is known.
@@ -101,9 +102,22 @@ def judge(situation: Situation, settings: TopupFailedSettings) -> Judgement:
                 unknown.add(key)
             elif not entry.boundaries.covered:
                 short.append((vm, entry.boundaries))
-    together = _together(situation, [vm for vm, _ in short]) if len(short) > 1 else None
-    findings = [_finding(situation, settings, *each, together) for each in short]
+    late = [vm for vm, boundaries in short if _is_late(situation, settings, vm, boundaries)]
+    together = _together(situation, late) if len(late) > 1 else None
+    findings = [
+        _finding(situation, settings, vm, boundaries, together if vm in late else None)
+        for vm, boundaries in short
+    ]
     return Judgement(findings, frozenset(unknown), frozenset(gone))
+
+
+def _is_late(
+    situation: Situation, settings: TopupFailedSettings, vm: Vm, boundaries: Boundaries
+) -> bool:
+    """Whether more than one poll saw it, after the time that a top-up may take: not only a dip."""
+    seen = Fingerprint(situation.account, NAME, vm.key) in situation.alerts
+    is_late = seen and boundaries.is_overdue(situation.now, settings.hold, vm.status)
+    return vm.status in OUT_OF_FUNDS or is_late
 
 
 def _together(situation: Situation, vms: Sequence[Vm]) -> ShortVms:

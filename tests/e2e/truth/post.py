@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fluence_watch.simulator import Clock
-from tests.e2e.truth.watcher import MARK
+from tests.e2e.truth.watcher import MARK, unpacked
 
 Line = Mapping[str, Any]
 
@@ -61,6 +61,5 @@ class PostOffice:
             return Response(status_code=503)
         self.refused.pop(receiver, None)
         text, _, data = posted["message"].partition(MARK)
-        lines = tuple(json.loads(data))
-        self.arrived.append(Mail(self.clock(), receiver, posted["title"], text, lines))
+        self.arrived.append(Mail(self.clock(), receiver, posted["title"], text, unpacked(data)))
         return Response()

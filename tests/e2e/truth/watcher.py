@@ -13,6 +13,8 @@ import json
 import logging
 import socket
 import sys
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime, timedelta
@@ -100,8 +102,14 @@ class Telltale(ShippedWords):
 
 
 def _with_data(said: Rendered, message: Message) -> Rendered:
-    lines = [_line(item) for item in message.items]
-    return replace(said, body=said.body + MARK + json.dumps(lines))
+    lines = json.dumps([_line(item) for item in message.items])
+    packed = b64encode(zlib.compress(lines.encode())).decode()  # Apprise cuts off what is too long
+    return replace(said, body=said.body + MARK + packed)
+
+
+def unpacked(data: str) -> tuple[Mapping[str, Any], ...]:
+    """What the data of a message say."""
+    return tuple(json.loads(zlib.decompress(b64decode(data))))
 
 
 def _plainly(message: Message, fmt: BodyFormat, longest: int | None = None) -> Rendered:

@@ -175,16 +175,21 @@ def test_how_bad_it_is(see: See, dry: Vm, left: timedelta, step: int) -> None:
 
 
 def test_several_that_are_short_say_what_all_of_them_lack(see: See, dry: Vm, web: Vm) -> None:
-    """Who adds it loses none. It is no worse for those that were short before: same step."""
+    """Who adds it loses none, nor pays for one that dips. It is no worse for those that were short before."""
     other = replace(dry, id="0x00ac", reserved=MicroUsdc(0), next_billing_at=NOW + 9 * HOUR)
     fine = replace(web, id="0x00ad")
     last = Boundaries(NOW - HOUR, covered=False, refilled=False)
-    vms = [dry, other, fine]
+    dips = replace(dry, id="0x00ae", reserved=MicroUsdc(0))
+    vms = [dry, other, fine, dips]
     known = {vm.key: KnownVm(vm, NOW, vm.ports, boundaries=last) for vm in vms}
-    findings = judge(see(*vms, known=known), TopupFailedSettings()).findings
+    charged = replace(last, passed_at=NOW - MINUTE)
+    known[dips.key] = replace(known[dips.key], boundaries=charged)
+    since = {Fingerprint("main", "topup_failed", vm.key): NOW - MINUTE for vm in (dry, other)}
+    *findings, dip = judge(see(*vms, known=known, since=since), TopupFailedSettings()).findings
     missing, month = PRICE - 61_280 + PRICE, 30 * PRICE - 61_280 + 30 * PRICE
     together = ShortVms(2, MicroUsdc(missing), MicroUsdc(month), NOW + 9 * HOUR)
     assert [together, together] == [each.facts.together for each in findings]
+    assert dip.facts.together is None
     assert [0, 0] == [each.step for each in findings]
     assert missing == sum(each.facts.missing for each in findings)
     (alone,) = judge(after_charge(see, dry), TopupFailedSettings()).findings
