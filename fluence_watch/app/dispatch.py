@@ -15,12 +15,12 @@ import structlog
 
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, Alerts, Episode
-from fluence_watch.alerting.muting import Muted, Mutes
+from fluence_watch.alerting.muting import Muted
 from fluence_watch.alerting.telling import Heard, Recipient
 from fluence_watch.app.board import Board
 from fluence_watch.app.book import Book, Page, Waiting
 from fluence_watch.app.clock import Clock
-from fluence_watch.app.mutes import current
+from fluence_watch.app.mutes import Readings
 from fluence_watch.app.wiring import EVENTS, Setup, delivery
 from fluence_watch.errors import StoreError
 from fluence_watch.model.duration import rough
@@ -52,8 +52,7 @@ class Dispatch:
         self._complete = False  # until all receivers are known, each may be due anything
         self._settling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._configured = Mutes()
-        self._silences_known = False
+        self._readings = Readings(store, clock)
 
     def follow(self, account: str, page: Page) -> None:
         """Notify of the alerts of an account, from its stored state on."""
@@ -87,7 +86,7 @@ class Dispatch:
 
     async def take_over(self, setup: Setup) -> None:
         """Notify the receivers of the setup, and no others."""
-        self._configured = setup.mutes
+        self._readings.configured = setup.mutes
         await self.refresh()
         stored = await self._stored()
         for name in (self._couriers.keys() | stored.keys()) - setup.receivers.keys():
@@ -134,13 +133,8 @@ class Dispatch:
 
     async def refresh(self) -> None:
         """Read silences and acknowledgements; if they changed, look at everything again."""
-        try:
-            mutes = await STORE.run(current, self._configured, self._store, self._clock())
-        except StoreError as error:
-            _log.error("cannot read silences: those known before count", error=str(error))
-            return
-        self._silences_known = True
-        if mutes != self._book.mutes:
+        mutes = await self._readings.read()
+        if mutes is not None and mutes != self._book.mutes:
             self._book.mutes = mutes
             self._board.muted_by(mutes)
             for courier in self._couriers.values():
@@ -190,7 +184,7 @@ class Dispatch:
 
     def silenced(self) -> Sequence[Silenced] | None:
         """The silences in force and what they hide, `None` before they are known."""
-        if not self._silences_known:
+        if not self._readings.known:
             return None
         if not self._book.mutes.silences:
             return []

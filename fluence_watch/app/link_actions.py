@@ -19,6 +19,7 @@ from fluence_watch.alerting.muting import Acknowledgement, Silence
 from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ports import Port, port_from_text
+from fluence_watch.notify.render import brief
 from fluence_watch.rules.port_drift import PortDrift
 from fluence_watch.store import Store
 from fluence_watch.web.alert import ActionView
@@ -31,13 +32,16 @@ _CONFLICT = 409
 
 @dataclass(frozen=True, slots=True)
 class _Deed:
-    """How an action is described, why it cannot be done now, if so, and how it is done."""
+    """How an action is described, why it cannot be done now, if so, and how it is done.
+
+    `do` says why it was not done, if the alert has changed since it was read.
+    """
 
     title: str
     button: str
     would: Callable[[Alert, datetime], str]
     obstacle: Callable[[Store, Alert, Order], str]
-    do: Callable[[Store, Alert, Order, datetime], bool]
+    do: Callable[[Store, Alert, Order, datetime], str]
     done: str
 
 
@@ -47,8 +51,8 @@ def answer(store: Store, alert: Alert, order: Order, now: datetime, *, do: bool)
     why = _over(alert) or deed.obstacle(store, alert, order)
     if not why and not do:
         return ActionView(200, deed.title, deed.would(alert, now), deed.button)
-    if why or not deed.do(store, alert, order, now):
-        return ActionView(_CONFLICT, "Nothing was done", why or _OVER)
+    if why := why or deed.do(store, alert, order, now):
+        return ActionView(_CONFLICT, "Nothing was done", why)
     _log.info("done by a link", action=order.action.value, alert=alert.fingerprint.words)
     return ActionView(200, deed.done, deed.would(alert, now))
 
@@ -89,9 +93,14 @@ def _acknowledged(store: Store, alert: Alert, order: Order) -> str:
     return "" if _is_as_told(alert, order) else "The alert is worse or milder than in the message."
 
 
-def _acknowledge(store: Store, alert: Alert, _: Order, now: datetime) -> bool:
+def _acknowledge(store: Store, alert: Alert, order: Order, now: datetime) -> str:
     taken = Acknowledgement(now, now + TAKES, alert.severity, alert.step, AUTHOR)
-    return store.silences.acknowledge(alert.episode, taken)
+    if store.silences.acknowledge(alert.episode, taken):
+        return ""
+    found = store.alert(order.alert_id)
+    if found is None or _over(found):
+        return _OVER
+    return f"The alert is worse now: {found.severity}, {brief(found.facts, now)}."
 
 
 def _matchers(alert: Alert) -> tuple[Matcher, ...]:
@@ -111,11 +120,11 @@ def _snoozed(store: Store, _: Alert, order: Order) -> str:
     return _USED if silence_id(order) in known else ""
 
 
-def _snooze(store: Store, alert: Alert, order: Order, now: datetime) -> bool:
+def _snooze(store: Store, alert: Alert, order: Order, now: datetime) -> str:
     end = now + TAKES
     made = Silence(silence_id(order), _matchers(alert), now, end, "snoozed", AUTHOR)
     store.silences.add(made)
-    return True
+    return ""
 
 
 def _would_accept(alert: Alert, _: datetime) -> str:
@@ -145,10 +154,10 @@ def _accepted(store: Store, alert: Alert, order: Order) -> str:
     return "Ports of the VM were accepted already: the next poll applies it." if used else ""
 
 
-def _accept(store: Store, alert: Alert, _: Order, now: datetime) -> bool:
+def _accept(store: Store, alert: Alert, _: Order, now: datetime) -> str:
     about = alert.fingerprint
     store.leave_note(about.account, NoteAction.ACCEPTED, about.subject, at=now, ports=_exact(alert))
-    return True
+    return ""
 
 
 _DEEDS: Mapping[Action, _Deed] = {

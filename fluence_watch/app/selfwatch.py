@@ -131,10 +131,8 @@ class SelfWatch:
         async with self._looking:
             if self._watched is None:
                 return
-            dispatch = self._dispatch
-            await dispatch.refresh()  # a command may have ended a silence
-            seen = Seen(dispatch.failing(), dispatch.refused(), dispatch.silenced())
             try:
+                seen = await self._seen()
                 decision = await STORE.run(self._settle, self._watched, seen)
             except StoreError as error:
                 _log.error("cannot look at the receivers: the store fails", error=str(error))
@@ -146,6 +144,11 @@ class SelfWatch:
                 self.trouble = "internal error while looking at the receivers"
                 return
         self._dispatch.committed(WATCHER, decision.after.alerts, decision.ended)
+
+    async def _seen(self) -> Seen:
+        dispatch = self._dispatch
+        await dispatch.refresh()  # a command may have ended a silence
+        return Seen(dispatch.failing(), dispatch.refused(), dispatch.silenced())
 
     def _settle(self, watched: _Watched, seen: Seen) -> Decision:
         before, policy, now = watched.kept.state, watched.policy, self._clock()

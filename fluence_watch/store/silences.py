@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Column, Connection, Row, delete, insert, select, update
 
 from fluence_watch.alerting.journal import NOTHING, Details, Entry, What
 from fluence_watch.alerting.lifecycle import Episode
@@ -18,6 +18,8 @@ from fluence_watch.store.database import Database
 from fluence_watch.store.schema import accounts, acknowledgements, alerts, is_open, silences
 
 _log = structlog.get_logger(__name__)
+
+_STANDING: tuple[Column[Any], ...] = alerts.c.id, alerts.c.severity, alerts.c.step
 
 
 class SilenceStore:
@@ -68,7 +70,7 @@ class SilenceStore:
             return _acknowledged(connection)
 
     def acknowledge(self, episode: Episode, wanted: Acknowledgement) -> bool:
-        """Take care of an open alert from now on. Returns false if it is over."""
+        """Take care of an open alert from now on. Returns false if it is over, or worse than `wanted`."""
         row = {
             "at": wanted.at,
             "until": wanted.until,
@@ -78,12 +80,12 @@ class SilenceStore:
             "author": wanted.author,
         }
         with self._database.write() as connection:
-            alert_id = _alert_id(connection, episode)
-            if alert_id is None:
+            alert = _open_alert(connection, episode)
+            if alert is None or _is_worse(alert, wanted):  # than when it was read
                 return False
-            this = acknowledgements.c.alert_id == alert_id
+            this = acknowledgements.c.alert_id == alert.id
             if not connection.execute(update(acknowledgements).where(this).values(row)).rowcount:
-                connection.execute(insert(acknowledgements).values(alert_id=alert_id, **row))
+                connection.execute(insert(acknowledgements).values(alert_id=alert.id, **row))
             details = Details(by=wanted.author, text=wanted.comment, until=wanted.until)
             _write(connection, episode, wanted.at, What.ACKNOWLEDGED, details)
             return True
@@ -114,7 +116,8 @@ def _acknowledged(connection: Connection) -> dict[Episode, Acknowledgement]:
 
 
 def _withdraw(connection: Connection, episode: Episode, now: datetime) -> None:
-    this = acknowledgements.c.alert_id == _alert_id(connection, episode)
+    alert = _open_alert(connection, episode)
+    this = acknowledgements.c.alert_id == (alert.id if alert else None)
     lasting = acknowledgements.c.until > now
     ended = update(acknowledgements).where(this, lasting).values(until=now)
     if connection.execute(ended).rowcount:
@@ -147,10 +150,14 @@ def _acknowledgement(row: Row[Any]) -> Acknowledgement:
     )
 
 
-def _alert_id(connection: Connection, episode: Episode) -> int | None:
+def _is_worse(row: Row[Any], than: Acknowledgement) -> bool:
+    return row.step > than.step or Severity(row.severity).rank > than.severity.rank
+
+
+def _open_alert(connection: Connection, episode: Episode) -> Row[Any] | None:
     about = episode.fingerprint
     query = (
-        select(alerts.c.id)
+        select(*_STANDING)
         .select_from(alerts.join(accounts))
         .where(
             is_open,
@@ -161,5 +168,4 @@ def _alert_id(connection: Connection, episode: Episode) -> int | None:
             alerts.c.active_at == episode.active_at,
         )
     )
-    found: int | None = connection.scalar(query)
-    return found
+    return connection.execute(query).one_or_none()

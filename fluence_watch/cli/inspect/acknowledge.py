@@ -1,6 +1,6 @@
 """`alerts ack|unack`: somebody takes care of an alert."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,7 @@ from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
-    from fluence_watch.alerting.lifecycle import Alert
+    from fluence_watch.alerting.lifecycle import Alert, Episode
     from fluence_watch.store import Store
 
 _LONGEST = timedelta(days=366)
@@ -46,7 +46,7 @@ def ack(
             signed = signature(author, comment)
             taken = Acknowledgement(now, now + duration, alert.severity, alert.step, *signed)
             if not store.silences.acknowledge(alert.episode, taken):
-                stop(f"{alert.fingerprint.words} is over", USAGE)
+                stop(_why_not(store, alert.episode, now), USAGE)
             until = f"until {exact(taken.until, now)} ({distance(taken.until, now)})"
             typer.echo(
                 f"{inert(alert.fingerprint.words)}: acknowledged {until}, or until it is worse"
@@ -63,6 +63,21 @@ def unack(ids: IdsArgument, *, config: ConfigOption = None) -> None:
         for alert in _chosen(store, ids):
             store.silences.withdraw(alert.episode, now)
             typer.echo(f"{inert(alert.fingerprint.words)}: not acknowledged any more")
+
+
+def _why_not(store: "Store", episode: "Episode", now: datetime) -> str:
+    """What became of an alert since it was read: it is over, or worse."""
+    from fluence_watch.alerting.attempts import mark
+    from fluence_watch.notify.render import brief
+
+    alert_id, words = mark(episode), inert(episode.fingerprint.words)
+    alert = store.alert(alert_id)
+    if alert is None or alert.ends_at is not None:
+        return f"{words} is over"
+    return (
+        f"{words} is worse now, and not acknowledged: {alert.severity}, {brief(alert.facts, now)}\n"
+        f"to acknowledge it as it is now: fluence-watch alerts ack {alert_id}"
+    )
 
 
 def _chosen(store: "Store", ids: list[str]) -> "list[Alert]":

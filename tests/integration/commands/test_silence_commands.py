@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.cli.inspect import acknowledge
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
@@ -158,6 +160,32 @@ def test_an_acknowledgement(run: Run) -> None:
         keep(store, "main", replace(state, alerts={FAILING.fingerprint: worse}))
     assert [None] == [each["muted"] for each in rows(run, "alerts")]
     assert "not acknowledged any more" in run("alerts", "unack", alert["id"]).out
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (
+            {"step": 1},
+            "main poll_failing is worse now, and not acknowledged: critical, unreachable",
+        ),
+        ({"state": State.RESOLVED, "ends_at": NOW}, "main poll_failing is over"),
+    ],
+)
+def test_an_acknowledgement_that_comes_too_late(
+    run: Run, monkeypatch: pytest.MonkeyPatch, now: dict[str, Any], words: str
+) -> None:
+    """A poll changes the alert after the command has read it: the command says to what."""
+    found = replace(FAILING, **now)
+    monkeypatch.setattr(acknowledge, "_chosen", lambda *_: [FAILING])
+    with Store.open(URL) as store:
+        state, ended = store.load("main").state, [found] if found.ends_at else []
+        alerts = {} if ended else {found.fingerprint: found}
+        keep(store, "main", replace(state, alerts=alerts), ended)
+    ran = run("alerts", "ack", "1")
+    assert (2, "") == (ran.code, ran.out)
+    assert words in ran.err
+    assert bool(found.step) is (f"fluence-watch alerts ack {mark(found.episode)}" in ran.err)
 
 
 @pytest.mark.parametrize("command", [["silence", "expire"], ["alerts", "ack"], ["alerts", "unack"]])

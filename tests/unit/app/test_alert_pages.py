@@ -16,6 +16,7 @@ from fluence_watch.alerting.links import Action, order, state_of, token
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.muting import Acknowledgement, Silence
 from fluence_watch.alerting.state import AccountState
+from fluence_watch.app import link_actions
 from fluence_watch.app.alert_pages import AlertPages
 from fluence_watch.app.board import Board
 from fluence_watch.app.site import site
@@ -280,6 +281,30 @@ async def test_an_alert_that_is_over_or_has_changed(
         assert why in answer.text
         assert "<form" not in answer.text
     assert before == changed(store)
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (
+            replace(drift(), severity=Severity.CRITICAL),
+            "The alert is worse now: critical, 8080/tcp is open and should not be",
+        ),
+        (over(drift()), "The alert is over."),
+    ],
+)
+def test_an_alert_that_changes_under_a_link(
+    store: Store, clock: SettableClock, found: Alert, why: str
+) -> None:
+    """A poll commits between reading and writing: the page names what it is now."""
+    read, ended = drift(), (found,) if found.ends_at else ()
+    stored(store, *(() if ended else (found,)), ended=ended)
+    state = state_of(Action.ACK, read.severity, read.step, OPEN)
+    signed = order(Action.ACK, mark(read.episode), clock(), state)
+    answer = link_actions.answer(store, read, signed, clock(), do=True)
+    assert (409, "Nothing was done") == (answer.code, answer.title)
+    assert why in answer.text
+    assert {} == store.silences.acknowledged()
 
 
 @pytest.mark.parametrize("action", Action)

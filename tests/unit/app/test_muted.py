@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -194,7 +195,7 @@ async def test_an_acknowledged_alert(house: House, store: Store, eventually: Eve
     await house.poll()
     assert ["CRITICAL", "CRITICAL", "RESOLVED"] == house.heard()
     assert not store.silences.acknowledge(alert.episode, taken)
-    await eventually(lambda: {} == store.silences.acknowledged())
+    await eventually(lambda: not store.silences.acknowledged())
 
 
 class Unreadable:
@@ -210,11 +211,56 @@ async def test_silences_that_cannot_be_read(house: House, store: Store) -> None:
     """Those known before count."""
     store.silences.add(silence())
     await house.poll(alert_of())
-    house.post.dispatch._store = Unreadable()
+    house.post.dispatch._readings._store = Unreadable()  # type: ignore[assignment] # a fake
     await house.look()
     assert house.post.dispatch._book.mutes.silences
     assert [] == house.heard()
-    house.post.dispatch._store = store
+
+
+class Slow:
+    """A store whose first reading of silences takes until `go` is set."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.read, self.go = store, threading.Event(), threading.Event()
+        self.silences = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def all(self, since: datetime | None = None) -> list[Silence]:
+        """The silences of the store, as they were at the begin."""
+        found = self.store.silences.all(since)
+        if not self.read.is_set():
+            self.read.set()
+            self.go.wait(20)
+        return found
+
+    def acknowledged(self) -> Any:
+        """Those of the store."""
+        return self.store.silences.acknowledged()
+
+
+@pytest.mark.parametrize("by_settings", [False, True])
+async def test_a_slow_reading_of_silences(
+    make_post: Callable[..., Post], telling: Callable[..., Setup], channel: Any, store: Store,
+    eventually: Eventually, *, by_settings: bool,
+) -> None:  # fmt: skip
+    """One that began later, or with new settings, is not undone by it."""
+    over, setup = Slow(store), telling(channel)
+    dispatch = make_post(over).dispatch
+    slow = asyncio.create_task(dispatch.refresh())
+    await eventually(over.read.is_set)
+    if by_settings:
+        setup = replace(setup, mutes=Mutes(inhibits=()))
+        await dispatch.take_over(setup)
+    else:
+        store.silences.add(silence())
+        await dispatch.refresh()
+    known = dispatch._book.mutes
+    assert (1, True) == (len(known.silences) + by_settings, known != Mutes())
+    over.go.set()
+    await slow
+    assert known == dispatch._book.mutes
 
 
 async def test_a_restart_after_an_alert_that_muted_another(

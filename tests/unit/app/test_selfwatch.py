@@ -15,7 +15,7 @@ from sqlalchemy import text
 from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
-from fluence_watch.alerting.muting import Silence
+from fluence_watch.alerting.muting import Acknowledgement, Silence
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.app.board import Board
@@ -378,6 +378,27 @@ async def test_an_error_of_our_own_is_counted(
     ]
     counted = 'fluence_watch_internal_errors_total{where="receivers"} 1.0'
     assert counted in board.exposition.scrape().body.decode()
+
+
+async def test_a_look_that_cannot_read_what_is_stored(
+    post: Post, setup: Callable[..., Setup], board: Board, store: Store, tmp_path: Path
+) -> None:
+    """An acknowledgement of a later version, say: it is counted, and the next look has its chance."""
+    keep(store, "main", AccountState(alerts={LOST.fingerprint: LOST}, last_poll_at=NOW))
+    taken = Acknowledgement(NOW, NOW + DAY, LOST.severity, LOST.step)
+    assert store.silences.acknowledge(LOST.episode, taken)
+    await post.begin(setup("ops"))
+    url = f"sqlite:///{tmp_path}/watch.db"
+    with tables(url) as connection:
+        connection.execute(text("UPDATE acknowledgements SET severity = 'odd'"))
+    await post.selfwatch.look()
+    assert "internal error while looking at the receivers" == post.selfwatch.trouble
+    counted = 'fluence_watch_internal_errors_total{where="receivers"} 1.0'
+    assert counted in board.exposition.scrape().body.decode()
+    with tables(url) as connection:
+        connection.execute(text("UPDATE acknowledgements SET severity = 'critical'"))
+    await post.selfwatch.look()
+    assert not post.selfwatch.trouble
 
 
 async def test_it_is_logged_once(

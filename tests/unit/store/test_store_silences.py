@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from fluence_watch.alerting.journal import What
@@ -44,6 +46,29 @@ def test_an_acknowledgement_ends_when_the_alert_gets_worse(store: Store) -> None
     keep(store, "main", AccountState({}, {FAILS.fingerprint: worse}, last_poll_at=NOW + HOUR / 4))
     assert NOW + HOUR / 4 == store.silences.acknowledged()[FAILS.episode].until
     assert What.UNACKNOWLEDGED is store.journal.of_alert(FAILS.episode)[-1].what
+
+
+@pytest.mark.parametrize(
+    ("changes", "taken"),
+    [
+        ({}, True),
+        ({"step": 1}, False),
+        ({"severity": Severity.CRITICAL}, False),
+        ({"severity": Severity.INFO}, True),
+        ({"severity": Severity.CRITICAL, "step": -1}, False),
+    ],
+)
+def test_an_acknowledgement_of_what_got_worse_meanwhile(
+    store: Store, changes: dict[str, Any], *, taken: bool
+) -> None:
+    """Who wants it read the alert before a poll changed it: it is stored if that is no worse."""
+    read = replace(FAILS, severity=Severity.WARNING)
+    found = replace(read, **changes)
+    keep(store, "main", AccountState(alerts={found.fingerprint: found}, last_poll_at=NOW))
+    wanted = Acknowledgement(NOW, NOW + HOUR, read.severity, read.step)
+    assert taken is store.silences.acknowledge(read.episode, wanted)
+    assert taken is (read.episode in store.silences.acknowledged())
+    assert taken is bool(store.journal.of_alert(read.episode))
 
 
 def test_an_acknowledgement_goes_with_its_alert(store: Store, url: str) -> None:
