@@ -218,7 +218,7 @@ def drift(port: str, direction: Direction, number: int = 1) -> Alert:
 
 
 def due(
-    number: int, minutes: int, price: int | None = PRICE, reserved: int | None = PRICE
+    number: int, minutes: float, price: int | None = PRICE, reserved: int | None = PRICE
 ) -> Alert:
     at = NOW + timedelta(minutes=minutes, seconds=40 if minutes == 2 else 0)
     facts = BillingDue(vm(number), price, at, reserved)
@@ -630,6 +630,7 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
             *map(ended, [moved(), PRICES[0], KEYS[0], MISCOUNTED[0], APPEARED[0]])
         ),
         "billing_due": message(due(1, -7 + 42), due(2, 40), due(3, 42, None)),
+        "billing_due_apart": message(due(1, 0.45), due(2, 1.15), due(3, 1.15)),
         "billing_due_one": message(due(1, 42)),
         "billing_due_soon": message(due(1, 2)),
         "billing_due_unfunded": message(due(1, 42, reserved=100_000)),
