@@ -64,7 +64,7 @@ def finding_view(
 
 
 def alert_view(alert: Alert, now: datetime, brief: Brief, muted: Mute | None = None) -> AlertView:
-    """The view of an alert, and what keeps it back. `brief` renders its facts."""
+    """The view of an alert, and what keeps it back. `brief` renders its facts, as of its end if it is over."""
     vm = vm_of(alert.facts)
     return AlertView(
         severity=alert.severity,
@@ -72,7 +72,9 @@ def alert_view(alert: Alert, now: datetime, brief: Brief, muted: Mute | None = N
         account=shown_account(alert.fingerprint.account),
         vm_id=vm.id if vm else None,
         vm_name=vm.name if vm else None,
-        what=brief(alert.facts, now),
+        what=brief(
+            alert.facts, alert.ends_at or now
+        ),  # what was ahead then is past, or came otherwise
         state=alert.state,
         since=alert.active_at,
         fired_at=alert.starts_at,
