@@ -1,13 +1,14 @@
 """`why`: why a message was sent, and why one was not."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from fluence_watch.cli.common.age import note_age
 from fluence_watch.cli.common.completion import complete_vm
 from fluence_watch.cli.common.options import ConfigOption, FormatOption, check_account
 from fluence_watch.cli.common.output import OutputFormat, console, print_json
@@ -18,11 +19,14 @@ from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
     from fluence_watch.alerting.lifecycle import Episode
+    from fluence_watch.alerting.state import AccountState
     from fluence_watch.app.why import Question
     from fluence_watch.app.wiring import Setup
     from fluence_watch.model.known import KnownVm
     from fluence_watch.store import Store
     from fluence_watch.views.why import AlertWhy, Step, VmWhy
+
+    States = Mapping[str, AccountState]
 
 _SHOWN = 20
 _LONGEST = timedelta(days=3650)
@@ -77,7 +81,8 @@ def why(
     begin = None if since is None else _begin(since, now)
     with Store.open(setup.settings.store.url, exclusive=False) as store:
         _check_receiver(receiver, setup, store)
-        found = _chosen(store, setup, target, account)
+        states = {n: store.load(n).state for n in ([account] if account else setup.policies)}
+        found = _chosen(store, states, target, account)
         most = (None, None) if everything else (_MOST, MOST_STEPS)
         asked = Question(now, recipients(store, setup, now), receiver, *most)
         if isinstance(found, _Thing):
@@ -86,7 +91,15 @@ def why(
             stop("--since: an alert is told of from its beginning: leave it out", USAGE)
         else:
             told = _about_alert(store, found, asked, target)
+    about = found.account if isinstance(found, _Thing) else found.fingerprint.account
+    note_age(_last_polls(states, about), now, setup.settings.poll.interval)
     _print(told, now, form)
+
+
+def _last_polls(states: "States", account: str) -> Mapping[str, datetime | None]:
+    """The last poll of the account, or of all, where it is none of them."""
+    polls = {name: state.last_poll_at for name, state in states.items()}
+    return {account: polls[account]} if account in polls else polls
 
 
 def _about_thing(
@@ -118,10 +131,12 @@ class _Thing:
     known: "KnownVm | None" = None
 
 
-def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) -> "_Thing | Episode":
+def _chosen(
+    store: "Store", states: "States", target: str, account: str | None
+) -> "_Thing | Episode":
     """The VM or the alert that is meant; the command ends with an error if that is not clear."""
     ids = store.journal.ids()
-    things = [*_things(store, setup, ids.values(), account)]
+    things = [*_things(states, ids.values())]
     meant_things = meant(target, things)
     alerts = [
         each
@@ -163,25 +178,21 @@ def _none(target: str, names: Sequence[str]) -> NoReturn:
     )
 
 
-def _things(
-    store: "Store", setup: "Setup", alerts: "Iterable[Episode]", account: str | None
-) -> Iterator[_Thing]:
+def _things(states: "States", alerts: "Iterable[Episode]") -> Iterator[_Thing]:
     """The accounts, what is known of each, and what is forgotten but had alerts."""
-    names = list(setup.policies) if account is None else [account]
     seen = set[tuple[str, str]]()
-    for name in names:
+    for name, state in states.items():
         yield _Thing(name, "", name)
-        for each in _known(store, name):
+        for each in _known(name, state):
             seen.add((name, each.key))
             yield each
     of_alerts = {(each.fingerprint.account, each.fingerprint.subject) for each in alerts}
     for name, key in sorted(of_alerts - seen):
-        if key and name in names:
+        if key and name in states:
             yield _Thing(name, key)
 
 
-def _known(store: "Store", account: str) -> Iterator[_Thing]:
-    state = store.load(account).state
+def _known(account: str, state: "AccountState") -> Iterator[_Thing]:
     for key, vm in state.known.items():
         yield _Thing(account, key, vm.vm.name, vm)
     for key, rented in state.resources.items():

@@ -154,6 +154,20 @@ def test_a_vm(run: Run) -> None:
     assert f"{ID[:8]} low_balance" in run("why", VM.name).out
 
 
+def test_old_data(run: Run) -> None:
+    """When the account was last polled is said beside it, if that is long ago."""
+    targets = ID, VM.id, "main"
+    assert ["", "", ""] == [run("why", target).err for target in targets]
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        stored = store.load("main")
+        change = Change.between(stored.state, replace(stored.state, last_poll_at=NOW - HOUR))
+        store.commit("main", change, version=stored.version)
+    for ran in (run("why", target) for target in targets):
+        assert 0 == ran.code
+        assert "note: the last poll was " in ran.err
+        assert "1 h ago, so this may be out of date: is `fluence-watch run` running?" in ran.err
+
+
 def test_a_vm_that_was_renamed(run: Run) -> None:
     """The name in its messages is found too."""
     with Store.open("sqlite:///fluence-watch.db") as store:
