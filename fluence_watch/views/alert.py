@@ -8,7 +8,10 @@ from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.muting import Mute
 from fluence_watch.model.finding import Fingerprint, Severity, shown_account, vm_of
+from fluence_watch.model.text import inert
 from fluence_watch.views.vm import vm_title
+
+_SHORT_ID = 8
 
 Brief = Callable[[object, datetime], str]
 """Renders the facts of a finding as one line of text, as of a time."""
@@ -46,6 +49,17 @@ class AlertView(FindingView):
     ended_at: datetime | None
     id: str
     muted: Mute | None = None
+
+    @property
+    def short_id(self) -> str:
+        """The beginning of the id, enough for commands."""
+        return self.id[:_SHORT_ID]
+
+    @property
+    def heading(self) -> str:
+        """What tells it from others, on one line: its short id, its rule, the VM, the account."""
+        title = f" {self.title}" if self.title else ""
+        return f"{self.short_id} {self.rule}{title} · {inert(self.account)}"
 
 
 def finding_view(

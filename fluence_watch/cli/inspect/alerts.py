@@ -32,7 +32,6 @@ _STATE = Column("state", "STATE", drop=3)
 _SINCE = Column("since", "SINCE", drop=2)
 _WHAT = Column("what", "WHAT", wraps=30)
 _ID = Column("id", "ID", drop=4)
-_SHORT_ID = 8
 _ENDED = Column("ended", "ENDED")
 _WAS = Column("what", "WAS", wraps=30)
 
@@ -120,7 +119,7 @@ def _row(view: "AlertView", now: datetime) -> Row:
         "account": view.account,
         "title": view.title,
         "state": view.muted.why if view.muted else view.state,
-        "id": view.id[:_SHORT_ID],
+        "id": view.short_id,
         "since": lasting(view.since, now),
         "ended": lasting(view.ended_at, now),
         "what": view.what,

@@ -243,8 +243,7 @@ def alert_lines(told: "AlertWhy", now: datetime) -> Iterator[str]:
     from fluence_watch.alerting.lifecycle import State
 
     alert = told.alert
-    title = f" {alert.title}" if alert.title else ""
-    yield f"{alert.id[:8]} {alert.rule}{title} · {inert(alert.account)}: {alert.state}"
+    yield f"{alert.heading}: {alert.state}"
     if told.is_cut:
         yield "  earlier steps are left out: --all"
     yield from _lines(told.steps, now)

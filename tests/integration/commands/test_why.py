@@ -264,8 +264,8 @@ def test_what_is_not_clear(run: Run) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("1000000d", "--since: write a duration up to 3650d"),
-        ("0s", "--since: write a duration up to 3650d"),
+        ("1000000d", "--since: write a duration longer than 0, up to 3650d"),
+        ("0s", "--since: write a duration longer than 0, up to 3650d"),
         ("99999999999d", "--since: '99999999999d' is too long a duration"),
         ("2", "--since: '2' is not a duration: write"),
     ],
