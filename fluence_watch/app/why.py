@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fluence_watch.alerting.journal import Entry
-from fluence_watch.alerting.lifecycle import Alert, Episode
+from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.muting import Why
 from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.decide import Policy
@@ -141,9 +141,10 @@ def vm_why(
     *,
     since: datetime,
 ) -> VmWhy:
-    """The alerts about a VM since then, and why it has no others."""
+    """The alerts about a VM since then, open ones first, and why it has no others."""
     alerts = store.journal.alerts(policy.account, subject)
     found = [each for each in alerts if not each.ends_at or each.ends_at >= since]
+    found.sort(key=_urgency)
     told = [alert_why(store, each, asked) for each in found[: asked.most_alerts]]
     name = next((each.alert.vm_name for each in told), None)
     return VmWhy(
@@ -155,6 +156,13 @@ def vm_why(
         _unfired(store, policy.account, subject, asked, since),
         _rules_now(store, policy, subject, asked.now) if known else [],
     )
+
+
+def _urgency(alert: Alert) -> tuple[bool, bool, int]:
+    """What fires before what may, the worst first; then what is over, in the order that there is."""
+    if alert.ends_at is not None:
+        return True, False, 0
+    return False, alert.state is State.PENDING, -alert.severity.rank
 
 
 def _unfired(

@@ -1,6 +1,5 @@
 """`why`: why a message was sent, and why one was not."""
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,10 +10,9 @@ import typer
 from fluence_watch.cli.common.age import note_age
 from fluence_watch.cli.common.completion import complete_vm
 from fluence_watch.cli.common.options import ConfigOption, FormatOption, check_account
-from fluence_watch.cli.common.output import OutputFormat, console, print_json
+from fluence_watch.cli.common.output import OutputFormat, print_json
 from fluence_watch.cli.manage.choose import meant, nearest
 from fluence_watch.cli.manage.confirm import USAGE, stop
-from fluence_watch.model.moment import distance, exact, to_the_second
 from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from fluence_watch.app.wiring import Setup
     from fluence_watch.model.known import KnownVm
     from fluence_watch.store import Store
-    from fluence_watch.views.why import AlertWhy, Step, VmWhy
+    from fluence_watch.views.why import AlertWhy, VmWhy
 
     States = Mapping[str, AccountState]
 
@@ -61,7 +59,8 @@ def why(
     everything: Annotated[
         bool,
         typer.Option(
-            "--all", help=f"All alerts of a VM, not the latest {_MOST}, and all their steps."
+            "--all",
+            help=f"All alerts of a VM, not the first {_MOST}, each in full, with all steps.",
         ),
     ] = False,
     config: ConfigOption = None,
@@ -69,11 +68,13 @@ def why(
 ) -> None:
     """Explain why a message was sent, and why one was not.
 
-    Of a VM: its alerts, newest first, and why no other rule found anything.
+    Of a VM: its open alerts, the worst first, then those that are over, newest first;
+    and why no other rule found anything.
     """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.app.why import MOST_STEPS, Question, recipients
     from fluence_watch.cli.common.accounts import prepared
+    from fluence_watch.cli.inspect.why_shown import print_why
     from fluence_watch.store import Store
 
     setup, now = prepared(config), utc_now()
@@ -93,7 +94,10 @@ def why(
             told = _about_alert(store, found, asked, target)
     about = found.account if isinstance(found, _Thing) else found.fingerprint.account
     note_age(_last_polls(states, about), now, setup.settings.poll.interval)
-    _print(told, now, form)
+    if form is OutputFormat.JSON:
+        print_json(told)
+    else:
+        print_why(told, now, whole=everything or receiver is not None)
 
 
 def _last_polls(states: "States", account: str) -> Mapping[str, datetime | None]:
@@ -213,68 +217,3 @@ def _begin(text: str, now: datetime) -> datetime:
         return now - read_duration(text, _LONGEST)
     except ValueError as error:
         stop(f"--since: {inert(str(error))}", USAGE)
-
-
-def _print(told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat) -> None:
-    from fluence_watch.views.why import AlertWhy
-
-    if form is OutputFormat.JSON:
-        print_json(told)
-        return
-    for line in alert_lines(told, now) if isinstance(told, AlertWhy) else _of_vm(told, now):
-        typer.echo(_wrapped(line))
-
-
-def _wrapped(line: str) -> str:
-    """In the width that tables have."""
-    indent = " " * (len(line) - len(line.lstrip()))
-    return textwrap.fill(
-        line.strip(),
-        console().width,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def alert_lines(told: "AlertWhy", now: datetime) -> Iterator[str]:
-    """What is printed of an alert."""
-    from fluence_watch.alerting.lifecycle import State
-
-    alert = told.alert
-    yield f"{alert.heading}: {alert.state}"
-    if told.is_cut:
-        yield "  earlier steps are left out: --all"
-    yield from _lines(told.steps, now)
-    if alert.state is State.PENDING:
-        yield f"  {alert.what}; seen since {exact(alert.since, now)}, fires when its `for` has passed"
-    if not told.receivers:
-        yield "  no receiver was notified: there is none"
-    for summary in told.receivers:
-        yield f"  → {summary.words}"
-
-
-def _lines(steps: "Sequence[Step]", now: datetime) -> Iterator[str]:
-    for step in steps:
-        yield f"  {to_the_second(step.at, now)}, {distance(step.at, now)}: {step.words}"
-
-
-def _of_vm(told: "VmWhy", now: datetime) -> Iterator[str]:
-    for each in told.alerts:
-        yield from alert_lines(each, now)
-        yield ""
-    if told.hidden:
-        yield f"{told.hidden} older alerts are left out: --all"
-        yield ""
-    if told.unfired:
-        yield "what else was seen, and never fired"
-        yield from _lines(told.unfired, now)
-        yield ""
-    if told.rules:
-        yield "no finding now"
-    elif not (told.alerts or told.unfired):
-        yield "nothing was found of it, as far back as is kept"
-    width = max((len(each.rule) for each in told.rules), default=0)
-    for rule in told.rules:
-        yield f"  {rule.rule:{width}}  {rule.words}"
