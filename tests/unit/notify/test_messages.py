@@ -80,9 +80,11 @@ SUFFIXES = {
     BodyFormat.MARKDOWN: "md",
     BodyFormat.HTML: "html",
     BodyFormat.MAIL: "mail.html",
+    BodyFormat.PAGE: "page.html",
 }
 FEW = {  # of which the words are those of another format
     BodyFormat.PLAIN: ("hostile", "linked"),
+    BodyFormat.PAGE: ("hostile", "port_drift", "mixed"),
     BodyFormat.MAIL: (
         "linked",
         "mixed",
@@ -873,6 +875,8 @@ def test_long_message_is_cut_between_items_to_what_a_service_takes(
     """The worst stay, and what is left out is counted."""
     if fmt is BodyFormat.MAIL:
         longest += 4_000  # for the frame; services that deliver mail take 32,768
+    if fmt is BodyFormat.PAGE:
+        longest += 600  # for the tags; no page is cut
     made = render(message(*MANY), fmt, NOW, longest=longest)
     shown = made.body.count("has a low reserve")
     of_drift = made.body.count("is open and should not be")
