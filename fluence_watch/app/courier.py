@@ -119,6 +119,12 @@ class Courier:
         oldest = self.waiting.oldest_at if self.waiting and tried else None
         return min(filter(None, (self.delivery.health.failing_since, oldest)), default=None)
 
+    @property
+    def next_try_at(self) -> datetime | None:
+        """When what was refused is tried again, `None` if nothing was; may run in any thread."""
+        held = [each.until for each in list(self._held.values())]
+        return min(filter(None, (self.attempts.next_at, *held)), default=None)
+
     def wake(self) -> None:
         """Begin a round now."""
         self._rounds.wake()

@@ -204,8 +204,8 @@ class Dispatch:
             health.accepted_at,
             health.failing_since,
             health.error,
-            waiting.messages,
-            waiting.oldest_at,
+            *waiting,
+            courier.next_try_at if waiting.messages else None,
         )
 
     async def rest(self) -> None:

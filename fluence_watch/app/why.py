@@ -6,7 +6,7 @@ and settled, it is final, and there is one for every receiver of the settings of
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fluence_watch.alerting.journal import Entry
@@ -32,7 +32,7 @@ from fluence_watch.views.why import (
     together,
     told_answer,
 )
-from fluence_watch.views.why_answers import summaries
+from fluence_watch.views.why_answers import AWAITS_A_TRY, summaries
 from fluence_watch.views.why_folded import folded
 from fluence_watch.views.why_others import subject_of
 from fluence_watch.views.why_rules import rules_now
@@ -86,7 +86,7 @@ def alert_why(store: Store, alert: Alert, asked: Question) -> AlertWhy:
     words = Words(asked.now, brief, silences, _muting(store, alert.fingerprint.account, own))
     told = folded(together(alert, own, beside, asked.receiver))
     steps = words.steps(told, alert, most)
-    known = {**_unwritten(alert, asked), **_told(store, alert), **answers(own)}
+    known = {**_unwritten(alert, asked), **_told(store, alert), **_tried(store, answers(own))}
     found = [each for name, each in sorted(known.items()) if asked.receiver in {None, name}]
     is_cut = is_cut or len(steps) < len(told)
     return AlertWhy(alert_view(alert, asked.now, brief), steps, summaries(found, words), is_cut)
@@ -115,6 +115,16 @@ def _told(store: Store, alert: Alert) -> Mapping[str, Answer]:
     """What receivers were notified of, as deliveries know it: also before there was a journal."""
     told = store.journal.told(alert.episode)
     return {name: told_answer(name, notified) for name, notified in told.items()}
+
+
+def _tried(store: Store, known: Mapping[str, Answer]) -> Mapping[str, Answer]:
+    """The same, with when each receiver is tried again that did not accept the message yet."""
+    waiting = {name for name, each in known.items() if each.what in AWAITS_A_TRY}
+    tries = store.receivers() if waiting else {}
+    again = {
+        name: replace(known[name], until=tries[name].next_at) for name in waiting & tries.keys()
+    }
+    return {**known, **again}
 
 
 def _muting(store: Store, account: str, entries: Iterable[Entry]) -> Mapping[str, VmRef]:

@@ -136,6 +136,22 @@ def test_a_receiver_that_was_added_later(run: Run) -> None:
     )
 
 
+def test_when_a_receiver_is_tried_again(run: Run) -> None:
+    """Of one that did not accept the message yet, as long as that is ahead."""
+    refused = replace(ENTRIES[2], receiver="late", at=NOW)
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        store.add_receivers(["late"], NOW)
+        for ahead, words in ((4 * HOUR, "; next try "), (-HOUR, "")):
+            store.save_attempts("late", Attempts(None, 3, NOW + ahead, "HTTP 503"), {}, [refused])
+            (last,) = [e for e in run("why", ID).out.splitlines() if e.startswith("  → late")]
+            assert last.startswith(f"  → late: refused, retrying: HTTP 503{words}")
+            assert bool(words) is ("(in 3 h 59 min)" in last or "(in 4 h)" in last)
+    told = json.loads(run("why", ID, "--receiver", "late", "-o", "json").out)
+    assert (NOW - HOUR).isoformat().replace("+00:00", "Z") == told["receivers"][0]["answer"][
+        "until"
+    ]
+
+
 def test_one_receiver(run: Run) -> None:
     """The others are left out."""
     assert "ops" not in run("why", ID, "--receiver", "mail").out
