@@ -68,10 +68,13 @@ class Scribe:
         self._last.pop(episode, None)
 
     def refused(self, lines: Iterable[Line], at: datetime, error: str) -> None:
-        """The receiver did not accept these. Only the first time is written."""
+        """The receiver did not accept these. Only the first time is written, and nothing after the last word.
+
+        An alert may be over and settled while its message is on its way.
+        """
         for line in lines:
             last = self._last.get(line.episode)
-            if last is None or last.what is not What.REFUSED:
+            if last is not None and last.what not in {What.REFUSED, What.NEVER}:
                 judgement = Judgement(What.REFUSED, line.reason, text=error[:_LONGEST])
                 self.judged(line.episode, judgement, at)
 

@@ -139,7 +139,8 @@ class Agenda:
         if lines:
             self.look(account, [line.episode for line in lines])
             opens_at = group_opens_at(lines, told, self.recipient.route, now)
-        self._write(found, page.alerts, opens_at, now)
+        stale = {each.episode for each in found.lines} - {each.episode for each in lines}
+        self._write(found, page.alerts.keys() - stale, opens_at, now)
         if opens_at > now:
             self.look_at(account, opens_at)
             return ()

@@ -33,7 +33,8 @@ from fluence_watch.rules import (
     poll_failing,
     verdict_of,
 )
-from fluence_watch.rules.base import Expectation, Need, RuleSettings, Situation
+from fluence_watch.rules.base import Need, RuleSettings
+from fluence_watch.rules.situation import Expectation, Situation
 
 _NOT_WRITTEN = {"enabled", "severity", "keep_firing_for"}
 """What says nothing of why a rule finds something."""

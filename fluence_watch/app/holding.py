@@ -34,7 +34,7 @@ from fluence_watch.rules import (
     verdict_of,
     vm_vanished,
 )
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from fluence_watch.model.finding import WATCHER
 from fluence_watch.model.silenced import Silenced
 from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.rules import budget, evaluate, silence_ending
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 from fluence_watch.store import Store
 from fluence_watch.threads import STORE
 

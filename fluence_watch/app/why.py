@@ -1,8 +1,8 @@
 """Why receivers were notified, and why they were not, from the store.
 
-`reasons(store, episode)` has the last word of each receiver about an alert: once the alert is over
-and settled, it is final, and there is one for every receiver of the settings of that time.
-`alert_why` has an answer of each receiver of the settings of now, too.
+The answers about an alert are the last word of each receiver in the journal: once the alert is over
+and settled, it is final, and there is one for every receiver of the settings of that time. Where
+nothing is written, each receiver of the settings of now has an answer, too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fluence_watch.alerting.journal import Entry
-from fluence_watch.alerting.lifecycle import Alert, Episode, State
+from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.muting import Why
 from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.decide import Policy
@@ -45,11 +45,6 @@ _MOST_READ = 2_000
 """How many entries about its account, and about receivers, are read for them: runs of them are one step."""
 
 
-def reasons(store: Store, episode: Episode) -> Mapping[str, Answer]:
-    """The last word of each receiver about an alert, by the receiver's name."""
-    return answers(store.journal.of_alert(episode))
-
-
 def recipients(store: Store, setup: Setup, now: datetime) -> Sequence[Recipient]:
     """The receivers of the settings. The daemon may not know one yet: it is added now."""
     known = store.receivers()
@@ -80,13 +75,14 @@ class Question:
 
 def alert_why(store: Store, alert: Alert, asked: Question) -> AlertWhy:
     """What happened to an alert, its newest steps, and the answer of each receiver, or of one."""
+    presumed = _unwritten(store, alert, asked)  # first: what is settled after that is in `own`
     own, most = store.journal.of_alert(alert.episode), asked.most_steps
     beside, is_cut = _beside(store, alert, own, None if most is None else _MOST_READ)
     silences = {each.id: each for each in store.silences.all()}
     words = Words(asked.now, brief, silences, _muting(store, alert.fingerprint.account, own))
     told = folded(together(alert, own, beside, asked.receiver))
     steps = words.steps(told, alert, most)
-    known = {**_unwritten(alert, asked), **_told(store, alert), **_tried(store, answers(own))}
+    known = {**presumed, **_told(store, alert), **_tried(store, answers(own))}
     found = [each for name, each in sorted(known.items()) if asked.receiver in {None, name}]
     is_cut = is_cut or len(steps) < len(told)
     return AlertWhy(alert_view(alert, asked.now, brief), steps, summaries(found, words), is_cut)
@@ -103,11 +99,13 @@ def _beside(
     return [*of_account, *of_receivers], is_cut
 
 
-def _unwritten(alert: Alert, asked: Question) -> dict[str, Answer]:
+def _unwritten(store: Store, alert: Alert, asked: Question) -> dict[str, Answer]:
     """The answers where nothing is written."""
     found = {asked.receiver: removed(asked.receiver, alert)} if asked.receiver else {}
+    is_settled = store.journal.is_settled(alert.episode)
     for each in asked.recipients:
-        found[each.route.receiver] = unwritten(alert, each, asked.now, events=EVENTS)
+        answer = unwritten(alert, each, asked.now, is_settled=is_settled, events=EVENTS)
+        found[each.route.receiver] = answer
     return found
 
 

@@ -37,6 +37,7 @@ class Boundaries:
     What nobody saw is taken for refilled. `paid` is how many epochs the reserve paid when it was topped
     up last, or seen first: while it pays as many, as after a fall of the price, it needs none. `odd` is what was charged and does not fit.
     `charged` is whether all that is due is in the total. If not, an epoch more may come late.
+    `after_gap` is whether the VM is back from a gap, and its money was not told since.
     """
 
     passed_at: datetime
@@ -46,6 +47,7 @@ class Boundaries:
     odd: OddCharge | None = None
     charged: bool = True
     paid: int | None = None
+    after_gap: bool = False
 
     def is_overdue(self, now: datetime, grace: timedelta, status: Status) -> bool:
         """Whether the top-up has failed, if the reserve does not pay an epoch now.

@@ -1,6 +1,6 @@
 """What the watcher remembers about a VM between polls, and how a new snapshot updates it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -128,7 +128,7 @@ def _seen(entry: KnownVm | None, vm: Vm, now: datetime) -> KnownVm:
         baseline,
         removal_asked_at=asked_at,
         remembered=_filled(vm, entry.last_known),
-        boundaries=entry.boundaries,
+        boundaries=_untold(entry) if vm.next_billing_at is None else entry.boundaries,
     )
 
 
@@ -157,7 +157,7 @@ def _present(entry: KnownVm, now: datetime) -> KnownVm:
         entry.baseline,
         removal_asked_at=asked_at,
         remembered=entry.remembered,
-        boundaries=entry.boundaries,
+        boundaries=_untold(entry),
     )
 
 
@@ -206,14 +206,19 @@ def known_holds_until(
 
 
 def follow_boundaries(
-    before: Mapping[str, KnownVm], after: Mapping[str, KnownVm], billing: Billing, now: datetime
+    before: Mapping[str, KnownVm],
+    after: Mapping[str, KnownVm],
+    billing: Billing,
+    now: datetime,
+    unread: Collection[str] = (),
 ) -> Mapping[str, KnownVm]:
-    """The known VMs after a poll, with what is known of their boundaries."""
+    """The known VMs after a poll, with what is known of their boundaries. Of `unread` ones it stays."""
     moved = {}
     for key, entry in after.items():
         was = before.get(key)
         same = was is not None and was.vm is entry.vm and entry.boundaries is not None
-        if same or entry.missing_since is not None:
+        same = same and not _is_after_gap(entry.boundaries)
+        if same or entry.missing_since is not None or key in unread:
             continue
         boundaries = _of(was, entry, billing, now)
         if boundaries != entry.boundaries:
@@ -226,7 +231,21 @@ def _of(was: KnownVm | None, entry: KnownVm, billing: Billing, now: datetime) ->
     vm = entry.last_known
     if was is None:
         return first_boundaries(entry.vm, billing, now)
-    if was.missing_since and was.last_known.next_billing_at != vm.next_billing_at:
-        return boundaries_again(was.boundaries, was.last_known, entry.vm, billing, now)
+    if was.missing_since or _is_after_gap(was.boundaries):
+        if entry.vm.next_billing_at is None:
+            return entry.boundaries
+        if was.last_known.next_billing_at != vm.next_billing_at:
+            return boundaries_again(was.boundaries, was.last_known, entry.vm, billing, now)
     is_told = entry.vm.spent is not None
     return next_boundaries(was.boundaries, was.last_known, vm, billing, now, is_told=is_told)
+
+
+def _is_after_gap(boundaries: Boundaries | None) -> bool:
+    return boundaries is not None and boundaries.after_gap
+
+
+def _untold(entry: KnownVm) -> Boundaries | None:
+    """Its boundaries, if this poll does not tell its money: whether it was missing since it did."""
+    if entry.boundaries is None or entry.missing_since is None:
+        return entry.boundaries
+    return replace(entry.boundaries, after_gap=True)

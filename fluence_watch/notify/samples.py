@@ -16,7 +16,7 @@ from fluence_watch.model.silenced import Hidden
 from fluence_watch.model.spending import ThingSpending
 from fluence_watch.model.vm import Status
 from fluence_watch.rules.account_low import AccountLow
-from fluence_watch.rules.base import Rule, Scope
+from fluence_watch.rules.base import Rule
 from fluence_watch.rules.bill_mismatch import BillMismatch, Charged, KindBill
 from fluence_watch.rules.billing_due import BillingDue
 from fluence_watch.rules.budget import BudgetForecast, BudgetSpent
@@ -35,6 +35,7 @@ from fluence_watch.rules.price_changed import PriceChanged, ResourcePriceChanged
 from fluence_watch.rules.public_ip_changed import PublicIpChanged
 from fluence_watch.rules.runway import Runway
 from fluence_watch.rules.silence_ending import SilenceEnding
+from fluence_watch.rules.situation import Scope
 from fluence_watch.rules.spend_anomaly import SpendAnomaly
 from fluence_watch.rules.ssh_key_drift import KeyChange, SshKeyDrift
 from fluence_watch.rules.topup_failed import TopupFailed

@@ -35,7 +35,8 @@ from fluence_watch.rules import (
     vm_unreadable,
     vm_vanished,
 )
-from fluence_watch.rules.base import Judgement, Need, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Judgement, Need, Rule, RuleSettings
+from fluence_watch.rules.situation import Situation
 
 RULES: tuple[Rule, ...] = (
     low_balance.RULE,

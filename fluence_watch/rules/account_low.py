@@ -31,10 +31,10 @@ from fluence_watch.rules.base import (
     Level,
     Rule,
     RuleSettings,
-    Situation,
     as_long_as_the_same,
 )
 from fluence_watch.rules.runway import Runway, runway_of, why_not_low
+from fluence_watch.rules.situation import Situation
 
 NAME = "account_low"
 _ACCOUNT = frozenset({""})

@@ -22,15 +22,8 @@ from fluence_watch.model.charge import OTHER, SETTLES_IN, Charge, last_settled, 
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.horizon import Horizon
 from fluence_watch.model.money import MicroUsdc, is_more_than
-from fluence_watch.rules.base import (
-    Judgement,
-    Level,
-    Need,
-    Rule,
-    RuleSettings,
-    Situation,
-    Usdc,
-)
+from fluence_watch.rules.base import Judgement, Level, Need, Rule, RuleSettings, Usdc
+from fluence_watch.rules.situation import Situation
 
 NAME = "bill_mismatch"
 _UNKNOWN = Judgement(unknown=frozenset({""}))

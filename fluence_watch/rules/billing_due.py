@@ -24,7 +24,8 @@ from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, 
 from fluence_watch.model.horizon import Horizon, next_of
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings
+from fluence_watch.rules.situation import Situation
 
 NAME = "billing_due"
 _TOLERANCE = timedelta(minutes=1)

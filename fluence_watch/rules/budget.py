@@ -29,15 +29,8 @@ from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, S
 from fluence_watch.model.funding import FOREVER, dry_at
 from fluence_watch.model.money import MicroUsdc, plain
 from fluence_watch.model.month import month_end
-from fluence_watch.rules.base import (
-    Duration,
-    Judgement,
-    Level,
-    Rule,
-    RuleSettings,
-    Scope,
-    Situation,
-)
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings
+from fluence_watch.rules.situation import Scope, Situation
 
 NAME = "budget"
 _PERCENT = 100

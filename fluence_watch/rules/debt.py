@@ -19,8 +19,9 @@ from fluence_watch.model.horizon import Horizon, next_of, shifted
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import GPUS, Kind
 from fluence_watch.model.snapshot import Snapshot
-from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings
 from fluence_watch.rules.runway import Paid, Runway, paid_now, runway_of
+from fluence_watch.rules.situation import Situation
 
 NAME = "debt"
 

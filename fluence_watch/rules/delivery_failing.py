@@ -6,15 +6,8 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
-from fluence_watch.rules.base import (
-    Duration,
-    Judgement,
-    Level,
-    Rule,
-    RuleSettings,
-    Scope,
-    Situation,
-)
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings
+from fluence_watch.rules.situation import Scope, Situation
 
 NAME = "delivery_failing"
 _NAMED = 5

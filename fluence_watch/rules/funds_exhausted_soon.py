@@ -45,8 +45,9 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import low_balance, topup_failed
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings
 from fluence_watch.rules.runway import Runway, runway_of, why_not_low
+from fluence_watch.rules.situation import Situation
 
 NAME = "funds_exhausted_soon"
 _ACCOUNT = frozenset({""})

@@ -24,10 +24,10 @@ from fluence_watch.rules.base import (
     Level,
     Rule,
     RuleSettings,
-    Situation,
     absent_resources,
     as_long_as_the_same,
 )
+from fluence_watch.rules.situation import Situation
 
 NAME = "gpu_reserve"
 _HOURS = 2

@@ -23,9 +23,9 @@ from fluence_watch.rules.base import (
     Level,
     Rule,
     RuleSettings,
-    Situation,
     absent_resources,
 )
+from fluence_watch.rules.situation import Situation
 
 NAME = "gpu_status"
 _NEWS_FOR = timedelta(days=1)

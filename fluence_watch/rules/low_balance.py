@@ -19,10 +19,10 @@ from fluence_watch.rules.base import (
     Level,
     Rule,
     RuleSettings,
-    Situation,
     Usdc,
     as_long_as_the_same,
 )
+from fluence_watch.rules.situation import Situation
 
 NAME = "low_balance"
 

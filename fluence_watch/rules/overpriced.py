@@ -21,11 +21,11 @@ from fluence_watch.rules.base import (
     Need,
     Rule,
     RuleSettings,
-    Situation,
     Usdc,
     absent_resources,
     as_long_as_the_same,
 )
+from fluence_watch.rules.situation import Situation
 
 NAME = "overpriced"
 _OF_RESOURCES = tuple(f"{kind}:" for kind in Kind)

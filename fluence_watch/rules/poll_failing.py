@@ -13,9 +13,9 @@ from fluence_watch.rules.base import (
     Level,
     Rule,
     RuleSettings,
-    Situation,
     as_long_as_the_same,
 )
+from fluence_watch.rules.situation import Situation
 
 NAME = "poll_failing"
 _NAMED = 3

@@ -30,15 +30,8 @@ from fluence_watch.model.ports import (
     port_from_text,
 )
 from fluence_watch.model.vm import STARTING, Vm
-from fluence_watch.rules.base import (
-    Expectation,
-    Judgement,
-    Level,
-    Rule,
-    RuleSettings,
-    Situation,
-    as_long_as_the_same,
-)
+from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, as_long_as_the_same
+from fluence_watch.rules.situation import Expectation, Situation
 
 NAME = "port_drift"
 

@@ -10,7 +10,8 @@ from fluence_watch.model.funding import DAYS_A_MONTH, FOREVER, funded_until, res
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Resource, ResourceRef
 from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
+from fluence_watch.rules.base import EventSettings, Judgement, Level, event_rule
+from fluence_watch.rules.situation import Situation
 
 NAME = "price_changed"
 _TENTH = Decimal("0.1")

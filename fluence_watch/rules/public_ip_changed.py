@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, ref
-from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
+from fluence_watch.rules.base import EventSettings, Judgement, Level, event_rule
+from fluence_watch.rules.situation import Situation
 
 NAME = "public_ip_changed"
 

@@ -22,7 +22,7 @@ from fluence_watch.model.funding import FOREVER, account_burn, dry_at, unpriced
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Resource
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 
 _NOTHING, _DAY = timedelta(0), timedelta(days=1)
 

@@ -17,15 +17,8 @@ from pydantic import Field
 
 from fluence_watch.model.finding import WATCHER, Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.silenced import Hidden, Silenced, silence_subject
-from fluence_watch.rules.base import (
-    Duration,
-    Judgement,
-    Level,
-    Rule,
-    RuleSettings,
-    Scope,
-    Situation,
-)
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings
+from fluence_watch.rules.situation import Scope, Situation
 
 NAME = "silence_ending"
 _NAMED = 20

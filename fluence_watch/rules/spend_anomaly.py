@@ -27,7 +27,8 @@ from fluence_watch.model.spending import (
     next_hour_at,
     was_yesterday_odd,
 )
-from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Situation, Usdc
+from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, Usdc
+from fluence_watch.rules.situation import Situation
 
 NAME = "spend_anomaly"
 _UNKNOWN = Judgement(unknown=frozenset({""}))

@@ -10,7 +10,8 @@ from enum import StrEnum
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules.base import EventSettings, Judgement, Level, Need, Situation, event_rule
+from fluence_watch.rules.base import EventSettings, Judgement, Level, Need, event_rule
+from fluence_watch.rules.situation import Situation
 
 NAME = "ssh_key_drift"
 

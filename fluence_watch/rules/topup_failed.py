@@ -28,7 +28,8 @@ from fluence_watch.model.funding import is_short, lacking_for_month, lacking_tog
 from fluence_watch.model.horizon import JUST_AFTER, Horizon, next_of
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, Vm
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings
+from fluence_watch.rules.situation import Situation
 
 NAME = "topup_failed"
 _STEPS = timedelta(hours=6), timedelta(hours=1)

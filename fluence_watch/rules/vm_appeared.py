@@ -21,7 +21,8 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import vm_unreadable
-from fluence_watch.rules.base import EventSettings, Judgement, Level, Situation, event_rule
+from fluence_watch.rules.base import EventSettings, Judgement, Level, event_rule
+from fluence_watch.rules.situation import Situation
 
 NAME = "vm_appeared"
 HIDDEN_AFTER = timedelta(hours=1)

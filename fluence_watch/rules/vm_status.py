@@ -8,14 +8,8 @@ from dataclasses import dataclass
 from fluence_watch.model.finding import Finding, Fingerprint, Impact, Severity, VmRef, ref
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import OUT_OF_FUNDS, STARTING, Status, Vm
-from fluence_watch.rules.base import (
-    Judgement,
-    Level,
-    Rule,
-    RuleSettings,
-    Situation,
-    as_long_as_the_same,
-)
+from fluence_watch.rules.base import Judgement, Level, Rule, RuleSettings, as_long_as_the_same
+from fluence_watch.rules.situation import Situation
 
 NAME = "vm_status"
 

@@ -28,7 +28,8 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.presence import Doubt, PresenceLimits, doubt_subject
 from fluence_watch.model.resource import Kind, ResourceRef
 from fluence_watch.model.vm import Status
-from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings, Situation
+from fluence_watch.rules.base import Duration, Judgement, Level, Rule, RuleSettings
+from fluence_watch.rules.situation import Situation
 
 NAME = "vm_vanished"
 _NAMED = 5

@@ -20,7 +20,8 @@ from fluence_watch.errors import Problem
 from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.model.presence import PresenceLimits
 from fluence_watch.rules import RULES
-from fluence_watch.rules.base import Duration, Expectation, RuleSettings, Settings
+from fluence_watch.rules.base import Duration, RuleSettings, Settings
+from fluence_watch.rules.situation import Expectation
 from fluence_watch.settings.budgets import BudgetSettings
 from fluence_watch.settings.digests import DigestSettings
 from fluence_watch.settings.durations import PositiveDuration

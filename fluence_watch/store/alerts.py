@@ -90,18 +90,27 @@ def load_alert(connection: Connection, alert_id: str) -> Alert | None:
 
 def load_alert_row(connection: Connection, episode: Episode) -> Alert | None:
     """The alert of an episode, open or over."""
-    about = episode.fingerprint
-    query = _of_subject(about.account, about.subject).where(
-        alerts.c.rule == about.rule,
-        alerts.c.key == about.key,
-        alerts.c.active_at == episode.active_at,
-    )
-    return next(_readable(connection.execute(query)), None)
+    return next(_readable(connection.execute(_of_episode(episode))), None)
+
+
+def is_settled(connection: Connection, episode: Episode) -> bool:
+    """Whether no receiver is due anything of the alert of an episode any more."""
+    row = connection.execute(_of_episode(episode)).first()
+    return row is not None and row.settled
 
 
 def load_of_subject(connection: Connection, account: str, subject: str) -> list[Alert]:
     """The alerts about a subject, open or over, newest first."""
     return list(_readable(connection.execute(_of_subject(account, subject))))
+
+
+def _of_episode(episode: Episode) -> Select[Any]:
+    about = episode.fingerprint
+    return _of_subject(about.account, about.subject).where(
+        alerts.c.rule == about.rule,
+        alerts.c.key == about.key,
+        alerts.c.active_at == episode.active_at,
+    )
 
 
 def _of_subject(account: str, subject: str) -> Select[Any]:

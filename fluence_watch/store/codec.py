@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
+import structlog
 
 from fluence_watch.model.bill import DayCost
 from fluence_watch.model.boundaries import Boundaries
@@ -20,6 +21,8 @@ from fluence_watch.model.vm import Vm
 from fluence_watch.rules import FACTS
 
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 
 def dump(value: object) -> str:
@@ -47,6 +50,14 @@ class Loader(Generic[T]):
             return self._decoder.decode(text)
         except UnicodeEncodeError:
             return msgspec.convert(json.loads(text), self._kind)
+
+    def readable(self, text: str | None, account: str) -> T | None:
+        """Parse what is stored of an account; `None`, with a log line, if this version cannot read it."""
+        try:
+            return None if text is None else self(text)
+        except ValueError as error:
+            _log.warning("stored state unreadable, skipped", account=account, error=str(error))
+            return None
 
 
 class Identified(msgspec.Struct, gc=False):

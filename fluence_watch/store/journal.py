@@ -28,7 +28,13 @@ from fluence_watch.alerting.journal import NOTHING, Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.telling import Notified
 from fluence_watch.model.finding import Fingerprint, Severity
-from fluence_watch.store.alerts import THIS_EPISODE, load_alert_row, load_of_subject, which
+from fluence_watch.store.alerts import (
+    THIS_EPISODE,
+    is_settled,
+    load_alert_row,
+    load_of_subject,
+    which,
+)
 from fluence_watch.store.codec import Loader, dump, load_facts
 from fluence_watch.store.columns import AnyText, Moment
 from fluence_watch.store.database import Database
@@ -165,6 +171,11 @@ class JournalStore:
         """The alert of an episode, if it is stored."""
         with self._database.read() as connection:
             return load_alert_row(connection, episode)
+
+    def is_settled(self, episode: Episode) -> bool:
+        """Whether no receiver is due anything of the alert any more: all of it is written."""
+        with self._database.read() as connection:
+            return is_settled(connection, episode)
 
     def alerts(self, account: str, subject: str) -> list[Alert]:
         """The alerts about a VM, open or over, newest first."""

@@ -108,12 +108,11 @@ def end_outgrown(connection: Connection, change: Change) -> None:
 
 
 def _acknowledged(connection: Connection) -> dict[Episode, Acknowledgement]:
+    # also those of alerts that just ended: who looks at these may not know it yet
     query = (
         select(acknowledgements, alerts, accounts.c.name)
         .select_from(acknowledgements.join(alerts).join(accounts))
-        .where(
-            ~alerts.c.settled
-        )  # those that just ended too: who looks at them may not know it yet
+        .where(~alerts.c.settled)
     )
     return {_episode(row): _acknowledgement(row) for row in connection.execute(query)}
 

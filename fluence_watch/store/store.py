@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
-import structlog
 from sqlalchemy import Connection, delete, select, text
 
 from fluence_watch.alerting.attempts import Attempts
@@ -28,7 +27,7 @@ from fluence_watch.store.alerts import (
     load_unsettled,
     save_alerts,
 )
-from fluence_watch.store.codec import Loader, load_balance, load_day_costs, load_keys
+from fluence_watch.store.codec import load_balance, load_day_costs, load_keys
 from fluence_watch.store.database import Database
 from fluence_watch.store.known import load_known, save_known
 from fluence_watch.store.ledger_reads import LedgerReads
@@ -38,10 +37,6 @@ from fluence_watch.store.silences import SilenceStore, end_outgrown
 
 if TYPE_CHECKING:
     from fluence_watch.store.digests import DigestStore
-
-T = TypeVar("T")
-
-_log = structlog.get_logger(__name__)
 
 
 class Store(LedgerReads):
@@ -159,10 +154,10 @@ class Store(LedgerReads):
                 load_open(connection, row.id),
                 row.last_poll_at,
                 row.last_good_at,
-                _load(load_keys, row.ssh_keys, account),
-                _load(load_balance, row.balance, account),
+                load_keys.readable(row.ssh_keys, account),
+                load_balance.readable(row.balance, account),
                 load_resources(connection, row.id),
-                _load(load_day_costs, row.costs, account) or (),
+                load_day_costs.readable(row.costs, account) or (),
                 row.whole_at,
                 row.counted_at,
                 row.settled_day,
@@ -291,11 +286,3 @@ class Store(LedgerReads):
 
     def _write(self) -> AbstractContextManager[Connection]:
         return self._database.write()
-
-
-def _load(loader: Loader[T], stored: str | None, account: str) -> T | None:
-    try:
-        return None if stored is None else loader(stored)
-    except ValueError as error:
-        _log.warning("stored state unreadable, skipped", account=account, error=str(error))
-        return None

@@ -43,7 +43,10 @@ class Answer:
 class Step:
     """One entry of the journal, for people in `words`, for programs in the rest.
 
-    Where several are told as one, `times` says how many, and `since` from when on.
+    `since` is from when on what it tells of lasted: a message was due, polls failed or a receiver
+    accepted nothing, VMs were missing, a finding was seen. Where several are told as one, `times` says
+    how many, and `since` is the first of them. `reasons` says how often polls failed for each
+    reason, where several failures are told as one.
     """
 
     at: datetime
@@ -55,6 +58,7 @@ class Step:
     words: str
     since: datetime | None = None
     times: int = 1
+    reasons: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

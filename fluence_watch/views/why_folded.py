@@ -1,7 +1,8 @@
 """Runs of polls that fail and work again, told as one: an account that flaps fills no page. Pure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 
@@ -14,16 +15,24 @@ from fluence_watch.views.why_others import LONGEST
 _POLLS = frozenset({What.POLL_FAILED, What.POLLED})
 
 
-def folded(entries: Iterable[Entry]) -> list[Entry]:
-    """These entries of one account, oldest first; polls that failed and worked again twice or more in a row are one.
+@dataclass(frozen=True, slots=True)
+class Run(Entry):
+    """Polls that failed and worked again several times in a row: the last `polled`.
 
-    It is the last `polled`, with the `number` of times, `since` the first of them failed, and the
-    reason and the text of the last that did.
+    Its details have the `number` of times, `since` the first of them failed, and the reason and the
+    text of the last that did. `reasons` says how often polls began to fail for each reason, the most
+    frequent first.
     """
+
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+def folded(entries: Iterable[Entry]) -> list[Entry]:
+    """These entries of one account, oldest first; polls that failed and worked again twice or more in a row are a run."""
     found: list[Entry] = []
     for are_polls, group in groupby(entries, lambda each: each.what in _POLLS):
-        run = [*group]
-        found += _folded(run) if are_polls else run
+        polls = [*group]
+        found += _folded(polls) if are_polls else polls
     return found
 
 
@@ -34,18 +43,37 @@ def _folded(polls: Sequence[Entry]) -> Sequence[Entry]:
     times = sum(each > fails[0] for each in ends) if fails else 0
     if times < 2:  # noqa: PLR2004 - one is told as it is
         return polls
-    failed = polls[max(each for each in fails if each < ends[-1])].details
-    details = replace(failed, since=polls[fails[0]].at, number=times)
-    return [*polls[: fails[0]], replace(polls[ends[-1]], details=details), *polls[ends[-1] + 1 :]]
+    first, last = fails[0], ends[-1]
+    return [*polls[:first], _run(polls[first : last + 1], times), *polls[last + 1 :]]
+
+
+def _run(polls: Sequence[Entry], times: int) -> Run:
+    failed = [each.details for each in polls if each.what is What.POLL_FAILED]
+    reasons = Counter(each.reason for each in failed).most_common()
+    details = replace(failed[-1], since=polls[0].at, number=times)
+    end = polls[-1]
+    return Run(end.at, end.what, end.about, details=details, reasons=dict(reasons))
 
 
 def polled(entry: Entry, now: datetime) -> str:
     """The end of a failure in words, or of many."""
-    details = entry.details
-    if not details.since:
-        return "polls succeed again"
-    if not details.number:
-        return f"polls succeed again, after {rough(entry.at - details.since)}"
-    often = f"{details.number} times from {span(details.since, entry.at, now)}"
+    if isinstance(entry, Run):
+        return _of_run(entry, now)
+    since = entry.details.since
+    return (
+        f"polls succeed again, after {rough(entry.at - since)}" if since else "polls succeed again"
+    )
+
+
+def _of_run(run: Run, now: datetime) -> str:
+    details, reasons = run.details, ""
+    if len(run.reasons) > 1:
+        reasons = f" ({', '.join(f'{why} {_often(n)}' for why, n in run.reasons.items())})"
+    begin = details.since or run.at
+    often = f"{_often(details.number or 1)} from {span(begin, run.at, now)}{reasons}"
     last = f"the last time ({details.reason}): {inert(details.text, LONGEST)}"
     return f"polls failed and succeeded again, {often}; {last}"
+
+
+def _often(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

@@ -24,7 +24,8 @@ from fluence_watch.rules import (
     vm_status,
     vm_vanished,
 )
-from fluence_watch.rules.base import Rule, RuleSettings, Scope
+from fluence_watch.rules.base import Rule, RuleSettings
+from fluence_watch.rules.situation import Scope
 from fluence_watch.views.why import RuleNow
 from fluence_watch.views.why_others import rule_of
 

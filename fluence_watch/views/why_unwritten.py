@@ -5,8 +5,12 @@ any                    its route does not take   skipped (what does not match)
 over                   was added after that      never (added_later)
 pending                any other                 waits (pending)
 fires                  any other                 waits (not_judged)
-over                   any other                 unknown (not_written)
+over, not settled      any other                 waits (not_judged)
+over, settled          any other                 unknown (not_written)
 any                    is removed                unknown (removed)
+
+An alert is settled when nothing more is due of it: then the last word of each receiver is written. So
+nothing is written of one that was settled before there was a journal.
 """
 
 from collections.abc import Container, Mapping
@@ -37,7 +41,12 @@ WORDS: Mapping[str, str] = {
 
 
 def unwritten(
-    alert: Alert, recipient: Recipient, now: datetime, *, events: Container[str] = frozenset()
+    alert: Alert,
+    recipient: Recipient,
+    now: datetime,
+    *,
+    is_settled: bool,
+    events: Container[str] = frozenset(),
 ) -> Answer:
     """The answer of a receiver of the settings. See the table above."""
     name, began, over_at = recipient.route.receiver, since_when(alert), when_over(alert, now)
@@ -46,11 +55,11 @@ def unwritten(
         return Answer(name, What.SKIPPED, misfit.part, began, misfit.by)
     if over_at and recipient.since and over_at < recipient.since:
         return Answer(name, What.NEVER, WhyNot.ADDED_LATER, recipient.since)
-    if alert.state is State.RESOLVED:
-        return Answer(name, None, Unwritten.NOT_WRITTEN, alert.ends_at or now)
+    if is_settled:
+        return Answer(name, None, Unwritten.NOT_WRITTEN, over_at or began)
     is_pending = alert.state is State.PENDING
     why = Unwritten.PENDING if is_pending else Unwritten.NOT_JUDGED
-    return Answer(name, What.WAITS, why, began)
+    return Answer(name, What.WAITS, why, over_at or began)
 
 
 def removed(receiver: str, alert: Alert) -> Answer:

@@ -14,7 +14,7 @@ from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.text import counted, inert
 from fluence_watch.views.alert import Brief
 from fluence_watch.views.why import Step
-from fluence_watch.views.why_folded import polled
+from fluence_watch.views.why_folded import Run, polled
 from fluence_watch.views.why_others import LONGEST, other, rule_of
 from fluence_watch.views.why_unwritten import WORDS as UNWRITTEN
 
@@ -108,6 +108,7 @@ class Words:
             who + words,
             details.first_at or details.since,
             details.number or 1 if entry.what in _COUNTED else 1,
+            entry.reasons if isinstance(entry, Run) else None,
         )
 
     def told(self, what: What, details: Details, *, notified: bool) -> str:

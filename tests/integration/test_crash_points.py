@@ -25,7 +25,6 @@ from fluence_watch.alerting.journal import What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Line
-from fluence_watch.app.why import reasons
 from fluence_watch.app.wiring import Setup, prepare
 from fluence_watch.errors import NotifyError
 from fluence_watch.metrics.own import OwnMetrics
@@ -39,6 +38,7 @@ from fluence_watch.settings import WatchSettings
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
 from fluence_watch.threads import RENDERING, STORE
+from tests.stored import reasons
 from tests.unit.app.post import Post
 
 START = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)

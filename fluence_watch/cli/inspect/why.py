@@ -32,37 +32,48 @@ _MOST = 10
 """Alerts of a VM that are told of, unless all are wanted."""
 
 
+TargetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="VM|ALERT-ID",
+        help="A VM or a resource by name or id, an account by its name, or an alert by its id;"
+        " the beginning of an id is enough.",
+        autocompletion=complete_vm,
+    ),
+]
+ReceiverOption = Annotated[
+    str | None,
+    typer.Option("--receiver", metavar="NAME", help="Only what this receiver got, or not."),
+]
+OwnerOption = Annotated[
+    str | None, typer.Option("--account", metavar="NAME", help="The VM's account.")
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="DURATION", help="How far back.", show_default="store.retention"
+    ),
+]
+AllOption = Annotated[
+    bool,
+    typer.Option(
+        "--all", help=f"All alerts of a VM, not the first {_MOST}, each in full, with all steps."
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(why)
 
 
 def why(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="VM|ALERT-ID",
-            help="A VM or a resource by name or id, an account by its name, or an alert by its id;"
-            " the beginning of an id is enough.",
-            autocompletion=complete_vm,
-        ),
-    ],
+    target: TargetArgument,
     *,
-    receiver: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only what this receiver got, or not.")
-    ] = None,
-    account: Annotated[str | None, typer.Option(metavar="NAME", help="The VM's account.")] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="DURATION", help="How far back.", show_default="store.retention"),
-    ] = None,
-    everything: Annotated[
-        bool,
-        typer.Option(
-            "--all",
-            help=f"All alerts of a VM, not the first {_MOST}, each in full, with all steps.",
-        ),
-    ] = False,
+    receiver: ReceiverOption = None,
+    account: OwnerOption = None,
+    since: SinceOption = None,
+    everything: AllOption = False,
     config: ConfigOption = None,
     form: FormatOption = OutputFormat.TABLE,
 ) -> None:
@@ -86,12 +97,7 @@ def why(
         found = _chosen(store, states, target, account)
         most = (None, None) if everything else (_MOST, MOST_STEPS)
         asked = Question(now, recipients(store, setup, now), receiver, *most)
-        if isinstance(found, _Thing):
-            told: VmWhy | AlertWhy = _about_thing(store, setup, found, asked, begin)
-        elif begin is not None:
-            stop("--since: an alert is told of from its beginning: leave it out", USAGE)
-        else:
-            told = _about_alert(store, found, asked, target)
+        told = _answer(store, setup, found, asked, begin)
     about = found.account if isinstance(found, _Thing) else found.fingerprint.account
     note_age(_last_polls(states, about), now, setup.settings.poll.interval)
     if form is OutputFormat.JSON:
@@ -106,6 +112,20 @@ def _last_polls(states: "States", account: str) -> Mapping[str, datetime | None]
     return {account: polls[account]} if account in polls else polls
 
 
+def _answer(
+    store: "Store",
+    setup: "Setup",
+    found: "_Thing | Episode",
+    asked: "Question",
+    begin: datetime | None,
+) -> "VmWhy | AlertWhy":
+    if isinstance(found, _Thing):
+        return _about_thing(store, setup, found, asked, begin)
+    if begin is not None:
+        stop("--since: an alert is told of from its beginning: leave it out", USAGE)
+    return _about_alert(store, found, asked)
+
+
 def _about_thing(
     store: "Store", setup: "Setup", thing: "_Thing", asked: "Question", begin: datetime | None
 ) -> "VmWhy":
@@ -116,12 +136,13 @@ def _about_thing(
     return vm_why(store, policy, thing.key, thing.known, asked, since=since)
 
 
-def _about_alert(store: "Store", episode: "Episode", asked: "Question", target: str) -> "AlertWhy":
+def _about_alert(store: "Store", episode: "Episode", asked: "Question") -> "AlertWhy":
+    from fluence_watch.alerting.attempts import mark
     from fluence_watch.app.why import alert_why
 
     alert = store.journal.alert(episode)
     if alert is None:  # it was removed meanwhile
-        _none(target, [])
+        _none(mark(episode), [])
     return alert_why(store, alert, asked)
 
 

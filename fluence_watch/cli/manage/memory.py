@@ -12,8 +12,8 @@ from fluence_watch.errors import StoreError
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ports import Port
-from fluence_watch.rules.base import Expectation
 from fluence_watch.rules.port_drift import expected_ports
+from fluence_watch.rules.situation import Expectation
 
 Memory = Mapping[tuple[str, str], KnownVm]
 """What is remembered of each VM, by account and key."""

@@ -5,6 +5,8 @@ Two accounts have prepaid VMs, one pays by the second.
     plan.py        the settings: accounts, receivers, maintenance, inhibition
     fleet.py       the accounts, what fails on the wire, and what a poll could see of them
     happenings.py  what happens, by seed; metered.py in the account that pays by the second
+    unreadable.py  VMs that the list tells wrongly of: bending.py bends it on its way
+    growing.py     fleets that grow
     people.py      who silences and acknowledges
     watcher.py     the daemon, whole, in simulated time; process.py starts and kills it
     post.py        the receivers, and what they got

@@ -3,7 +3,9 @@
 from fluence_watch.simulator.actions import AddDisk, SetBalance
 from fluence_watch.simulator.gpu import GpuInstance, GpuKind, GpuState
 from fluence_watch.simulator.gpu_actions import AddGpu, SetGpu
-from tests.e2e.truth.fleet import Account
+from fluence_watch.simulator.market_actions import Bill
+from tests.e2e.truth.fleet import ADDRESSES, BALANCE, BILL, DISKS, KEYS, Account
+from tests.e2e.truth.growing import GROWING, burst
 from tests.e2e.truth.happenings import (
     PREPAID,
     Happening,
@@ -14,7 +16,8 @@ from tests.e2e.truth.happenings import (
     refused,
     touch,
 )
-from tests.e2e.truth.plan import HOUR, MINUTE
+from tests.e2e.truth.plan import DAY, HOUR, MINUTE
+from tests.e2e.truth.unreadable import UNREADABLE
 
 
 def poor(_: Scene, account: Account) -> Steps:
@@ -41,6 +44,29 @@ def idle(_: Scene, account: Account) -> Steps:
     key = next(key for key, each in account.world.rentals.items() if each.name == name)
     touch(account, f"disk:{key}", "a disk is deleted")
     del account.world.rentals[key]
+
+
+def wrong_bill(_: Scene, account: Account) -> Steps:
+    """The bill names other amounts than the balance lost, for days."""
+    if "bill" in account.busy:
+        return
+    account.busy.add("bill")
+    touch(account, "", "the bill is wrong")
+    Bill(account.random.choice((60, 72, 135, 150))).apply(account.world)
+    yield lasts(account, 2.5 * DAY, 5 * DAY)
+    touch(account, "")
+    Bill(100).apply(account.world)
+    account.busy.discard("bill")
+
+
+def list_fails(_: Scene, account: Account) -> Steps:
+    """One list fails alone for a while."""
+    which = account.random.choice((KEYS, DISKS, ADDRESSES, BILL, BALANCE))
+    if which not in account.wire.dead:
+        touch(account, "", "a list fails alone")
+        account.wire.dead.add(which)
+        yield lasts(account, 5 * MINUTE, 3 * HOUR)
+        account.wire.dead.discard(which)
 
 
 def gpu_drained(_: Scene, account: Account) -> Steps:
@@ -70,7 +96,7 @@ def gpu_stopped(_: Scene, account: Account) -> Steps:
 def gpu_added(_: Scene, account: Account) -> Steps:
     """Somebody rents a GPU instance; now and then one ends."""
     kind = account.random.choice([*GpuKind])
-    AddGpu(f"gpu-{next(account.names)}", kind, price=200_000).apply(account.world)
+    AddGpu(f"gpu-{next(account.names)}", kind, price=20_000).apply(account.world)
     yield lasts(account, HOUR, 5 * HOUR)
     gpu = _gpu(account)
     if gpu:
@@ -93,10 +119,21 @@ def _gpu(account: Account, kind: GpuKind | None = None) -> GpuInstance | None:
 
 METERED: dict[Happening, float] = {
     poor: 0.5, idle: 0.8, gpu_drained: 1, gpu_stopped: 1.2, gpu_added: 1, outage: 0.35, refused: 0.2,
+    wrong_bill: 0.12, list_fails: 1.5,
 }  # fmt: skip
 """The same of an account that pays by the second."""
 
 
 def daily(account: Account) -> dict[Happening, float]:
     """What may happen in the account, and how often a day."""
-    return METERED if account.world.metered else PREPAID
+    return METERED if account.world.metered else PREPAID | UNREADABLE | GROWING
+
+
+def first(what: Happening) -> tuple[float, float]:
+    """From when to when of a run it begins for the first time.
+
+    What leaves a gap comes early, for a bill is judged by whole days; a burst after days to compare with.
+    """
+    if what in {outage, refused, list_fails}:
+        return 0.03, 0.2
+    return (0.75, 0.9) if what is burst else (0.03, 0.6)

@@ -1,7 +1,7 @@
 """The settings of the run: as data for the referee, as TOML for the daemon."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,18 @@ class Inhibit:
     equal: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What some VMs of prepaid accounts may cost in a month, in USDC."""
+
+    name: str
+    monthly_usdc: int
+    accounts: tuple[str, ...] = ("*",)
+    vms: tuple[str, ...] = ("*",)
+    thresholds: tuple[int, ...] = (50, 80, 100)
+    forecast: bool = True
+
+
 RECEIVERS = (
     Receiver("ops"),
     Receiver("pager", min_severity="critical", repeat_interval=4 * HOUR),
@@ -73,6 +85,8 @@ INHIBITS = (
 )
 LOW_DAYS = 7
 """How long a balance must last for `account_low`, which speaks before `funds_exhausted_soon`."""
+ANOMALY_USDC = 10
+"""How much more than usual is odd: more than the account that pays by the second ever spends more."""
 EXPECTED = {"ci-*": ("22/tcp",)}
 """Globs on the names of VMs, and the ports that they should have."""
 
@@ -85,8 +99,11 @@ timeout = "2s"
 url = "sqlite:///{folder}/truth.db"
 [rules.account_low]
 min_days = {low_days}
-[rules.spend_anomaly] # a matter of statistics: GPU instances come and go here
-enabled = false
+[rules.bill_mismatch]
+days = {bill_days}
+[rules.spend_anomaly]
+min_days = {anomaly_days}
+min_usdc = {anomaly_usdc}
 """
 
 
@@ -100,11 +117,17 @@ class Plan:
     maintenance: Sequence[Maintenance] = MAINTENANCE
     inhibits: Sequence[Inhibit] = INHIBITS
     expected: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EXPECTED)
+    budgets: Sequence[Budget] = ()
+    bill_days: int = 2
+    anomaly_days: int = 7
 
     def toml(self, folder: Path, urls: Mapping[str, str], post: str) -> str:
         """The settings file."""
         seconds = int(self.interval.total_seconds())
-        text = _HEAD.format(interval=seconds, folder=folder, low_days=LOW_DAYS)
+        text = _HEAD.format(
+            interval=seconds, folder=folder, low_days=LOW_DAYS, bill_days=self.bill_days,
+            anomaly_days=self.anomaly_days, anomaly_usdc=ANOMALY_USDC,
+        )  # fmt: skip
         for name, dialect in self.accounts.items():
             text += _table(
                 "accounts", name=name, api_key="k", dialect=dialect, base_url=urls[name],
@@ -118,6 +141,8 @@ class Plan:
                 if (value := getattr(receiver, each.name)) != each.default
             }
             text += _table("receivers", url=url, **changed)
+        for budget in self.budgets:
+            text += _table("budgets", **asdict(budget))
         for glob, ports in self.expected.items():
             text += _table("expect", vm=glob, ports=ports)
         for each in self.maintenance:
@@ -129,6 +154,20 @@ class Plan:
         for rule in self.inhibits:
             text += _table("inhibit", source=rule.source, target=rule.target, equal=rule.equal)
         return text
+
+
+def budgets(burn: Mapping[str, float], days: float) -> Sequence[Budget]:
+    """Budgets of which something is told in so many days. `burn` is what accounts cost a day, in USDC.
+
+    One is spent meanwhile, one that both accounts share is spent soon, and one will be exceeded if a
+    fleet grows.
+    """
+    main, shop = burn["main"], burn["shop"]
+    return (
+        Budget("main", int(0.9 * days * main) + 1, ("main",), forecast=False),
+        Budget("shop", int(30.3 * shop), ("shop",), thresholds=(5, 40, 100)),
+        Budget("web", int(0.1 * days * (main + shop)) + 1, ("main", "sh*"), ("web-*",), (20, 90, 150)),
+    )  # fmt: skip
 
 
 def _table(_name: str, /, **values: Any) -> str:  # noqa: ANN401 - any value of TOML
@@ -144,4 +183,6 @@ def _value(value: Any) -> str:  # noqa: ANN401 - any value of TOML
             return f'"{int(value.total_seconds())}s"'
         case tuple():
             return f"[{', '.join(map(_value, value))}]"
+        case int():
+            return str(value)
     return f"'{value}'"

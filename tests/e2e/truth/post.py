@@ -46,7 +46,7 @@ class PostOffice:
     def catch_up(self) -> None:
         """Take what a process that was killed had sent: it is before these requests in the queue."""
         for _ in range(3):
-            httpx.get(self.url)
+            httpx.get(self.url, timeout=60)
 
     def collected(self) -> list[Mail]:
         """What arrived since the last call."""

@@ -1,6 +1,6 @@
 """The daemon's process: it is started, told what time it is, and killed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +11,17 @@ from tests.e2e.program import Program
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Where the daemon is: when it is to live next, and the last poll of each account that is stored."""
+    """Where the daemon is: when it is to live next, and the last poll of each account that is stored.
+
+    `odd` are the accounts that spend far more than usual.
+    """
 
     next_at: datetime
     polled: Mapping[str, datetime | None]
     good: Mapping[str, datetime | None]
     looked: datetime | None
     duplicates: int
+    odd: Collection[str]
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
@@ -28,6 +32,7 @@ class Answer:
             {name: _moment(at) for name, at in told["good"].items()},
             _moment(told["looked"]),
             int(told["duplicates"]),
+            frozenset(told["odd"]),
         )
 
 

@@ -13,11 +13,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fluence_watch.model.note import NoteAction
 from fluence_watch.simulator import SettableClock, create_app, running
 from fluence_watch.store import Store
+from tests.e2e.truth.bending import bending
 from tests.e2e.truth.fleet import Account, Sight, accounts, noting
 from tests.e2e.truth.happenings import Scene
-from tests.e2e.truth.metered import daily
+from tests.e2e.truth.metered import daily, first
 from tests.e2e.truth.people import People
-from tests.e2e.truth.plan import DAY, HOUR, MINUTE, Plan
+from tests.e2e.truth.plan import DAY, HOUR, MINUTE, Plan, budgets
 from tests.e2e.truth.post import Mail, PostOffice
 from tests.e2e.truth.process import Answer, Watcher
 from tests.e2e.truth.referee.answers import Answers
@@ -106,10 +107,11 @@ class Run:
         self._observe(at, answer)
         self._tick(self.office.collected())
 
-    def _observe(self, at: datetime, answer: Answer) -> None:
+    def _observe(self, at: datetime, answer: Answer, *, killed: bool = False) -> None:
         """What was committed at that time."""
         turned: list[Episode] = []
-        if answer.polled[self.accounts[0].name] == at:  # the watcher looks at itself as that begins
+        # the watcher looks at itself as polls begin, and keeps that if there is anything to keep
+        if answer.looked == at or (answer.polled[self.accounts[0].name] == at and not killed):
             turned += self.verdict.judge.look(at, self._failing)
         for account in self.accounts:
             if answer.polled[account.name] == at:
@@ -136,7 +138,7 @@ class Run:
             self.hiccups += 1
             assert sight.vms is not None, (account.name, at, sight.failure)
             sight = Sight(account.name, at, None, failure="unreachable")
-        return self.verdict.judge.poll(sight)
+        return self.verdict.judge.poll(sight, is_odd=account.name in answer.odd)
 
     def _tick(self, mail: list[Mail], *, sure: bool = True) -> None:
         """Let the referee compare what arrived; `sure`: the daemon lived through it."""
@@ -174,7 +176,8 @@ class Run:
         self.clock.set(at + timedelta(seconds=7))
         self._answer = self.watcher.start(self.clock())
         later = self.office.collected()
-        self._observe(at, self._answer)
+        self._observe(at, self._answer, killed=True)
+        self.verdict.judge.restarted()
         self.clock.set(at)
         self._tick(mail, sure=False)
         self.clock.set(at + timedelta(seconds=7))
@@ -219,8 +222,12 @@ def prepared(
 ) -> Iterator[Run]:  # fmt: skip
     """A run that is ready to begin."""
     random, clock = Random(seed), SettableClock(BEGIN)
-    plan = Plan(interval, DIALECTS)
-    fleet = accounts(seed, BEGIN, plan.accounts, vms)
+    fleet = accounts(seed, BEGIN, DIALECTS, vms)
+    burn = {each.name: each.burn / 10**6 for each in fleet}
+    plan = Plan(
+        interval, DIALECTS, budgets=budgets(burn, days), bill_days=2 if days > 4 else 1,
+        anomaly_days=max(1, min(7, int(days / 2.5))),
+    )  # fmt: skip
     office, url = PostOffice(clock), f"sqlite:///{folder}/truth.db"
     end = BEGIN + days * DAY
     with ExitStack() as stack:
@@ -232,7 +239,11 @@ def prepared(
 
         urls = {
             each.name: served(
-                noting(create_app(each.world, clock, faults=each.wire, dialect=each.dialect))
+                bending(
+                    noting(create_app(each.world, clock, faults=each.wire, dialect=each.dialect)),
+                    f"/vms/{each.dialect}",
+                    each.bent,
+                )
             )
             for each in fleet
         }
@@ -249,7 +260,7 @@ def prepared(
         hearing.settled = partial(answers.settled, hearing)
         scene = Scene(fleet, _noting(url))
         for its, what in [(each, what) for each in fleet for what in daily(each)]:
-            scene.begin(BEGIN + random.uniform(0.03, 0.6) * days * DAY, its, what)
+            scene.begin(BEGIN + random.uniform(*first(what)) * days * DAY, its, what)
         watcher = Watcher(settings)
         stack.callback(watcher.kill)
         yield Run(

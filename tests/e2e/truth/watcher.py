@@ -28,6 +28,7 @@ from fluence_watch import eventloop
 from fluence_watch.alerting import grouping
 from fluence_watch.alerting.grouping import Item, Message
 from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.state import AccountState
 from fluence_watch.app import daemon as daemons
 from fluence_watch.app.daemon import Daemon
 from fluence_watch.app.schedule import Schedule
@@ -37,6 +38,7 @@ from fluence_watch.notify import delivery
 from fluence_watch.notify.markup import BodyFormat
 from fluence_watch.notify.render import Rendered, render_plainly
 from fluence_watch.notify.shipped import ShippedWords
+from fluence_watch.rules import spend_anomaly
 from fluence_watch.settings import load_settings
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
@@ -196,12 +198,17 @@ class Life:
             "good": {name: _iso(each.last_good_at) for name, each in states.items()},
             "looked": _iso(watched.kept.state.last_poll_at if watched else None),
             "duplicates": self._duplicates(),
+            "odd": [name for name, each in states.items() if _is_odd(each)],
         }
         print(json.dumps(said), flush=True)  # noqa: T201 - it is the answer
 
     def _duplicates(self) -> float:
         own = self._daemon.board.own.registry.restricted_registry([_DUPLICATES])
         return sum(each.value for family in own.collect() for each in family.samples)
+
+
+def _is_odd(state: AccountState) -> bool:
+    return any(each.rule == spend_anomaly.NAME for each in state.alerts)
 
 
 def _iso(at: datetime | None) -> str | None:

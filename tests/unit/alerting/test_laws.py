@@ -26,7 +26,8 @@ from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapsho
 from fluence_watch.model.ssh_key import SshKey
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import RuleSettings, Situation
+from fluence_watch.rules.base import RuleSettings
+from fluence_watch.rules.situation import Situation
 
 START = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fluence_watch.alerting.active import ActiveTimes, parse_windows
+from fluence_watch.alerting.journal import What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Mute, Mutes
+from fluence_watch.alerting.scribe import Scribe
 from fluence_watch.alerting.telling import Notified, Recipient
 from fluence_watch.app.agenda import Agenda
 from fluence_watch.app.book import Book, Page
@@ -66,3 +68,21 @@ def test_what_is_held_and_told_all_the_same(agenda: Agenda) -> None:
     agenda.forget("main")
     del told[OVER.episode]
     assert (True, True) == judged(agenda, 2)
+
+
+def test_nothing_is_written_of_what_ended_as_it_was_judged() -> None:
+    """Its last word was, when it ended: that nobody is notified of it any more."""
+    over, book = replace(OVER, fingerprint=CHANGED._replace(rule="vm_unreadable")), Book()
+    firing = replace(over, state=State.FIRING, ends_at=None, quiet=False)
+    page = book.pages["main"] = Page(alerts={firing.episode: firing})
+    agenda = Agenda(Recipient(Route("ops")), book, frozenset())
+    agenda.scribe = Scribe("ops")
+    agenda.look("main")
+    find = agenda._taken("main", NIGHT)
+    assert find
+    found = find()
+    page.alerts[over.episode] = over
+
+    assert not agenda.claims(over, NIGHT, lambda *_: None)
+    assert () == agenda._opened("main", NIGHT, found)
+    assert [What.NEVER] == [each.what for each in agenda.scribe.take()]

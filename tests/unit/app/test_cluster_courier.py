@@ -14,7 +14,6 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.telling import Heard
 from fluence_watch.app.alertmanager.member import MOST_PARTS
-from fluence_watch.app.why import reasons
 from fluence_watch.app.wiring import Setup
 from fluence_watch.errors import NotifyError, StoreError
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
@@ -25,6 +24,7 @@ from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.rules.price_changed import PriceChanged
 from fluence_watch.simulator import SettableClock
 from fluence_watch.store import Store
+from tests.stored import reasons
 from tests.unit.app.post import Post
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)

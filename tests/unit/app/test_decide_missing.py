@@ -23,7 +23,7 @@ from fluence_watch.model.ports import SSH, port
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, build_snapshot
 from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.base import Expectation
+from fluence_watch.rules.situation import Expectation
 from fluence_watch.rules.vm_vanished import FleetVanished, ResourceVanished, VmVanished
 from tests.unit.app.hearing import hear
 

@@ -15,7 +15,7 @@ from fluence_watch.fluence import ClientConfig, FluenceClient
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ports import port
 from fluence_watch.model.snapshot import PollFailure, Snapshot
-from fluence_watch.rules.base import Expectation
+from fluence_watch.rules.situation import Expectation
 from fluence_watch.simulator import Fault, FaultKind, FaultPlan, SettableClock, World, create_app
 from fluence_watch.store import Store
 

@@ -20,11 +20,12 @@ from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Maintenance, Silence
 from fluence_watch.alerting.slots import Cron
 from fluence_watch.alerting.state import AccountState, Change
-from fluence_watch.app.why import Question, alert_why, reasons, recipients, vm_why
+from fluence_watch.app.why import Question, alert_why, recipients, vm_why
 from fluence_watch.app.wiring import Setup
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
+from tests.stored import reasons
 from tests.unit.app.post import Post
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -66,11 +67,16 @@ async def lived(post: Post, made: Setup, *polls: Sequence[Alert], step: timedelt
     await post.begin(made)
     for alerts in polls:
         post.poll(*alerts)
-        for courier in post.dispatch._couriers.values():
-            await courier.hurry()
-        while tasks := list(post.dispatch._tasks):
-            await asyncio.wait(tasks)  # `gather` would not let the loop go on if they are done
+        await looked(post)
         post.clock.advance(step)
+
+
+async def looked(post: Post) -> None:
+    """The couriers look at what is due, and what nobody is due any more is settled."""
+    for courier in post.dispatch._couriers.values():
+        await courier.hurry()
+    while tasks := list(post.dispatch._tasks):
+        await asyncio.wait(tasks)  # `gather` would not let the loop go on if they are done
 
 
 def final(store: Store) -> dict[str, tuple[str, str]]:
@@ -176,6 +182,43 @@ async def test_a_receiver_that_was_added_later(
     assert expected == told()
     assert {"late": ("never", "added_later")} == told("late")
     assert {"gone": (None, "removed")} == told("gone")
+
+
+async def test_what_is_over_and_not_judged_yet(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """Between its end and the round of the courier, nothing is lost: the answer waits, and comes."""
+    made = setup_of(planned, {"ops": make_channel("ops")})
+    await post.begin(made)
+    post.poll(alert_of())
+    post.poll()
+    (alert,) = store.history()
+
+    def told() -> list[str]:
+        asked = recipients(store, made, post.clock())
+        found = alert_why(store, alert, Question(post.clock(), asked))
+        return [each.words for each in found.receivers]
+
+    assert not store.journal.is_settled(alert.episode)
+    assert ["ops: waits: it is not judged yet"] == told()
+    await looked(post)
+    assert store.journal.is_settled(alert.episode)
+    assert ["ops: resolved 12:00:00 UTC"] == told()
+
+
+async def test_what_was_settled_before_there_was_a_journal(
+    post: Post, store: Store, planned: Callable[..., Setup], make_channel: Callable[[str], Any]
+) -> None:
+    """No answer comes any more: it is unknown."""
+    made = setup_of(planned, {"ops": make_channel("ops")})
+    await post.begin(made)
+    post.poll(alert_of())
+    post.poll()
+    (alert,) = store.history()
+    store.settle([alert.episode])
+    asked = recipients(store, made, post.clock())
+    (found,) = alert_why(store, alert, Question(post.clock(), asked)).receivers
+    assert "ops: unknown: it was over before this was written down" == found.words
 
 
 async def test_a_receiver_that_was_down(

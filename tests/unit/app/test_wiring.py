@@ -15,7 +15,7 @@ from fluence_watch.metrics.own import OwnMetrics
 from fluence_watch.model.finding import Severity
 from fluence_watch.model.ports import SSH
 from fluence_watch.rules import RULES
-from fluence_watch.rules.base import Expectation
+from fluence_watch.rules.situation import Expectation
 from fluence_watch.settings import WatchSettings, load_settings
 from fluence_watch.store import Store
 

@@ -13,7 +13,7 @@ from fluence_watch.model.ports import SSH
 from fluence_watch.model.presence import PresenceLimits, presence_of, settle
 from fluence_watch.model.snapshot import Rejected, build_snapshot
 from fluence_watch.model.vm import Datacenter, Status, Vm
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.vm_vanished import VmVanishedSettings
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)

@@ -15,7 +15,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules.account_low import AccountLow, AccountLowSettings, judge
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 FINE, LOW, UNKNOWN, GONE = "fine", "low", "unknown", "gone"

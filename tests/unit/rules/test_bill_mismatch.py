@@ -13,7 +13,7 @@ from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.base import Judgement
 from fluence_watch.rules.bill_mismatch import (
     BillMismatch,
     BillMismatchSettings,
@@ -21,6 +21,7 @@ from fluence_watch.rules.bill_mismatch import (
     KindBill,
     judge,
 )
+from fluence_watch.rules.situation import Situation
 
 See = Callable[..., Situation]
 

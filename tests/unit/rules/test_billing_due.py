@@ -11,8 +11,8 @@ from fluence_watch.model.billing import EpochBilling
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.base import Situation
 from fluence_watch.rules.billing_due import RULE, BillingDue, BillingDueSettings, judge
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -14,8 +14,9 @@ from fluence_watch.model.budget import Budget, BudgetState, Tally
 from fluence_watch.model.finding import WATCHER, Absence, Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc, Sum
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import RuleSettings, Situation
+from fluence_watch.rules.base import RuleSettings
 from fluence_watch.rules.budget import RULE, BudgetForecast, BudgetSpent
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 NEXT_MONTH = datetime(2026, 5, 1, tzinfo=UTC)

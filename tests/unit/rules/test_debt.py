@@ -13,8 +13,9 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.base import Judgement
 from fluence_watch.rules.debt import Debt, DebtSettings, judge
+from fluence_watch.rules.situation import Situation
 
 See = Callable[..., Situation]
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)

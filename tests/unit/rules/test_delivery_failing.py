@@ -6,8 +6,9 @@ import pytest
 from fluence_watch.model.finding import WATCHER, Absence, Finding, Fingerprint, Severity
 from fluence_watch.model.undelivered import Refused, Undelivered
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import RuleSettings, Situation
+from fluence_watch.rules.base import RuleSettings
 from fluence_watch.rules.delivery_failing import DeliveryFailing, DeliveryRefused
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 LEFT = Undelivered("HTTP 503", 3, NOW - timedelta(minutes=20))

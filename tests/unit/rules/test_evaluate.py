@@ -13,7 +13,8 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.snapshot import PollFailure, Rejected
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import RULES, evaluate, needs
-from fluence_watch.rules.base import Need, RuleSettings, Scope, Situation
+from fluence_watch.rules.base import Need, RuleSettings
+from fluence_watch.rules.situation import Scope, Situation
 from fluence_watch.rules.vm_vanished import VmVanishedSettings
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)

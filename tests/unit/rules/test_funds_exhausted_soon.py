@@ -16,13 +16,14 @@ from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.snapshot import Rejected
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import RuleSettings, Situation
+from fluence_watch.rules.base import RuleSettings
 from fluence_watch.rules.funds_exhausted_soon import (
     RULE,
     FundsExhaustedSoon,
     FundsExhaustedSoonSettings,
     judge,
 )
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -7,8 +7,9 @@ import pytest
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource, ResourceRef
-from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.base import Judgement
 from fluence_watch.rules.gpu_reserve import RULE, GpuReserve, GpuReserveSettings, judge
+from fluence_watch.rules.situation import Situation
 
 See = Callable[..., Situation]
 

@@ -8,8 +8,9 @@ from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.resource import Kind, Resource
-from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.base import Judgement
 from fluence_watch.rules.gpu_status import GpuNotStarted, GpuOver, GpuStatusSettings, judge
+from fluence_watch.rules.situation import Situation
 
 See = Callable[..., Situation]
 

@@ -21,7 +21,8 @@ from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.spending import Hour, Spending
 from fluence_watch.model.vm import Vm
 from fluence_watch.rules import RULES, horizons_of
-from fluence_watch.rules.base import Judgement, RuleSettings, Situation
+from fluence_watch.rules.base import Judgement, RuleSettings
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.vm_vanished import VmVanishedSettings
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)

@@ -8,8 +8,9 @@ from fluence_watch.model.billing import METERED
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource, ResourceRef
-from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.base import Judgement
 from fluence_watch.rules.idle_resource import IdleResource, IdleResourceSettings, judge
+from fluence_watch.rules.situation import Situation
 
 See = Callable[..., Situation]
 

@@ -10,8 +10,8 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import Situation
 from fluence_watch.rules.locked_funds import LockedFunds, LockedFundsSettings, judge
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 SETTINGS = LockedFundsSettings()

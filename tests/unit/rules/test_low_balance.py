@@ -10,8 +10,8 @@ from fluence_watch.model.billing import HourlyBilling
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.base import Situation
 from fluence_watch.rules.low_balance import LowBalance, LowBalanceSettings, judge
+from fluence_watch.rules.situation import Situation
 
 BOUNDARY = datetime(2025, 4, 16, 17, 59, 55, tzinfo=UTC)
 FINE, LOW, UNKNOWN, GONE = "fine", "low", "unknown", "gone"

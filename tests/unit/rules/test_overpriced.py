@@ -14,8 +14,9 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate, needs
-from fluence_watch.rules.base import Judgement, Need, Situation
+from fluence_watch.rules.base import Judgement, Need
 from fluence_watch.rules.overpriced import NAME, RULE, Overpriced, OverpricedSettings, judge
+from fluence_watch.rules.situation import Situation
 
 See = Callable[..., Situation]
 

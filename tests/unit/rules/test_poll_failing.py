@@ -7,8 +7,9 @@ import pytest
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
 from fluence_watch.model.snapshot import PollFailure, Rejected
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.base import Judgement
 from fluence_watch.rules.poll_failing import RULE, PollFailing, PollFailingSettings, judge
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 SETTINGS = PollFailingSettings()

@@ -9,7 +9,7 @@ from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.ports import Port, parse_port
 from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.base import Expectation, Judgement, Situation
+from fluence_watch.rules.base import Judgement
 from fluence_watch.rules.port_drift import (
     Direction,
     PortDrift,
@@ -18,6 +18,7 @@ from fluence_watch.rules.port_drift import (
     expected_ports,
     judge,
 )
+from fluence_watch.rules.situation import Expectation, Situation
 
 SETTINGS = PortDriftSettings()
 PROTOCOLS = ("tcp", "udp")

@@ -13,7 +13,6 @@ from fluence_watch.model.known_resource import KnownResource
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.resource import Kind, Resource
 from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.base import Situation
 from fluence_watch.rules.price_changed import (
     RULE,
     PriceChanged,
@@ -21,6 +20,7 @@ from fluence_watch.rules.price_changed import (
     ResourcePriceChanged,
     judge,
 )
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 BOUNDARY = datetime(2025, 4, 16, 17, 59, 55, tzinfo=UTC)

@@ -7,13 +7,13 @@ import pytest
 from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.vm import Vm
-from fluence_watch.rules.base import Situation
 from fluence_watch.rules.public_ip_changed import (
     RULE,
     PublicIpChanged,
     PublicIpChangedSettings,
     judge,
 )
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)
 SETTINGS = PublicIpChangedSettings()

@@ -7,8 +7,9 @@ from fluence_watch.alerting.lifecycle import State, Timing, advance
 from fluence_watch.model.finding import WATCHER, Absence, Fingerprint, Severity
 from fluence_watch.model.silenced import Hidden, Silenced
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import RuleSettings, Situation
+from fluence_watch.rules.base import RuleSettings
 from fluence_watch.rules.silence_ending import NAME, SilenceEnding
+from fluence_watch.rules.situation import Situation
 
 NOW = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)

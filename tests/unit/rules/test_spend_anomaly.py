@@ -7,7 +7,7 @@ import pytest
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.spending import Hour, Spending, ThingSpending
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.spend_anomaly import SpendAnomaly, SpendAnomalySettings, judge
 
 See = Callable[..., Situation]

@@ -6,7 +6,8 @@ import pytest
 from fluence_watch.model.finding import Finding, Fingerprint, Severity
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.ssh_key import SshKey
-from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.base import Judgement
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.ssh_key_drift import (
     RULE,
     KeyChange,

@@ -13,7 +13,8 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import RuleSettings, Situation
+from fluence_watch.rules.base import RuleSettings
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.topup_failed import (
     RULE,
     ShortVms,

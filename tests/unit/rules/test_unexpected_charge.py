@@ -12,7 +12,7 @@ from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.odd_charge import OddCharge
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.unexpected_charge import (
     RULE,
     UnexpectedCharge,

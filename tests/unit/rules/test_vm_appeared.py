@@ -10,7 +10,7 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.note import NoteAction
 from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.vm_appeared import RULE, VmAppeared, VmAppearedSettings, judge
 
 NOW = datetime(2025, 4, 16, 12, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ from fluence_watch.model.known import KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES, evaluate
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.vm_status import VmStatus, VmStatusSettings, judge
 
 SETTINGS = VmStatusSettings()

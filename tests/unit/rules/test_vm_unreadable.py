@@ -9,7 +9,8 @@ from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef, r
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.snapshot import PollFailure, Rejected
 from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.base import Judgement, Situation
+from fluence_watch.rules.base import Judgement
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.vm_unreadable import (
     MoneyUnknown,
     VmUnreadable,

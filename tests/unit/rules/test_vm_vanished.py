@@ -10,7 +10,7 @@ from fluence_watch.model.finding import Finding, Fingerprint, Severity, VmRef
 from fluence_watch.model.known import Cause, KnownVm
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.vm import Status, Vm
-from fluence_watch.rules.base import Situation
+from fluence_watch.rules.situation import Situation
 from fluence_watch.rules.vm_vanished import (
     FleetVanished,
     VmVanished,

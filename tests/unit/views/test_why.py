@@ -192,6 +192,31 @@ def test_every_entry_has_words() -> None:
     assert {what: words for what, (_, words) in SAID.items()} == found
 
 
+@pytest.mark.parametrize(
+    ("what", "details", "since", "times"),
+    [
+        (What.FIRING, {"severity": Severity.INFO, "facts": FACTS}, None, 1),
+        (What.SENT, {"reason": "first", "since": at(12)}, at(12), 1),
+        (What.POLLED, {"since": at(12)}, at(12), 1),
+        (What.WORKS, {"since": at(12), "number": 4}, at(12), 1),
+        (What.GUARDED, {"since": at(12), "number": 9, "among": 10}, at(12), 1),
+        (What.DROPPED, {"reason": "over", "since": at(12), "facts": FACTS}, at(12), 1),
+        (
+            What.DROPPED,
+            {"reason": "over", "since": at(12), "facts": FACTS, "number": 3, "first_at": at(9)},
+            at(9),
+            3,
+        ),
+    ],
+)
+def test_since_when(
+    what: What, details: dict[str, object], since: datetime | None, times: int
+) -> None:
+    """What it tells of lasted since then; several are told as one since the first of them."""
+    step = WORDS.step(entry(at(13), what, **details))
+    assert (since, times, None) == (step.since, step.times, step.reasons)
+
+
 @pytest.mark.parametrize("over", WhyOver)
 def test_every_end_has_words(over: WhyOver) -> None:
     """Of what fired, and of what did not."""

@@ -1,5 +1,6 @@
 """Runs of polls that fail and work again are told as one."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 from fluence_watch.alerting.journal import Details, Entry, What
 from fluence_watch.model.finding import Fingerprint
 from fluence_watch.notify.render import brief
-from fluence_watch.views.why_folded import folded
+from fluence_watch.views.why_folded import Run, folded
 from fluence_watch.views.why_words import Words
 
 NOON = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
 MAIN = Fingerprint("main", "")
 WHATS = {
     "f": What.POLL_FAILED,
+    "u": What.POLL_FAILED,
     "p": What.POLLED,
     "i": What.INCOMPLETE,
     "s": What.SENT,
@@ -25,7 +27,10 @@ WHATS = {
 def entries(story: str) -> list[Entry]:
     """One an hour, by its letter."""
     return [
-        Entry(NOON + number * timedelta(hours=1), WHATS[each], MAIN, details=Details("timeout", text=f"try {number}"))
+        Entry(
+            NOON + number * timedelta(hours=1), WHATS[each], MAIN,
+            details=Details("unauthorized" if each == "u" else "timeout", text=f"try {number}"),
+        )
         for number, each in enumerate(story)
     ]  # fmt: skip
 
@@ -59,13 +64,18 @@ def test_runs(story: str, expected: list[str]) -> None:
     assert expected == [shown(each) for each in folded(entries(story))]
 
 
-@given(st.text("fpis", max_size=30))
+@given(st.text("fupis", max_size=30))
 def test_nothing_is_lost(story: str) -> None:
-    """Every end of a failure counts, the order stays, and what is folded folds no more."""
+    """Every failure and its reason counts, and every end; the order stays, what is folded folds no more."""
     found = folded(entries(story))
     ends = [each.details.number or 1 for each in found if each.what is What.POLLED]
     assert story.count("p") == sum(ends)
-    assert story.replace("f", "").replace("p", "") == "".join(
+    reasons = Counter[str]()
+    for each in found:
+        alone = {each.details.reason: 1} if each.what is What.POLL_FAILED else {}
+        reasons.update(each.reasons if isinstance(each, Run) else alone)
+    assert Counter({"timeout": story.count("f"), "unauthorized": story.count("u")}) == reasons
+    assert "".join(each for each in story if each in "is") == "".join(
         letter for each in found for letter, what in WHATS.items() if what is each.what and letter in "is"
     )  # fmt: skip
     assert sorted(found, key=lambda each: each.at) == found
@@ -80,3 +90,14 @@ def test_the_words() -> None:
         " the last time (timeout): try 4"
     ) == step.words
     assert (2, NOON, What.POLLED) == (step.times, step.since, step.what)
+    assert {"timeout": 4} == step.reasons
+
+
+def test_every_reason_is_named() -> None:
+    """A key that was refused does not disappear among time-outs, in words and for programs."""
+    (step,) = Words(NOON + timedelta(hours=9), brief).steps(folded(entries("fpupfp")))
+    assert (
+        "polls failed and succeeded again, 3 times from 12:00 to 17:00 UTC"
+        " (timeout 2 times, unauthorized once); the last time (timeout): try 4"
+    ) == step.words
+    assert {"timeout": 2, "unauthorized": 1} == step.reasons

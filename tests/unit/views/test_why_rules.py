@@ -20,7 +20,7 @@ from fluence_watch.model.presence import presence_of
 from fluence_watch.model.snapshot import Outcome, PollFailure, Rejected, Snapshot, build_snapshot
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES
-from fluence_watch.rules.base import Scope
+from fluence_watch.rules.situation import Scope
 from fluence_watch.settings import WatchSettings
 from fluence_watch.views.why_rules import NOT_JUDGED, NOTHING_FOUND, rules_now
 

@@ -37,6 +37,9 @@ BOSS = Recipient(SOME.route, NOW, (Escalation(Route("first"), 5 * HOUR),))
 @pytest.mark.parametrize(
     ("alert", "recipient", "what", "reason", "words"),
     [
+        (OVER, ALL, What.WAITS, "not_judged", "waits: it is not judged yet"),
+        (OVER, UNKNOWN, What.WAITS, "not_judged", "waits: it is not judged yet"),
+        (PAST, ALL, What.WAITS, "not_judged", "waits: it is not judged yet"),
         (PENDING, ALL, What.WAITS, "pending", "waits: its `for` has not passed"),
         (PENDING, SOME, What.SKIPPED, "rules", "not notified: its route takes rules vm_* only"),
         (PENDING, BOSS, What.WAITS, "pending", "waits: its `for` has not passed"),
@@ -47,15 +50,31 @@ BOSS = Recipient(SOME.route, NOW, (Escalation(Route("first"), 5 * HOUR),))
         (PAST, LATER, What.NEVER, "added_later", "not notified: it ended before the receiver was added"),
         (OVER, BOSS, What.NEVER, "added_later", "not notified: it ended before the receiver was added"),
         (OVER, SOME, What.SKIPPED, "rules", "not notified: its route takes rules vm_* only"),
-        (OVER, ALL, None, "not_written", "unknown: it was over before this was written down"),
-        (OVER, UNKNOWN, None, "not_written", "unknown: it was over before this was written down"),
     ],
 )  # fmt: skip
 def test_the_answer(
     alert: Alert, recipient: Recipient, what: What | None, reason: str, words: str
 ) -> None:
     """By the state of the alert, the route, and when the receiver was added; with words."""
-    assert (what, reason, f"ops: {words}") == said(unwritten(alert, recipient, NOW))
+    answer = unwritten(alert, recipient, NOW, is_settled=False)
+    assert (what, reason, f"ops: {words}") == said(answer)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "what", "reason"),
+    [
+        (ALL, None, "not_written"),
+        (UNKNOWN, None, "not_written"),
+        (LATER, What.NEVER, "added_later"),
+        (SOME, What.SKIPPED, "rules"),
+    ],
+)
+def test_an_alert_that_is_settled(recipient: Recipient, what: What | None, reason: str) -> None:
+    """Nothing will be written of it any more: what the route and the times do not say is unknown."""
+    answer = unwritten(OVER, recipient, NOW, is_settled=True)
+    assert (what, reason) == (answer.what, answer.reason)
+    unknown = "ops: unknown: it was over before this was written down"
+    assert (answer.what is None) is (said(answer)[-1] == unknown)
 
 
 def test_a_receiver_that_is_removed() -> None:

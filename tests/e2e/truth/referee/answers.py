@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from fluence_watch.app import why
 from fluence_watch.store import Store
+from fluence_watch.views.why import Answer
 from tests.e2e.truth.plan import Plan, Receiver
 from tests.e2e.truth.referee.episodes import End, Episode, What
 from tests.e2e.truth.referee.hearing import WATCHER, Hearing
@@ -15,6 +15,7 @@ from tests.e2e.truth.referee.lines import Why
 from tests.e2e.truth.referee.matching import RANK, matches
 from tests.e2e.truth.referee.verdict import what_of
 from tests.e2e.truth.watcher import data_of
+from tests.stored import reasons
 
 Words = frozenset[str]
 _TOLD, _PERHAPS = "told", "perhaps told"
@@ -48,13 +49,13 @@ class Answers:
             this = what_of(data_of(told.fingerprint, alert)), told.active_at
             answers = wanted.pop(this, None)
             if answers is not None:
-                self._compare(this, answers, why.reasons(store, told))
+                self._compare(this, answers, reasons(store, told))
             elif this not in left:
                 self.faults.append(f"why: {this} is not known to the referee")
         self.faults += [f"why: {this} is in no answer" for this in wanted]
 
     def _compare(
-        self, this: object, wanted: Mapping[str, Words], found: Mapping[str, why.Answer]
+        self, this: object, wanted: Mapping[str, Words], found: Mapping[str, Answer]
     ) -> None:
         for receiver, words in wanted.items():
             answer = found.get(receiver)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from fluence_watch.model.ports import SSH
 from fluence_watch.simulator.machine import Machine, State
+from tests.e2e.truth.bending import Bend
 from tests.e2e.truth.fleet import DAY, Sight
 from tests.e2e.truth.plan import HOUR, MINUTE, Plan
 from tests.e2e.truth.referee.episodes import Found, Problems, What
@@ -40,6 +41,16 @@ class Look:
             if machine.is_billed:
                 yield key, self.memory.vms[key]
 
+    @property
+    def paid(self) -> Iterator[tuple[str, Seen]]:
+        """Those of them whose price is told, and whatever else there is to know of their money."""
+        return ((key, seen) for key, seen in self.billed if key not in self.sight.bent)
+
+    def charge(self, machine: Machine) -> datetime:
+        """The next charge of a VM, as the API tells it: an API with words of its own leaves out fractions."""
+        at = machine.next_billing_at
+        return at.replace(microsecond=0) if self.has_words else at
+
     def word(self, machine: Machine) -> str:
         """What the API itself says of a VM."""
         return "out of funds" if self.has_words and machine.is_short else machine.state.value
@@ -55,7 +66,7 @@ def poll_failing(sight: Sight) -> Iterator[Found]:
 
 def topup_failed(look: Look) -> Iterator[Found]:
     """A reserve that has not once paid an epoch since its boundary, 15 minutes later."""
-    for key, seen in look.billed:
+    for key, seen in look.paid:
         machine, what = seen.now, look.what("topup_failed", key)
         if machine.shortfall and not seen.paid_since:
             since, left = look.open.since(what), machine.next_billing_at - look.sight.at
@@ -71,7 +82,7 @@ def topup_failed(look: Look) -> Iterator[Found]:
 
 def low_balance(look: Look) -> Iterator[Found]:
     """A reserve below the price."""
-    for key, seen in look.billed:
+    for key, seen in look.paid:
         machine = seen.now
         if machine.shortfall:
             said = look.word(machine) == "out of funds"
@@ -85,21 +96,21 @@ def low_balance(look: Look) -> Iterator[Found]:
 def billing_due(look: Look) -> Iterator[Found]:
     """The charges of a window of an hour, from when the first of them is an hour away."""
     now = look.sight.at
-    windows: dict[int, list[Seen]] = {}
-    for _, seen in look.billed:
-        if now < seen.now.next_billing_at:
-            windows.setdefault((seen.now.next_billing_at - _EPOCH) // LEAD, []).append(seen)
+    windows: dict[int, list[tuple[datetime, Machine]]] = {}
+    for key, seen in look.billed:
+        due = look.charge(seen.now)
+        if now < due and look.sight.bent.get(key) is not Bend.MONEYLESS:
+            windows.setdefault((due - _EPOCH) // LEAD, []).append((due, seen.now))
     for window in windows.values():
-        if min(each.now.next_billing_at for each in window) - now <= LEAD:
-            for each in window:
-                due = each.now.next_billing_at
-                what = look.what("billing_due", each.now.key, due.isoformat(timespec="seconds"))
-                yield Found(what, "info", until=due, machine=each.now, quiet=True)
+        if min(due for due, _ in window) - now <= LEAD:
+            for due, machine in window:
+                what = look.what("billing_due", machine.key, due.isoformat(timespec="seconds"))
+                yield Found(what, "info", until=due, machine=machine, quiet=True)
 
 
 def unexpected_charge(look: Look) -> Iterator[Found]:
     """A charge that does not fit, until the next boundary."""
-    for key, seen in look.billed:
+    for key, seen in look.paid:
         if seen.odd_since:
             what = look.what("unexpected_charge", key, seen.odd_since.isoformat())
             yield Found(what, "warning", hold=15 * MINUTE, machine=seen.now, quiet=True)
@@ -188,6 +199,15 @@ def vm_vanished(look: Look) -> Iterator[Found]:
             yield Found(look.what("vm_vanished", key), "critical", machine=seen.now)
 
 
+def vm_unreadable(look: Look) -> Iterator[Found]:
+    """A VM whose element cannot be read, or whose money is not told."""
+    known = look.memory.vms
+    for key in look.sight.bent.keys() & known.keys():
+        detail = "" if key in look.sight.unread else "money"
+        what = look.what("vm_unreadable", key, detail)
+        yield Found(what, "warning", hold=10 * MINUTE, machine=known[key].now)
+
+
 def _event(
     look: Look, rule: str, subject: str, detail: str = "", severity: str = "warning",
     machine: Machine | None = None,
@@ -203,7 +223,12 @@ OF_RESERVES: tuple[Condition, ...] = (
 )  # fmt: skip
 OF_VMS: tuple[Condition, ...] = (
     vm_status, port_drift, price_changed, public_ip_changed, vm_appeared, ssh_key_drift, vm_vanished,
+    vm_unreadable,
 )  # fmt: skip
+
+
+OF_MONEY = frozenset({"topup_failed", "low_balance", "unexpected_charge"})
+"""What is unknown of a VM whose price is."""
 
 
 def at_poll(look: Look) -> Mapping[What, Found]:

@@ -7,6 +7,7 @@ may     the manual leaves it open
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from tests.e2e.truth.plan import Plan, Receiver
@@ -16,6 +17,7 @@ from tests.e2e.truth.referee.matching import MUTED_BY, RANK, is_active, is_on, m
 
 WATCHER = "fluence-watch"
 _FIRST, _ESCALATED, _WORSE = "first", "escalated", "worse"
+_KEPT = timedelta(hours=1)
 _REPEAT, _RESOLVED, _MISSED = "repeat", "resolved", "missed"
 
 
@@ -33,6 +35,7 @@ class Hearing:
     dropped: set[tuple[str, Episode]] = field(default_factory=set)
     unsure: set[tuple[str, Episode]] = field(default_factory=set)
     settled: Callable[[Episode], None] = lambda _: None
+    _past: dict[str, list[Episode]] = field(default_factory=dict)
     _open: set[tuple[str, Episode]] = field(default_factory=set)
     _shut: dict[tuple[str, Episode], tuple[datetime, Why | None]] = field(default_factory=dict)
     _first: dict[str, list[Receiver]] = field(default_factory=dict)
@@ -123,8 +126,8 @@ class Hearing:
         until = episode.found.until
         is_quiet = episode.end is End.QUIET and not (until and until <= over_at)
         _, shut = self._shut.get((receiver.name, episode), (None, None))
-        if shut is Why.INACTIVE and is_active(receiver, over_at):  # the window opened before that
-            shut = None
+        if shut is Why.INACTIVE and is_active(receiver, min(over_at, until or over_at)):
+            shut = None  # its times began before it was over: whether somebody looked is left open
         if is_quiet or (shut and not was_open):  # one thing and another kept it back, to its end
             return None
         return Due(episode, _MISSED, over_at, was_open)
@@ -189,14 +192,14 @@ class Hearing:
         equal: Iterable[str],
         at: datetime,
     ) -> bool:
-        both = matches(source, episode.labels)
+        both, account = matches(source, episode.labels), episode.what.account
         return any(
             other is not episode
             and other.fires(at, ended_too=episode.ends_at is not None)
             and matches(source, other.labels)
             and not (both and matches(target, other.labels))
             and all(other.labels.get(each) == episode.labels.get(each) for each in equal)
-            for other in self.episodes[episode.what.account]
+            for other in chain(self.episodes[account], self._past.get(account, ()))
         )
 
     def _acknowledged(self, episode: Episode, now: datetime) -> bool:
@@ -224,20 +227,23 @@ class Hearing:
             self.dropped.add((receiver, episode))
         self.told[receiver][episode] = Told(now, episode.rank, episode.found.step, over=True)
 
-    def settle(self, now: datetime, keep: timedelta = timedelta(hours=1)) -> None:
-        """Forget what is over and of which nobody is due anything any more, and whom it outgrew."""
+    def settle(self, now: datetime, doubtful: Collection[Episode] = ()) -> None:
+        """Forget what is over and of which nobody is due anything any more, or may hear once more."""
         outgrown = [each for each, taken in self.taken.items() if taken.outgrown_by(each)]
         for episode in outgrown:
             del self.taken[episode]
         for account, episodes in self.episodes.items():
-            kept = [each for each in episodes if not self._settled(each, now, keep)]
-            if len(kept) < len(episodes):
-                for gone in {*episodes} - {*kept}:
-                    self._forget(gone)
-                self.episodes[account] = kept
+            gone = [e for e in episodes if e not in doubtful and self._settled(e, now)]
+            for each in gone:
+                self._forget(each)
+            if gone:
+                kept = self.episodes[account] = [e for e in episodes if e not in gone]
+                ends = {e.ends_at for e in kept if e.ends_at}
+                past = [*self._past.get(account, ()), *gone]
+                self._past[account] = [e for e in past if any(_fired(e, at) for at in ends)]
 
-    def _settled(self, episode: Episode, now: datetime, keep: timedelta) -> bool:
-        if episode.ends_at is None or now - episode.ends_at < keep:
+    def _settled(self, episode: Episode, now: datetime) -> bool:
+        if episode.ends_at is None or now - episode.ends_at < _KEPT:
             return False
         for receiver in self.plan.receivers:
             line = self._line(receiver, episode, now)
@@ -258,3 +264,8 @@ class Hearing:
             told.pop(episode, None)
         self.taken.pop(episode, None)
         self._open = {each for each in self._open if each[1] is not episode}
+
+
+def _fired(episode: Episode, at: datetime) -> bool:
+    """Whether it may have muted what ended then."""
+    return episode.fires(at, ended_too=True)

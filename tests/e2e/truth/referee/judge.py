@@ -3,17 +3,22 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from fluence_watch.simulator.machine import State
 from tests.e2e.truth.fleet import Sight
 from tests.e2e.truth.plan import DAY, MINUTE, Plan
 from tests.e2e.truth.referee import conditions
+from tests.e2e.truth.referee.bill import Bills
+from tests.e2e.truth.referee.books import Books
+from tests.e2e.truth.referee.budgets import absent_budget, budgets_at
 from tests.e2e.truth.referee.conditions import Look
 from tests.e2e.truth.referee.episodes import End, Episode, Found, Problems, What
 from tests.e2e.truth.referee.hearing import WATCHER, Hearing
 from tests.e2e.truth.referee.known import Memory, Seen
 from tests.e2e.truth.referee.lines import Silence, Why
 from tests.e2e.truth.referee.metered import Wallet
+from tests.e2e.truth.referee.spending import Spending
 
 
 @dataclass
@@ -24,17 +29,28 @@ class AccountJudge:
     has_words: bool
     memory: Memory = field(default_factory=Memory)
     problems: Problems = field(default_factory=Problems)
-    wallet: Wallet = field(default_factory=Wallet)
+    wallet: Wallet = field(init=False)
+    books: Books = field(init=False)
 
-    def poll(self, sight: Sight) -> list[Episode]:
-        """What this poll begins and ends."""
+    def __post_init__(self) -> None:
+        self.wallet = Wallet(Bills(self.plan.bill_days))
+        self.books = Books(self.plan.budgets, Spending(self.plan.anomaly_days))
+
+    def poll(self, sight: Sight, *, is_odd: bool = False) -> list[Episode]:
+        """What this poll begins and ends. `is_odd` is what the watcher says where the manual leaves it open."""
         failing = list(conditions.poll_failing(sight))
         if failing:
             return self.problems.observe(sight.at, failing, self._unknown)
+        sight = self.memory.as_known(sight)
         self.memory.see(sight)
+        spending = self.books.spending
+        spending.judge(sight.at)
+        self.books.see(sight)
         look = Look(self.plan, sight, self.memory, self.problems, self.has_words)
         self._look = look
         found = [*conditions.at_poll(look).values()]
+        if spending.is_odd or (spending.is_odd is None and is_odd):
+            found.append(Found(look.what("spend_anomaly", ""), "warning"))
         if sight.metered:
             self.wallet.see(sight)
             found += self.wallet.found(self.problems)
@@ -54,14 +70,24 @@ class AccountJudge:
         """How a problem ends that this poll does not find."""
         if what.rule == "poll_failing":
             return End.TOLD
+        if what.rule == "spend_anomaly":
+            return self.books.spending.absent()
         if what.subject == "fleet":
             return self._fleet(what)
         if self._look.sight.metered and (":" in what.subject or not what.subject):
             return self.wallet.absent(what)
-        seen = self.memory.vms.get(what.subject)
-        return self._gone(what) if seen is None or seen.missing_since else self._of(what, seen)
+        return self._of_vm(what)
 
-    def _of(self, what: What, seen: Seen) -> End | None:
+    def _of_vm(self, what: What) -> End | None:
+        """How a problem of a VM ends."""
+        if what.subject in self._look.sight.unread:  # it is in the list: that is all that is known
+            return End.TOLD if what.rule == "vm_vanished" else None
+        if what.subject in self._look.sight.bent and what.rule in conditions.OF_MONEY:
+            return None
+        seen = self.memory.vms.get(what.subject)
+        return self._gone(what) if seen is None or seen.missing_since else self._listed(what, seen)
+
+    def _listed(self, what: What, seen: Seen) -> End | None:
         """How a problem of a VM ends that is in the list."""
         if conditions.replaced(self._look, what, self._replacing(what)):
             return None
@@ -103,9 +129,9 @@ class Judge:
     accounts: dict[str, AccountJudge]
     own: Problems = field(default_factory=Problems)
 
-    def poll(self, sight: Sight) -> list[Episode]:
+    def poll(self, sight: Sight, *, is_odd: bool = False) -> list[Episode]:
         """A poll that was committed."""
-        return self._turned(self.accounts[sight.account].poll(sight))
+        return self._turned(self.accounts[sight.account].poll(sight, is_odd=is_odd))
 
     def look(self, at: datetime, failing: Collection[str]) -> list[Episode]:
         """The watcher's own look: which receivers fail, which silences end soon."""
@@ -114,9 +140,19 @@ class Judge:
             for name in failing
         ]
         found += [each for s in self.hearing.silences.values() if (each := self._ending(s, at))]
-        return self._turned(self.own.observe(at, found, self._absent))
+        books = {name: each.books for name, each in self.accounts.items()}
+        found += budgets_at(self.plan.budgets, books, at, self.own)
+        return self._turned(self.own.observe(at, found, partial(self._absent, at)))
 
-    def _absent(self, what: What) -> End | None:
+    def restarted(self) -> None:
+        """The watcher begins anew: what it remembers of lists alone is gone."""
+        for each in self.accounts.values():
+            each.books.rented = None
+
+    @staticmethod
+    def _absent(at: datetime, what: What) -> End | None:
+        if what.rule == "budget":
+            return absent_budget(at, what)
         return End.QUIET if what.rule == "silence_ending" else End.TOLD
 
     def _ending(self, silence: Silence, at: datetime) -> Found | None:

@@ -1,11 +1,12 @@
 """What was seen of an account until now, poll by poll."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from fluence_watch.model.ports import Port
 from fluence_watch.simulator.machine import Machine
+from tests.e2e.truth.bending import Bend
 from tests.e2e.truth.fleet import DAY, Sight
 
 CONFIRM_POLLS = 2
@@ -22,7 +23,8 @@ class Seen:
     `boundary` is its last charge, `paid_since` whether its reserve paid an epoch at any poll since.
     `missing_since` is the first whole list without it, `among` how many VMs there were before.
     `odd_since` is the poll that saw a charge that does not fit. Until the next boundary, a charge `may_come`
-    late if it was listed just after the last one for the first time, or again.
+    late if it was listed just after the last one for the first time, or again. `was_missing` is whether it
+    was missing since its money was last told.
     """
 
     now: Machine
@@ -35,6 +37,7 @@ class Seen:
     among: int = 0
     odd_since: datetime | None = None
     may_come: bool = False
+    was_missing: bool = False
 
     @property
     def is_lost(self) -> bool:
@@ -72,9 +75,23 @@ class Memory:
         there = sum(1 for each in self.vms.values() if each.missing_since is None)
         for key, machine in sight.vms.items():
             self._see(key, machine, sight.at)
+            if sight.bent.get(key) is not Bend.MONEYLESS:
+                self.vms[key].was_missing = False
         for key in self.vms.keys() - sight.vms.keys():
-            self._miss(key, sight.at, there)
+            if key in sight.unread:
+                self.vms[key].missing_since, self.vms[key].missing_polls = None, 0
+            else:
+                self._miss(key, sight.at, there)
         self.began = True
+
+    def as_known(self, sight: Sight) -> Sight:
+        """The poll as it could be seen: what it did not tell of the money of a VM is as it was."""
+        known = {
+            key: _with_money_of(self.vms[key].now, machine)
+            for key, machine in (sight.vms or {}).items()
+            if sight.bent.get(key) is Bend.MONEYLESS and key in self.vms
+        }
+        return replace(sight, vms={**(sight.vms or {}), **known}) if known else sight
 
     def _see(self, key: str, machine: Machine, at: datetime) -> None:
         seen, pays = self.vms.get(key), machine.shortfall == 0
@@ -86,7 +103,7 @@ class Memory:
             self.vms[key] = Seen(machine, machine.ports, boundary, pays, may_come=late)
             return
         self._charge(seen, machine, at)
-        late = seen.missing_since is not None and at - boundary <= LATE
+        late = seen.was_missing and at - boundary <= LATE
         seen.may_come = late or (seen.may_come and boundary == seen.boundary)
         same = seen.boundary == boundary
         seen.paid_since = pays or (same and seen.paid_since)
@@ -101,7 +118,7 @@ class Memory:
         prices = sorted((passed * seen.now.price, passed * machine.price))
         most = prices[1] + (machine.price if seen.may_come else 0)
         billed = machine.is_billed and seen.now.is_billed
-        if not prices[0] <= charged <= most and billed and seen.missing_since is None:
+        if not prices[0] <= charged <= most and billed and not seen.was_missing:
             seen.odd_since = seen.odd_since or at
         elif passed:
             seen.odd_since = None
@@ -112,7 +129,7 @@ class Memory:
             del self.vms[key]
             return
         if seen.missing_since is None:
-            seen.missing_since, seen.among = at, there
+            seen.missing_since, seen.among, seen.was_missing = at, there, True
         seen.missing_polls += 1
 
     def doubted(self) -> Mapping[datetime, list[str]]:
@@ -129,3 +146,10 @@ class Memory:
         dry = sum(s.missing_since == at and s.ran_dry for s in self.vms.values())
         among = self.vms[keys[0]].among - dry
         return among >= MOST and 2 * len(keys) > among
+
+
+def _with_money_of(before: Machine, machine: Machine) -> Machine:
+    return replace(
+        machine, price=before.price, reserved=before.reserved, spent=before.spent,
+        next_billing_at=before.next_billing_at,
+    )  # fmt: skip

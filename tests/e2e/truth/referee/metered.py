@@ -8,6 +8,7 @@ from fluence_watch.simulator.gpu import GpuInstance, GpuState
 from fluence_watch.simulator.rental import Rental, RentalKind
 from tests.e2e.truth.fleet import Sight
 from tests.e2e.truth.plan import DAY, LOW_DAYS, MINUTE
+from tests.e2e.truth.referee.bill import Bills
 from tests.e2e.truth.referee.episodes import End, Found, Problems, What
 from tests.e2e.truth.referee.known import CONFIRM_POLLS, FORGET_AFTER
 
@@ -23,6 +24,7 @@ class Wallet:
     `since` is the first of them.
     """
 
+    bills: Bills
     missing: dict[str, int] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
     now: Sight | None = None
@@ -31,46 +33,65 @@ class Wallet:
     def see(self, sight: Sight) -> None:
         """A poll saw this."""
         self.now = sight
+        self.bills.see(sight)
         listed = {key_of(each) for each in sight.rentals.values()}
-        gone = {key: self.since.get(key, sight.at) for key in self.missing.keys() - listed}
-        self.since = {key: at for key, at in gone.items() if sight.at - at <= FORGET_AFTER}
-        self.missing = {key: self.missing[key] + 1 for key in self.since} | dict.fromkeys(listed, 0)
+        unsure = {key: count for key, count in self.missing.items() if self._is_unlisted(key)}
+        gone = self.missing.keys() - listed - unsure.keys()
+        since = {key: self.since.get(key, sight.at) for key in gone}
+        since = {key: at for key, at in since.items() if sight.at - at <= FORGET_AFTER}
+        missing = {key: self.missing[key] + 1 for key in since}
+        self.since = since | {key: at for key, at in self.since.items() if key in unsure}
+        self.missing = missing | unsure | dict.fromkeys(listed, 0)
 
     def found(self, problems: Problems) -> Iterator[Found]:
         """All that is true at this poll."""
         assert self.now
-        if self.now.balance is None:
-            return
-        yield from self._funds(self.now, problems)
+        if self.now.balance is not None:
+            yield from self._funds(self.now, self.now.balance, problems)
         yield from self._rentals(self.now)
+        if self.bills.is_wrong:
+            yield Found(What(self.now.account, "bill_mismatch", ""), "warning")
         for gpu in self.now.gpus.values():
             yield from self._gpu(self.now, gpu)
 
     def absent(self, what: What) -> End | None:
         """How a problem ends that this poll does not find."""
         assert self.now
-        if what.rule in {_REPLACED, _LOW}:
-            return None if self._is_replaced(what.rule) else End.TOLD
-        if what.rule == "idle_resource":
-            return End.TOLD if self.missing.get(what.subject) == 0 else End.QUIET
-        if what.rule == "vm_vanished":
-            return End.TOLD if self.missing.get(what.subject) == 0 else End.QUIET
+        if what.rule == "bill_mismatch":
+            return None if self.bills.is_wrong is None else End.TOLD
+        if not what.subject:
+            return self._of_balance(what.rule)
         if what.rule in {"gpu_reserve", "gpu_status"}:
             gpu = next(g for g in self.now.gpus.values() if gpu_key(g) == what.subject)
             return End.TOLD if gpu.state is GpuState.ACTIVE else End.QUIET
-        return End.TOLD
+        if self._is_unlisted(what.subject):
+            return None
+        return End.TOLD if self.missing.get(what.subject) == 0 else End.QUIET
+
+    def _of_balance(self, rule: str) -> End | None:
+        """How a problem of the balance ends: not while it, or a list of what it pays, is unknown."""
+        assert self.now
+        if self.now.balance is None:
+            return None
+        is_unsure = self.now.unlisted or self._is_replaced(rule)
+        return None if rule in {_REPLACED, _LOW} and is_unsure else End.TOLD
+
+    def _is_unlisted(self, key: str) -> bool:
+        """Whether the list that would have it was not read."""
+        assert self.now
+        return any(key.startswith(f"{_KINDS[kind]}:") for kind in self.now.unlisted)
 
     def _is_replaced(self, rule: str) -> bool:
         """Whether a debt or, for `account_low`, money that ends soon is told instead."""
         assert self.now
         return (self.now.balance or 0) < 0 or (rule == _LOW and self.is_soon)
 
-    def _funds(self, sight: Sight, problems: Problems) -> Iterator[Found]:
+    def _funds(self, sight: Sight, balance: int, problems: Problems) -> Iterator[Found]:
         """A debt at once; else money that ends soon: once that fires, until it lasts a quarter longer.
 
         Else a low balance.
         """
-        balance, soon = sight.balance or 0, What(sight.account, _REPLACED, "")
+        soon = What(sight.account, _REPLACED, "")
         if balance < 0:
             yield Found(What(sight.account, "debt", ""), "critical")
             return

@@ -23,6 +23,8 @@ _DETAIL = {
     "ssh_key_drift": "{direction} {fingerprint} {active_at}",
     "vm_appeared": "{active_at}",
     "silence_ending": "{id}",
+    "vm_unreadable": "{key}",
+    "budget": "{key}",
 }
 
 
@@ -104,8 +106,7 @@ class Verdict:
             self.repeated += self.duplicates > before
             if sure and receiver.name not in silent:
                 self._ask(receiver, list(self.hearing.due(receiver, now)), now)
-        if sure:
-            self.hearing.settle(now)
+        self.hearing.settle(now, {episode for _, episode, _ in self.doubtful})
 
     def _ask(self, receiver: Receiver, due: Iterable[Due], now: datetime) -> None:
         """What is due and did not arrive is owed from now on; what need not arrive never does."""
@@ -144,7 +145,7 @@ class Verdict:
         ):
             self.allowed[reason] += found is not None and not found.sure
             self._first(episode, now)
-        elif this in self.doubtful:
+        elif this in self.doubtful or self._is_told_as_missed(*this):
             self.duplicates += 1
         else:
             self._blame(now, receiver.name, line, self._why(receiver.name, episode, now))
@@ -155,6 +156,13 @@ class Verdict:
             self.doubtful.add(this)
             self.hearing.unsure.add((receiver.name, episode))
         self.hearing.hear(receiver.name, episode, line, now)
+
+    def _is_told_as_missed(self, receiver: str, episode: Episode, reason: str) -> bool:
+        """Whether the end is told to who heard the begin just before a kill: the watcher cannot know that."""
+        if reason != "missed" or (receiver, episode) not in self.hearing.unsure:
+            return False
+        self.owed.pop((receiver, episode, "resolved"), None)
+        return True
 
     def _opens(
         self, receiver: Receiver, lines: Iterable[Line], due: Collection[tuple[Episode, str]]
@@ -197,7 +205,7 @@ class Verdict:
         told = self.hearing.told[receiver].get(episode)
         muted = self.hearing.muted(episode, episode.over_at(now) or now)
         taken = self.hearing.taken.get(episode)
-        ends = f"ends {episode.ends_at} {episode.end}"
+        ends = f"ends {episode.ends_at} {episode.end}, until {episode.found.until}"
         return f"not due: told {told}, muted {muted}, taken {taken}, {ends}"
 
     def _first(self, episode: Episode, now: datetime) -> None:
@@ -238,7 +246,7 @@ class Verdict:
 def what_of(line: Line) -> What:
     """The problem that a line is about, by its facts."""
     facts, rule, subject = line["facts"], line["rule"], line["subject"]
-    detail = _DETAIL.get(rule, "").format(**{**facts, "active_at": line["active_at"]})
+    detail = _DETAIL.get(rule, "").format(**{**line, **facts})
     account = line["account"] or WATCHER
     if rule == "gpu_status":
         detail = facts.get("status", "not started")

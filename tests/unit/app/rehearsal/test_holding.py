@@ -17,7 +17,8 @@ from fluence_watch.model.ports import SSH
 from fluence_watch.model.snapshot import Outcome, Snapshot, build_snapshot
 from fluence_watch.model.vm import Status, Vm
 from fluence_watch.rules import RULES
-from fluence_watch.rules.base import Judgement, Rule, Scope, Situation, not_beyond_now
+from fluence_watch.rules.base import Judgement, Rule, not_beyond_now
+from fluence_watch.rules.situation import Scope, Situation
 from fluence_watch.settings import WatchSettings
 from tests.unit.app.rehearsal.lives import HOUR, MINUTE, NOW, PRICE, lives
 
