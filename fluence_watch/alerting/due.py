@@ -9,7 +9,8 @@ What keeps back what there would be a reason to send (see `telling.py`):
   missed                 never sent                            sent           waits
   first, an event: over  never sent                            sent           waits
 
-What is over and was kept back as long as it fired is never sent, but for events.
+What is over and was kept back as long as it fired is never sent, but for events, and for what may
+have been sent before: the process died, or the receiver did not answer in time (`begun`).
 What waits for active times is sent in one message when they begin, as far as it is still true.
 Critical alerts do not wait for them where the route says so.
 What is written of it all: see `judging.py`.
@@ -32,6 +33,7 @@ from fluence_watch.alerting.telling import (
     Recipient,
     Told,
     escalates_in,
+    may_know,
     opens_at,
     reason_to_notify,
     since_when,
@@ -44,12 +46,13 @@ from fluence_watch.alerting.telling import (
 class Due:
     """The lines that a receiver is due now, and when that may change by itself.
 
-    `judged` says it of each alert of which there is something to say.
+    `judged` says it of each alert of which there is something to say; `alerts` has these as they were.
     """
 
     lines: tuple[Line, ...] = ()
     wait_until: datetime | None = None
     judged: Mapping[Episode, Judgement] = field(default_factory=dict, compare=False)
+    alerts: Mapping[Episode, Alert] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class _Look:
     muted: Muted
     taken: Muted
     others: Mapping[str, Told]
+    begun: frozenset[str]
 
 
 def due(
@@ -76,14 +80,18 @@ def due(
     muted: Muted = never,
     taken: Muted = never,
     others: Mapping[str, Told] | None = None,
+    begun: frozenset[str] = frozenset(),
 ) -> Due:
     """What the receiver is due of these alerts.
 
     Alerts with a `paused` subject are not repeated. `events` are the rules that report events.
     `muted` says what keeps an alert back, `taken` whether somebody acknowledged it.
-    `others` is what the receivers were told that escalate to this one.
+    `others` is what the receivers were told that escalate to this one. `begun` has the marks of
+    episodes of which a message may have arrived: their ends are not kept back by `muted`.
     """
-    found = _Gathered(_Look(recipient, now, paused, events, muted, taken, others or {}), told)
+    muted = heeded(muted, begun)
+    look = _Look(recipient, now, paused, events, muted, taken, others or {}, begun)
+    found = _Gathered(look, told)
     for alert in alerts:
         found.add(alert)
     found.repeat_together()
@@ -100,6 +108,7 @@ class _Gathered:
     later: list[tuple[datetime, Alert]] = field(default_factory=list)
     waits: list[datetime] = field(default_factory=list)
     judged: dict[Episode, Judgement] = field(default_factory=dict)
+    alerts: dict[Episode, Alert] = field(default_factory=dict)
 
     def add(self, alert: Alert) -> None:
         """Look at an alert."""
@@ -114,7 +123,7 @@ class _Gathered:
             self.later.append((at, alert))
         self.waits += _escalates_at(alert, look)
         if about := _judged(alert, notified, reason, mute, look):
-            self.judged[alert.episode] = about
+            self.judged[alert.episode], self.alerts[alert.episode] = about, alert
 
     def repeat_together(self) -> None:
         """Let repetitions that are due soon go along with one that is due now."""
@@ -128,7 +137,20 @@ class _Gathered:
     def due(self) -> Due:
         """All of it."""
         waits = [*self.waits, *(at for at, _ in self.later)]
-        return Due(tuple(self.lines), min(waits, default=None), self.judged)
+        return Due(tuple(self.lines), min(waits, default=None), self.judged, self.alerts)
+
+
+def heeded(muted: Muted, begun: frozenset[str]) -> Muted:
+    """What keeps alerts back, but not the end of one whose beginning may have arrived.
+
+    `begun` has the marks of those: the process died, or the receiver did not answer in time.
+    """
+
+    def other(alert: Alert, at: datetime) -> Mute | None:
+        over = alert.ends_at is not None
+        return None if over and may_know(alert, begun) else muted(alert, at)
+
+    return other if begun else muted
 
 
 def kept_back(
@@ -211,8 +233,9 @@ def _repeats_too(at: datetime, alert: Alert, notified: Notified | None, look: _L
 def _reason(alert: Alert, notified: Notified | None, look: _Look) -> Reason | None:
     repeats = alert.fingerprint.subject not in look.paused
     return reason_to_notify(
-        alert, notified, look.recipient, look.now, repeats=repeats, events=look.events
-    )
+        alert, notified, look.recipient, look.now,
+        repeats=repeats, events=look.events, begun=look.begun,
+    )  # fmt: skip
 
 
 def _line(alert: Alert, reason: Reason, notified: Notified | None, look: _Look) -> Line:

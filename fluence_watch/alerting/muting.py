@@ -9,7 +9,8 @@ None of them is a state of the alert: each is judged when a receiver is due some
   missed, over an event  never sent, if it was over   never sent, if it was over     sent
                          meanwhile                    meanwhile
 
-An acknowledgement ends when the alert gets worse. What active times keep back, `due.py` says.
+An acknowledgement ends when the alert gets worse. What active times keep back, and what
+is sent all the same because a message may have arrived before, `due.py` says.
 Source: Alertmanager, silences and inhibition.
 """
 

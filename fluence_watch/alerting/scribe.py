@@ -9,6 +9,7 @@ from fluence_watch.alerting.lifecycle import Episode
 from fluence_watch.alerting.telling import Line
 
 _LONGEST = 200
+_JUDGED = frozenset({What.DUE, What.WAITS, What.SKIPPED, What.NEVER})
 
 
 class Scribe:
@@ -107,15 +108,22 @@ class Scribe:
         """What could not be stored."""
         self._unwritten = [*entries, *self._unwritten]
 
-    def forget(self, episodes: Collection[Episode]) -> None:
-        """Nothing more is written of these."""
-        for episode in episodes:
-            self._last.pop(episode, None)
-        self._same = {each: each for each in self._last.values()} if episodes else self._same
+    def settled(self, episodes: Collection[Episode]) -> None:
+        """The last word about these is stored: no judgement of them is written any more."""
+        over = frozenset(episodes)
+        self._unwritten = [
+            each for each in self._unwritten if each.what not in _JUDGED or each.episode not in over
+        ]
+        self._forget(over)
 
     def forget_account(self, account: str) -> None:
         """The account is no longer watched."""
-        self.forget([each for each in self._last if each.fingerprint.account == account])
+        self._forget([each for each in self._last if each.fingerprint.account == account])
+
+    def _forget(self, episodes: Collection[Episode]) -> None:
+        for episode in episodes:
+            self._last.pop(episode, None)
+        self._same = {each: each for each in self._last.values()} if episodes else self._same
 
     def _add(self, at: datetime, what: What, episode: Episode | None, details: Details) -> None:
         about, active_at = episode or (None, None)

@@ -8,6 +8,7 @@ The unit is the episode: one problem from its start to its end.
   firing, for another receiver   escalated or -   worse, repeat or -       worse or - -
   its deadline passed            missed           -                        -          -
   over                           missed           resolved                 -          -
+  over, for another receiver     missed or -      resolved                 -          -
   over, an event                 first            -                        -          -
   over without a message (gone)  -                -                        -          -
 
@@ -16,7 +17,8 @@ The unit is the episode: one problem from its start to its end.
   A repetition takes along all that would be repeated within half an interval.
 - `escalated`: the route does not match, but that of a receiver that escalates to this one does, for
   long enough. Then the receiver is notified as if its route matched. Events are not escalated.
-- `missed`: it began and ended while the receiver could not be reached.
+- `missed`: it began and ended while the receiver could not be reached. What is for another one is
+  missed if a message of it may have arrived: no answer came in time, or the process died meanwhile.
 - A first or worse notification needs a route that matches. A resolved one needs `send_resolved`.
 - What keeps a message back all the same, and until when: see `due.py`.
 - What ended before the receiver was added, or more than `give_up_after` ago, is no longer news.
@@ -28,6 +30,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.escalation import Escalated, Escalation, first_of
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.matching import Route
@@ -118,9 +121,11 @@ def reason_to_notify(
     *,
     repeats: bool = True,
     events: Container[str] = frozenset(),
+    begun: frozenset[str] = frozenset(),
 ) -> Reason | None:
     """The reason to notify the receiver of the alert now; `None` for none. See the table above.
 
+    `begun` has the marks of episodes of which a message may have arrived.
     What may keep the message back all the same, `kept_back` says.
     """
     route = recipient.route
@@ -131,7 +136,9 @@ def reason_to_notify(
         inactive = opens_at(alert, notified, route, over_at) - over_at
         if is_old(over_at, recipient, now, inactive, heard=notified is not None):
             return None
-        return _reason_when_over(alert, notified, route, event=alert.fingerprint.rule in events)
+        if notified is not None:
+            return _reason_to_resolve(alert, notified, route)
+        return _reason_when_missed(alert, route, begun, event=alert.fingerprint.rule in events)
     if not takes(alert, recipient, now, events=events):
         return None
     return _reason_while_firing(alert, notified, route, now, repeats=repeats)
@@ -212,17 +219,25 @@ def _reason_while_firing(
     return Reason.REPEAT if repeats and _repeats(notified, route, now) else None
 
 
-def _reason_when_over(
-    alert: Alert, notified: Notified | None, route: Route, *, event: bool
+def _reason_to_resolve(alert: Alert, notified: Notified, route: Route) -> Reason | None:
+    open_end = notified.heard is Heard.FIRING and alert.state is State.RESOLVED
+    return Reason.RESOLVED if open_end and route.send_resolved and not alert.quiet else None
+
+
+def _reason_when_missed(
+    alert: Alert, route: Route, begun: frozenset[str], *, event: bool
 ) -> Reason | None:
-    if notified is not None:
-        open_end = notified.heard is Heard.FIRING and alert.state is State.RESOLVED
-        return Reason.RESOLVED if open_end and route.send_resolved and not alert.quiet else None
-    if not route.matches(alert):
-        return None
+    matches = route.matches(alert)
     if event:
-        return Reason.FIRST
-    return None if alert.quiet and not _reached_deadline(alert) else Reason.MISSED
+        return Reason.FIRST if matches else None
+    if alert.quiet and not _reached_deadline(alert):
+        return None
+    return Reason.MISSED if matches or may_know(alert, begun) else None
+
+
+def may_know(alert: Alert, begun: frozenset[str]) -> bool:
+    """Whether a message about the alert may have arrived."""
+    return bool(begun) and mark(alert.episode) in begun
 
 
 def _reached_deadline(alert: Alert) -> bool:

@@ -4,18 +4,17 @@ Only episodes that changed are looked at, and all of an account when a repetitio
 What is due stays on the agenda until the receiver knows of it.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from fluence_watch.alerting.attempts import mark
-from fluence_watch.alerting.due import Due, due, kept_back
+from fluence_watch.alerting.due import Due, due, heeded, kept_back
 from fluence_watch.alerting.grouping import group_opens_at
 from fluence_watch.alerting.journal import What, WhyNot
 from fluence_watch.alerting.judging import Judgement, judged
 from fluence_watch.alerting.lifecycle import Alert, Episode, State
-from fluence_watch.alerting.muting import Mute, Muted, Mutes
+from fluence_watch.alerting.muting import Muted, Mutes
 from fluence_watch.alerting.scribe import Scribe
 from fluence_watch.alerting.telling import Line, Notified, Recipient, Told, reason_to_notify
 from fluence_watch.app.book import Book
@@ -40,7 +39,8 @@ class _Held(NamedTuple):
 class Agenda:
     """The agenda of one receiver. `events` are the rules that report events.
 
-    `scribe`, if any, writes what the receiver is due, and why it is not.
+    `scribe`, if any, writes what the receiver is due, and why it is not. `begun` says which episodes
+    it may have heard of, by their marks.
     """
 
     def __init__(self, recipient: Recipient, book: Book, events: frozenset[str]) -> None:
@@ -120,9 +120,10 @@ class Agenda:
             now,
             paused=page.paused,
             events=self._events,
-            muted=self._heeded(mutes.among(list(page.alerts.values()))),
+            muted=mutes.among(list(page.alerts.values())),
             taken=mutes.acknowledgement,
             others={name: _of(self._book.told(account, name), episodes) for name in first},
+            begun=self.begun(),
         )
 
     def _opened(self, account: str, now: datetime, found: Due) -> Lines:
@@ -139,8 +140,7 @@ class Agenda:
         if lines:
             self.look(account, [line.episode for line in lines])
             opens_at = group_opens_at(lines, told, self.recipient.route, now)
-        stale = {each.episode for each in found.lines} - {each.episode for each in lines}
-        self._write(found, page.alerts.keys() - stale, opens_at, now)
+        self._write(found, page.alerts, opens_at, now)
         if opens_at > now:
             self.look_at(account, opens_at)
             return ()
@@ -159,8 +159,9 @@ class Agenda:
         if held and now < held.until and held.holds(to, notified, self._book.mutes):
             self._held[alert.episode] = held
             return True
-        reason = reason_to_notify(alert, notified, to, now, events=self._events)
-        mute = kept_back(alert, reason, notified, to, now, muted=self._heeded(muted))
+        begun = self.begun()
+        reason = reason_to_notify(alert, notified, to, now, events=self._events, begun=begun)
+        mute = kept_back(alert, reason, notified, to, now, muted=heeded(muted, begun))
         if reason is not None and (mute is None or mute.until is not None):
             if mute and mute.until:  # as long as nothing changes, it is not looked at before that
                 self._held[alert.episode] = _Held(mute.until, to, notified, self._book.mutes)
@@ -173,33 +174,21 @@ class Agenda:
         return False
 
     def _write(
-        self, found: Due, known: Container[Episode], opens_at: datetime, now: datetime
+        self, found: Due, known: Mapping[Episode, Alert], opens_at: datetime, now: datetime
     ) -> None:
         """Write what is judged. What waits for its group is not sent before that opens.
 
-        Nothing more is written of what was settled meanwhile: its last word was, by `claims`.
+        Nothing is written of what changed or was settled meanwhile: of an end, the last word may
+        have been written already, by `claims`.
         """
         if self.scribe is None:
             return
         grouped = Judgement(What.WAITS, WhyNot.GROUPING, until=opens_at)
         for episode, judgement in found.judged.items():
-            if episode not in known:
+            if known.get(episode) != found.alerts[episode]:
                 continue
             is_grouped = opens_at > now and judgement.what is What.DUE
             self.scribe.judged(episode, grouped if is_grouped else judgement, now)
-
-    def _heeded(self, muted: Muted) -> Muted:
-        """What keeps alerts back, but not the end of one whose beginning may have arrived.
-
-        `begun` has the marks of those: the process died, or the receiver did not answer in time.
-        """
-        begun = self.begun()
-
-        def heeded(alert: Alert, at: datetime) -> Mute | None:
-            over = alert.ends_at is not None
-            return None if over and begun and mark(alert.episode) in begun else muted(alert, at)
-
-        return heeded
 
 
 def _of(told: Told, episodes: Iterable[Episode]) -> Told:

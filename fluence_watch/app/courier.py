@@ -8,12 +8,12 @@
   other messages accepted since the last.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
-from fluence_watch.alerting.attempts import MAX_BACKOFF, Attempts
+from fluence_watch.alerting.attempts import MAX_BACKOFF, Attempts, marks
 from fluence_watch.alerting.lifecycle import Alert, Episode
 from fluence_watch.alerting.muting import Muted
 from fluence_watch.alerting.scribe import Scribe
@@ -96,6 +96,12 @@ class Courier:
     def forget(self, account: str) -> None:
         """The account is no longer watched."""
         self.agenda.forget(account)
+
+    def settled(self, episodes: Collection[Episode]) -> None:
+        """Nothing is due of these any more."""
+        self.scribe.settled(episodes)
+        if self.attempts.begun:  # whether or not it arrived
+            self.delivery.attempts = self.attempts.ended(marks(episodes))
 
     @property
     def scribe(self) -> Scribe:
@@ -213,19 +219,20 @@ class Courier:
             NotifyError: the receiver does not accept anything now.
         """
         self._turn += 1
-        trial = Trial(partial(self._send, plainly=True), passed=passed, turn=self._turn)
-        try:
-            await trial.run(refused)
-            await self.delivery.excuse()
-        except NotifyError:
-            if len(trial.culprits) < sum(len(each.lines) for each in refused):
-                raise
-            await self.delivery.do_not_wait()  # all that is due waits by itself
+        trial = Trial(self._send_again, passed=passed, turn=self._turn)
+        with self._claiming(line for each in refused for line in each.lines):
+            try:
+                await trial.run(refused)
+                await self.delivery.excuse()
+            except NotifyError:
+                if len(trial.culprits) < sum(len(each.lines) for each in refused):
+                    raise
+                await self.delivery.do_not_wait()  # all that is due waits by itself
+                for culprit in trial.culprits:
+                    self._let_wait(culprit.line, refusals=0)
+                return
             for culprit in trial.culprits:
-                self._let_wait(culprit.line, refusals=0)
-            return
-        for culprit in trial.culprits:
-            await self._hold(culprit, refusals=1)
+                await self._hold(culprit, refusals=1)
 
     async def _retry_held(self) -> None:
         """Send each held alert whose time has come. That it is refused holds up nothing."""
@@ -249,6 +256,8 @@ class Courier:
     async def _hold(self, culprit: Culprit, *, refusals: int) -> None:
         """Let a refused alert wait alone, or give it up."""
         account, line, error = culprit
+        if account not in self._book.pages:  # it was forgotten meanwhile
+            return
         if (error.permanent and refusals) or refusals >= GIVE_UP_AFTER:
             told = self._book.told(account, self.delivery.channel.name)
             told.update(await self.delivery.give_up([line], told, str(error)))
@@ -260,13 +269,29 @@ class Courier:
         self._held[line.episode] = _Held(refusals, self._accepted, until)
         self.agenda.look_at(line.episode.fingerprint.account, until)
 
+    async def _send_again(self, account: str, lines: Lines) -> bool:
+        """Send what is still true of refused lines, plainly. Returns whether anything is."""
+        page = self._book.pages.get(account)
+        known = page.alerts if page else {}
+        lines = tuple(line for line in lines if known.get(line.episode) == line.alert)
+        if lines:
+            await self._send(account, lines, plainly=True)
+        return bool(lines)
+
+    @contextmanager
+    def _claiming(self, lines: Iterable[Line]) -> Iterator[None]:
+        """Meanwhile the receiver may hear of these: their ends are not settled."""
+        before = self._sending
+        self._sending = before.union(line.episode for line in lines)
+        try:
+            yield
+        finally:
+            self._sending = before
+
     async def _send(self, account: str, lines: Lines, *, plainly: bool = False) -> None:
         told = self._book.told(account, self.delivery.channel.name)
-        self._sending = frozenset(line.episode for line in lines)
-        try:
+        with self._claiming(lines):
             known = await self.delivery.send(account, lines, told, plainly=plainly)
-        finally:
-            self._sending = frozenset()
         self._accepted += 1
         page = self._book.pages.get(account)  # what was settled meanwhile is left out
         told.update({each: new for each, new in known.items() if page and each in page.alerts})

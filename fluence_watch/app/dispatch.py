@@ -285,8 +285,8 @@ class Dispatch:
             for scribe, entries in zip(scribes, taken, strict=True):
                 scribe.put_back(entries)
             return False
-        for scribe in scribes:
-            scribe.forget(settled)
+        for courier in self._couriers.values():
+            courier.settled(settled)
         return True
 
     def _is_claimed(self, alert: Alert, muted: Muted) -> bool:

@@ -31,14 +31,15 @@ class Culprit(NamedTuple):
 class Trial:
     """One trial of refused messages.
 
-    `send` sends lines in their plainest form, or raises `NotifyError`.
+    `send` sends lines in their plainest form, or raises `NotifyError`. It leaves out what is not true
+    any more, and returns whether anything was left to send.
     `passed` is whether the receiver accepted another message just before.
     `turn` is a number that differs from trial to trial, so that each begins with another alert.
     `culprits` are the alerts that were refused alone.
     """
 
     def __init__(
-        self, send: Callable[[str, Lines], Awaitable[None]], *, passed: bool, turn: int
+        self, send: Callable[[str, Lines], Awaitable[bool]], *, passed: bool, turn: int
     ) -> None:
         self._send = send
         self._passed = passed
@@ -57,12 +58,13 @@ class Trial:
                 first = self._turn % len(lines)
                 for line in (*lines[first:], *lines[:first])[:SHOWN]:
                     await self._accepted(account, (line,))
-        if self.culprits and not self._passed:
+        if not self._passed:
             raise self._error
 
     async def _accepted(self, account: str, lines: Lines) -> bool:
+        """Whether the receiver accepted the lines, or nothing of them is left to send."""
         try:
-            await self._send(account, lines)
+            sent = await self._send(account, lines)
         except NotifyError as error:
             self._error = error
             if len(lines) == 1:
@@ -70,5 +72,5 @@ class Trial:
             if len(self.culprits) > 1 and not self._passed:
                 raise
             return False
-        self._passed = True
+        self._passed = self._passed or sent
         return True

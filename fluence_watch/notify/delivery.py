@@ -156,12 +156,13 @@ class Delivery:
         if self.attempts.repeats(marked):
             log.warning("sending again what may have arrived", receiver=name, account=account)
             self.observer.possible_duplicate(name)
+        before = self.attempts.begun  # may have arrived, whatever comes of this attempt
         await self._begin(marked)
         started = monotonic()
         try:
             await self.channel.send(rendered)
         except NotifyError as error:
-            await self._refused(error, lines, marked)
+            await self._refused(error, lines, marked - before)
             raise
         now = self.now()
         log.info("notified", receiver=name, account=account, **_tally(lines, monotonic() - started))

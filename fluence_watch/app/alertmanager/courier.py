@@ -1,7 +1,7 @@
 """The courier of a cluster: one for each of its members, so that none holds up another."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
 
@@ -58,6 +58,10 @@ class ClusterCourier:
         """Whether the alert is over and a member is yet to know."""
         over = alert.state is State.RESOLVED
         return over and self._desk.posting(alert.episode, self._desk.delivery.now()) is not None
+
+    def settled(self, episodes: Collection[Episode]) -> None:
+        """Nothing is due of these any more."""
+        self.scribe.settled(episodes)
 
     @property
     def scribe(self) -> Scribe:

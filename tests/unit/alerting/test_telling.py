@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluence_watch.alerting.attempts import marks
 from fluence_watch.alerting.due import Due, due
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matching import GIVE_UP_AFTER, Route
@@ -113,6 +114,41 @@ def test_the_table(
 ) -> None:
     """Why a receiver is notified, or that it is not."""
     assert reason is reason_to_notify(alert, notified, Recipient(route), NOW)
+
+
+@pytest.mark.parametrize(
+    ("alert", "notified", "reason"),
+    [
+        (FIRING, None, None),
+        (RESOLVED, None, Reason.MISSED),
+        (RESOLVED, HEARD, Reason.RESOLVED),
+        (RESOLVED, KNOWS_END, None),
+        (RESOLVED, GIVEN_UP, None),
+        (DUE_NOW, None, Reason.MISSED),
+        (PASSED, None, Reason.MISSED),
+        (GONE, None, None),
+        (LONG_AGO, None, None),
+    ],
+)
+def test_what_is_for_others_and_may_have_arrived(
+    alert: Alert, notified: Notified | None, reason: Reason | None
+) -> None:
+    """Its end is sent as to any receiver, and that of nothing else."""
+    begun = marks([alert.episode])
+    assert reason is reason_to_notify(alert, notified, Recipient(NONE), NOW, begun=begun)
+    other = marks([replace(alert, active_at=NOW).episode])
+    fits = reason if notified else None
+    assert fits is reason_to_notify(alert, notified, Recipient(NONE), NOW, begun=other)
+
+
+def test_an_event_that_may_have_arrived_has_no_end() -> None:
+    """It is sent again to whom it is for, and to nobody else."""
+    begun = marks([GONE.episode])
+    found = [
+        reason_to_notify(GONE, None, Recipient(route), NOW, events={RULE}, begun=begun)
+        for route in (ALL, NONE)
+    ]
+    assert [Reason.FIRST, None] == found
 
 
 @pytest.mark.parametrize(

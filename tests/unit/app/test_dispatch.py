@@ -368,7 +368,7 @@ async def test_an_account_that_is_not_watched(
     post.clock.advance(MINUTE)
     post.poll(alert_of())  # a late poll
     post.poll(alert_of("more", account="test"), account="test")
-    await eventually(lambda: post.waiting() == 0)
+    await eventually(lambda: channel.sent and post.waiting() == 0)
 
     assert ["account test"] == [each.title.partition(" ")[2][:12] for each in channel.sent][:1]
     assert 1 == len(channel.sent)
@@ -427,8 +427,9 @@ async def test_a_message_that_may_have_arrived_late(
     await post.begin(telling(Slow()))
     post.poll(alert_of())
     await eventually(lambda: post.failures() == 1)
-    post.clock.advance(MINUTE)
     await post.dispatch.take_over(telling(channel))
+    post.clock.advance(MINUTE)
+    post.dispatch._couriers["ops"].wake()
     await eventually(lambda: channel.sent)
 
     assert 1 == post.count("notification_possible_duplicates")

@@ -1,22 +1,28 @@
 """Escalation and active times, over a real store and couriers."""
 
+# ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
+
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from fluence_watch.alerting.active import ActiveTimes, parse_windows
 from fluence_watch.alerting.escalation import Escalation
+from fluence_watch.alerting.journal import What
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.matching import Route
 from fluence_watch.alerting.muting import Acknowledgement, Silence
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.app.wiring import Setup
+from fluence_watch.errors import NotifyError
 from fluence_watch.model.finding import WATCHER, Fingerprint, Severity
+from fluence_watch.notify.render import Rendered
 from fluence_watch.rules.poll_failing import PollFailing
 from fluence_watch.store import Store
 from tests.stored import keep
@@ -61,6 +67,28 @@ class House:
         return [" ".join((each.split()[0], *each.split("(")[1:])) for each in titles]
 
 
+class Scripted:
+    """A receiver that meets the first attempts with these errors; a message may have arrived all the same."""
+
+    def __init__(self, channel: Any, *errors: NotifyError) -> None:
+        self.channel, self.errors, self.tried = channel, iter(errors), 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.channel, name)
+
+    async def send(self, rendered: Rendered) -> None:
+        """Refuse, or take it."""
+        self.tried += 1
+        if error := next(self.errors, None):
+            self.channel.sent += [rendered] if error.may_have_arrived else []
+            raise error
+        await self.channel.send(rendered)
+
+
+REFUSED = NotifyError("error=400", permanent=True)
+DOWN = NotifyError("error=503")
+SILENT = NotifyError("no answer in time", may_have_arrived=True)
+
 Build = Callable[..., Any]
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 
@@ -74,13 +102,18 @@ def build(
     """A house with these routes and escalations, and the receivers of another one."""
 
     async def make(
-        *routes: Route, like: House | None = None, **escalations: tuple[Escalation, ...]
+        *routes: Route,
+        like: House | None = None,
+        pager_errors: Sequence[NotifyError] = (),
+        **escalations: tuple[Escalation, ...],
     ) -> House:
         channels = (
             like.channels
             if like
             else {each.receiver: make_channel(each.receiver) for each in routes}
         )
+        if pager_errors:
+            channels["pager"] = Scripted(channels["pager"], *pager_errors)
         setup = replace(
             planned(), receivers=channels, routes={each.receiver: each for each in routes},
             escalations=escalations,
@@ -136,6 +169,147 @@ async def test_an_alert_that_ends_while_it_is_escalated(
     pager.gate.set()
     await eventually(lambda: not store.load("main").unsettled)
     assert ["WARNING escalated)", "RESOLVED"] == house.heard("pager")
+
+
+@pytest.mark.parametrize("errors", [[SILENT], [SILENT, DOWN], [SILENT, DOWN, SILENT, DOWN]])
+async def test_an_escalation_that_may_have_arrived(
+    build: Build, store: Store, eventually: Eventually, errors: Sequence[NotifyError]
+) -> None:
+    """No answer came in time, and later ones say nothing of the first: its end is sent."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=errors)
+    await house.at(0, alert_of("a"))
+    for number in range(len(errors)):
+        await house.at(0.5 + number / 10, alert_of("a"))
+    store.silences.add(Silence("1", parse_matchers("rule=debt"), NOW, NOW + 2 * HOUR))
+    await house.at(1)
+    arrived = sum(error.may_have_arrived for error in errors)
+    assert ["WARNING escalated)"] * arrived + ["[MISSED:1]"] == house.heard("pager")
+    await eventually(lambda: not store.load("main").unsettled)
+    assert frozenset() == store.receivers()["pager"].begun
+
+
+async def test_an_escalation_that_did_not_arrive(build: Build) -> None:
+    """Then its end is no news."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[DOWN])
+    await house.at(0, alert_of("a"))
+    await house.at(0.5, alert_of("a"))
+    await house.at(1)
+    assert ([], 1) == (house.heard("pager"), house.channels["pager"].tried)
+
+
+async def test_an_escalation_whose_end_is_no_message(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """When nobody is due anything, it is not remembered that it may have arrived."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[SILENT])
+    await house.at(0, alert_of("a"))
+    await house.at(0.5, alert_of("a"))
+    assert store.receivers()["pager"].begun
+    house.post.poll(quiet=True)
+    courier = house.post.dispatch._couriers["pager"]
+    await eventually(lambda: not store.load("main").unsettled and not courier.attempts.begun)
+    assert ["WARNING escalated)"] == house.heard("pager")
+
+
+async def test_an_alert_that_ends_while_it_is_looked_at(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """What is found of it as it was is not written: its last word is."""
+    house = await build(replace(OPS, rules=()), NOBODY, pager=(Escalation(OPS, HOUR),))
+    agenda, alert = house.post.dispatch._couriers["pager"].agenda, alert_of("a")
+    house.post.poll(alert)
+    found = agenda._taken("main", NOW)
+    due = found and found()
+    assert [What.WAITS] == [each.what for each in due.judged.values()]
+    house.post.poll()
+    agenda._opened("main", NOW, due)
+    assert [] == [*agenda.scribe.take()]
+    await eventually(lambda: not store.load("main").unsettled)
+    await house.look()
+    said = [each.what for each in store.journal.of_alert(alert.episode) if each.receiver == "pager"]
+    assert [What.NEVER] == said
+
+
+async def test_a_kill_while_an_alert_is_escalated(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """The alert is over when the next process looks: the message may have arrived, so the end is sent."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,))
+    pager = house.channels["pager"]
+    await house.at(0, alert_of("a"))
+    pager.gate.clear()
+    house.post.clock.advance(HOUR / 2)
+    house.post.dispatch._couriers["pager"].wake()
+    await eventually(lambda: pager.tried)
+    await house.post.dispatch.stop(0)
+    house.post.poll()
+    pager.gate.set()
+    again = await build(OPS, NOBODY, like=house, pager=(TO_PAGER,))
+    assert ["[MISSED:1]"] == again.heard("pager")
+    await eventually(lambda: not store.load("main").unsettled)
+
+
+async def test_alerts_that_end_while_they_are_tried_one_by_one(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """What is on its way is followed by its end; what is over by then is not sent."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[REFUSED] * 2)
+    pager, dispatch = house.channels["pager"], house.post.dispatch
+    await house.at(0, alert_of("a"), alert_of("b"))
+    pager.gate.clear()
+    house.post.clock.advance(HOUR / 2)
+    dispatch._couriers["pager"].wake()
+    await eventually(lambda: pager.tried == 3)
+    house.post.poll()
+    await eventually(lambda: len(house.channels["ops"].sent) == 2)
+    while dispatch._tasks:
+        await asyncio.wait(dispatch._tasks)
+    pager.gate.set()
+    await eventually(lambda: not store.load("main").unsettled)
+    assert (["[FIRING:1]", "RESOLVED"], 4) == (house.heard("pager"), pager.tried)
+
+
+async def test_an_account_that_is_removed_while_its_alerts_are_tried(
+    build: Build, eventually: Eventually
+) -> None:
+    """Nothing more is sent about it."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[REFUSED] * 2)
+    pager, dispatch = house.channels["pager"], house.post.dispatch
+    await house.at(0, *map(alert_of, "abc"))
+    pager.gate.clear()
+    house.post.clock.advance(HOUR / 2)
+    dispatch._couriers["pager"].wake()
+    await eventually(lambda: pager.tried == 3)
+    dispatch.forget("main")
+    pager.gate.set()
+    with structlog.testing.capture_logs() as logs:
+        await house.look()
+    assert ([], 3) == ([each for each in logs if each["log_level"] == "error"], pager.tried)
+
+
+async def test_alerts_that_are_over_before_they_are_tried_one_by_one(
+    build: Build, store: Store, eventually: Eventually
+) -> None:
+    """The receiver refused them, and accepted nothing since: it counts as failing until it does."""
+    house = await build(OPS, NOBODY, pager=(TO_PAGER,), pager_errors=[REFUSED])
+    pager, courier = house.channels["pager"], house.post.dispatch._couriers["pager"]
+    await house.at(0, *map(alert_of, "ab"))
+    house.post.clock.advance(HOUR / 2)
+    again = courier._send_again
+
+    async def when_over(account: str, lines: Any) -> bool:
+        if house.post.kept["main"].state.alerts:
+            house.post.poll()
+        return bool(await again(account, lines))
+
+    courier._send_again = when_over
+    await house.look()
+    assert ([], 1) == (pager.sent, pager.tried)
+    assert (1, False) == (courier.attempts.failures, courier.health.works)
+    await eventually(lambda: not store.load("main").unsettled)
+    await house.at(1, alert_of("c"))
+    await house.at(1.5, alert_of("c"))
+    assert (["WARNING escalated)"], True) == (house.heard("pager"), courier.health.works)
 
 
 async def test_an_acknowledged_alert_that_ends(build: Build, store: Store) -> None:
