@@ -2,6 +2,7 @@
 
     FluenceWatchError
     ├── ConfigError              the settings are invalid; carries all problems
+    ├── ReloadError              an error of our own ended a reload
     ├── StoreError               the state could not be read or written
     │   ├── StoreLockedError     another daemon owns the store
     │   └── StoreConflictError   another commit came between
@@ -56,6 +57,10 @@ class ConfigError(FluenceWatchError):
         self.problems = tuple(problems)
         self.notes = tuple(notes)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class ReloadError(FluenceWatchError):
+    """An error of our own ended a reload. How much of the new settings is in effect is unknown."""
 
 
 class StoreError(FluenceWatchError):

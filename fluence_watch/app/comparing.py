@@ -76,7 +76,8 @@ def _known_after(
     known: Mapping[str, KnownVm]
     known = track(before.known, snapshot, before.last_good_at, limits.forget_after)
     if billing.prepaid:
-        known = follow_boundaries(before.known, known, billing, now, snapshot.unread)
+        last_at, unread = before.last_good_at, snapshot.unread
+        known = follow_boundaries(before.known, known, billing, now, unread, last_at=last_at)
     if not snapshot.complete:
         return known
     return settle(known, limits, now, billing, rise, unpaid=not billing.prepaid and None in unpaid)

@@ -14,6 +14,7 @@ from fluence_watch.alerting.matching import GIVE_UP_AFTER
 from fluence_watch.app.board import Board
 from fluence_watch.app.clock import Clock
 from fluence_watch.app.dispatch import Dispatch
+from fluence_watch.app.faults import described
 from fluence_watch.app.logs import configure_logs
 from fluence_watch.app.runtime import favour_scrapes, settle
 from fluence_watch.app.schedule import Schedule
@@ -22,7 +23,7 @@ from fluence_watch.app.server import WebServer, address
 from fluence_watch.app.site import site
 from fluence_watch.app.watches import Watches
 from fluence_watch.app.wiring import Setup
-from fluence_watch.errors import ConfigError, StoreError
+from fluence_watch.errors import ConfigError, FluenceWatchError, ReloadError, StoreError
 from fluence_watch.model.finding import WATCHER
 from fluence_watch.settings import RecordSettings, WatchSettings
 from fluence_watch.store import Store
@@ -119,6 +120,7 @@ class Daemon:
         Raises:
             ConfigError: they cannot be used; the old ones stay.
             StoreError: the state of a new account cannot be read; the old ones stay.
+            ReloadError: an error of our own came up.
         """
         async with self._reloading:
             try:
@@ -129,6 +131,11 @@ class Daemon:
                 problems = str(error).splitlines()
                 _log.error("reload failed, the old settings stay", problems=problems)
                 raise
+            except Exception as error:
+                self.board.own.reload_failed()
+                what = f"internal error, please report it: {described(error)}"
+                _log.error("reload failed", problems=[what], exc_info=error)
+                raise ReloadError(what) from error
             pending = need_restart(self._first, fresh.settings)
             _log.info("reloaded", accounts=len(fresh.policies), receivers=len(fresh.receivers))
             for key in pending:
@@ -237,7 +244,7 @@ class Daemon:
         task.add_done_callback(self._reloads.discard)
 
     async def _reload_logged(self) -> None:
-        with suppress(ConfigError, StoreError):  # it was logged
+        with suppress(FluenceWatchError):  # it was logged
             await self.reload()
 
     async def _prune(self) -> None:

@@ -6,6 +6,9 @@ charged from the reserve, and a little later the reserve is topped up from the a
 A poll may see a charge before the next boundary has moved, or after it, so charges and boundaries are
 compared over several polls: what never fits is odd. Who is charged nothing for good reasons, such as a
 VM that is suspended, is not odd, and neither is a charge that comes late.
+
+A top-up is due once the reserve fell. Until then its charge is waited for, if it is not in the total
+either: it may come late, or never. A total that stands still while the reserve falls hides nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +18,15 @@ from typing import Protocol
 from fluence_watch.model.billing import Billing
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.model.odd_charge import OddCharge
+from fluence_watch.model.reserve import (
+    Reserved,
+    covers,
+    fell,
+    is_topped_up,
+    paid_now,
+    pays,
+    pays_still,
+)
 from fluence_watch.model.vm import OUT_OF_FUNDS, Status
 
 GRACE = timedelta(minutes=15)
@@ -48,42 +60,33 @@ class Boundaries:
     charged: bool = True
     paid: int | None = None
     after_gap: bool = False
+    charged_at: datetime | None = None
+
+    @property
+    def topup_due_from(self) -> datetime:
+        """Since when a top-up may come: the boundary, or its charge if that came late."""
+        return max(self.passed_at, self.charged_at or self.passed_at)
+
+    @property
+    def awaits_charge(self) -> bool:
+        """Whether its charge is neither in the total yet, nor taken from the reserve."""
+        return self.charged_at is None and self.odd is not None and self.odd.is_missing
 
     def is_overdue(self, now: datetime, grace: timedelta, status: Status) -> bool:
         """Whether the top-up has failed, if the reserve does not pay an epoch now.
 
         The API itself may report low funds, which is not waited for.
         """
-        late = status in OUT_OF_FUNDS or now - self.passed_at >= grace
+        late = status in OUT_OF_FUNDS or now - self.topup_due_from >= grace
         return late and not self.covered
 
     def is_topped_up(self, now: datetime, grace: timedelta) -> bool:
         """Whether the account refills the reserve, as far as its last boundaries show.
 
-        `grace` is how long after a boundary a top-up may come. Before its charge, none can be due.
+        `grace` is how long after a charge a top-up may come. Before it, none can be due.
         """
-        waits = now - self.passed_at < grace or _is_missing(self.odd)
+        waits = now - self.topup_due_from < grace or self.awaits_charge
         return self.refilled or (self.was_refilled and waits)
-
-
-class Reserved(Protocol):
-    """What is paid from a reserve, at boundaries."""
-
-    @property
-    def price(self) -> MicroUsdc | None:
-        """Of a period."""
-
-    @property
-    def reserved(self) -> MicroUsdc | None:
-        """For later periods."""
-
-    @property
-    def spent(self) -> MicroUsdc | None:
-        """In all."""
-
-    @property
-    def next_billing_at(self) -> datetime | None:
-        """The next boundary."""
 
 
 class Paid(Reserved, Protocol):
@@ -131,12 +134,21 @@ def boundaries_again(
 ) -> Boundaries | None:
     """What is known of the boundaries of a VM that was missing at one of them.
 
-    What happened then is unknown, but not how many epochs its reserve paid when it was full.
+    When it was charged is unknown. If nothing shows a top-up, it is topped up as it was before.
     """
     again = first_boundaries(after, billing, now)
     if again is None or known is None:
         return again
-    return replace(again, paid=_paid_now(known.paid, before, after))
+    count = passed(before.next_billing_at, after.next_billing_at, billing, now)
+    topped_up = is_topped_up(before, after, count)
+    refilled = topped_up or known.refilled or pays_still(after, known.paid)
+    return replace(
+        again,
+        refilled=refilled,
+        was_refilled=refilled,
+        paid=paid_now(known.paid, before, after) if topped_up else known.paid,
+        charged_at=again.passed_at if fell(before, after) else None,
+    )
 
 
 def _begin(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:
@@ -147,7 +159,7 @@ def _begin(vm: Paid, billing: Billing, now: datetime) -> Boundaries | None:
     except OverflowError:
         return None
     charged = vm.spent != 0 and now - passed_at > _LATE
-    return Boundaries(passed_at, _covers(vm), charged=charged, paid=_pays(vm))
+    return Boundaries(passed_at, covers(vm), charged=charged, paid=pays(vm))
 
 
 def next_boundaries(
@@ -158,10 +170,12 @@ def next_boundaries(
     now: datetime,
     *,
     is_told: bool = True,
+    last_at: datetime | None = None,
 ) -> Boundaries | None:
     """What is known after another poll. `before` and `after` have the last known values.
 
     `is_told` is whether the API tells what the VM has spent. If not, all that passes counts later.
+    `last_at` is when the poll before was.
     A VM that is billed again, as a launched draft, begins anew.
     """
     start = _begin(after, billing, now)
@@ -170,61 +184,57 @@ def next_boundaries(
     first = _uncounted(known, before.next_billing_at, billing)
     count = passed(first, after.next_billing_at, billing, now)
     most = max(count, _moved(first, after.next_billing_at, billing))
-    topped_up, this = _is_topped_up(before, after), _charge(before, after, (count, most), now)
+    this = _charge(before, after, (count, most), now)
     odd, charged = _settled(known, this, after.price, is_told=is_told)
-    covered = start.covered and not _is_missing(odd)
-    paid = _pays(before) if known.paid is None else known.paid
-    refilled = topped_up or (covered and _pays_still(after, paid))
-    paid = _paid_now(paid, before, after) if topped_up else paid
-    start = replace(start, covered=covered, odd=odd, charged=charged, paid=paid)
-    if count:
-        was_refilled = known.refilled or (known.was_refilled and _is_missing(known.odd))
-        return replace(start, refilled=refilled, was_refilled=was_refilled)
+    paid = pays(before) if known.paid is None else known.paid
+    last = replace(known, paid=paid, after_gap=False)
+    last = _passed(last, start.passed_at, after, billing) if count else last
+    seen = replace(last, odd=odd, charged=charged)
+    if fell(before, after):
+        is_next = not count and _is_due(before.next_billing_at, billing, now)
+        was_seen = not count or (last_at is not None and last_at >= last.passed_at)
+        seen = _lowered(seen, now if was_seen else last.passed_at, is_next=is_next)
+    return _with_reserve(seen, before, after, 0 if last.charged_at else max(count, 1))
+
+
+def _passed(known: Boundaries, passed_at: datetime, after: Paid, billing: Billing) -> Boundaries:
+    """What is known at another boundary. Its charge may have been seen before it moved.
+
+    A charge that never came says nothing of top-ups, as long as the reserve is full.
+    """
+    at = known.charged_at
+    is_early = at is not None and at + _tolerance(billing) >= passed_at
+    waited = known.was_refilled and known.awaits_charge and pays_still(after, known.paid)
     return replace(
-        start,
-        passed_at=known.passed_at,
-        covered=known.covered or covered,
-        refilled=known.refilled or refilled,
-        was_refilled=known.was_refilled,
+        known,
+        passed_at=passed_at,
+        covered=False,
+        refilled=False,
+        was_refilled=known.refilled or waited,
+        charged_at=at if is_early else None,
     )
 
 
-def _covers(vm: Paid) -> bool:
-    """Whether the reserve pays an epoch, as far as that is known."""
-    return vm.reserved is None or vm.price is None or vm.reserved >= vm.price
+def _lowered(last: Boundaries, at: datetime, *, is_next: bool) -> Boundaries:
+    """The same, as the reserve fell: it was charged, if it was not before.
+
+    `is_next` is whether the next boundary is due, so that the charge is of that one.
+    """
+    if is_next:
+        return replace(last, charged_at=at)
+    return last if last.charged_at else replace(last, charged_at=at, refilled=False)
 
 
-def _pays(vm: Paid) -> int | None:
-    """How many epochs the reserve pays; `None` if that is unknown or has no end."""
-    return vm.reserved // vm.price if vm.price and vm.reserved is not None else None
-
-
-def _paid_now(paid: int | None, before: Paid, after: Paid) -> int | None:
-    """How many epochs it pays after a top-up. A price that fell meanwhile does not count for more."""
-    if before.price and after.price and before.price > after.price:
-        pays = None if after.reserved is None else after.reserved // before.price
-    else:
-        pays = _pays(after)
-    rose = before.reserved is None or (after.reserved or 0) > before.reserved
-    return pays if rose or pays is None or paid is None else min(pays, paid)
-
-
-def _pays_still(vm: Paid, paid: int | None) -> bool:
-    """Whether the reserve pays as many epochs as when it was full: it needs no top-up."""
-    return bool(paid and (_pays(vm) or 0) >= paid)
-
-
-def _is_missing(odd: OddCharge | None) -> bool:
-    """Whether a charge is not in the total yet, and the reserve is what it was before it."""
-    return odd is not None and odd.charged < odd.low
-
-
-def _is_topped_up(before: Paid, after: Paid) -> bool:
-    """Whether the reserve lost less than was charged."""
-    if before.reserved is None or after.reserved is None:
-        return False
-    charged = 0 if before.spent is None or after.spent is None else after.spent - before.spent
-    return after.reserved - before.reserved + charged > 0
+def _with_reserve(seen: Boundaries, before: Paid, after: Paid, epochs: int) -> Boundaries:
+    """The same with what the reserve shows, if so many epochs may have been charged since `before`."""
+    topped_up = is_topped_up(before, after, epochs)
+    covered = covers(after) and not seen.awaits_charge
+    return replace(
+        seen,
+        covered=seen.covered or covered,
+        refilled=seen.refilled or topped_up or (covered and pays_still(after, seen.paid)),
+        paid=paid_now(seen.paid, before, after) if topped_up else seen.paid,
+    )
 
 
 def _settled(
@@ -274,6 +284,11 @@ def _moved(first: datetime | None, following: datetime | None, billing: Billing)
     if first is None or following is None:
         return 0
     return max(0, -((first + _tolerance(billing) - following) // billing.period))
+
+
+def _is_due(boundary: datetime | None, billing: Billing, now: datetime) -> bool:
+    """Whether it should have passed by now."""
+    return boundary is not None and now + _tolerance(billing) >= boundary
 
 
 def _tolerance(billing: Billing) -> timedelta:

@@ -11,6 +11,7 @@ from fluence_watch.model.boundaries import (
     boundaries_again,
     first_boundaries,
     next_boundaries,
+    passed,
 )
 from fluence_watch.model.horizon import JUST_AFTER, Horizon, expiry, next_of, shifted
 from fluence_watch.model.ports import Port
@@ -211,8 +212,13 @@ def follow_boundaries(
     billing: Billing,
     now: datetime,
     unread: Collection[str] = (),
+    *,
+    last_at: datetime | None = None,
 ) -> Mapping[str, KnownVm]:
-    """The known VMs after a poll, with what is known of their boundaries. Of `unread` ones it stays."""
+    """The known VMs after a poll, with what is known of their boundaries. Of `unread` ones it stays.
+
+    `last_at` was the poll before.
+    """
     moved = {}
     for key, entry in after.items():
         was = before.get(key)
@@ -220,24 +226,31 @@ def follow_boundaries(
         same = same and not _is_after_gap(entry.boundaries)
         if same or entry.missing_since is not None or key in unread:
             continue
-        boundaries = _of(was, entry, billing, now)
+        boundaries = _of(was, entry, billing, now, last_at)
         if boundaries != entry.boundaries:
             moved[key] = replace(entry, boundaries=boundaries)
     return {**after, **moved} if moved else after
 
 
-def _of(was: KnownVm | None, entry: KnownVm, billing: Billing, now: datetime) -> Boundaries | None:
+def _of(
+    was: KnownVm | None,
+    entry: KnownVm,
+    billing: Billing,
+    now: datetime,
+    last_at: datetime | None,
+) -> Boundaries | None:
     """What happened at a boundary while the VM was missing is unknown."""
-    vm = entry.last_known
     if was is None:
         return first_boundaries(entry.vm, billing, now)
-    if was.missing_since or _is_after_gap(was.boundaries):
+    known, earlier, vm = was.boundaries, was.last_known, entry.last_known
+    if was.missing_since or _is_after_gap(known):
         if entry.vm.next_billing_at is None:
             return entry.boundaries
-        if was.last_known.next_billing_at != vm.next_billing_at:
-            return boundaries_again(was.boundaries, was.last_known, entry.vm, billing, now)
+        if passed(earlier.next_billing_at, vm.next_billing_at, billing, now):
+            return boundaries_again(known, earlier, entry.vm, billing, now)
     is_told = entry.vm.spent is not None
-    return next_boundaries(was.boundaries, was.last_known, vm, billing, now, is_told=is_told)
+    last_at = was.last_seen_at if was.missing_since else last_at
+    return next_boundaries(known, earlier, vm, billing, now, is_told=is_told, last_at=last_at)
 
 
 def _is_after_gap(boundaries: Boundaries | None) -> bool:

@@ -15,10 +15,11 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from fluence_watch.model.billing import HOURS, METERED, Billing
-from fluence_watch.model.boundaries import MOST_BOUNDARIES, Reserved, passed
+from fluence_watch.model.boundaries import MOST_BOUNDARIES, passed
 from fluence_watch.model.charge import id_in
 from fluence_watch.model.duration import by_day, hour_of
 from fluence_watch.model.money import MicroUsdc
+from fluence_watch.model.reserve import Reserved
 
 _TICK = timedelta(microseconds=1)
 _TICKS_AN_HOUR = METERED.price_is_for // _TICK

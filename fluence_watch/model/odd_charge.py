@@ -25,6 +25,11 @@ class OddCharge:
         """Whether nothing is odd about it."""
         return self.low <= self.charged <= self.high
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether less was charged than is due."""
+        return self.charged < self.low
+
     def __add__(self, later: "OddCharge") -> "OddCharge":
         """Both together, since the first."""
         return OddCharge(

@@ -33,15 +33,25 @@ def read_overrides(folder: Path) -> dict[str, Override]:
     Raises:
         ConfigError: a file has the name of no template, or cannot be read. It lists them all.
     """
+    found, problems = readable_overrides(folder)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def readable_overrides(folder: Path) -> tuple[dict[str, Override], list[Problem]]:
+    """The templates of the folder that can be used, and what is wrong with its other files.
+
+    Raises:
+        ConfigError: the folder cannot be read.
+    """
     found, problems = dict[str, Override](), list[Problem]()
     for path in _files(folder):
         try:
             found[path.name] = Override(str(path), _read(path))
         except ValueError as error:
             problems.append(Problem(_SETTING, str(error), str(path)))
-    if problems:
-        raise ConfigError(problems)
-    return found
+    return found, problems
 
 
 def shipped_names() -> list[str]:

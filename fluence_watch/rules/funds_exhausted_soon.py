@@ -5,7 +5,8 @@ Considered are
 - the balance, where it is known: how long it pays for all that is rented (see `runway.py`), or what
   the API itself estimates, if that is worse. A debt and an empty balance are over now;
 - each prepaid VM that its account does not top up: how long its own reserve lasts. Its last boundary
-  was not followed by a top-up, nor was the one before, or more than `GRACE` has passed since.
+  was not followed by a top-up, nor was the one before, or more than `GRACE` has passed since its charge.
+  A charge that is neither in the total nor taken from the reserve yet is waited for.
 
 A VM that was topped up at its last boundaries, or of which nobody has seen one, is judged by the
 account alone. One whose reserve does not pay an epoch is told by `topup_failed` or `low_balance`.
@@ -252,7 +253,7 @@ def holds_until(situation: Situation, settings: FundsExhaustedSoonSettings) -> H
     ends = [end for each in _alone(situation) if (end := _until(each, situation.billing))]
     turns = [end - limit + JUST_AFTER for end in ends for limit in limits if end - now > limit]
     waiting = [b for each in _paying(situation) if (b := each.boundaries) and not b.refilled]
-    late = [each.passed_at + GRACE for each in waiting]
+    late = [each.topup_due_from + GRACE for each in waiting]
     fires = [] if since is None else [since + settings.hold]
     return next_of(now, [*turns, *late, *fires])
 

@@ -6,7 +6,7 @@ cannot pay ends the VM, and its disk is lost.
 
 `for` counts from the boundary, also if that was seen late; but one poll alone may see no more than the
 dip before a top-up, so an earlier one must have seen it too. Neither is waited for if the API itself
-reports low funds. A reserve that paid an epoch since the boundary is not this rule's, however low it is.
+reports low funds. If polls saw the boundary before its charge, `for` counts from the charge. A reserve that paid an epoch since the boundary is not this rule's, however low it is.
 
 If several VMs of the account are short, each finding has what all of them lack. One more of them is not
 worse for the others: it has a message of its own, with the new sum.
@@ -64,7 +64,8 @@ class ShortVms:
 class TopupFailed:
     """What is missing, and when that ends the VM. Amounts are micro-USDC, a size is bytes.
 
-    `boundary` is the charge that was not followed by a top-up, `ends_at` the one that cannot be paid.
+    `boundary` is the charge that was not followed by a top-up: the boundary, or when it was seen if it came
+    late. `ends_at` is the charge that cannot be paid.
     `missing` is for an epoch, `for_month` for 30 days. Unknown values are `None`.
     `status` is the API's own word, if the API itself reports low funds.
     `together` is there if other VMs of the account are short too.
@@ -127,11 +128,11 @@ def _finding(
     boundaries: Boundaries,
     together: ShortVms | None,
 ) -> Finding:
-    now, passed_at = situation.now, boundaries.passed_at
-    facts = _facts(situation, vm, passed_at, together)
+    now, due_from = situation.now, boundaries.topup_due_from
+    facts = _facts(situation, vm, due_from, together)
     fingerprint = Fingerprint(situation.account, NAME, vm.key)
     since = situation.since.get(fingerprint)
-    is_seen_again = since is not None and since >= passed_at
+    is_seen_again = since is not None and since >= boundaries.passed_at
     is_overdue = boundaries.is_overdue(now, settings.hold, vm.status)
     return Finding(
         fingerprint,
@@ -139,12 +140,12 @@ def _finding(
         facts,
         at_once=facts.status is not None or (is_seen_again and is_overdue),
         step=_step(facts, now),
-        began_at=passed_at,
+        began_at=due_from,
     )
 
 
 def _facts(
-    situation: Situation, vm: Vm, passed_at: datetime, together: ShortVms | None
+    situation: Situation, vm: Vm, due_from: datetime, together: ShortVms | None
 ) -> TopupFailed:
     assert vm.price is not None
     assert vm.reserved is not None
@@ -154,7 +155,7 @@ def _facts(
         reserved=vm.reserved,
         missing=_missing(vm),
         for_month=lacking_for_month(vm, situation.now, situation.billing),
-        boundary=passed_at,
+        boundary=due_from,
         ends_at=vm.next_billing_at,
         disk_bytes=vm.storage_bytes,
         public_ip=vm.public_ip,
@@ -174,7 +175,7 @@ def holds_until(situation: Situation, settings: TopupFailedSettings) -> Horizon:
     """Until a top-up is overdue, and until the next step."""
     entries = (situation.known.get(key) for key, vm in situation.vms.items() if is_short(vm))
     short = [each for each in entries if each and each.boundaries and not each.boundaries.covered]
-    overdue = [each.boundaries.passed_at + settings.hold for each in short if each.boundaries]
+    overdue = [each.boundaries.topup_due_from + settings.hold for each in short if each.boundaries]
     ends = [end for each in short if (end := each.vm.next_billing_at)]
     steps = [end - step + JUST_AFTER for end in ends for step in _STEPS]
     return next_of(situation.now, [*overdue, *steps])

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-from fluence_watch.alerting.matchers import parse_matchers
+from fluence_watch.alerting.matchers import parse_matchers, read_matchers
 
 
 def _checked(text: str) -> str:
@@ -12,5 +12,14 @@ def _checked(text: str) -> str:
     return text
 
 
-MatchList = tuple[Annotated[str, AfterValidator(_checked)], ...]
-"""Texts with matchers, each checked by itself."""
+def _few(texts: tuple[str, ...]) -> tuple[str, ...]:
+    read_matchers(texts)
+    return texts
+
+
+MatchList = Annotated[
+    tuple[Annotated[str, AfterValidator(_checked)], ...],
+    AfterValidator(_few),
+    Field(examples=[["rule=low_balance"]]),
+]
+"""Texts with matchers, each checked by itself; all of them are not too many."""

@@ -48,9 +48,9 @@ def _without_user(value: AnyHttpUrl) -> AnyHttpUrl:
     return value
 
 
-def _ports(value: object) -> tuple[Port, ...]:
+def _ports(value: object) -> object:
     if not isinstance(value, list | tuple):
-        raise ValueError('write a list of ports, such as ["22/tcp", "443/tcp"]')  # noqa: TRY004 - pydantic reports ValueError alone
+        return value  # the type is wrong, which pydantic reports
     read, errors = set[Port](), list[str]()
     for each in value:
         try:
@@ -66,6 +66,7 @@ Ports = Annotated[
     tuple[Port, ...],
     BeforeValidator(_ports),
     PlainSerializer(lambda ports: [str(port) for port in ports]),
+    Field(examples=[["22/tcp", "443/tcp"]]),
 ]
 
 

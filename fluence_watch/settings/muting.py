@@ -50,7 +50,9 @@ class InhibitSettings(Settings):
     source: MatchList = Field(min_length=1, description="matchers on the alerts that mute")
     target: MatchList = Field(min_length=1, description="matchers on the alerts that are muted")
     equal: tuple[Annotated[str, AfterValidator(_label)], ...] = Field(
-        default=(), description="labels that must be equal in both, beside the account"
+        default=(),
+        examples=[["vm_id"]],
+        description="labels that must be equal in both, beside the account",
     )
 
     @property

@@ -36,6 +36,11 @@ class Places:
         return problem if problem.source else self.problem(undotted(problem.where), problem.what)
 
 
+def overlap(one: Loc, other: Loc) -> bool:
+    """Whether one path equals or contains the other."""
+    return all(a == b for a, b in zip(one, other, strict=False))
+
+
 def _inside(loc: Loc, origins: Origins) -> str | None:
     """A variable that sets a key of this table."""
     return next((variable for at, variable in origins.items() if at[: len(loc)] == loc), None)

@@ -60,6 +60,7 @@ class ReceiverSettings(Settings):
     alertmanager: tuple[SecretStr, ...] | None = Field(
         default=None,
         min_length=1,
+        examples=[["http://am-1:9093"]],
         description="in place of url: each member of an Alertmanager cluster",
     )
     alertmanager_file: Path | None = Field(
@@ -69,7 +70,9 @@ class ReceiverSettings(Settings):
         default=None, description="certificates (PEM) to trust in place of the system's"
     )
     alertmanager_labels: tuple[_Label, ...] | None = Field(
-        default=None, description="labels of all its alerts, to tell several daemons apart"
+        default=None,
+        examples=[["instance=eu-1"]],
+        description="labels of all its alerts, to tell several daemons apart",
     )
     min_severity: Severity = Field(
         default=Severity.INFO, description="info, warning or critical: lower ones are not sent"
@@ -96,7 +99,9 @@ class ReceiverSettings(Settings):
     )
     escalate_to: str = Field(default="", description="name of the receiver to escalate to")
     active: Windows = Field(
-        default=(), description='when messages are sent, such as "Mon-Fri 08:00-18:00"; []: always'
+        default=(),
+        examples=[["Mon-Fri 08:00-18:00"]],
+        description='when messages are sent, such as "Mon-Fri 08:00-18:00"; []: always',
     )
     timezone: Zone = Field(
         default="UTC", description="time zone of these times, such as Europe/Paris"

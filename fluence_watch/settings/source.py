@@ -15,9 +15,9 @@ from fluence_watch.settings.checks.doubt import nearest
 from fluence_watch.settings.environment import OWN, PREFIX, Loc, Overlay, Tables, variables
 from fluence_watch.settings.lines import lines_of
 from fluence_watch.settings.model import WatchSettings
-from fluence_watch.settings.places import Places
+from fluence_watch.settings.places import Places, overlap
 from fluence_watch.settings.toml_file import parse_toml, read_tables, read_text
-from fluence_watch.settings.wording import near, words_of
+from fluence_watch.settings.wording import errors_of, near, words_of
 
 PLACES = (Path("config.toml"), Path("/etc/fluence-watch/config.toml"))
 
@@ -115,12 +115,12 @@ class _Reading:
         wrong = [loc for error in errors for loc in _in_doubt(error)]
         notes: list[Problem] = []
         for doubt in doubts(settings, secrets=self.secrets):
-            if not any(_overlap(a, b) for a in doubt.where for b in wrong):
+            if not any(overlap(a, b) for a in doubt.where for b in wrong):
                 found = self.places.problem(self._likeliest(doubt.where), doubt.what)
                 (problems if doubt.fatal else notes).append(found)
         if problems:
             raise ConfigError(sorted(problems, key=_place), sorted(notes, key=_place))
-        return settings.placed_by(self.places).with_notes(notes)
+        return settings.placed_by(self.places).with_notes(sorted(notes, key=_place))
 
     def _error(self, error: ErrorDetails) -> Problem:
         unknown = error["type"] == "extra_forbidden"
@@ -149,7 +149,7 @@ def _validated(tables: Tables) -> tuple[WatchSettings, Sequence[ErrorDetails]]:
     try:
         return WatchSettings.model_validate(tables), ()
     except ValidationError as error:
-        errors = error.errors()
+        errors = errors_of(error)
     for each in errors:
         _mend(tables, each["loc"])
     return WatchSettings.model_validate(tables), errors
@@ -181,11 +181,6 @@ def _in_doubt(error: ErrorDetails) -> Iterator[Loc]:
     yield loc
     if error["type"] == "extra_forbidden":
         yield from ((*loc[:-1], key) for key in near(loc, WatchSettings))
-
-
-def _overlap(one: Loc, other: Loc) -> bool:
-    """Whether one path equals or contains the other."""
-    return all(a == b for a, b in zip(one, other, strict=False))
 
 
 def _is_set(tables: Tables, loc: Loc) -> bool:

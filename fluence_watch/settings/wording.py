@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from fluence_watch.settings.checks.doubt import nearest
@@ -26,6 +26,13 @@ _WORDS: Mapping[str, str] = {
 }
 
 
+def errors_of(error: ValidationError) -> list[ErrorDetails]:
+    """All that is wrong, without what only follows: a list whose items are invalid is not empty."""
+    found = error.errors()
+    around = {each["loc"][:length] for each in found for length in range(len(each["loc"]))}
+    return [each for each in found if each["type"] != "too_short" or each["loc"] not in around]
+
+
 def words_of(error: ErrorDetails, model: type[BaseModel]) -> str:
     """What is wrong with a value of the model, and what to write."""
     loc: Loc = error["loc"]
@@ -33,7 +40,7 @@ def words_of(error: ErrorDetails, model: type[BaseModel]) -> str:
         return "unknown key" + _nearest(loc, model)
     if error["type"] == "tuple_type":
         return (
-            f"write [[{loc[0]}]] tables" if len(loc) == 1 else f"write a list{_default(loc, model)}"
+            f"write [[{loc[0]}]] tables" if len(loc) == 1 else f"write a list{_example(loc, model)}"
         )
     if error["type"].startswith("url_") and "://" not in str(error["input"]):
         return "has no scheme: write https://…"
@@ -42,10 +49,13 @@ def words_of(error: ErrorDetails, model: type[BaseModel]) -> str:
     return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 
-def _default(loc: Loc, model: type[BaseModel]) -> str:
-    """The default of a list, as what to write."""
+def _example(loc: Loc, model: type[BaseModel]) -> str:
+    """The list's example, else its default, as what to write."""
     field = _model_at(loc[:-1], model).model_fields.get(str(loc[-1]))
-    return f", such as {json.dumps(field.default)}" if field and field.default else ""
+    if field is None:
+        return ""
+    examples = field.examples or ([] if field.is_required() else [field.default])
+    return f", such as {json.dumps(examples[0])}" if examples and examples[0] else ""
 
 
 def _nearest(loc: Loc, model: type[BaseModel]) -> str:

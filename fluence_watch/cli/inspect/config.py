@@ -11,7 +11,6 @@ from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
-    from fluence_watch.app.wiring import Setup
     from fluence_watch.settings import WatchSettings
 
 _LONGEST = 1000
@@ -31,14 +30,11 @@ def check(config: ConfigOption = None) -> None:
 
     Each has its key and place. Exits with 2 when there is an error; doubtful settings are notes, and leave it at 0.
     """
-    from fluence_watch.app.wiring import prepare
     from fluence_watch.settings import find_file
 
     try:
-        setup = prepare(settings_from(config))
-        settings = setup.settings
-        _check_templates(setup)
-        doubt = _doubt_of_record(settings)
+        settings = settings_from(config)
+        doubt = _tried(settings)
     except ConfigError as error:
         for note in error.notes:
             typer.echo(f"fluence-watch: note: {note}", err=True)
@@ -50,19 +46,35 @@ def check(config: ConfigOption = None) -> None:
         typer.echo(f"note: {note}")
 
 
-def _check_templates(setup: "Setup") -> None:
-    """Fill the templates of a user with samples; raises `ConfigError`."""
-    if not setup.settings.templates.dir:
+def _tried(settings: "WatchSettings") -> list[Problem]:
+    """What is doubtful once all parts are tried; raises `ConfigError` with what is wrong in any of them."""
+    from fluence_watch.app.wiring import prepare
+
+    wrong: dict[Problem, None] = {}
+    doubt: list[Problem] = []
+    for attempt in (prepare, _check_templates, lambda given: doubt.extend(_doubt_of_record(given))):
+        try:
+            attempt(settings)
+        except ConfigError as error:
+            wrong |= dict.fromkeys(settings.placed(error.problems))
+    if wrong:
+        raise ConfigError([*wrong], settings.notes)
+    return doubt
+
+
+def _check_templates(settings: "WatchSettings") -> None:
+    """Fill the templates of a user with samples, those that can be read; raises `ConfigError`."""
+    if not settings.templates.dir:
         return
     from fluence_watch.app.wiring import RANKS
     from fluence_watch.notify.custom import UserWords
-    from fluence_watch.notify.links import LinkedWords
     from fluence_watch.notify.lint import problems
+    from fluence_watch.notify.overrides import readable_overrides
 
-    words = setup.words.words if isinstance(setup.words, LinkedWords) else setup.words
-    wrong = problems(words, RANKS) if isinstance(words, UserWords) else []
+    found, _ = readable_overrides(settings.templates.dir)
+    wrong = problems(UserWords(found), RANKS) if found else []
     if wrong:
-        raise ConfigError(wrong, setup.settings.notes)
+        raise ConfigError(wrong)
 
 
 def _doubt_of_record(settings: "WatchSettings") -> list[Problem]:
@@ -79,10 +91,10 @@ def _doubt_of_record(settings: "WatchSettings") -> list[Problem]:
         try_folder(folder)
     except OSError as error:
         what = f"cannot write to the folder {folder}: {error.strerror}: create it for the daemon's user"
-        problems = settings.placed([Problem("record.dir", inert(what, _LONGEST))])
+        problems = [Problem("record.dir", inert(what, _LONGEST))]
         if isinstance(error, PermissionError):
-            return problems
-        raise ConfigError(problems, settings.notes) from None
+            return settings.placed(problems)
+        raise ConfigError(problems) from None
     return []
 
 

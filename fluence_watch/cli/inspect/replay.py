@@ -76,8 +76,14 @@ def replay(
     if diff is None:
         replay_shown.print_messages(settings, found, form, full=full)
         return
-    old = _replayed(_settings(diff), folder, wanted)
-    replay_shown.print_differences(old, found, form)
+    before = _settings(diff)
+    old = _replayed(before, folder, wanted)
+    common = _receivers(before) & _receivers(settings)
+    replay_shown.print_differences(old, found, common, form)
+
+
+def _receivers(settings: "WatchSettings") -> set[str]:
+    return {each.name for each in settings.receivers}
 
 
 def _settings(config: Path | None) -> "WatchSettings":

@@ -1,14 +1,21 @@
 """How `replay` prints."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
 import typer
 
-from fluence_watch.app.rehearsal.differing import Kind, MessageDifference, SentAlert, differences
+from fluence_watch.app.rehearsal.differing import (
+    Kind,
+    MessageDifference,
+    Repeats,
+    SentAlert,
+    differences,
+    repeats,
+)
 from fluence_watch.app.rehearsal.replay import Replayed
 from fluence_watch.app.rehearsal.sent import Sent
 from fluence_watch.app.wiring import read_words
@@ -38,10 +45,11 @@ _SUMS = (
 _DIFFERENCES = (
     Column("when", "AT (UTC)"),
     Column("change", "CHANGE"),
+    Column("receiver", "RECEIVER", wraps=8),
     Column("was", "WAS", wraps=8),
     Column("now", "NOW", wraps=8),
-    Column("rule", "RULE", wraps=12),
-    Column("vm_name", "VM", wraps=10),
+    Column("rule", "RULE", wraps=10),
+    Column("about", "ABOUT", wraps=8),
     Column("reason", "WHY", drop=1),
     Column("account", "ACCOUNT", drop=2),
 )
@@ -71,22 +79,44 @@ def print_messages(
     typer.echo(f"{counted(len(rows), 'message')} of {counted(found.polls, 'poll')}{_extent(found)}")
 
 
-def print_differences(old: Replayed, new: Replayed, form: OutputFormat) -> None:
-    """What differs, and how often."""
-    found = differences(old.messages, new.messages)
-    rows = [_difference(each) for each in found]
-    sums = Counter(str(each.kind) for each in found)
+def print_differences(
+    old: Replayed, new: Replayed, common: Collection[str], form: OutputFormat
+) -> None:
+    """What differs, and how often; `common` are the receivers that both settings have.
+
+    Of repetitions, a table has their numbers alone: their times follow from the first notification.
+    """
+    found = differences(old.messages, new.messages, common)
     before, now = len(old.messages), len(new.messages)
     if form is OutputFormat.JSON:
         sides = {"old_messages": before, "new_messages": now, "last_at": new.last_at}
-        print_json({**sides, "differences": rows, "sums": dict(sums)})
+        sums = Counter(str(each.kind) for each in found)
+        print_json({**sides, "differences": [*map(_difference, found)], "sums": dict(sums)})
         return
+    single = [each for each in found if not each.sent.is_repetition]
+    rows = [*map(_difference, single), *map(_fold, repeats(old.messages, new.messages))]
     if rows:
-        print_rows(_DIFFERENCES, [{**row, "when": _minute(row["at"])} for row in rows], form)
-    said = ", ".join(f"{number} {kind}" for kind, number in sorted(sums.items()))
-    differ = f"{counted(len(rows), 'difference')} ({said})" if rows else "nothing differs"
+        rows.sort(key=lambda row: row["at"])
+        print_rows(
+            _DIFFERENCES, [{**row, "when": f"{row['at']:%m-%d %H:%M}"} for row in rows], form
+        )
+    differ = _counted(rows) if rows else "nothing differs"
     typer.echo(f"{counted(before, 'message')} before, {now} now: {differ}")
-    _remark_end(found, new.last_at)
+    _remark_repetitions(len(found) - len(single))
+    _remark_end(single, new.last_at)
+
+
+def _counted(rows: Iterable[Mapping[str, Any]]) -> str:
+    sums = Counter(row["change"] for row in rows)
+    said = ", ".join(f"{number} {change}" for change, number in sorted(sums.items()))
+    return f"{counted(sums.total(), 'difference')} ({said})"
+
+
+def _remark_repetitions(number: int) -> None:
+    """Say that repetitions differ one by one, which the table leaves out."""
+    if number:
+        what = f"{counted(number, 'repetition')} moved, added or gone: --format json lists them"
+        typer.echo(what)
 
 
 def _remark_end(found: Iterable[MessageDifference], last_at: datetime | None) -> None:
@@ -151,19 +181,40 @@ def _sums(messages: Iterable[Sent]) -> Sequence[Mapping[str, object]]:
 
 
 def _difference(each: MessageDifference) -> dict[str, Any]:
-    sent = each.new or each.old
-    assert sent
     return {
         "at": each.at,
         "change": str(each.kind),
+        "receiver": each.sent.receiver,
         "was": _side(each.old, each),
         "now": _side(each.new, each),
         "old_at": each.old.at if each.old else None,
         "new_at": each.new.at if each.new else None,
         "old_receiver": each.old.receiver if each.old else None,
         "new_receiver": each.new.receiver if each.new else None,
-        **_alert(sent),
+        "about": _about(each.sent),
+        **_alert(each.sent),
     }
+
+
+def _fold(each: Repeats) -> dict[str, Any]:
+    """The repetitions of an alert, as a difference."""
+    return {
+        "at": each.sent.at,
+        "change": "repeats",
+        "receiver": each.sent.receiver,
+        "was": str(each.old),
+        "now": str(each.new),
+        "about": _about(each.sent),
+        **_alert(each.sent),
+    }
+
+
+def _about(sent: SentAlert) -> str:
+    """The VM or the other thing, and which of several problems of it."""
+    alert = sent.line.alert
+    vm = vm_of(alert.facts)
+    name = (vm.name or vm.id) if vm else alert.fingerprint.subject
+    return " ".join(filter(None, (name, alert.fingerprint.key))) or "-"
 
 
 def _side(sent: SentAlert | None, of: MessageDifference) -> str:
@@ -171,10 +222,11 @@ def _side(sent: SentAlert | None, of: MessageDifference) -> str:
     if sent is None:
         return "-"
     match of.kind:
-        case Kind.MOVED:
-            same_day = sent.at.date() == of.at.date()
-            return f"{sent.at:%H:%M:%S}" if same_day else f"{sent.at:%Y-%m-%d %H:%M:%S}"
+        case Kind.REROUTED:
+            return sent.receiver
         case Kind.SEVERITY:
             return str(sent.line.alert.severity)
         case _:
-            return sent.receiver
+            same_day = sent.at.date() == of.at.date()
+            severity = f" {sent.line.alert.severity}" if of.severity_differs else ""
+            return f"{sent.at:{'' if same_day else '%Y-%m-%d '}%H:%M:%S}{severity}"

@@ -4,6 +4,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pydantic import BaseModel
+
 from fluence_watch.model.globs import matches_any
 from fluence_watch.settings.environment import Loc
 
@@ -92,6 +94,13 @@ def same_secrets(
             *twins(section, number, key),
             *twins(section, before, key),
         )
+
+
+def unused(section: str, table: BaseModel, what: str) -> Iterator[Doubt]:
+    """The keys of a table that is not in use, as far as they are not the defaults."""
+    for key, field in type(table).model_fields.items():
+        if getattr(table, key) != field.default:
+            yield note(what, (section, key))
 
 
 def matching(globs: Iterable[str], existing: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from fluence_watch.settings.checks.accounts import is_near
-from fluence_watch.settings.checks.doubt import Doubt, error, note
+from fluence_watch.settings.checks.doubt import Doubt, error, note, unused
 from fluence_watch.settings.environment import Loc
 from fluence_watch.settings.model import WatchSettings
 
@@ -22,6 +22,13 @@ def address_is_usable(settings: WatchSettings) -> Iterator[Doubt]:
         return
     if scheme == "http" and not is_near(host):
         yield note("http sends the address, a secret, unencrypted: write https", *_URL)
+
+
+def somebody_is_called(settings: WatchSettings) -> Iterator[Doubt]:
+    """How it calls is about an address."""
+    if not settings.heartbeat.enabled:
+        what = "without effect: nothing is called without url"
+        yield from unused("heartbeat", settings.heartbeat, what)
 
 
 def _parts(address: str) -> tuple[str, str]:

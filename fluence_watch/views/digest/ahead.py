@@ -124,7 +124,7 @@ def _failed(account: Account, now: datetime) -> Iterator[FailedTopUp]:
         if last is None or not vm.is_billed or not account.billing.prepaid:
             continue
         if _has_failed(account, entry, now):
-            yield FailedTopUp(account.thing(vm), last.passed_at, vm.next_billing_at)
+            yield FailedTopUp(account.thing(vm), last.topup_due_from, vm.next_billing_at)
 
 
 def _runways(accounts: Sequence[Account], now: datetime) -> Iterator[Runway]:

@@ -124,6 +124,8 @@ def test_config_check_fills_templates(run: Callable[..., Any], folder: Path) -> 
     (folder / "LowBalanc.jinja").write_text("", encoding="utf-8")
     ran = run("config", "check")
     assert "did you mean 'LowBalance.jinja'?" in ran.err
+    assert "has no attribute 'nme' (low_balance, text)" in ran.err  # beside it
+    assert 2 == len(ran.err.splitlines())
 
 
 def test_config_check_tries_the_folder_of_the_record(

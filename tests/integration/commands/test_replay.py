@@ -97,7 +97,23 @@ def test_it_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         ran = run("replay", "record", "--config", "new.toml", *options)
         lines = [line.rstrip() for line in ran.out.splitlines()]
         assert 80 >= max(map(len, lines[:-1]))
-    assert "2026-04-16 12:10   moved    12:15:00   12:10:00   port_drift" in ran.out
+    assert "04-16 12:10   moved    ops        12:15:00   12:10:00   port_drift" in ran.out
+
+
+def test_repetitions_are_folded(run: Run) -> None:
+    """A row says how often; a program gets each of them."""
+    for name, every in (("often", "5m"), ("rarely", "10m")):
+        text = SETTINGS.replace('name = "ops"', f'name = "ops"\nrepeat_interval = "{every}"')
+        Path(f"{name}.toml").write_text(text, "utf-8")
+    command = ("replay", "record", "--config", "rarely.toml", "--diff", "often.toml")
+    ran = run(*command)
+    rows = [line.split() for line in ran.out.splitlines() if " repeats " in line]
+    as_json = json.loads(run(*command, "--format", "json").out)["differences"]
+
+    assert ["repeats", "ops"] == rows[0][2:4]
+    assert "1 difference (1 repeats)" in ran.out
+    assert f"{len(as_json)} repetition" in ran.out
+    assert {("ops", "repeat")} == {(each["receiver"], each["reason"]) for each in as_json}
 
 
 def test_what_may_have_moved_past_the_end(run: Run) -> None:

@@ -47,6 +47,18 @@ def short_since(see: See, web: Vm, minutes: int, ends_in: timedelta) -> Situatio
     return see(vm, known=entries, since={alert: passed_at})
 
 
+def late(see: See, web: Vm, name: str) -> Situation:
+    """A VM whose boundary was two hours ago, and whose charge ten minutes ago."""
+    paid = 0 if name == "topup_failed" else web.price
+    vm = replace(web, reserved=paid, next_billing_at=NOW + 22 * HOUR)
+    boundaries = Boundaries(
+        NOW - 2 * HOUR, covered=bool(paid), refilled=False, charged_at=NOW - 10 * MINUTE
+    )
+    alert = Fingerprint("main", name, vm.key)
+    entries = {vm.key: KnownVm(vm, NOW, vm.ports, boundaries=boundaries)}
+    return see(vm, known=entries, since={alert: NOW - 10 * MINUTE})
+
+
 def alone(see: See, web: Vm, ends_in: timedelta, **more: object) -> Situation:
     """A VM whose own reserve lasts so long."""
     vm = replace(web, reserved=web.price, next_billing_at=NOW + ends_in - DAY)
@@ -83,6 +95,12 @@ def spent(see: See) -> Situation:
 CASES: dict[str, tuple[str, Callable[[See, Vm], Situation], datetime | None]] = {
     "a top-up is overdue": (
         "topup_failed", lambda see, web: short_since(see, web, 10, 23 * HOUR), NOW + 5 * MINUTE,
+    ),
+    "a top-up after a late charge is overdue": (
+        "topup_failed", lambda see, web: late(see, web, "topup_failed"), NOW + 5 * MINUTE,
+    ),
+    "a reserve is not topped up after a late charge": (
+        "funds_exhausted_soon", lambda see, web: late(see, web, "funds_exhausted_soon"), NOW + 5 * MINUTE,
     ),
     "six hours are left": (
         "topup_failed", lambda see, web: short_since(see, web, 60, 8 * HOUR), NOW + 2 * HOUR + JUST_AFTER,

@@ -123,6 +123,27 @@ def test_how_long_it_waits(
     assert at_once is found.at_once
 
 
+@pytest.mark.parametrize(
+    ("charged_ago", "at_once", "since_ago"),
+    [(16 * MINUTE, True, 16 * MINUTE), (14 * MINUTE, False, 14 * MINUTE), (2 * HOUR, True, HOUR)],
+)
+def test_a_charge_that_came_late(
+    see: See,
+    dry: Vm,
+    charged_ago: timedelta,
+    at_once: bool,  # noqa: FBT001 - a column of the table
+    since_ago: timedelta,
+) -> None:
+    """It is waited for as long after it as after a boundary, and named; one that was early is not."""
+    last = Boundaries(NOW - HOUR, covered=False, refilled=False, charged_at=NOW - charged_ago)
+    known = {dry.key: KnownVm(dry, NOW, dry.ports, boundaries=last)}
+    situation = see(dry, known=known, since={ALERT: NOW - 20 * MINUTE})
+    (found,) = judge(situation, TopupFailedSettings()).findings
+    assert isinstance(found.facts, TopupFailed)
+    assert (at_once, NOW - since_ago) == (found.at_once, found.facts.boundary)
+    assert NOW - since_ago == found.began_at
+
+
 def test_the_facts(see: See, dry: Vm) -> None:
     """What is missing for an epoch and for 30 days, when the VM ends, and what is lost."""
     vm = replace(dry, storage_bytes=25 * 2**30)

@@ -15,8 +15,10 @@ from fluence_watch.settings.checks import (
     digests,
     escalation,
     heartbeat,
+    inhibiting,
     muting,
     receivers,
+    record,
     server,
     timing,
 )
@@ -43,6 +45,8 @@ TO_OPS = TO_PAGER.replace("pager", "ops")
 SIGNED = f'[server]\naction_secret = "{"s" * 32}"\n'
 DIGEST = '[[digests]]\nreceiver = "ops"\n'
 NIGHTLY = '[[maintenance]]\nname = "nightly"\nmatch = ["vm=db"]\nschedule = "0 2 * * *"\nduration = "2h"\n'
+
+INHIBIT = '[[inhibit]]\nsource = ["rule=vm_status", "vm=proxy"]\ntarget = ["rule=port_drift"]\n'
 
 ERRORS: list[tuple[Check, str, int | None, str, str]] = [
     (accounts.some_account, OPS, None, "accounts",
@@ -209,6 +213,20 @@ NOTES: list[tuple[Check, str, int | None, str, str]] = [
      "without effect: a change does not resolve"),
     (heartbeat.address_is_usable, BOTH + '[heartbeat]\nurl = "http://hc-ping.com/x"\n', 7, "heartbeat.url",
      "http sends the address, a secret, unencrypted: write https"),
+    *((heartbeat.somebody_is_called, BOTH + f'[heartbeat]\n{key} = "1h"\n', 7, f"heartbeat.{key}",
+       "without effect: nothing is called without url") for key in ("max_outbox_age", "timeout", "min_interval")),
+    (inhibiting.sides_differ, BOTH + INHIBIT.replace("port_drift", "vm_status,vm=proxy"), 8, "inhibit[0].target",
+     "never mutes: what matches both sides mutes nothing that matches both"),
+    (inhibiting.rules_are_enabled, BOTH + INHIBIT + "[rules.port_drift]\nenabled = false\n", 8, "inhibit[0].target",
+     "without effect: port_drift is disabled"),
+    (inhibiting.rules_are_enabled, BOTH + INHIBIT.replace("vm_status", "overpriced"), 7, "inhibit[0].source",
+     "without effect: overpriced is disabled"),
+    (inhibiting.labels_are_on_both_sides, BOTH + INHIBIT.replace("port_drift", "debt") + 'equal = ["vm_id", "account", "status"]\n', 9,
+     "inhibit[0].equal", "alerts of debt have no vm_id, status: nothing about a VM is equal to them"),
+    (record.something_is_recorded, BOTH + '[record]\nmax_age = "10d"\n', 7, "record.max_age",
+     "without effect: nothing is recorded without dir"),
+    (record.something_is_recorded, BOTH + "[record]\nmax_size_mb = 5\n", 7, "record.max_size_mb",
+     "without effect: nothing is recorded without dir"),
     (server.links_travel_encrypted, BOTH + SIGNED + 'external_url = "http://a"\n', 8, "server.external_url",
      "http shows signed links to the network: write https"),
 ]  # fmt: skip
@@ -241,6 +259,11 @@ FINE = [
     BOTH + SIGNED + 'external_url = "https://a/fw/"\n',
     BOTH + '[[expect]]\nvm = "web-*"\nports = []\n[[expect]]\nvm = "*"\nports = []\n',
     BOTH + TO_PAGER + PAGER + "rules = []\n",
+    BOTH + INHIBIT + 'equal = ["vm_id"]\n',
+    BOTH + INHIBIT.replace("port_drift", "vm_status"),
+    BOTH + INHIBIT.replace('"rule=port_drift"', "'rule=~\".*_changed\"'") + 'equal = ["vm_id"]\n',
+    BOTH + INHIBIT.replace("rule=port_drift", "severity!=critical") + 'equal = ["vm_id"]\n',
+    BOTH + '[record]\ndir = "record"\nmax_age = "10d"\n',
     BOTH + TO_PAGER + PAGER + "accounts = []\n",
     BOTH + TO_PAGER + PAGER + 'rules = ["public_ip_changed"]\nmin_severity = "critical"\n',
     BOTH + 'active = ["08:00-18:00"]\ntimezone = "Europe/Paris"\ncritical_at_once = false\n',

@@ -118,7 +118,7 @@ IN_FILE = [
     (
         '[[expect]]\nvm = "a"\nports = "22/tcp"',
         "expect[0].ports",
-        'write a list of ports, such as ["22/tcp", "443/tcp"]',
+        'write a list, such as ["22/tcp", "443/tcp"]',
         4,
     ),
     (
@@ -145,7 +145,7 @@ IN_FILE = [
     (
         '[[receivers]]\nname = "a"\nalertmanager = "http://am"',
         "receivers[0].alertmanager",
-        "write a list",
+        'write a list, such as ["http://am-1:9093"]',
         4,
     ),
     (
@@ -214,6 +214,37 @@ IN_FILE = [
         '[[receivers]]\nname = "a"\nurl = "json://h"\ntimezone = "Europe/Pariss"',
         "receivers[0].timezone",
         "'Europe/Pariss' is no time zone; did you mean 'Europe/Paris'?",
+        5,
+    ),
+    # matchers
+    *(
+        (
+            f'[[inhibit]]\nsource = ["rule=low_balance"]\n{key} = "vm=x"{more}',
+            f"inhibit[0].{key}",
+            f"write a list, such as {such}",
+            4,
+        )
+        for key, such, more in [
+            ("target", '["rule=low_balance"]', ""),
+            ("equal", '["vm_id"]', '\ntarget = ["rule=billing_due"]'),
+        ]
+    ),
+    (
+        '[[maintenance]]\nname = "a"\nduration = "1h"\nschedule = "0 3 * * 0"\nmatch = "vm=x"',
+        "maintenance[0].match",
+        'write a list, such as ["rule=low_balance"]',
+        6,
+    ),
+    (
+        '[[maintenance]]\nname = "a"\nduration = "1h"\nschedule = "0 3 * * 0"\nmatch = ["vms=x"]',
+        "maintenance[0].match[0]",
+        "there is no label 'vms': labels are rule, severity, account, vm, vm_id, vm_name, datacenter, status",
+        6,
+    ),
+    (
+        f'[[receivers]]\nname = "a"\nurl = "json://h"\nmatch = {["vm=a"] * 101}',
+        "receivers[0].match",
+        "there are more than 100 matchers",
         5,
     ),
     # shapes

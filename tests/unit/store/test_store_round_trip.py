@@ -13,6 +13,7 @@ from fluence_watch.alerting.attempts import Attempts
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Notified
+from fluence_watch.model.boundaries import Boundaries
 from fluence_watch.model.finding import Fingerprint, Severity
 from fluence_watch.model.known import KnownVm
 from fluence_watch.model.known_resource import KnownResource
@@ -22,6 +23,7 @@ from fluence_watch.rules import FACTS
 from fluence_watch.store import Store
 from fluence_watch.store.codec import (
     dump,
+    load_boundaries,
     load_facts,
     load_vm,
 )
@@ -74,6 +76,12 @@ any_attempts = st.builds(
 def test_any_vm_is_read_as_it_was_written(vm: Vm) -> None:
     """No name, amount or time is changed by being stored."""
     assert vm == load_vm(dump(vm))
+
+
+def test_boundaries_of_a_former_version_are_read() -> None:
+    """What it did not store is as if nothing was known of it."""
+    stored = {"passed_at": NOW, "covered": True, "refilled": False, "was_refilled": True}
+    assert Boundaries(NOW, covered=True, refilled=False) == load_boundaries(dump(stored))
 
 
 @pytest.mark.parametrize("name", FACTS)

@@ -1,11 +1,10 @@
 """Reads a file with tests, and reports every problem at once, with its key and its line."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from fluence_watch.app.rehearsal.cases.mending import in_doubt, knows_things, read_cases
 from fluence_watch.app.rehearsal.cases.table import LONGER, Case, CaseFile
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.model.globs import matches_any
@@ -14,6 +13,7 @@ from fluence_watch.settings import WatchSettings
 from fluence_watch.settings.checks.doubt import hint, repeated, unmatched
 from fluence_watch.settings.environment import Loc, Tables
 from fluence_watch.settings.lines import dotted, line_of
+from fluence_watch.settings.places import overlap
 from fluence_watch.settings.source import rehearsal_settings, settings_to_rehearse
 from fluence_watch.settings.toml_file import read_tables
 from fluence_watch.settings.wording import words_of
@@ -45,7 +45,11 @@ class _Source:
             Problem(dotted(loc), what, str(self.file), line_of(self.text, loc))
             for loc, what in found
         ]
-        return ConfigError(sorted(problems, key=lambda each: each.line or 0))
+        return ConfigError(sorted(problems, key=self.order))
+
+    def order(self, problem: Problem) -> tuple[bool, int]:
+        """Where a problem stands: by its line in this file, then in others."""
+        return problem.source != str(self.file), problem.line or 0
 
     def check(self, found: Iterable[tuple[Loc, str]]) -> None:
         """Raise what is wrong, if there is something."""
@@ -62,43 +66,62 @@ def read_suite(file: Path) -> Suite:
     """
     text, tables = read_tables(file)
     source = _Source(file, text)
-    beside = {key: value for key, value in tables.items() if key not in _OWN}
-    source.check(_unknown_tables(beside))
-    read = _read(source, {key: tables[key] for key in _OWN & tables.keys()})
-    if read.config and beside:
-        what = f"the settings are in {read.config}: write no others beside the tests"
-        source.check([((next(iter(beside)),), what)])
-    settings = (
-        rehearsal_settings(file.parent / read.config)
-        if read.config
-        else settings_to_rehearse(beside, file, text)
-    )
-    source.check(_doubts(read.tests, settings))
+    read, errors = read_cases({key: tables[key] for key in _OWN & tables.keys()})
+    unknown = [*_unknown_tables(tables)]
+    if unknown and "tests" not in tables:  # they may be in one of these
+        raise source.error(unknown)
+    found = unknown + [(each["loc"], words_of(each, CaseFile)) for each in errors]
+    doubtful = [loc for each in errors for loc in in_doubt(each)]
+    if read is None or ("config",) in doubtful:
+        raise source.error(found)
+    settings = _settings(source, tables, read.config, found)
+    # of another table, what is unknown may be one of its receivers or accounts
+    found += [] if unknown else _doubts(read.tests, settings, doubtful)
+    source.check(found)
     return Suite(file, read.tests, settings)
 
 
-def _unknown_tables(beside: Iterable[str]) -> Doubts:
+def _unknown_tables(tables: Iterable[str]) -> Doubts:
     known = sorted(_OWN | WatchSettings.model_fields.keys())
-    for key in beside:
-        if key not in WatchSettings.model_fields:
+    for key in tables:
+        if key not in known:
             yield (key,), f"unknown table; {hint(key, known)}"
 
 
-def _read(source: _Source, tables: Tables) -> CaseFile:
+def _settings(
+    source: _Source, tables: Tables, config: Path | None, found: Sequence[tuple[Loc, str]]
+) -> WatchSettings:
+    """The settings that the tests are about; raises what is wrong with them, and what was found before."""
+    beside = {key: tables[key] for key in WatchSettings.model_fields.keys() & tables.keys()}
+    if config and beside:
+        what = f"the settings are in {config}: write no others beside the tests"
+        source.check([*found, ((next(each for each in tables if each in beside),), what)])
     try:
-        return CaseFile.model_validate(tables)
-    except ValidationError as error:
-        found = [(each["loc"], words_of(each, CaseFile)) for each in error.errors()]
-    raise source.error(found)
+        if config:
+            return rehearsal_settings(source.file.parent / config)
+        return settings_to_rehearse(beside, source.file, source.text)
+    except ConfigError as error:
+        problems = [*source.error(found).problems, *error.problems]
+    raise ConfigError(sorted(problems, key=source.order))
 
 
-def _doubts(cases: tuple[Case, ...], settings: WatchSettings) -> Doubts:
+def _doubts(cases: tuple[Case, ...], settings: WatchSettings, doubtful: Sequence[Loc]) -> Doubts:
+    """What is wrong with the tests together; nothing is said of what other errors leave unknown."""
+    for loc, what in _all_doubts(cases, settings, doubtful):
+        if not any(overlap(loc, other) for other in doubtful):
+            yield loc, what
+
+
+def _all_doubts(
+    cases: tuple[Case, ...], settings: WatchSettings, doubtful: Sequence[Loc]
+) -> Doubts:
     for number, before in repeated([case.name for case in cases]):
         yield ("tests", number, "name"), f"is already the name of tests[{before}]"
     for number, case in enumerate(cases):
         for check in _CHECKS:
-            for loc, what in check(case, settings):
-                yield ("tests", number, *loc), what
+            if check is not _things_exist or knows_things(number, doubtful):
+                for loc, what in check(case, settings):
+                    yield ("tests", number, *loc), what
 
 
 def _accounts_exist(case: Case, settings: WatchSettings) -> Doubts:

@@ -56,11 +56,16 @@ def _reason(value: str) -> str:
 
 def _status(value: str) -> str:
     if status_of(value) is Status.UNKNOWN and value.lower() != Status.UNKNOWN:
-        known = [each.value for each in Status]
+        known = [_api_word(each) for each in Status]
         raise ValueError(
-            f"{value!r} is no status of a VM; {hint(value.lower(), known, alike=_ALIKE)}"
+            f"{value!r} is no status of a VM; {hint(_api_word(value), known, alike=_ALIKE)}"
         )
     return value
+
+
+def _api_word(status: str) -> str:
+    """The status as the API writes it: `SmallBalance`."""
+    return "".join(part.capitalize() for part in status.split("_"))
 
 
 def _unknowable(value: str) -> str:

@@ -170,11 +170,13 @@ def test_a_file_that_cannot_exist(write: Callable[[str], Path]) -> None:
 def test_a_status_that_does_not_exist(write: Callable[[str], Path]) -> None:
     """What is meant, or all there are if nothing is alike; the docs name them too."""
     docs = (Path(__file__).parents[4] / "docs" / "testing.md").read_text("utf-8")
-    with pytest.raises(ConfigError, match=r"there are: draft, .*, terminated, unknown"):
+    with pytest.raises(
+        ConfigError, match=r"there are: Draft, .*SmallBalance, .*, Terminated, Unknown"
+    ):
         read_suite(
             write(f'{OPS}[[tests]]\nname = "x"\nvms = [{{ name = "a", status = "Runing" }}]')
         )
-    with pytest.raises(ConfigError, match="did you mean 'suspended'"):
+    with pytest.raises(ConfigError, match="did you mean 'Suspended'"):
         read_suite(
             write(f'{OPS}[[tests]]\nname = "x"\nvms = [{{ name = "a", status = "Suspendd" }}]')
         )
@@ -294,6 +296,28 @@ def test_polls_that_fail() -> None:
 
 WRONG = {
     "keys": '[[tests]]\nname = "x"\nintervall = "5m"\nvms = [{ name = "web", prize = 1 }]',
+    "keys-and-names": """\
+[[tests]]
+name = "x"
+intervall = "5m"
+vms = [{ name = "web", prize = 1 }]
+changes = [{ at = "1m", vms = { wbe = { missing = true } } }]
+expect = [{ at = 5, receiver = "opps", alerts = [{ rule = "port_drft" }] }]
+[[tests]]
+name = "y"
+vm = [{ name = "web" }]
+changes = [{ at = "1m", vms = { web = { missing = true } } }]
+[[tests]]
+name = "x"
+vms = [{ nam = "web" }]
+changes = [{ at = "1m", vms = { web = { missing = true } } }]
+expect = [{ receiver = "ops" }]""",
+    "settings-and-tests": """\
+[[maintenance]]
+match = ["vm=a"]
+[[tests]]
+name = "x"
+until = 5""",
     "values": """\
 [[tests]]
 name = "x"

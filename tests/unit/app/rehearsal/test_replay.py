@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from fluence_watch.app.rehearsal.differing import Kind, differences
+from fluence_watch.app.rehearsal.differing import Kind, differences, repeats
 from fluence_watch.app.rehearsal.engine import Rehearsal
 from fluence_watch.app.rehearsal.replay import Replayed, Wanted, replay
 from fluence_watch.app.rehearsal.sent import Sent
@@ -150,6 +150,7 @@ def test_a_record_tells_what_its_polls_told(tmp_path_factory: Any, outcomes: lis
 
 
 OPS = {"name": "ops"}
+CTO = {"name": "cto", "rules": ["port_drift"]}
 
 
 @pytest.mark.parametrize(
@@ -163,16 +164,69 @@ OPS = {"name": "ops"}
         (
             {"receivers": [OPS, {"name": "cto", "rules": ["debt"]}]},
             {"receivers": [{**OPS, "rules": ["billing_due"]}, {"name": "cto", "rules": ["port_drift"]}]},
+            [(10, Kind.GONE), (10, Kind.ADDED), (20, Kind.GONE), (20, Kind.ADDED)],
+        ),
+        (
+            {"receivers": [{**OPS, "rules": ["port_drift"]}]},
+            {"receivers": [{"name": "cto", "rules": ["port_drift"]}]},
             [(10, Kind.REROUTED), (20, Kind.REROUTED)],
         ),
+        (
+            {"receivers": [{**OPS, "repeat_interval": "4m"}]},
+            {
+                "receivers": [{**OPS, "repeat_interval": "4m"}, CTO],
+                "rules": {"port_drift": {"for": "2m"}},
+            },
+            [(12, Kind.MOVED), (12, Kind.ADDED), (16, Kind.MOVED), (18, Kind.GONE), (20, Kind.ADDED)],
+        ),
     ],
-    ids=["nothing", "off", "on", "later", "worse", "to another"],
+    ids=["nothing", "off", "on", "later", "worse", "to another", "renamed", "repeated"],
 )  # fmt: skip
 def test_what_differs_between_two_settings(
     tmp_path: Path, old: dict[str, Any], new: dict[str, Any], changes: list[tuple[int, Kind]]
 ) -> None:
-    """Of each alert that is told: added, gone, at another time, or to another receiver."""
+    """Of each alert that is told: added, gone, at another time, or to a receiver that only one of them has."""
     folder = recorded(tmp_path, *day())
-    before, after = (replay(settings_of(**each), folder).messages for each in (old, new))
-    found = differences(before, after)
+    both = [settings_of(**each) for each in (old, new)]
+    before, after = (replay(each, folder).messages for each in both)
+    one, other = ({receiver.name for receiver in each.receivers} for each in both)
+    found = differences(before, after, one & other)
     assert changes == [((each.at - NOW) // MINUTE, each.kind) for each in found]
+
+
+def test_how_often_both_repeat(tmp_path: Path) -> None:
+    """One fold for each alert and receiver; equally often is no difference, whenever it is."""
+    folder = recorded(tmp_path, *day())
+    of = {
+        name: replay(
+            settings_of(receivers=[{**CTO, "repeat_interval": every}], rules={"port_drift": {"for": hold}}),
+            folder,
+        ).messages
+        for name, every, hold in [("old", "4m", "0s"), ("later", "4m", "30s"), ("rare", "7m", "0s")]
+    }  # fmt: skip
+    (fold,) = repeats(of["old"], of["rare"])
+
+    assert (2, 1, "cto", 14) == (
+        fold.old,
+        fold.new,
+        fold.sent.receiver,
+        (fold.sent.at - NOW) // MINUTE,
+    )
+    assert [] == repeats(of["old"], of["later"])
+
+
+def test_two_ends_of_an_alert_are_not_mixed_up(tmp_path: Path) -> None:
+    """What moved is compared with the notification of the same time that the alert held."""
+    short, long = range(10, 12), range(40, 50)
+    folder = recorded(
+        tmp_path, *(listed(minute, OPEN if minute in {*short, *long} else WEB) for minute in range(60))
+    )  # fmt: skip
+    before, after = (
+        replay(settings_of(rules={"port_drift": {"for": hold}}), folder).messages
+        for hold in ("0s", "5m")
+    )
+    assert [(10, Kind.GONE), (12, Kind.GONE), (45, Kind.MOVED)] == [
+        ((each.at - NOW) // MINUTE, each.kind)
+        for each in differences(before, after)
+        if each.sent.line.alert.fingerprint.rule == "port_drift"
+    ]
