@@ -1,5 +1,6 @@
 """The pages of single alerts, from the store: those that are over too, as long as they are kept."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
@@ -78,22 +79,25 @@ class AlertPages:
         said, why = _said(alert, now), alert_why(self._store, alert, asked)
         return AlertPageView(
             now,
-            alert_view(alert, now, lambda *_: "", self._muted(alert, now)),
+            alert_view(alert, now, lambda *_: ""),
             said.title,
             said.body,
             vm_of(alert.facts),
             why.steps,
             why.receivers,
             why.is_cut,
+            self._mutes(alert, now),
         )
 
-    def _muted(self, alert: Alert, now: datetime) -> Mute | None:
+    def _mutes(self, alert: Alert, now: datetime) -> Sequence[Mute]:
+        """What keeps it back, and who takes care of it: either may last longer."""
         if alert.state is State.RESOLVED:
-            return None
+            return ()
         mutes = current(self._setup.mutes, self._store, now)
         polled = self._board.polled().get(alert.fingerprint.account)
         others = polled.state.alerts.values() if polled else ()
-        return mutes.among(others)(alert, now) or mutes.acknowledgement(alert, now)
+        found = mutes.among(others)(alert, now), mutes.acknowledgement(alert, now)
+        return [each for each in found if each]
 
 
 def _said(alert: Alert, now: datetime) -> Rendered:
@@ -102,7 +106,7 @@ def _said(alert: Alert, now: datetime) -> Rendered:
     line = Line(alert, Reason.RESOLVED if over else Reason.FIRST, alert.active_at)
     message = compose("page", alert.fingerprint.account, [line], RANKS)
     try:
-        return render(message, BodyFormat.PLAIN, now)
+        return render(message, BodyFormat.PAGE, now)
     except Exception:  # noqa: BLE001 - whatever it is
         _log.exception("internal error, please report it", where="page")
-        return render_plainly(message, BodyFormat.PLAIN)
+        return render_plainly(message, BodyFormat.PAGE)

@@ -10,7 +10,6 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fluence_watch.alerting.attempts import MAX_BACKOFF, Attempts, marks
@@ -21,25 +20,13 @@ from fluence_watch.alerting.telling import Line, Recipient
 from fluence_watch.app.agenda import Agenda, Lines, longest_sleep
 from fluence_watch.app.book import Book, Waiting
 from fluence_watch.app.rounds import AFTER_TROUBLE, Rounds, guarded
-from fluence_watch.app.trial import Culprit, Refused, Trial
+from fluence_watch.app.trial import Culprit, Held, Refused, Trial
 from fluence_watch.errors import NotifyError
 from fluence_watch.notify.delivery import Channel, Delivery, Health
 from fluence_watch.notify.shipped import Words
 
 PROBE_AFTER = 5
 GIVE_UP_AFTER = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """An alert that was refused alone: how often, and until when it waits.
-
-    `accepted` is the number of messages that had been accepted when it was last refused.
-    """
-
-    refusals: int
-    accepted: int
-    until: datetime
 
 
 class Courier:
@@ -68,7 +55,7 @@ class Courier:
         self._book = book
         self._refresh = refresh
         self._counted = counted
-        self._held: dict[Episode, _Held] = {}
+        self._held: dict[Episode, Held] = {}
         self._sending: frozenset[Episode] = frozenset()
         self._turn = 0
         self._accepted = 0
@@ -124,6 +111,12 @@ class Courier:
         tried = self._held or self.delivery.attempts.failures
         oldest = self.waiting.oldest_at if self.waiting and tried else None
         return min(filter(None, (self.delivery.health.failing_since, oldest)), default=None)
+
+    @property
+    def next_try_at(self) -> datetime | None:
+        """When what was refused is tried again, `None` if nothing was; may run in any thread."""
+        held = [each.until for each in list(self._held.values())]
+        return min(filter(None, (self.attempts.next_at, *held)), default=None)
 
     def wake(self) -> None:
         """Begin a round now."""
@@ -239,7 +232,7 @@ class Courier:
                 if line.episode == episode:
                     await self._retry(Culprit(account, line, NotifyError("")), held)
 
-    async def _retry(self, culprit: Culprit, held: _Held) -> None:
+    async def _retry(self, culprit: Culprit, held: Held) -> None:
         try:
             await self._send(culprit.account, (culprit.line,), plainly=True)
         except NotifyError as error:
@@ -260,7 +253,7 @@ class Courier:
 
     def _let_wait(self, line: Line, *, refusals: int) -> None:
         until = self.delivery.now() + MAX_BACKOFF
-        self._held[line.episode] = _Held(refusals, self._accepted, until)
+        self._held[line.episode] = Held(refusals, self._accepted, until)
         self.agenda.look_at(line.episode.fingerprint.account, until)
 
     async def _send_again(self, account: str, lines: Lines) -> bool:

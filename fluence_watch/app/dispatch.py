@@ -199,14 +199,9 @@ class Dispatch:
         if courier is None:
             return ReceiverReport(receiver)
         health, waiting = courier.health, courier.waiting or Waiting()
-        return ReceiverReport(
-            receiver,
-            health.accepted_at,
-            health.failing_since,
-            health.error,
-            waiting.messages,
-            waiting.oldest_at,
-        )
+        how = health.accepted_at, health.failing_since, health.error
+        again = courier.next_try_at if waiting.messages else None
+        return ReceiverReport(receiver, *how, *waiting, again)
 
     async def rest(self) -> None:
         """Return when nothing can be delivered now."""

@@ -5,6 +5,8 @@ If the receiver accepts anything, it works, and the alerts that it refused are a
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from fluence_watch.alerting.grouping import SHOWN
@@ -26,6 +28,18 @@ class Culprit(NamedTuple):
     account: str
     line: Line
     error: NotifyError
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An alert that was refused alone: how often, and until when it waits.
+
+    `accepted` is the number of messages that had been accepted when it was last refused.
+    """
+
+    refusals: int
+    accepted: int
+    until: datetime
 
 
 class Trial:

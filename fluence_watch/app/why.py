@@ -6,11 +6,11 @@ nothing is written, each receiver of the settings of now has an answer, too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fluence_watch.alerting.journal import Entry
-from fluence_watch.alerting.lifecycle import Alert
+from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.muting import Why
 from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.decide import Policy
@@ -32,7 +32,7 @@ from fluence_watch.views.why import (
     together,
     told_answer,
 )
-from fluence_watch.views.why_answers import summaries
+from fluence_watch.views.why_answers import AWAITS_A_TRY, summaries
 from fluence_watch.views.why_folded import folded
 from fluence_watch.views.why_others import subject_of
 from fluence_watch.views.why_rules import rules_now
@@ -82,7 +82,7 @@ def alert_why(store: Store, alert: Alert, asked: Question) -> AlertWhy:
     words = Words(asked.now, brief, silences, _muting(store, alert.fingerprint.account, own))
     told = folded(together(alert, own, beside, asked.receiver))
     steps = words.steps(told, alert, most)
-    known = {**presumed, **_told(store, alert), **answers(own)}
+    known = {**presumed, **_told(store, alert), **_tried(store, answers(own))}
     found = [each for name, each in sorted(known.items()) if asked.receiver in {None, name}]
     is_cut = is_cut or len(steps) < len(told)
     return AlertWhy(alert_view(alert, asked.now, brief), steps, summaries(found, words), is_cut)
@@ -115,6 +115,16 @@ def _told(store: Store, alert: Alert) -> Mapping[str, Answer]:
     return {name: told_answer(name, notified) for name, notified in told.items()}
 
 
+def _tried(store: Store, known: Mapping[str, Answer]) -> Mapping[str, Answer]:
+    """The same, with when each receiver is tried again that did not accept the message yet."""
+    waiting = {name for name, each in known.items() if each.what in AWAITS_A_TRY}
+    tries = store.receivers() if waiting else {}
+    again = {
+        name: replace(known[name], until=tries[name].next_at) for name in waiting & tries.keys()
+    }
+    return {**known, **again}
+
+
 def _muting(store: Store, account: str, entries: Iterable[Entry]) -> Mapping[str, VmRef]:
     """The VMs whose alerts mute this one, by key, as these alerts name them."""
     details = [each.details for each in entries if each.details.reason == Why.INHIBITED]
@@ -139,9 +149,10 @@ def vm_why(
     *,
     since: datetime,
 ) -> VmWhy:
-    """The alerts about a VM since then, and why it has no others."""
+    """The alerts about a VM since then, open ones first, and why it has no others."""
     alerts = store.journal.alerts(policy.account, subject)
     found = [each for each in alerts if not each.ends_at or each.ends_at >= since]
+    found.sort(key=_urgency)
     told = [alert_why(store, each, asked) for each in found[: asked.most_alerts]]
     name = next((each.alert.vm_name for each in told), None)
     return VmWhy(
@@ -153,6 +164,13 @@ def vm_why(
         _unfired(store, policy.account, subject, asked, since),
         _rules_now(store, policy, subject, asked.now) if known else [],
     )
+
+
+def _urgency(alert: Alert) -> tuple[bool, bool, int]:
+    """What fires before what may, the worst first; then what is over, in the order that there is."""
+    if alert.ends_at is not None:
+        return True, False, 0
+    return False, alert.state is State.PENDING, -alert.severity.rank
 
 
 def _unfired(

@@ -8,7 +8,7 @@ Everything else in a message is data, made harmless in two steps:
   2. `inert` replaces the characters that chat services act on by look-alikes: `<!channel>`,
      `@everyone`, `<@id>` and a backtick that would end a code span. Text and HTML for a chat need
      it like Markdown: Discord reads text for mentions, Telegram and Matrix read HTML for them.
-     In a mail, on a terminal and in JSON these characters have no effect, and stay.
+     In a mail, on a page of ours, on a terminal and in JSON these characters have no effect, and stay.
 
 Then HTML escapes the rest, and Markdown puts whatever is not plainly harmless into a code
 span, where services do not interpret it.
@@ -36,7 +36,7 @@ class BodyFormat(StrEnum):
     """The format of a body.
 
     `TEXT`, `MARKDOWN` and `HTML` (a few tags) are for services that may act on what they show.
-    `PLAIN` text and a `MAIL` are shown unchanged.
+    `PLAIN` text, a `MAIL` and a `PAGE` of our own are shown unchanged.
     """
 
     PLAIN = "plain"
@@ -44,16 +44,19 @@ class BodyFormat(StrEnum):
     MARKDOWN = "markdown"
     HTML = "html"
     MAIL = "mail"
+    PAGE = "page"
 
     @property
     def syntax(self) -> str:
-        """`text`, `markdown` or `html`: a mail is an HTML document."""
-        return {BodyFormat.PLAIN: "text", BodyFormat.MAIL: "html"}.get(self, self.value)
+        """`text`, `markdown` or `html`: a mail is an HTML document, and a page has a part of one."""
+        if self is BodyFormat.PLAIN:
+            return "text"
+        return "html" if self in {BodyFormat.MAIL, BodyFormat.PAGE} else self.value
 
     @property
     def of_title(self) -> "BodyFormat":
         """The format of the title above such a body: text, in every format."""
-        kept = self in {BodyFormat.PLAIN, BodyFormat.MAIL}
+        kept = self in {BodyFormat.PLAIN, BodyFormat.MAIL, BodyFormat.PAGE}
         return BodyFormat.PLAIN if kept else BodyFormat.TEXT
 
 
@@ -144,6 +147,24 @@ def _mail_command(value: str, longest: int = LONGEST, /) -> Safe:
     return mail.command(_mail(value, longest))
 
 
+def _page_code(value: str, longest: int = LONGEST, /) -> Safe:
+    return _safe(f"<code>{_mail(value, longest)}</code>")
+
+
+def _page_command(value: str, longest: int = LONGEST, /) -> Safe:
+    return _safe(f'<code class="command">{_mail(value, longest)}</code>')
+
+
+def _page_heading(block: str, tone: str) -> Safe:
+    level = "ok" if tone == "resolved" else tone
+    return _safe(f'<h3 class="{level}"><span class="mark">{" ".join(block.split())}</span></h3>\n')
+
+
+def _page_item(block: str) -> Safe:
+    lines = "".join(f"<div>{line}</div>" for line in _lines(block))
+    return _safe(f"<ul><li>{lines}</li></ul>\n")
+
+
 def _around(before: str, after: str) -> BlockMarkup:
     return lambda block: _safe(f"{before}{' '.join(block.split())}{after}")
 
@@ -221,5 +242,15 @@ MARKUPS: Mapping[BodyFormat, Markup] = {
         bar=mail.bar,
         has_bars=True,
         page=lambda body, title: mail.page(_safe(body), title),
+    ),
+    BodyFormat.PAGE: Markup(
+        text=_mail,
+        code=_page_code,
+        command=_page_command,
+        strong=_around("<b>", "</b>"),
+        heading=_page_heading,
+        paragraph=_around("<p>", "</p>\n"),
+        item=_page_item,
+        links=_joined('<a href="{1}">{0}</a>'),
     ),
 }

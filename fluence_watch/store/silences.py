@@ -90,10 +90,13 @@ class SilenceStore:
             _write(connection, episode, wanted.at, What.ACKNOWLEDGED, details)
             return True
 
-    def withdraw(self, episode: Episode, now: datetime) -> None:
-        """Nobody takes care of the alert any more. That somebody did is kept: a link acts once."""
+    def withdraw(self, episode: Episode, now: datetime) -> bool:
+        """Nobody takes care of the alert any more. That somebody did is kept: a link acts once.
+
+        Returns false if nobody did.
+        """
         with self._database.write() as connection:
-            _withdraw(connection, episode, now)
+            return _withdraw(connection, episode, now)
 
 
 def end_outgrown(connection: Connection, change: Change) -> None:
@@ -114,13 +117,15 @@ def _acknowledged(connection: Connection) -> dict[Episode, Acknowledgement]:
     return {_episode(row): _acknowledgement(row) for row in connection.execute(query)}
 
 
-def _withdraw(connection: Connection, episode: Episode, now: datetime) -> None:
+def _withdraw(connection: Connection, episode: Episode, now: datetime) -> bool:
     alert = _open_alert(connection, episode)
     this = acknowledgements.c.alert_id == (alert.id if alert else None)
     lasting = acknowledgements.c.until > now
     ended = update(acknowledgements).where(this, lasting).values(until=now)
-    if connection.execute(ended).rowcount:
-        _write(connection, episode, now, What.UNACKNOWLEDGED, NOTHING)
+    if not connection.execute(ended).rowcount:
+        return False
+    _write(connection, episode, now, What.UNACKNOWLEDGED, NOTHING)
+    return True
 
 
 def _write(

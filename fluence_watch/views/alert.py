@@ -8,7 +8,10 @@ from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.muting import Mute
 from fluence_watch.model.finding import Fingerprint, Severity, shown_account, vm_of
+from fluence_watch.model.text import inert
 from fluence_watch.views.vm import vm_title
+
+_SHORT_ID = 8
 
 Brief = Callable[[object, datetime], str]
 """Renders the facts of a finding as one line of text, as of a time."""
@@ -47,6 +50,17 @@ class AlertView(FindingView):
     id: str
     muted: Mute | None = None
 
+    @property
+    def short_id(self) -> str:
+        """The beginning of the id, enough for commands."""
+        return self.id[:_SHORT_ID]
+
+    @property
+    def heading(self) -> str:
+        """What tells it from others, on one line: its short id, its rule, the VM, the account."""
+        title = f" {self.title}" if self.title else ""
+        return f"{self.short_id} {self.rule}{title} · {inert(self.account)}"
+
 
 def finding_view(
     fingerprint: Fingerprint, severity: Severity, facts: object, now: datetime, brief: Brief
@@ -64,7 +78,7 @@ def finding_view(
 
 
 def alert_view(alert: Alert, now: datetime, brief: Brief, muted: Mute | None = None) -> AlertView:
-    """The view of an alert, and what keeps it back. `brief` renders its facts."""
+    """The view of an alert, and what keeps it back. `brief` renders its facts, as of its end if it is over."""
     vm = vm_of(alert.facts)
     return AlertView(
         severity=alert.severity,
@@ -72,7 +86,9 @@ def alert_view(alert: Alert, now: datetime, brief: Brief, muted: Mute | None = N
         account=shown_account(alert.fingerprint.account),
         vm_id=vm.id if vm else None,
         vm_name=vm.name if vm else None,
-        what=brief(alert.facts, now),
+        what=brief(
+            alert.facts, alert.ends_at or now
+        ),  # what was ahead then is past, or came otherwise
         state=alert.state,
         since=alert.active_at,
         fired_at=alert.starts_at,

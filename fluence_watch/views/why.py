@@ -10,6 +10,7 @@ from fluence_watch.alerting.telling import Heard, Notified, Reason
 from fluence_watch.views.alert import AlertView
 
 _OF_RECEIVERS = FINAL | {What.DUE, What.WAITS, What.REFUSED}
+_NOTHING = frozenset({What.SKIPPED, What.NEVER})
 _FIRING = frozenset({Reason.FIRST, Reason.ESCALATED, Reason.WORSE})
 _REPEATED = frozenset({Reason.REPEAT})
 _OVER = frozenset({Reason.RESOLVED, Reason.MISSED})
@@ -80,6 +81,14 @@ class AlertWhy:
     receivers: Sequence[Summary]
     is_cut: bool = False
 
+    @property
+    def reached_nobody(self) -> bool:
+        """Whether it is over, and no receiver was, or will be, notified."""
+        return self.alert.ended_at is not None and all(
+            each.answer.what in _NOTHING and each.answer.notified_at is None
+            for each in self.receivers
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RuleNow:
@@ -92,9 +101,9 @@ class RuleNow:
 
 @dataclass(frozen=True, slots=True)
 class VmWhy:
-    """The alerts about a VM, newest first, what of it never fired, and why no other rule fires now.
+    """The alerts about a VM, open ones first, what of it never fired, and why no other rule fires now.
 
-    `hidden` is the number of older alerts that are left out.
+    `hidden` is the number of alerts that are left out.
     """
 
     account: str

@@ -9,6 +9,9 @@ from fluence_watch.views.why import Answer, Summary
 from fluence_watch.views.why_others import LONGEST
 from fluence_watch.views.why_words import Words
 
+AWAITS_A_TRY = frozenset({What.DUE, What.REFUSED})
+"""The `until` of such an answer is when the receiver is tried next."""
+
 
 def summaries(answers: Iterable[Answer], words: Words) -> tuple[Summary, ...]:
     """The answers, each with its line."""
@@ -30,5 +33,10 @@ def _line(answer: Answer, words: Words) -> str:
         parts.append(f"unknown: {words.why(details)}")
     elif answer.what is not What.SENT:
         notified = answer.notified_at is not None
-        parts.append(words.told(answer.what, details, notified=notified))
+        parts.append(words.told(answer.what, details, notified=notified) + _next_try(answer, words))
     return f"{inert(answer.receiver, LONGEST)}: {', '.join(parts) or 'notified'}"
+
+
+def _next_try(answer: Answer, words: Words) -> str:
+    ahead = answer.what in AWAITS_A_TRY and answer.until is not None and answer.until > words.now
+    return f"; next try {words.when(answer.until)}" if ahead and answer.until else ""

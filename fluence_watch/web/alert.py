@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from fluence_watch.alerting.muting import Mute
 from fluence_watch.model.finding import VmRef
 from fluence_watch.views.alert import AlertView
 from fluence_watch.views.why import Step, Summary
@@ -11,20 +12,22 @@ from fluence_watch.views.why import Step, Summary
 
 @dataclass(frozen=True, slots=True)
 class AlertPageView:
-    """An alert as of `now`. `text` is what a message says of it; `vm` is `None` if it is of none.
+    """An alert as of `now`. `vm` is `None` if it is of none.
 
+    `body` is what a message says of it, as HTML in which every name is harmless.
     `steps` are what happened to it, in the order of time, `receivers` what each of them got, or why not.
-    `is_cut` is whether earlier steps are left out.
+    `is_cut` is whether earlier steps are left out. `mutes` are what keeps messages back now.
     """
 
     now: datetime
     alert: AlertView
     title: str
-    text: str
+    body: str
     vm: VmRef | None
     steps: Sequence[Step] = ()
     receivers: Sequence[Summary] = ()
     is_cut: bool = False
+    mutes: Sequence[Mute] = ()
 
     @property
     def level(self) -> str:

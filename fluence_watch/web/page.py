@@ -12,7 +12,7 @@ from markupsafe import Markup
 from fluence_watch import __version__
 from fluence_watch.model.finding import WATCHER, shown_account
 from fluence_watch.model.funding import FOREVER
-from fluence_watch.model.moment import clock, distance
+from fluence_watch.model.moment import clock, distance, exact
 from fluence_watch.model.text import counted, inert, short_id
 from fluence_watch.web.status import StatusView
 from fluence_watch.web.style import STYLE
@@ -62,6 +62,5 @@ def _template() -> Template:
 def render_status(view: StatusView) -> str:
     """The whole page; every text is escaped."""
     now = view.now
-    return _template().render(
-        view=view, clock=partial(clock, now=now), distance=partial(distance, now=now)
-    )
+    times = {each.__name__: partial(each, now=now) for each in (clock, exact, distance)}
+    return _template().render(view=view, **times)

@@ -41,7 +41,7 @@ class ReceiverReport:
     """A receiver of the settings, since the daemon started.
 
     `accepted_at` is its last success, `failing_since` the first failure after it.
-    Waiting messages are as of the last attempt.
+    Waiting messages are as of the last attempt; `next_try_at` is when they are tried again.
     """
 
     name: str
@@ -50,3 +50,4 @@ class ReceiverReport:
     error: str = ""
     waiting: int = 0
     oldest_at: datetime | None = None
+    next_try_at: datetime | None = None

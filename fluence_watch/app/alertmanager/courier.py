@@ -89,6 +89,12 @@ class ClusterCourier:
         oldest = self.waiting.oldest_at if self.waiting and self.attempts.failures else None
         return min(filter(None, (self.health.failing_since, oldest)), default=None)
 
+    @property
+    def next_try_at(self) -> datetime | None:
+        """When the first member that failed is tried again; may run in any thread."""
+        tries = [each.next_try_at for each in list(self._members.values())]
+        return min(filter(None, tries), default=None)
+
     async def hurry(self) -> None:
         """Try once more to post what waits, and return when nothing can be posted now."""
         for courier in self._members.values():

@@ -47,6 +47,11 @@ class MemberCourier:
         self._hurried = False
         self._rounds = Rounds(self._guarded_round, lambda: None)
 
+    @property
+    def next_try_at(self) -> datetime | None:
+        """When it is tried again after a failure, `None` if it did not fail."""
+        return self._attempts.next_at
+
     def look(self, episodes: Iterable[Episode]) -> None:
         """Post these episodes now."""
         self.standing.due.update(episodes)

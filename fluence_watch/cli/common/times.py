@@ -63,5 +63,5 @@ def read_duration(text: str, most: timedelta) -> timedelta:
     """
     found = parse_duration(text)
     if not timedelta(0) < found <= most:
-        raise ValueError(f"write a duration up to {most.days}d")
+        raise ValueError(f"write a duration longer than 0, up to {most.days}d")
     return found

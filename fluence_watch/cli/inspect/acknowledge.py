@@ -13,7 +13,7 @@ from fluence_watch.model.moment import distance, exact
 from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
-    from fluence_watch.alerting.lifecycle import Alert, Episode
+    from fluence_watch.alerting.lifecycle import Alert
     from fluence_watch.store import Store
 
 _LONGEST = timedelta(days=366)
@@ -46,11 +46,9 @@ def ack(
             signed = signature(author, comment)
             taken = Acknowledgement(now, now + duration, alert.severity, alert.step, *signed)
             if not store.silences.acknowledge(alert.episode, taken):
-                stop(_why_not(store, alert.episode, now), USAGE)
+                stop(_why_not(store, alert, now), USAGE)
             until = f"until {exact(taken.until, now)} ({distance(taken.until, now)})"
-            typer.echo(
-                f"{inert(alert.fingerprint.words)}: acknowledged {until}, or until it is worse"
-            )
+            typer.echo(f"{_heading(alert, now)}: acknowledged {until}, or until it is worse")
 
 
 def unack(ids: IdsArgument, *, config: ConfigOption = None) -> None:
@@ -61,21 +59,33 @@ def unack(ids: IdsArgument, *, config: ConfigOption = None) -> None:
     now = utc_now()
     with Store.open(settings_from(config).store.url, exclusive=False, notes=True) as store:
         for alert in _chosen(store, ids):
-            store.silences.withdraw(alert.episode, now)
-            typer.echo(f"{inert(alert.fingerprint.words)}: not acknowledged any more")
+            withdrawn = store.silences.withdraw(alert.episode, now)
+            done = (
+                "not acknowledged any more"
+                if withdrawn
+                else "is not acknowledged, so there is nothing to withdraw"
+            )
+            typer.echo(f"{_heading(alert, now)}: {done}")
 
 
-def _why_not(store: "Store", episode: "Episode", now: datetime) -> str:
+def _heading(alert: "Alert", now: datetime) -> str:
+    from fluence_watch.views.alert import alert_view
+
+    return alert_view(alert, now, lambda *_: "").heading
+
+
+def _why_not(store: "Store", read: "Alert", now: datetime) -> str:
     """What became of an alert since it was read: it is over, or worse."""
     from fluence_watch.alerting.attempts import mark
     from fluence_watch.notify.render import brief
 
-    alert_id, words = mark(episode), inert(episode.fingerprint.words)
+    alert_id, heading = mark(read.episode), _heading(read, now)
     alert = store.alert(alert_id)
     if alert is None or alert.ends_at is not None:
-        return f"{words} is over"
+        return f"{heading}: it is over"
+    what = f"{alert.severity}, {brief(alert.facts, now)}"
     return (
-        f"{words} is worse now, and not acknowledged: {alert.severity}, {brief(alert.facts, now)}\n"
+        f"{heading}: it is worse now, and not acknowledged: {what}\n"
         f"to acknowledge it as it is now: fluence-watch alerts ack {alert_id}"
     )
 

@@ -1,11 +1,12 @@
 """`alerts`: what fires, as the daemon on this machine knows it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fluence_watch.cli.common.age import note_age
 from fluence_watch.cli.common.help import CommandGroup
 from fluence_watch.cli.common.matchers import check_names, matchers_of
 from fluence_watch.cli.common.options import ConfigOption, FormatOption, settings_from
@@ -19,8 +20,6 @@ from fluence_watch.cli.common.output import (
     print_rows,
 )
 from fluence_watch.cli.inspect.acknowledge import ack, unack
-from fluence_watch.model.moment import distance, exact
-from fluence_watch.model.text import counted
 
 if TYPE_CHECKING:
     from fluence_watch.alerting.lifecycle import Alert
@@ -29,14 +28,10 @@ if TYPE_CHECKING:
     from fluence_watch.alerting.state import AccountState
     from fluence_watch.views.alert import AlertView
 
-_POLLS_LATE, _GRACE = 3, timedelta(minutes=1)
-"""Data is old if so many polls are missing, and a little more."""
-
 _STATE = Column("state", "STATE", drop=3)
 _SINCE = Column("since", "SINCE", drop=2)
 _WHAT = Column("what", "WHAT", wraps=30)
 _ID = Column("id", "ID", drop=4)
-_SHORT_ID = 8
 _ENDED = Column("ended", "ENDED")
 _WAS = Column("what", "WAS", wraps=30)
 
@@ -83,7 +78,7 @@ def alerts(
     check_names(matchers, states, looks=True)
     now = utc_now()  # after all that is shown: nothing of it is in the future
     polls = {name: states[name].last_poll_at for name in states if name}
-    _note_age(polls, now, settings.poll.interval)
+    note_age(polls, now, settings.poll.interval)
     views = _views(found, matchers, mutes, now)
     if form is OutputFormat.JSON:
         print_json(views)
@@ -117,21 +112,6 @@ def _open(states: "Iterable[AccountState]") -> "list[Alert]":
     return sorted(found, key=lambda a: (a.state.value, -a.severity.rank, a.fingerprint))
 
 
-def _note_age(polls: Mapping[str, datetime | None], now: datetime, interval: timedelta) -> None:
-    """Print on stderr whose data is old: the daemon is not running, or does not poll."""
-    limit = _POLLS_LATE * interval + _GRACE
-    late = {name: at for name, at in polls.items() if at is not None and now - at > limit}
-    if not late:
-        return
-    oldest = min(late.values())
-    which = "" if len(late) == len(polls) else f" of {counted(len(late), 'account')}"
-    typer.echo(
-        f"fluence-watch: note: the last poll{which} was {exact(oldest, now)},"
-        f" {distance(oldest, now)}, so this may be out of date: is `fluence-watch run` running?",
-        err=True,
-    )
-
-
 def _row(view: "AlertView", now: datetime) -> Row:
     return {
         "severity": view.severity,
@@ -139,7 +119,7 @@ def _row(view: "AlertView", now: datetime) -> Row:
         "account": view.account,
         "title": view.title,
         "state": view.muted.why if view.muted else view.state,
-        "id": view.id[:_SHORT_ID],
+        "id": view.short_id,
         "since": lasting(view.since, now),
         "ended": lasting(view.ended_at, now),
         "what": view.what,

@@ -1,28 +1,30 @@
 """`why`: why a message was sent, and why one was not."""
 
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from fluence_watch.cli.common.age import note_age
 from fluence_watch.cli.common.completion import complete_vm
 from fluence_watch.cli.common.options import ConfigOption, FormatOption, check_account
-from fluence_watch.cli.common.output import OutputFormat, console, print_json
+from fluence_watch.cli.common.output import OutputFormat, print_json
 from fluence_watch.cli.manage.choose import meant, nearest
 from fluence_watch.cli.manage.confirm import USAGE, stop
-from fluence_watch.model.moment import distance, exact, to_the_second
 from fluence_watch.model.text import inert
 
 if TYPE_CHECKING:
     from fluence_watch.alerting.lifecycle import Episode
+    from fluence_watch.alerting.state import AccountState
     from fluence_watch.app.why import Question
     from fluence_watch.app.wiring import Setup
     from fluence_watch.model.known import KnownVm
     from fluence_watch.store import Store
-    from fluence_watch.views.why import AlertWhy, Step, VmWhy
+    from fluence_watch.views.why import AlertWhy, VmWhy
+
+    States = Mapping[str, AccountState]
 
 _SHOWN = 20
 _LONGEST = timedelta(days=3650)
@@ -54,7 +56,9 @@ SinceOption = Annotated[
 ]
 AllOption = Annotated[
     bool,
-    typer.Option("--all", help=f"All alerts of a VM, not the latest {_MOST}, and all their steps."),
+    typer.Option(
+        "--all", help=f"All alerts of a VM, not the first {_MOST}, each in full, with all steps."
+    ),
 ]
 
 
@@ -75,11 +79,13 @@ def why(
 ) -> None:
     """Explain why a message was sent, and why one was not.
 
-    Of a VM: its alerts, newest first, and why no other rule found anything.
+    Of a VM: its open alerts, the worst first, then those that are over, newest first;
+    and why no other rule found anything.
     """
     from fluence_watch.app.clock import utc_now
     from fluence_watch.app.why import MOST_STEPS, Question, recipients
     from fluence_watch.cli.common.accounts import prepared
+    from fluence_watch.cli.inspect.why_shown import print_why
     from fluence_watch.store import Store
 
     setup, now = prepared(config), utc_now()
@@ -87,11 +93,23 @@ def why(
     begin = None if since is None else _begin(since, now)
     with Store.open(setup.settings.store.url, exclusive=False) as store:
         _check_receiver(receiver, setup, store)
-        found = _chosen(store, setup, target, account)
+        states = {n: store.load(n).state for n in ([account] if account else setup.policies)}
+        found = _chosen(store, states, target, account)
         most = (None, None) if everything else (_MOST, MOST_STEPS)
         asked = Question(now, recipients(store, setup, now), receiver, *most)
         told = _answer(store, setup, found, asked, begin)
-    _print(told, now, form)
+    about = found.account if isinstance(found, _Thing) else found.fingerprint.account
+    note_age(_last_polls(states, about), now, setup.settings.poll.interval)
+    if form is OutputFormat.JSON:
+        print_json(told)
+    else:
+        print_why(told, now, whole=everything or receiver is not None)
+
+
+def _last_polls(states: "States", account: str) -> Mapping[str, datetime | None]:
+    """The last poll of the account, or of all, where it is none of them."""
+    polls = {name: state.last_poll_at for name, state in states.items()}
+    return {account: polls[account]} if account in polls else polls
 
 
 def _answer(
@@ -138,10 +156,12 @@ class _Thing:
     known: "KnownVm | None" = None
 
 
-def _chosen(store: "Store", setup: "Setup", target: str, account: str | None) -> "_Thing | Episode":
+def _chosen(
+    store: "Store", states: "States", target: str, account: str | None
+) -> "_Thing | Episode":
     """The VM or the alert that is meant; the command ends with an error if that is not clear."""
     ids = store.journal.ids()
-    things = [*_things(store, setup, ids.values(), account)]
+    things = [*_things(states, ids.values())]
     meant_things = meant(target, things)
     alerts = [
         each
@@ -183,25 +203,21 @@ def _none(target: str, names: Sequence[str]) -> NoReturn:
     )
 
 
-def _things(
-    store: "Store", setup: "Setup", alerts: "Iterable[Episode]", account: str | None
-) -> Iterator[_Thing]:
+def _things(states: "States", alerts: "Iterable[Episode]") -> Iterator[_Thing]:
     """The accounts, what is known of each, and what is forgotten but had alerts."""
-    names = list(setup.policies) if account is None else [account]
     seen = set[tuple[str, str]]()
-    for name in names:
+    for name, state in states.items():
         yield _Thing(name, "", name)
-        for each in _known(store, name):
+        for each in _known(name, state):
             seen.add((name, each.key))
             yield each
     of_alerts = {(each.fingerprint.account, each.fingerprint.subject) for each in alerts}
     for name, key in sorted(of_alerts - seen):
-        if key and name in names:
+        if key and name in states:
             yield _Thing(name, key)
 
 
-def _known(store: "Store", account: str) -> Iterator[_Thing]:
-    state = store.load(account).state
+def _known(account: str, state: "AccountState") -> Iterator[_Thing]:
     for key, vm in state.known.items():
         yield _Thing(account, key, vm.vm.name, vm)
     for key, rented in state.resources.items():
@@ -222,69 +238,3 @@ def _begin(text: str, now: datetime) -> datetime:
         return now - read_duration(text, _LONGEST)
     except ValueError as error:
         stop(f"--since: {inert(str(error))}", USAGE)
-
-
-def _print(told: "VmWhy | AlertWhy", now: datetime, form: OutputFormat) -> None:
-    from fluence_watch.views.why import AlertWhy
-
-    if form is OutputFormat.JSON:
-        print_json(told)
-        return
-    for line in alert_lines(told, now) if isinstance(told, AlertWhy) else _of_vm(told, now):
-        typer.echo(_wrapped(line))
-
-
-def _wrapped(line: str) -> str:
-    """In the width that tables have."""
-    indent = " " * (len(line) - len(line.lstrip()))
-    return textwrap.fill(
-        line.strip(),
-        console().width,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def alert_lines(told: "AlertWhy", now: datetime) -> Iterator[str]:
-    """What is printed of an alert."""
-    from fluence_watch.alerting.lifecycle import State
-
-    alert = told.alert
-    title = f" {alert.title}" if alert.title else ""
-    yield f"{alert.id[:8]} {alert.rule}{title} · {inert(alert.account)}: {alert.state}"
-    if told.is_cut:
-        yield "  earlier steps are left out: --all"
-    yield from _lines(told.steps, now)
-    if alert.state is State.PENDING:
-        yield f"  {alert.what}; seen since {exact(alert.since, now)}, fires when its `for` has passed"
-    if not told.receivers:
-        yield "  no receiver was notified: there is none"
-    for summary in told.receivers:
-        yield f"  → {summary.words}"
-
-
-def _lines(steps: "Sequence[Step]", now: datetime) -> Iterator[str]:
-    for step in steps:
-        yield f"  {to_the_second(step.at, now)}, {distance(step.at, now)}: {step.words}"
-
-
-def _of_vm(told: "VmWhy", now: datetime) -> Iterator[str]:
-    for each in told.alerts:
-        yield from alert_lines(each, now)
-        yield ""
-    if told.hidden:
-        yield f"{told.hidden} older alerts are left out: --all"
-        yield ""
-    if told.unfired:
-        yield "what else was seen, and never fired"
-        yield from _lines(told.unfired, now)
-        yield ""
-    if told.rules:
-        yield "no finding now"
-    elif not (told.alerts or told.unfired):
-        yield "nothing was found of it, as far back as is kept"
-    width = max((len(each.rule) for each in told.rules), default=0)
-    for rule in told.rules:
-        yield f"  {rule.rule:{width}}  {rule.words}"

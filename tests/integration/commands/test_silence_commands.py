@@ -13,8 +13,10 @@ from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.state import AccountState
 from fluence_watch.cli.inspect import acknowledge
-from fluence_watch.model.finding import Fingerprint, Severity
+from fluence_watch.model.finding import Fingerprint, Severity, VmRef
+from fluence_watch.model.vm import Status
 from fluence_watch.rules.poll_failing import PollFailing
+from fluence_watch.rules.vm_status import VmStatus
 from fluence_watch.store import Store
 from tests.stored import keep
 
@@ -150,7 +152,8 @@ def test_an_acknowledgement(run: Run) -> None:
     (alert,) = rows(run, "alerts")
     assert 0 == run("alerts", "ack", alert["id"][:4], "--for", "4h", "--author", "ann").code
     ran = run("alerts", "ack", alert["id"], "--author", "bob")
-    assert "main poll_failing: acknowledged until" in ran.out
+    heading = f"{alert['id'][:8]} poll_failing · main: "
+    assert ran.out.startswith(f"{heading}acknowledged until ")
     assert "(in 23 h 59 min)" in ran.out or "(in 24 h" in ran.out or "(in 1 d" in ran.out
     (alert,) = rows(run, "alerts")
     assert ("acknowledged", "bob") == (alert["muted"]["why"], alert["muted"]["by"])
@@ -159,7 +162,29 @@ def test_an_acknowledgement(run: Run) -> None:
         worse = replace(FAILING, step=1)
         keep(store, "main", replace(state, alerts={FAILING.fingerprint: worse}))
     assert [None] == [each["muted"] for each in rows(run, "alerts")]
-    assert "not acknowledged any more" in run("alerts", "unack", alert["id"]).out
+    assert f"{heading}is not acknowledged, so there is nothing to withdraw\n" == run("alerts", "unack", alert["id"]).out  # fmt: skip
+    run("alerts", "ack", alert["id"])
+    assert f"{heading}not acknowledged any more\n" == run("alerts", "unack", alert["id"]).out
+
+
+def test_an_alert_of_a_vm(run: Run) -> None:
+    """It is named as `alerts` names it, and what comes from outside is data."""
+    facts = VmStatus(VmRef("0xDA7114ff00", "db\x1b[2J-2"), Status.STOPPED, "STOPPED", None)
+    alert = replace(FAILING, fingerprint=Fingerprint("main", "vm_status", "0xda7114ff00"), facts=facts)  # fmt: skip
+    with Store.open(URL) as store:
+        keep(store, "main", replace(store.load("main").state, alerts={alert.fingerprint: alert}))
+    alert_id = mark(alert.episode)[:8]
+    for command in ("ack", "unack"):
+        said = run("alerts", command, alert_id).out
+        assert said.startswith(f"{alert_id} vm_status db-2 (0xDA7114) · main: "), said
+
+
+@pytest.mark.parametrize("lasts", ["0s", "367d"])
+def test_how_long_an_acknowledgement_lasts(run: Run, lasts: str) -> None:
+    """Some time, and a year at most."""
+    ran = run("alerts", "ack", "1", "--for", lasts)
+    assert (2, "") == (ran.code, ran.out)
+    assert "--for: write a duration longer than 0, up to 366d" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -167,9 +192,9 @@ def test_an_acknowledgement(run: Run) -> None:
     [
         (
             {"step": 1},
-            "main poll_failing is worse now, and not acknowledged: critical, unreachable",
+            "poll_failing · main: it is worse now, and not acknowledged: critical, unreachable",
         ),
-        ({"state": State.RESOLVED, "ends_at": NOW}, "main poll_failing is over"),
+        ({"state": State.RESOLVED, "ends_at": NOW}, "poll_failing · main: it is over"),
     ],
 )
 def test_an_acknowledgement_that_comes_too_late(

@@ -136,6 +136,22 @@ def test_a_receiver_that_was_added_later(run: Run) -> None:
     )
 
 
+def test_when_a_receiver_is_tried_again(run: Run) -> None:
+    """Of one that did not accept the message yet, as long as that is ahead."""
+    refused = replace(ENTRIES[2], receiver="late", at=NOW)
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        store.add_receivers(["late"], NOW)
+        for ahead, words in ((4 * HOUR, "; next try "), (-HOUR, "")):
+            store.save_attempts("late", Attempts(None, 3, NOW + ahead, "HTTP 503"), {}, [refused])
+            (last,) = [e for e in run("why", ID).out.splitlines() if e.startswith("  → late")]
+            assert last.startswith(f"  → late: refused, retrying: HTTP 503{words}")
+            assert bool(words) is ("(in 3 h 59 min)" in last or "(in 4 h)" in last)
+    told = json.loads(run("why", ID, "--receiver", "late", "-o", "json").out)
+    assert (NOW - HOUR).isoformat().replace("+00:00", "Z") == told["receivers"][0]["answer"][
+        "until"
+    ]
+
+
 def test_one_receiver(run: Run) -> None:
     """The others are left out."""
     assert "ops" not in run("why", ID, "--receiver", "mail").out
@@ -152,6 +168,20 @@ def test_a_vm(run: Run) -> None:
     assert "disabled: rules.port_drift.enabled = false" in shown.out
     assert "nothing found at the last poll" in shown.out
     assert f"{ID[:8]} low_balance" in run("why", VM.name).out
+
+
+def test_old_data(run: Run) -> None:
+    """When the account was last polled is said beside it, if that is long ago."""
+    targets = ID, VM.id, "main"
+    assert ["", "", ""] == [run("why", target).err for target in targets]
+    with Store.open("sqlite:///fluence-watch.db") as store:
+        stored = store.load("main")
+        change = Change.between(stored.state, replace(stored.state, last_poll_at=NOW - HOUR))
+        store.commit("main", change, version=stored.version)
+    for ran in (run("why", target) for target in targets):
+        assert 0 == ran.code
+        assert "note: the last poll was " in ran.err
+        assert "1 h ago, so this may be out of date: is `fluence-watch run` running?" in ran.err
 
 
 def test_a_vm_that_was_renamed(run: Run) -> None:
@@ -250,8 +280,8 @@ def test_what_is_not_clear(run: Run) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("1000000d", "--since: write a duration up to 3650d"),
-        ("0s", "--since: write a duration up to 3650d"),
+        ("1000000d", "--since: write a duration longer than 0, up to 3650d"),
+        ("0s", "--since: write a duration longer than 0, up to 3650d"),
         ("99999999999d", "--since: '99999999999d' is too long a duration"),
         ("2", "--since: '2' is not a duration: write"),
     ],

@@ -105,6 +105,11 @@ async def test_the_page_of_an_alert(client: httpx.AsyncClient, store: Store) -> 
     answer = await client.get(page(drift()))
 
     assert 200 == answer.status_code
+    assert (
+        '<code class="command">fluence-watch vm ports restore 0xa1 --account main</code>'
+        in answer.text
+    )
+    assert "- <" not in answer.text
     for said in ("firing", "warning", "port_drift", "web-1", "0xa1", "FR-PAR-1", "11:00 UTC, 1 h ago",
                  "8080/tcp is open and should not be", "vm ports restore 0xa1"):  # fmt: skip
         assert said in unescape(answer.text), said
@@ -159,7 +164,9 @@ async def test_an_alert_that_is_kept_back(
     store.silences.acknowledge(drift().episode, taken)
     assert "firing, acknowledged by <bdi>ann</bdi> until" in (await client.get(page(drift()))).text
     store.silences.add(Silence("ab12", parse_matchers("vm=web-1"), NOW, NOW + HOUR))
-    assert "firing, silenced by <bdi>ab12</bdi> until" in (await client.get(page(drift()))).text
+    text = (await client.get(page(drift()))).text
+    assert "firing, silenced by <bdi>ab12</bdi> until" in text
+    assert "</time>, acknowledged by <bdi>ann</bdi> until" in text
 
 
 @pytest.mark.parametrize("alert_id", ["0" * 16, "x", "%3Cscript%3E", "..%2F.."])

@@ -262,6 +262,8 @@ async def test_the_receiver_fails_when_no_member_accepts(
     assert ("am answered 401", 2, NOW) == (failing.error, failing.waiting, failing.oldest_at)
     report = post.dispatch.report("ops")
     assert (NOW, "am answered 401", 2) == (report.failing_since, report.error, report.waiting)
+    assert report.next_try_at
+    assert NOW < report.next_try_at <= NOW + MINUTE
     await post.dispatch.stop(1)
 
     again = make_post()

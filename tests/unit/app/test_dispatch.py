@@ -259,7 +259,10 @@ async def test_how_it_stands_with_a_receiver(
     clock.advance(HOUR)
     dispatch._couriers["ops"].wake()
     await eventually(lambda: post.store.receivers()["ops"].failures == 2)
-    failing = ReceiverReport("ops", None, NOW, "not now", 1, NOW)
+    next_try_at = post.store.receivers()["ops"].next_at
+    assert next_try_at
+    assert next_try_at > clock()
+    failing = ReceiverReport("ops", None, NOW, "not now", 1, NOW, next_try_at)
     assert failing == dispatch.report("ops")
     await dispatch.take_over(telling(channel))
     assert failing == dispatch.report("ops")

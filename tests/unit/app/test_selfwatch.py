@@ -256,6 +256,10 @@ async def test_one_that_refuses_a_message_and_takes_others_works(
     assert {} == store.load(WATCHER).state.alerts
     assert store.load("other").told["ops"]
     assert "ops" not in store.load("main").told
+    report = post.dispatch.report("ops")
+    assert (None, 1) == (report.failing_since, report.waiting)
+    assert report.next_try_at
+    assert report.next_try_at > post.clock()
 
 
 async def test_a_silence_that_ends_is_told_once(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fluence_watch.alerting.active import ActiveTimes, parse_windows
+from fluence_watch.alerting.attempts import mark
 from fluence_watch.alerting.escalation import Escalation
 from fluence_watch.alerting.journal import FINAL, Details, Entry, What
 from fluence_watch.alerting.lifecycle import Alert, State
@@ -346,6 +347,29 @@ def test_what_never_fired_of_a_vm(store: Store, planned: Callable[..., Setup]) -
     assert (times, times[::-1], 0) == told(0, None)
     assert (times[2:], times[:1:-1], 0) == told(2, None)
     assert (times[2:], times[:1:-1], 2) == told(0, 2)
+
+
+def test_the_order_of_the_alerts_of_a_vm(store: Store, planned: Callable[..., Setup]) -> None:
+    """What fires before what may, worst first; what is over comes last, newest first."""
+    over = [alert_of(key=f"over {n}", active_at=NOW + n * HOUR) for n in range(2)]
+    made = {
+        "may": replace(alert_of(key="may"), state=State.PENDING, starts_at=None),
+        "info": replace(alert_of(key="info", active_at=NOW + HOUR), severity=Severity.INFO),
+        "critical": replace(alert_of(key="critical"), severity=Severity.CRITICAL),
+    }
+    first = AccountState(alerts={each.fingerprint: each for each in over})
+    after = AccountState(alerts={each.fingerprint: each for each in made.values()})
+    ended = [replace(e, state=State.RESOLVED, ends_at=NOW + 3 * HOUR) for e in over]
+    for change in (Change.between(AccountState(), first), Change.between(first, after, ended)):
+        store.commit("main", change, version=store.load("main").version)
+    asked = Question(NOW + 4 * HOUR)
+
+    found = vm_why(store, planned(receivers=[]).policies["main"], "a", None, asked, since=NOW)
+
+    ids = [
+        mark(each.episode) for each in (made["critical"], made["info"], made["may"], *over[::-1])
+    ]
+    assert ids == [each.alert.id for each in found.alerts]
 
 
 async def test_what_is_settled_meanwhile_is_not_judged_again(

@@ -49,5 +49,5 @@ def test_a_duration() -> None:
     """Above zero, within a bound."""
     assert timedelta(hours=2) == read_duration("2h", timedelta(days=3))
     for text in ("0s", "4d"):
-        with pytest.raises(ValueError, match="write a duration up to 3d"):
+        with pytest.raises(ValueError, match="write a duration longer than 0, up to 3d"):
             read_duration(text, timedelta(days=3))

@@ -56,11 +56,11 @@ SOON = NOW + timedelta(minutes=42)
         ),
         (
             TopupFailed(VM, PRICE, MicroUsdc(5), MicroUsdc(298_155), None, NOW, SOON),
-            "not topped up: reserve 0.000005 of 0.298160 USDC, ends 17:59:00 UTC, in 42 min",
+            "not topped up: reserve 0.000005 of 0.298160 USDC, paid until 17:59:00 UTC, in 42 min",
         ),
         (
             FundsExhaustedSoon(SOON, VM, SOON, 1, MicroUsdc(1), None),
-            "money until 17:59 UTC, in 42 min; first web-1 ends 17:59 UTC, in 42 min",
+            "money until 17:59 UTC, in 42 min; first web-1 is paid until 17:59 UTC, in 42 min",
         ),
         (
             FundsExhaustedSoon(

@@ -33,7 +33,7 @@ NAMES = st.lists(
     | st.text(max_size=10),
     max_size=12,
 ).map("".join)  # fmt: skip
-SHOWN_AS_IT_IS = (BodyFormat.PLAIN, BodyFormat.MAIL)
+SHOWN_AS_IT_IS = (BodyFormat.PLAIN, BodyFormat.MAIL, BodyFormat.PAGE)
 LAW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -115,8 +115,9 @@ def test_html_has_the_tags_of_the_templates_alone(
     assert tags(named(low_balance(), name), BodyFormat.HTML, now) <= {
         (tag, ()) for tag in ("h3", "p", "br", "b", "samp")
     }
-    mail = tags(named(low_balance(), name), BodyFormat.MAIL, now)
-    assert mail <= tags(named(low_balance(), "web-1"), BodyFormat.MAIL, now)
+    for fmt in (BodyFormat.MAIL, BodyFormat.PAGE):
+        expected = tags(named(low_balance(), "web-1"), fmt, now)
+        assert tags(named(low_balance(), name), fmt, now) <= expected
 
 
 @given(name=NAMES)

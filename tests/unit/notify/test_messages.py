@@ -80,9 +80,11 @@ SUFFIXES = {
     BodyFormat.MARKDOWN: "md",
     BodyFormat.HTML: "html",
     BodyFormat.MAIL: "mail.html",
+    BodyFormat.PAGE: "page.html",
 }
 FEW = {  # of which the words are those of another format
     BodyFormat.PLAIN: ("hostile", "linked"),
+    BodyFormat.PAGE: ("hostile", "port_drift", "mixed"),
     BodyFormat.MAIL: (
         "linked",
         "mixed",
@@ -218,7 +220,7 @@ def drift(port: str, direction: Direction, number: int = 1) -> Alert:
 
 
 def due(
-    number: int, minutes: int, price: int | None = PRICE, reserved: int | None = PRICE
+    number: int, minutes: float, price: int | None = PRICE, reserved: int | None = PRICE
 ) -> Alert:
     at = NOW + timedelta(minutes=minutes, seconds=40 if minutes == 2 else 0)
     facts = BillingDue(vm(number), price, at, reserved)
@@ -630,6 +632,7 @@ CASES: dict[str, Callable[[BodyFormat], Rendered]] = {
             *map(ended, [moved(), PRICES[0], KEYS[0], MISCOUNTED[0], APPEARED[0]])
         ),
         "billing_due": message(due(1, -7 + 42), due(2, 40), due(3, 42, None)),
+        "billing_due_apart": message(due(1, 0.45), due(2, 1.15), due(3, 1.15)),
         "billing_due_one": message(due(1, 42)),
         "billing_due_soon": message(due(1, 2)),
         "billing_due_unfunded": message(due(1, 42, reserved=100_000)),
@@ -872,6 +875,8 @@ def test_long_message_is_cut_between_items_to_what_a_service_takes(
     """The worst stay, and what is left out is counted."""
     if fmt is BodyFormat.MAIL:
         longest += 4_000  # for the frame; services that deliver mail take 32,768
+    if fmt is BodyFormat.PAGE:
+        longest += 600  # for the tags; no page is cut
     made = render(message(*MANY), fmt, NOW, longest=longest)
     shown = made.body.count("has a low reserve")
     of_drift = made.body.count("is open and should not be")

@@ -77,8 +77,8 @@ def test_an_acknowledgement_goes_with_its_alert(store: Store, url: str) -> None:
     assert store.silences.acknowledge(
         FAILS.episode, Acknowledgement(NOW, NOW + HOUR, FAILS.severity, FAILS.step)
     )
-    store.silences.withdraw(FAILS.episode, NOW + HOUR / 2)
-    store.silences.withdraw(FAILS.episode, NOW + HOUR / 2)
+    assert store.silences.withdraw(FAILS.episode, NOW + HOUR / 2)
+    assert not store.silences.withdraw(FAILS.episode, NOW + HOUR / 2)
     written = [each.what for each in store.journal.of_alert(FAILS.episode)]
     assert [What.ACKNOWLEDGED, What.UNACKNOWLEDGED] == written
     ended = replace(FAILS, state=State.RESOLVED, ends_at=NOW + HOUR)

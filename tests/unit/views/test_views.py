@@ -145,6 +145,15 @@ def test_an_alert() -> None:
     assert alert_view(alert, NOW, brief).muted is None
 
 
+def test_an_alert_that_is_over() -> None:
+    """Its words are those of its end: what was ahead then may have come otherwise."""
+    over = Alert(LOW, Severity.CRITICAL, State.RESOLVED, FACTS, NOW - HOUR, NOW, ends_at=NOW)
+
+    told = alert_view(over, NOW + HOUR, lambda _, now: f"as of {now:%H:%M}")
+
+    assert ("as of 12:00", NOW) == (told.what, told.ended_at)
+
+
 def test_a_finding() -> None:
     """An alert without its history; one about the account has no VM."""
     found = finding_view(LOW, Severity.CRITICAL, FACTS, NOW, brief)

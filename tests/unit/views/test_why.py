@@ -1,5 +1,6 @@
 """The journal in plain words: the example of the manual, and the words of every reason."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,13 +11,13 @@ from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.matchers import parse_matchers
 from fluence_watch.alerting.muting import Silence, Why
 from fluence_watch.alerting.telling import Reason
-from fluence_watch.cli.inspect.why import alert_lines
+from fluence_watch.cli.inspect.why_shown import alert_lines, vm_lines
 from fluence_watch.model.finding import Fingerprint, Severity, VmRef
 from fluence_watch.model.money import MicroUsdc
 from fluence_watch.notify.render import brief
 from fluence_watch.rules.low_balance import LowBalance
 from fluence_watch.views.alert import alert_view
-from fluence_watch.views.why import AlertWhy, answers, together
+from fluence_watch.views.why import AlertWhy, VmWhy, answers, together
 from fluence_watch.views.why_answers import summaries
 from fluence_watch.views.why_words import Words
 
@@ -76,6 +77,26 @@ def test_the_example_of_the_manual() -> None:
     steps = WORDS.steps(together(ALERT, OWN, BESIDE), ALERT)
     told = AlertWhy(alert_view(ALERT, NOW, brief), steps, summaries(answers(OWN).values(), WORDS))
     assert "\n".join(alert_lines(told, NOW)) in PAGE.read_text(encoding="utf-8")
+
+
+def test_a_vm() -> None:
+    """What is over, and nobody was notified of, is one line each, unless all is wanted."""
+    told = AlertWhy(alert_view(ALERT, NOW, brief), WORDS.steps(OWN, ALERT), summaries(answers(OWN).values(), WORDS))  # fmt: skip
+    never = summaries(answers(OWN[2:3] + OWN[7:]).values(), WORDS)
+    nobody = replace(told, receivers=never)
+    fires = replace(nobody, alert=replace(told.alert, state=State.FIRING, ended_at=None))
+    assert [False, True, False] == [each.reached_nobody for each in (told, nobody, fires)]
+
+    vm = VmWhy("main", "0x1E2Feb", "db-2", [fires, nobody, nobody, told], 1, [], [])
+    short = "over 17:00 UTC, 1 h ago, and nobody was notified: reserve 0.100000 of 0.298160 USDC, funded until 20:00 UTC, in 3 h"
+    assert [
+        *alert_lines(fires, NOW), "",
+        *2 * [f"{told.alert.heading}: {short}"], "why nobody was notified: fluence-watch why ID, or --all", "",
+        *alert_lines(told, NOW), "",
+        "1 more alert is left out: --all", "",
+    ] == [*vm_lines(vm, NOW, whole=False)]  # fmt: skip
+    whole = [line for each in vm.alerts for line in [*alert_lines(each, NOW), ""]]
+    assert whole == [*vm_lines(vm, NOW, whole=True)][: len(whole)]
 
 
 REASONS = {

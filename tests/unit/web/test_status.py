@@ -411,6 +411,9 @@ def test_every_receiver_is_shown(web: Vm, now: datetime) -> None:
     assert "chat works 3 min ago 17:14 UTC nothing" in text
     assert "ops failing since 5 min ago 17:12 UTC &lt;b&gt;HTTP 503&lt;/b&gt; 1 h ago" in text
     assert "2 messages the oldest 1 h ago" in text
+    for at, words in ((now + 2 * minute, "17:19:00 UTC, in 2 min"), (now - minute, "now")):
+        shown = build_status(fleet, [], now, brief, receivers=[replace(fails, next_try_at=at)])
+        assert f"the oldest 1 h ago next try {words}" in text_of(render_status(shown))
     assert "mail not notified yet none yet nothing" in text
     alone = text_of(render_status(build_status(fleet, [], now, brief)))
     assert "none: nobody is notified" in alone
