@@ -47,7 +47,9 @@ class Boundaries:
     `passed_at` is the boundary. Since its charge, `covered` is whether the reserve has ever paid an epoch,
     `refilled` whether it was topped up or needs no top-up; `was_refilled` is the same of the boundary before.
     What nobody saw is taken for refilled. `paid` is how many epochs the reserve paid when it was topped
-    up last, or seen first: while it pays as many, as after a fall of the price, it needs none. `odd` is what was charged and does not fit.
+    up last, or seen first: while it pays as many, as after a fall of the price, it needs none.
+    `odd` is what was charged and does not fit. `charged_at` is the poll that saw its charge, if that came
+    late.
     `charged` is whether all that is due is in the total. If not, an epoch more may come late.
     `after_gap` is whether the VM is back from a gap, and its money was not told since.
     """
