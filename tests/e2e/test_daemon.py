@@ -129,7 +129,7 @@ def test_reload(
 
     configure({"receivers": receivers[:1]})
     reload(daemon, eventually)
-    assert ["poll.timeout", "accounts[1].api_key", "poll.timeout", "poll.timeout"] == [
+    assert ["poll.timeout", "poll.timeout", "accounts[1].api_key", "poll.timeout"] == [
         line["note"].split(": ")[1] for line in daemon.logged("doubtful setting")
     ]
     page = daemon.get("/metrics").text
