@@ -129,9 +129,12 @@ class _Gathered:
         """Let repetitions that are due soon go along with one that is due now."""
         if not any(line.reason is Reason.REPEAT for line in self.lines):
             return
-        also = [e for e in self.later if _repeats_too(*e, self.told.get(e[1].episode), self.look)]
-        self.lines += [Line(alert, Reason.REPEAT, self.look.now) for _, alert in also]
-        self.later = [each for each in self.later if each not in also]
+        later, self.later = self.later, []
+        for at, alert in later:
+            if _repeats_too(at, alert, self.told.get(alert.episode), self.look):
+                self.lines.append(Line(alert, Reason.REPEAT, self.look.now))
+            else:
+                self.later.append((at, alert))
 
     @property
     def due(self) -> Due:

@@ -17,7 +17,7 @@ boundary is not among them.
     step 2    less than an hour is left
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -102,11 +102,11 @@ def judge(situation: Situation, settings: TopupFailedSettings) -> Judgement:
                 unknown.add(key)
             elif not entry.boundaries.covered:
                 short.append((vm, entry.boundaries))
-    late = [vm for vm, boundaries in short if _is_late(situation, settings, vm, boundaries)]
-    together = _together(situation, late) if len(late) > 1 else None
+    late = {vm.key: vm for vm, last in short if _is_late(situation, settings, vm, last)}
+    together = _together(situation, late.values()) if len(late) > 1 else None
     findings = [
-        _finding(situation, settings, vm, boundaries, together if vm in late else None)
-        for vm, boundaries in short
+        _finding(situation, settings, vm, last, together if vm.key in late else None)
+        for vm, last in short
     ]
     return Judgement(findings, frozenset(unknown), frozenset(gone))
 
@@ -120,7 +120,7 @@ def _is_late(
     return vm.status in OUT_OF_FUNDS or is_late
 
 
-def _together(situation: Situation, vms: Sequence[Vm]) -> ShortVms:
+def _together(situation: Situation, vms: Collection[Vm]) -> ShortVms:
     ends = (vm.next_billing_at for vm in vms)
     return ShortVms(
         number=len(vms),
