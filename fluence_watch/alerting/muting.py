@@ -123,7 +123,11 @@ class Acknowledgement:
 
     def is_outgrown_by(self, alert: Alert) -> bool:
         """Whether the alert got worse since."""
-        return alert.step > self.step or alert.severity.rank > self.severity.rank
+        return self.is_outgrown(alert.severity, alert.step)
+
+    def is_outgrown(self, severity: Severity, step: int) -> bool:
+        """Whether an alert that is so bad got worse since."""
+        return step > self.step or severity.rank > self.severity.rank
 
 
 @dataclass(frozen=True, slots=True)

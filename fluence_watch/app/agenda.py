@@ -4,7 +4,7 @@ Only episodes that changed are looked at, and all of an account when a repetitio
 What is due stays on the agenda until the receiver knows of it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from fluence_watch.alerting.lifecycle import Alert, Episode, State
 from fluence_watch.alerting.muting import Muted, Mutes
 from fluence_watch.alerting.scribe import Scribe
 from fluence_watch.alerting.telling import Line, Notified, Recipient, Told, reason_to_notify
-from fluence_watch.app.book import Book
+from fluence_watch.app.book import Book, Page
 from fluence_watch.threads import RENDERING
 
 Lines = tuple[Line, ...]
@@ -136,11 +136,11 @@ class Agenda:
             return ()
         self.look_at(account, found.wait_until)
         told, opens_at = self._book.told(account, self.recipient.route.receiver), now
-        lines = tuple(line for line in found.lines if page.alerts.get(line.episode) == line.alert)
+        lines = tuple(line for line in found.lines if page.has(line.alert))
         if lines:
             self.look(account, [line.episode for line in lines])
             opens_at = group_opens_at(lines, told, self.recipient.route, now)
-        self._write(found, page.alerts, opens_at, now)
+        self._write(found, page, opens_at, now)
         if opens_at > now:
             self.look_at(account, opens_at)
             return ()
@@ -173,9 +173,7 @@ class Agenda:
             self.scribe.judged(alert.episode, found, now)
         return False
 
-    def _write(
-        self, found: Due, known: Mapping[Episode, Alert], opens_at: datetime, now: datetime
-    ) -> None:
+    def _write(self, found: Due, page: Page, opens_at: datetime, now: datetime) -> None:
         """Write what is judged. What waits for its group is not sent before that opens.
 
         Nothing is written of what changed or was settled meanwhile: of an end, the last word may
@@ -185,7 +183,7 @@ class Agenda:
             return
         grouped = Judgement(What.WAITS, WhyNot.GROUPING, until=opens_at)
         for episode, judgement in found.judged.items():
-            if known.get(episode) != found.alerts[episode]:
+            if not page.has(found.alerts[episode]):
                 continue
             is_grouped = opens_at > now and judgement.what is What.DUE
             self.scribe.judged(episode, grouped if is_grouped else judgement, now)

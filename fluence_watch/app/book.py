@@ -59,6 +59,10 @@ class Page:
         also = (each for each in self.alerts if each.fingerprint.subject in turned)
         return {*moved, *also} if turned else {*moved}
 
+    def has(self, alert: Alert) -> bool:
+        """Whether the alert is still as it was: it did not change, and is not settled."""
+        return self.alerts.get(alert.episode) == alert
+
     def ended(self) -> list[Alert]:
         """The alerts that are over."""
         return [alert for alert in self.alerts.values() if alert.state is State.RESOLVED]

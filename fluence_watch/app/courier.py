@@ -259,8 +259,7 @@ class Courier:
     async def _send_again(self, account: str, lines: Lines) -> bool:
         """Send what is still true of refused lines, plainly. Returns whether anything is."""
         page = self._book.pages.get(account)
-        known = page.alerts if page else {}
-        lines = tuple(line for line in lines if known.get(line.episode) == line.alert)
+        lines = tuple(line for line in lines if page and page.has(line.alert))
         if lines:
             await self._send(account, lines, plainly=True)
         return bool(lines)

@@ -12,11 +12,11 @@ from datetime import datetime
 from fluence_watch.alerting.journal import Entry
 from fluence_watch.alerting.lifecycle import Alert, State
 from fluence_watch.alerting.muting import Why
+from fluence_watch.alerting.state import AccountState
 from fluence_watch.alerting.telling import Recipient
 from fluence_watch.app.decide import Policy
 from fluence_watch.app.wiring import EVENTS, Setup
 from fluence_watch.model.finding import VmRef, vm_of
-from fluence_watch.model.known import KnownVm
 from fluence_watch.model.presence import presence_of
 from fluence_watch.notify.render import brief
 from fluence_watch.store import Store
@@ -143,18 +143,21 @@ def _is_of_rule(entry: Entry) -> bool:
 def vm_why(
     store: Store,
     policy: Policy,
+    state: AccountState,
     subject: str,
-    known: KnownVm | None,
     asked: Question,
     *,
     since: datetime,
 ) -> VmWhy:
-    """The alerts about a VM since then, open ones first, and why it has no others."""
+    """The alerts about a VM since then, open ones first, and why it has no others.
+
+    `state` is that of its account.
+    """
     alerts = store.journal.alerts(policy.account, subject)
     found = [each for each in alerts if not each.ends_at or each.ends_at >= since]
     found.sort(key=_urgency)
     told = [alert_why(store, each, asked) for each in found[: asked.most_alerts]]
-    name = next((each.alert.vm_name for each in told), None)
+    known, name = state.known.get(subject), next((each.alert.vm_name for each in told), None)
     return VmWhy(
         policy.account,
         known.vm.id if known else subject,
@@ -162,7 +165,7 @@ def vm_why(
         told,
         len(found) - len(told),
         _unfired(store, policy.account, subject, asked, since),
-        _rules_now(store, policy, subject, asked.now) if known else [],
+        _rules_now(policy, state, subject, asked.now) if known else [],
     )
 
 
@@ -183,7 +186,6 @@ def _unfired(
     return found if asked.most_alerts is None else found[-asked.most_alerts :]
 
 
-def _rules_now(store: Store, policy: Policy, subject: str, now: datetime) -> list[RuleNow]:
-    state = store.load(policy.account).state
+def _rules_now(policy: Policy, state: AccountState, subject: str, now: datetime) -> list[RuleNow]:
     presence = presence_of(state.known, policy.presence, policy.billing)
     return [*rules_now(subject, state, presence, policy.rules, now)]

@@ -1,7 +1,7 @@
 """Reads the settings and reports every problem at once."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from fluence_watch.settings.lines import lines_of
 from fluence_watch.settings.model import WatchSettings
 from fluence_watch.settings.places import Places, overlap
 from fluence_watch.settings.toml_file import parse_toml, read_tables, read_text
-from fluence_watch.settings.wording import errors_of, near, words_of
+from fluence_watch.settings.wording import errors_of, in_doubt, words_of
 
 PLACES = (Path("config.toml"), Path("/etc/fluence-watch/config.toml"))
 
@@ -112,7 +112,7 @@ class _Reading:
         """Validate each value alone, then check the valid ones together."""
         settings, errors = _validated(self.overlay.tables)
         problems = [self._error(each) for each in errors]
-        wrong = [loc for error in errors for loc in _in_doubt(error)]
+        wrong = [loc for error in errors for loc in in_doubt(error, WatchSettings)]
         notes: list[Problem] = []
         for doubt in doubts(settings, secrets=self.secrets):
             if not any(overlap(a, b) for a in doubt.where for b in wrong):
@@ -173,14 +173,6 @@ def _mend(tables: Tables, loc: Loc) -> None:
     node.pop(key, None)
     if node is not tables and key in fill:
         node[key] = fill[str(key)]
-
-
-def _in_doubt(error: ErrorDetails) -> Iterator[Loc]:
-    """The keys whose values this error leaves unknown."""
-    loc: Loc = error["loc"]
-    yield loc
-    if error["type"] == "extra_forbidden":
-        yield from ((*loc[:-1], key) for key in near(loc, WatchSettings))
 
 
 def _is_set(tables: Tables, loc: Loc) -> bool:

@@ -33,6 +33,13 @@ def errors_of(error: ValidationError) -> list[ErrorDetails]:
     return [each for each in found if each["type"] != "too_short" or each["loc"] not in around]
 
 
+def in_doubt(error: ErrorDetails, model: type[BaseModel]) -> list[Loc]:
+    """The keys whose values this error leaves unknown: its own, and what an unknown one may stand for."""
+    loc: Loc = error["loc"]
+    is_unknown = error["type"] == "extra_forbidden"
+    return [loc, *((*loc[:-1], key) for key in (near(loc, model) if is_unknown else ()))]
+
+
 def words_of(error: ErrorDetails, model: type[BaseModel]) -> str:
     """What is wrong with a value of the model, and what to write."""
     loc: Loc = error["loc"]

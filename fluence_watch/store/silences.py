@@ -81,8 +81,8 @@ class SilenceStore:
         }
         with self._database.write() as connection:
             alert = _open_alert(connection, episode)
-            if alert is None or _is_worse(alert, wanted):  # than when it was read
-                return False
+            if alert is None or wanted.is_outgrown(Severity(alert.severity), alert.step):
+                return False  # it got worse since it was read
             this = acknowledgements.c.alert_id == alert.id
             if not connection.execute(update(acknowledgements).where(this).values(row)).rowcount:
                 connection.execute(insert(acknowledgements).values(alert_id=alert.id, **row))
@@ -152,10 +152,6 @@ def _acknowledgement(row: Row[Any]) -> Acknowledgement:
     return Acknowledgement(
         row.at, row.until, Severity(row.severity), row.step, row.author, row.comment
     )
-
-
-def _is_worse(row: Row[Any], than: Acknowledgement) -> bool:
-    return row.step > than.step or Severity(row.severity).rank > than.severity.rank
 
 
 def _open_alert(connection: Connection, episode: Episode) -> Row[Any] | None:

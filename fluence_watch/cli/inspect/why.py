@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fluence_watch.alerting.state import AccountState
     from fluence_watch.app.why import Question
     from fluence_watch.app.wiring import Setup
-    from fluence_watch.model.known import KnownVm
     from fluence_watch.store import Store
     from fluence_watch.views.why import AlertWhy, VmWhy
 
@@ -97,7 +96,7 @@ def why(
         found = _chosen(store, states, target, account)
         most = (None, None) if everything else (_MOST, MOST_STEPS)
         asked = Question(now, recipients(store, setup, now), receiver, *most)
-        told = _answer(store, setup, found, asked, begin)
+        told = _answer(store, setup, states, found, asked, begin=begin)
     about = found.account if isinstance(found, _Thing) else found.fingerprint.account
     note_age(_last_polls(states, about), now, setup.settings.poll.interval)
     if form is OutputFormat.JSON:
@@ -115,25 +114,33 @@ def _last_polls(states: "States", account: str) -> Mapping[str, datetime | None]
 def _answer(
     store: "Store",
     setup: "Setup",
+    states: "States",
     found: "_Thing | Episode",
     asked: "Question",
+    *,
     begin: datetime | None,
 ) -> "VmWhy | AlertWhy":
     if isinstance(found, _Thing):
-        return _about_thing(store, setup, found, asked, begin)
+        return _about_thing(store, setup, states, found, asked, begin=begin)
     if begin is not None:
         stop("--since: an alert is told of from its beginning: leave it out", USAGE)
     return _about_alert(store, found, asked)
 
 
 def _about_thing(
-    store: "Store", setup: "Setup", thing: "_Thing", asked: "Question", begin: datetime | None
+    store: "Store",
+    setup: "Setup",
+    states: "States",
+    thing: "_Thing",
+    asked: "Question",
+    *,
+    begin: datetime | None,
 ) -> "VmWhy":
     from fluence_watch.app.why import vm_why
 
     since = begin or asked.now - setup.settings.store.retention
-    policy = setup.policies[thing.account]
-    return vm_why(store, policy, thing.key, thing.known, asked, since=since)
+    policy, state = setup.policies[thing.account], states[thing.account]
+    return vm_why(store, policy, state, thing.key, asked, since=since)
 
 
 def _about_alert(store: "Store", episode: "Episode", asked: "Question") -> "AlertWhy":
@@ -153,7 +160,6 @@ class _Thing:
     account: str
     key: str
     name: str | None = None
-    known: "KnownVm | None" = None
 
 
 def _chosen(
@@ -219,7 +225,7 @@ def _things(states: "States", alerts: "Iterable[Episode]") -> Iterator[_Thing]:
 
 def _known(account: str, state: "AccountState") -> Iterator[_Thing]:
     for key, vm in state.known.items():
-        yield _Thing(account, key, vm.vm.name, vm)
+        yield _Thing(account, key, vm.vm.name)
     for key, rented in state.resources.items():
         yield _Thing(account, key, rented.resource.name)
 

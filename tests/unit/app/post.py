@@ -1,5 +1,6 @@
 """The half of a daemon that notifies, without a network and without polls of its own."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -57,6 +58,11 @@ class Post:
 
         ended = self.kept[account].change(decide).ended
         self.dispatch.committed(account, after.alerts, ended)
+
+    async def rest(self) -> None:
+        """Wait until nothing is under way that the dispatch has started."""
+        while tasks := list(self.dispatch._tasks):
+            await asyncio.wait(tasks)  # `gather` would not let the loop go on if they are done
 
     def told(self, receiver: str = "ops") -> Mapping[Episode, Notified]:
         """What the store says that the receiver knows of account `main`."""

@@ -324,8 +324,7 @@ async def _look(post: Post, *alerts: Alert) -> None:
     for courier in post.dispatch._couriers.values():
         courier.wake()
     await post.dispatch.rest()
-    while post.dispatch._tasks:
-        await asyncio.wait(post.dispatch._tasks)
+    await post.rest()
 
 
 def _rule(said: Any) -> str:

@@ -2,7 +2,6 @@
 
 # ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -164,8 +163,7 @@ async def test_an_alert_that_ends_while_it_is_escalated(
     await eventually(lambda: pager.tried)
     house.post.poll()
     await eventually(lambda: len(house.channels["ops"].sent) == 2)
-    while dispatch._tasks:
-        await asyncio.wait(dispatch._tasks)
+    await house.post.rest()
     pager.gate.set()
     await eventually(lambda: not store.load("main").unsettled)
     assert ["WARNING escalated)", "RESOLVED"] == house.heard("pager")
@@ -262,8 +260,7 @@ async def test_alerts_that_end_while_they_are_tried_one_by_one(
     await eventually(lambda: pager.tried == 3)
     house.post.poll()
     await eventually(lambda: len(house.channels["ops"].sent) == 2)
-    while dispatch._tasks:
-        await asyncio.wait(dispatch._tasks)
+    await house.post.rest()
     pager.gate.set()
     await eventually(lambda: not store.load("main").unsettled)
     assert (["[FIRING:1]", "RESOLVED"], 4) == (house.heard("pager"), pager.tried)

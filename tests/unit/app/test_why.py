@@ -2,7 +2,6 @@
 
 # ruff: noqa: ANN401 - the fakes are in conftest.py, which is not imported
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -75,8 +74,16 @@ async def looked(post: Post) -> None:
     """The couriers look at what is due, and what nobody is due any more is settled."""
     for courier in post.dispatch._couriers.values():
         await courier.hurry()
-    while tasks := list(post.dispatch._tasks):
-        await asyncio.wait(tasks)  # `gather` would not let the loop go on if they are done
+    await post.rest()
+
+
+async def over_at_once(post: Post, made: Setup, store: Store) -> Alert:
+    """An alert that is over before any courier has looked at it."""
+    await post.begin(made)
+    post.poll(alert_of())
+    post.poll()
+    (alert,) = store.history()
+    return alert
 
 
 def final(store: Store) -> dict[str, tuple[str, str]]:
@@ -189,10 +196,7 @@ async def test_what_is_over_and_not_judged_yet(
 ) -> None:
     """Between its end and the round of the courier, nothing is lost: the answer waits, and comes."""
     made = setup_of(planned, {"ops": make_channel("ops")})
-    await post.begin(made)
-    post.poll(alert_of())
-    post.poll()
-    (alert,) = store.history()
+    alert = await over_at_once(post, made, store)
 
     def told() -> list[str]:
         asked = recipients(store, made, post.clock())
@@ -211,10 +215,7 @@ async def test_what_was_settled_before_there_was_a_journal(
 ) -> None:
     """No answer comes any more: it is unknown."""
     made = setup_of(planned, {"ops": make_channel("ops")})
-    await post.begin(made)
-    post.poll(alert_of())
-    post.poll()
-    (alert,) = store.history()
+    alert = await over_at_once(post, made, store)
     store.settle([alert.episode])
     asked = recipients(store, made, post.clock())
     (found,) = alert_why(store, alert, Question(post.clock(), asked)).receivers
@@ -340,7 +341,7 @@ def test_what_never_fired_of_a_vm(store: Store, planned: Callable[..., Setup]) -
     def told(hours: int, most: int | None) -> tuple[list[datetime], list[datetime], int]:
         since = NOW + hours * HOUR
         asked = Question(NOW + 9 * HOUR, most_alerts=most)
-        found = vm_why(store, policy, "a", None, asked, since=since)
+        found = vm_why(store, policy, AccountState(), "a", asked, since=since)
         return [e.at for e in found.unfired], [e.alert.since for e in found.alerts], found.hidden
 
     times = [NOW + n * HOUR for n in range(4)]
@@ -364,7 +365,8 @@ def test_the_order_of_the_alerts_of_a_vm(store: Store, planned: Callable[..., Se
         store.commit("main", change, version=store.load("main").version)
     asked = Question(NOW + 4 * HOUR)
 
-    found = vm_why(store, planned(receivers=[]).policies["main"], "a", None, asked, since=NOW)
+    policy = planned(receivers=[]).policies["main"]
+    found = vm_why(store, policy, after, "a", asked, since=NOW)
 
     ids = [
         mark(each.episode) for each in (made["critical"], made["info"], made["may"], *over[::-1])

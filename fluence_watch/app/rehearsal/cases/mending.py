@@ -1,7 +1,7 @@
 """Reads tests in spite of what is wrong with some values, so that the rest can be checked too."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from fluence_watch.app.rehearsal.cases.table import CaseFile
 from fluence_watch.settings.environment import Loc, Tables
-from fluence_watch.settings.wording import errors_of, near
+from fluence_watch.settings.wording import errors_of, in_doubt
 
 _FILL: Tables = {
     "name": "unnamed",
@@ -54,15 +54,11 @@ def _mend(tables: Tables, error: ErrorDetails) -> None:
         owner[key] = _FILL[key]
 
 
-def in_doubt(error: ErrorDetails) -> Iterator[Loc]:
-    """What the error leaves unknown: the value, and what an unknown key may stand for."""
-    loc: Loc = error["loc"]
-    yield loc
-    if error["type"] == "extra_forbidden":
-        close = near(loc, CaseFile)
-        yield from ((*loc[:-1], key) for key in close)
-        if not close:
-            yield loc[:-1]
+def all_in_doubt(error: ErrorDetails) -> list[Loc]:
+    """What the error leaves unknown; of an unknown key that is like no other, the whole table."""
+    found = in_doubt(error, CaseFile)
+    is_strange = error["type"] == "extra_forbidden" and len(found) == 1
+    return [*found, error["loc"][:-1]] if is_strange else found
 
 
 def knows_things(number: int, doubtful: Sequence[Loc]) -> bool:

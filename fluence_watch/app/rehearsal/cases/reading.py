@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fluence_watch.app.rehearsal.cases.mending import in_doubt, knows_things, read_cases
+from fluence_watch.app.rehearsal.cases.mending import all_in_doubt, knows_things, read_cases
 from fluence_watch.app.rehearsal.cases.table import LONGER, Case, CaseFile
 from fluence_watch.errors import ConfigError, Problem
 from fluence_watch.model.globs import matches_any
@@ -71,7 +71,7 @@ def read_suite(file: Path) -> Suite:
     if unknown and "tests" not in tables:  # they may be in one of these
         raise source.error(unknown)
     found = unknown + [(each["loc"], words_of(each, CaseFile)) for each in errors]
-    doubtful = [loc for each in errors for loc in in_doubt(each)]
+    doubtful = [loc for each in errors for loc in all_in_doubt(each)]
     if read is None or ("config",) in doubtful:
         raise source.error(found)
     settings = _settings(source, tables, read.config, found)
